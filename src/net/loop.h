@@ -1,0 +1,53 @@
+/*
+ * An event loop of one thread: time, timers, and work posted from other threads. libuv stands
+ * behind it and shows nowhere else; a measurement may replace it.
+ */
+#ifndef GH_NET_LOOP_H
+#define GH_NET_LOOP_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct gh_loop;
+
+GH_MUST_USE enum gh_err gh_loop_open(struct gh_loop **out_loop);
+/* Runs until gh_loop_stop and all handles are closed. */
+void gh_loop_run(struct gh_loop *loop);
+/* Closes the loop's own handles; the loop ends when streams and listeners are closed too. */
+void gh_loop_stop(struct gh_loop *loop);
+/* After run has returned. */
+void gh_loop_close(struct gh_loop *loop);
+
+/* Monotonic milliseconds, read once per turn of the loop; from the test's clock in test builds. */
+uint64_t gh_loop_now_ms(const struct gh_loop *loop);
+/* The same in microseconds, read freshly, for durations in logs. */
+uint64_t gh_loop_now_us(const struct gh_loop *loop);
+/* Wall-clock time in microseconds since 1970, UTC. */
+uint64_t gh_wall_now_us(void);
+
+/* Runs `fn(arg)` on the loop's thread, soon. From any thread. GH_ERR_FULL: queue of 1,024 full. */
+typedef void gh_loop_fn(void *arg);
+GH_MUST_USE enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg);
+/* Runs `fn(arg)` at the end of each turn of the loop (to flush logs). At most 4. */
+void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg);
+
+/*
+ * Timers: an intrusive hierarchical or hashed wheel, 10 ms resolution, never early, O(1) start and
+ * stop. Arming an armed timer moves it. The owner's memory; stop before freeing.
+ */
+struct gh_timer;
+typedef void gh_timer_fn(struct gh_timer *timer);
+struct gh_timer {
+    struct gh_timer *next, *prev; /* NULL: not armed */
+    uint64_t due_ms;
+    gh_timer_fn *fn;
+};
+void gh_timer_start(struct gh_loop *loop, struct gh_timer *timer, uint64_t delay_ms,
+                    gh_timer_fn *fn);
+void gh_timer_stop(struct gh_loop *loop, struct gh_timer *timer);
+static inline bool gh_timer_is_armed(const struct gh_timer *timer)
+{
+    return timer->next != NULL;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Why a request was answered by the gateway itself. One reason, from one table, gives the status,
+ * the problem type, title and detail, the metric label, the log's word and the audit event.
+ */
+#ifndef GH_POLICY_REASON_H
+#define GH_POLICY_REASON_H
+
+#include "http/codec.h"
+
+/* X(enumerator, "log and metric word", status, "problem type or empty", "detail") */
+#define GH_REASONS(X)                                                                              \
+    X(UNDECIDED, "undecided", 500, "", "The request could not be handled.")                        \
+    X(MALFORMED, "malformed", 400, "", "The request is not well-formed HTTP.")                     \
+    X(FRAMING, "framing", 400, "", "The length of the request body is ambiguous or malformed.")    \
+    X(HOST_MALFORMED, "host_malformed", 400, "", "Invalid host header")                            \
+    X(TARGET_MALFORMED, "target_malformed", 400, "", "The request target is not well-formed.")     \
+    X(TARGET_TOO_LONG, "target_too_long", 414, "", "The request target is too long.")              \
+    X(HEAD_TOO_LARGE, "head_too_large", 431, "", "The request header fields are too large.")       \
+    X(TOO_MANY_FIELDS, "too_many_fields", 431, "", "The request has too many header fields.")      \
+    X(UNKNOWN_CODING, "unknown_coding", 501, "", "This transfer coding is not supported.")         \
+    X(VERSION, "version", 505, "", "This HTTP version is not supported here.")                     \
+    X(METHOD_REFUSED, "method_refused", 405, "", "This method is never allowed here.")             \
+    X(EXPECTATION, "expectation", 417, "", "Only the expectation 100-continue is supported.")      \
+    X(CHUNK, "chunk", 400, "", "The chunked request body is not well-formed.")                     \
+    X(HEAD_TIMEOUT, "head_timeout", 408, "", "The request head did not arrive in time.")           \
+    X(BODY_TIMEOUT, "body_timeout", 408, "", "The request body did not arrive in time.")           \
+    X(PATH_REFUSED, "path_refused", 400, "", "The request path is not acceptable.")                \
+    X(PATH_ABOVE_ROOT, "path_above_root", 400, "", "The request path leaves the root.")            \
+    X(PATH_NUL, "path_nul", 400, "", "The request path is not acceptable.")                        \
+    X(PATH_BACKSLASH, "path_backslash", 400, "", "The request path is not acceptable.")            \
+    X(PATH_BAD_UTF8, "path_bad_utf8", 400, "", "The request path is not valid UTF-8.")             \
+    X(PATH_ENCODED_SLASH, "path_encoded_slash", 400, "",                                           \
+      "An encoded slash is not allowed in this path.")                                             \
+    X(PATH_ENCODED_PERCENT, "path_encoded_percent", 400, "",                                       \
+      "An encoded percent sign is not allowed in this path.")                                      \
+    X(PATH_SEMICOLON, "path_semicolon", 400, "", "A semicolon is not allowed in this path.")       \
+    X(HOST_UNKNOWN, "host_unknown", 400, "", "Invalid host header")                                \
+    X(HOST_MISDIRECTED, "host_misdirected", 421, "",                                               \
+      "This connection is not for that host. Open a new one.")                                     \
+    X(HTTPS_REDIRECT, "https_redirect", 308, "", "Use HTTPS.")                                     \
+    X(HTTPS_REQUIRED, "https_required", 403, "", "Use HTTPS.")                                     \
+    X(CANONICAL_REDIRECT, "canonical_redirect", 308, "", "Use the public URL.")                    \
+    X(NO_ROUTE, "no_route", 404, "", "There is nothing here.")                                     \
+    X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "", "This method is not allowed here.")       \
+    X(PREFLIGHT, "preflight", 204, "", "")                                                         \
+    X(PREFLIGHT_REFUSED, "preflight_refused", 403, "", "This origin may not make this request.")   \
+    X(BODY_TOO_LARGE, "body_too_large", 413, "", "The request body is too large.")                 \
+    X(RATE_LIMITED, "rate_limited", 429,                                                           \
+      "https://iana.org/assignments/http-problem-types#quota-exceeded", "Rate limit exceeded")     \
+    X(CROSS_SITE, "cross_site", 403, "", "This request may not come from another site.")           \
+    X(ACCESS_DENIED, "access_denied", 403, "", "Access denied.")                                   \
+    X(BUILT_IN, "built_in", 200, "", "")                                                           \
+    X(UPSTREAM_BAD_RESPONSE, "upstream_bad_response", 502, "",                                     \
+      "The service behind the gateway gave no valid answer. Try again later.")                     \
+    X(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, "",                                       \
+      "The service behind the gateway can't be reached. Try again later.")                         \
+    X(UPSTREAM_UNAVAILABLE, "upstream_unavailable", 503, "",                                       \
+      "The service is not available right now. Try again later.")                                  \
+    X(UPSTREAM_TIMEOUT, "upstream_timeout", 504, "",                                               \
+      "The service behind the gateway did not answer in time.")                                    \
+    X(UPSTREAM_CUT, "upstream_cut", 502, "", "")                                                   \
+    X(UPSTREAM_ERROR_SCRUBBED, "upstream_error", 500, "",                                          \
+      "The service met an error. Quote the request id when you report it.")                        \
+    X(OVERLOADED, "overloaded", 503,                                                               \
+      "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",                \
+      "The gateway is busy. Try again shortly.")                                                   \
+    X(DRAINING, "draining", 503, "", "The gateway is shutting down. Try again.")                   \
+    X(TOO_MANY_CONNECTIONS, "too_many_connections", 503, "",                                       \
+      "Too many connections from this address.")                                                   \
+    X(CLIENT_GONE, "client_gone", 499, "", "")                                                     \
+    X(INTERNAL, "internal", 500, "", "The gateway met an error. Quote the request id.")
+
+enum gh_reason {
+#define X(id, word, status, type, detail) GH_REASON_##id,
+    GH_REASONS(X)
+#undef X
+        GH_REASON_COUNT
+};
+
+struct gh_reason_facts {
+    struct gh_str word;
+    unsigned status;
+    struct gh_str problem_type;
+    struct gh_str detail;
+};
+
+const struct gh_reason_facts *gh_reason_facts(enum gh_reason reason);
+enum gh_reason gh_reason_of_http_error(enum gh_http_error error);
+enum gh_reason gh_reason_of_path(int path_status);
+
+#endif

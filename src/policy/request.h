@@ -1,0 +1,172 @@
+/*
+ * One request as the stages see it, and the functions the shell calls: run the stages, write the
+ * request for the upstream, make the head of the answer.
+ *
+ * Nothing here touches a socket, a clock, a file or randomness: the shell fills the facts in, the
+ * stages decide. All memory is the request's arena.
+ */
+#ifndef GH_POLICY_REQUEST_H
+#define GH_POLICY_REQUEST_H
+
+#include "base/arena.h"
+#include "http/authority.h"
+#include "http/codec.h"
+#include "http/target.h"
+#include "limit/limit.h"
+#include "policy/reason.h"
+
+struct gh_policy;
+struct gh_route;
+
+/* SPEC section 3. The order is the order of the lists in run.c, not of this enum. */
+enum gh_stage {
+    GH_STAGE_READ,
+    GH_STAGE_PATH,
+    GH_STAGE_CLIENT,
+    GH_STAGE_HOST,
+    GH_STAGE_HTTPS,
+    GH_STAGE_ROUTE,
+    GH_STAGE_CORS,
+    GH_STAGE_SIZE,
+    GH_STAGE_RATE,
+    GH_STAGE_HEADERS,
+    GH_STAGE_CROSS_SITE,
+    GH_STAGE_ACCESS,
+    GH_STAGE_HANDOVER,
+    GH_STAGE_SCRUB,
+    GH_STAGE_COUNT
+};
+/* "read", "path", ... as in logs and metrics. */
+struct gh_str gh_stage_name(enum gh_stage stage);
+
+enum gh_verdict_kind {
+    GH_VERDICT_DENY,    /* answer with the problem document of `reason` */
+    GH_VERDICT_NEXT,    /* go on; from gh_policy_run: hand over to request->target */
+    GH_VERDICT_RESPOND, /* request->reply is the answer */
+    GH_VERDICT_ASK,     /* a fact is missing (later: sessions, shared counters, bodies) */
+};
+
+struct gh_verdict {
+    enum gh_verdict_kind kind;
+    enum gh_reason reason;
+};
+
+/* Who handles the request when all stages let it on. */
+enum gh_target_kind {
+    GH_TARGET_NONE,
+    GH_TARGET_UPSTREAM,   /* request->upstream */
+    GH_TARGET_HEALTHZ,    /* liveness: 200 while the process serves */
+    GH_TARGET_READYZ,     /* 200 when ready, 503 when draining or an upstream has no server up */
+    GH_TARGET_CSP_REPORT, /* POST: read and count, 204 always */
+    GH_TARGET_ACME,       /* a file below https.acme_directory; request->acme_token */
+    GH_TARGET_METRICS,    /* on the admin listener only */
+};
+
+/* What the shell knows about the connection. */
+struct gh_peer {
+    struct gh_ip ip; /* of the socket, or of its PROXY header; GH_IP_NONE: Unix socket */
+    uint16_t port;
+    bool tls;     /* the socket is TLS (or its PROXY header says so) */
+    int tls_pair; /* the certificate in use, -1: none */
+    /* The certificate that covers a host, -1: none. NULL on plain sockets (SPEC stage 4, 421). */
+    int (*tls_pair_for)(const void *tls_server, struct gh_str host);
+    const void *tls_server;
+    bool admin; /* the listener is admin_listen */
+};
+
+#define GH_REPLY_FIELDS_MAX 16
+
+/* An answer of the gateway's own. */
+struct gh_reply {
+    unsigned status;
+    struct gh_field fields[GH_REPLY_FIELDS_MAX]; /* beside those of the response stages */
+    size_t field_count;
+    struct gh_str body;
+};
+
+#define GH_PATH_PARAMS_MAX 16
+struct gh_path_param {
+    struct gh_str name, value;
+};
+
+/* Fields that response stages add for this request alone. */
+#define GH_EXTRA_FIELDS_MAX 24
+
+struct gh_request {
+    /* -- facts, filled by the shell -- */
+    const struct gh_policy *policy; /* the pinned snapshot's */
+    struct gh_arena *arena;
+    struct gh_request_head *head;
+    const struct gh_peer *peer;
+    uint64_t now_ms;               /* monotonic */
+    uint8_t random[16];            /* for the request id and the span id */
+    struct gh_limit_table *limits; /* NULL in explain */
+    bool dry_run;                  /* explain: nothing is charged */
+    bool draining, ready;
+
+    /* -- what the stages found, each written by one stage -- */
+    struct gh_str path, query; /* PATH: canonical; query.ptr NULL: none */
+    struct gh_path_traits path_traits;
+    bool from_trusted;             /* CLIENT */
+    struct gh_ip client;           /* CLIENT */
+    bool https;                    /* CLIENT: the effective scheme */
+    struct gh_str request_id;      /* CLIENT */
+    struct gh_str traceparent;     /* CLIENT */
+    struct gh_authority authority; /* HOST */
+    const struct gh_route *route;  /* ROUTE; NULL: none yet */
+    struct gh_path_param params[GH_PATH_PARAMS_MAX];
+    size_t param_count;
+    enum gh_target_kind target; /* ROUTE */
+    size_t upstream;            /* ROUTE: index into the snapshot's upstreams */
+    struct gh_str acme_token;
+    struct gh_str cors_origin; /* CORS: the allowed origin to echo; empty: none */
+    bool cors_seen;            /* CORS ran: Vary must name Origin */
+    uint64_t body_bytes_max;   /* SIZE: for the shell, which counts chunked bodies */
+    size_t limited_by;         /* RATE: index of the policy that refused */
+    struct gh_field extra[GH_EXTRA_FIELDS_MAX]; /* for the answer: RateLimit, Retry-After, ... */
+    size_t extra_count;
+    enum gh_stage observed[GH_STAGE_COUNT]; /* stages in observe mode that would have refused */
+    enum gh_reason observed_reason[GH_STAGE_COUNT];
+    size_t observed_count;
+
+    /* -- progress -- */
+    unsigned next_stage; /* index into the list; a resumed run goes on here */
+    enum gh_stage stage; /* that decided, or is running */
+    struct gh_verdict verdict;
+    struct gh_reply reply;
+};
+
+/* Begins: zeroes what the stages write. The facts must be set after it. */
+void gh_request_init(struct gh_request *request);
+
+/*
+ * Runs the stages of the head until one decides. NEXT: go to request->target. RESPOND:
+ * request->reply is ready. DENY is turned into a RESPOND with the problem document and the
+ * verdict's reason, so the caller sees NEXT, RESPOND or ASK only.
+ */
+struct gh_verdict gh_policy_run(struct gh_request *request);
+
+/*
+ * Makes request->reply the problem document for `reason` (the upstream failed, a body grew too
+ * large, a head could not be read, ...). Works on a request whose head could not be read at all
+ * (head NULL): `detail_status` 0 takes the reason's status.
+ */
+void gh_policy_refuse(struct gh_request *request, enum gh_stage stage, enum gh_reason reason);
+
+/*
+ * The request head for the upstream, complete HTTP/1.1 bytes in the arena: written again from
+ * parsed parts, hop-by-hop and forged fields left out, ours added (SPEC stage 15). ptr NULL: the
+ * arena is full.
+ */
+struct gh_str gh_policy_write_upstream_head(const struct gh_request *request);
+
+/*
+ * The answer's head: `*out_answer` from request->reply, or from the upstream's head when
+ * `upstream` is not NULL, after the response stages (CORS, headers, Vary, scrub). May replace an
+ * upstream's answer by a problem document: then *out_replaced is true, request->reply holds it,
+ * and the upstream's body must be dropped. False: arena full (answer 500 by hand).
+ */
+bool gh_policy_answer(struct gh_request *request, struct gh_response_head *upstream,
+                      struct gh_answer_head *out_answer, bool *out_replaced);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * Routes: which one takes a request. The most specific match wins, not the first; the cost does not
+ * grow with their number (a tree over path segments).
+ *
+ * Patterns: literal segments, "{name}" for one segment, "**" at the end for any rest (also none).
+ * More specific: at the first segment where two patterns differ, literal before {name} before **.
+ * Routes of one pattern may differ in methods.
+ */
+#ifndef GH_POLICY_ROUTE_H
+#define GH_POLICY_ROUTE_H
+
+#include "policy/request.h"
+#include "policy/settings.h"
+
+struct gh_header_block;
+
+/* A compiled route, frozen. */
+struct gh_route {
+    struct gh_str pattern; /* as written: the label in logs and metrics */
+    size_t index;          /* in the file's order */
+    struct gh_str methods; /* "GET, HEAD, POST": for Allow; empty: all methods */
+    uint32_t method_mask;  /* bit per enum gh_method; other methods only when methods is empty */
+    enum gh_target_kind target;
+    size_t upstream;
+    uint64_t request_body_max;
+    uint64_t response_timeout_ms, idle_timeout_ms; /* 0: the upstream's */
+    bool websocket;
+    enum gh_encoded encoded;
+    bool scrub_errors;
+    enum gh_mode cors_mode, cross_site_mode;
+    const size_t *rate_limits; /* indices into the policy's rate policies */
+    size_t rate_limit_count;
+    const struct gh_header_block *block; /* response headers of this route */
+};
+
+struct gh_route_tree;
+
+/* Builds the tree in `arena`; a pattern that is malformed or stands twice with overlapping methods
+   is a problem on `load`. Routes are borrowed. */
+const struct gh_route_tree *gh_route_tree_build(struct gh_config_load *load,
+                                                const struct gh_route *routes,
+                                                const struct gh_config_place *places, size_t count);
+
+enum gh_route_found {
+    GH_ROUTE_NONE,       /* no pattern matches */
+    GH_ROUTE_BAD_METHOD, /* *out_route is one that matches the path; its methods do not */
+    GH_ROUTE_FOUND,
+};
+
+/*
+ * The route for a canonical path and a method (HEAD matches GET). Parameters are slices of `path`.
+ * *out_allow (in `arena`) names all methods that the path has, for BAD_METHOD.
+ */
+enum gh_route_found gh_route_find(const struct gh_route_tree *tree, struct gh_str path,
+                                  enum gh_method method, struct gh_arena *arena,
+                                  const struct gh_route **out_route,
+                                  struct gh_path_param *out_params, size_t *out_param_count,
+                                  struct gh_str *out_allow);
+
+#endif

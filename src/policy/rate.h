@@ -29,6 +29,13 @@ struct gh_rate_policy {
 bool gh_rate_compile(struct gh_config_load *load, const struct gh_config_map *settings,
                      const struct gh_rate_policy **out_policies, size_t *out_count);
 
+/* The compiled policies of a snapshot, in the order that gh_route.rate_limits counts in. Stands
+   with struct gh_policy (policy_compile.c). */
+const struct gh_rate_policy *gh_policy_rates(const struct gh_policy *policy);
+
+/* The stage over given policies: what gh_stage_rate does with those of request->policy. */
+struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies);
+
 /* The stage. IPv6 clients count by /64. On refusal it fills request->reply with the 429, its
    Retry-After, RateLimit, RateLimit-Policy and Cache-Control, and request->limited_by. */
 struct gh_verdict gh_stage_rate(struct gh_request *request);

@@ -13,6 +13,7 @@
 #include "policy/settings.h"
 
 struct gh_header_block;
+struct gh_rate_policy;
 
 /* A compiled route, frozen. */
 struct gh_route {
@@ -33,10 +34,31 @@ struct gh_route {
     const struct gh_header_block *block; /* response headers of this route */
 };
 
+/* What compiling a route has to know beside its own settings. */
+struct gh_route_context {
+    const struct gh_str *upstream_names; /* the order gh_route.upstream counts in */
+    size_t upstream_count;
+    const struct gh_rate_policy *rates; /* compiled before the routes; may be NULL without any */
+    size_t rate_count;
+    uint64_t request_body_max;               /* limits.request_body */
+    bool scrub_errors;                       /* what GH_ERRORS_DEFAULT means */
+    enum gh_mode cors_mode, cross_site_mode; /* for routes that do not give their own */
+};
+
+/*
+ * Fills *out_route, all but `block`, from one entry of `routes`; `index` is its place in the list.
+ * Unknown names of upstreams and rate limits, unknown methods and a missing upstream are problems
+ * on `load`. False when there was one, or without memory.
+ */
+bool gh_route_compile(struct gh_config_load *load, const struct gh_route_settings *settings,
+                      size_t index, const struct gh_route_context *context,
+                      struct gh_route *out_route);
+
 struct gh_route_tree;
 
-/* Builds the tree in `arena`; a pattern that is malformed or stands twice with overlapping methods
-   is a problem on `load`. Routes are borrowed. */
+/* Builds the tree; a pattern that is malformed or stands twice with overlapping methods
+   is a problem on `load` at `places[i]`, the place of its path. NULL when there was one. The tree
+   lives in load->arena; routes are borrowed. */
 const struct gh_route_tree *gh_route_tree_build(struct gh_config_load *load,
                                                 const struct gh_route *routes,
                                                 const struct gh_config_place *places, size_t count);

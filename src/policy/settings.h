@@ -123,7 +123,10 @@ struct gh_route_settings {
     bool headers_given;
     struct gh_csp_settings csp;
     bool csp_given;
-    enum gh_mode cors_mode, cross_site_mode; /* per route */
+    struct {
+        enum gh_mode mode;
+        bool given; /* else the gateway's */
+    } cors, cross_site;
 };
 extern const struct gh_config_table gh_route_table; /* route_config.c */
 

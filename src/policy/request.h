@@ -100,6 +100,7 @@ struct gh_request {
     const struct gh_peer *peer;
     uint64_t now_ms;               /* monotonic */
     uint8_t random[16];            /* for the request id and the span id */
+    struct gh_str date;            /* the Date field's value, kept by the shell; empty: none */
     struct gh_limit_table *limits; /* NULL in explain */
     bool dry_run;                  /* explain: nothing is charged */
     bool draining, ready;

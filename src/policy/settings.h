@@ -20,14 +20,15 @@ extern const struct gh_config_table gh_hosts_table; /* host.c */
 
 /* trusted_proxies: [..] or {allow, header} */
 struct gh_trusted_settings {
-    struct gh_config_list allow; /* of struct gh_str */
+    struct gh_config_list allow; /* of struct gh_str: networks, or "unix" for Unix listeners */
     enum gh_forwarded_header header;
 };
 extern const struct gh_config_table gh_trusted_table; /* client.c */
 
-/* https: {mode, port, acme_directory} */
+/* https: {mode, port, canonical, acme_directory} */
 struct gh_https_settings {
     enum gh_mode mode;
+    bool canonical;               /* https on another allowed host goes on to public_url */
     uint64_t port;                /* 0: derived */
     struct gh_str acme_directory; /* empty: /.well-known/acme-challenge is not served */
 };

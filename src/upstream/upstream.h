@@ -35,25 +35,36 @@ struct gh_upstream_settings {
 };
 extern const struct gh_config_table gh_upstream_table;
 
+/* Most servers of one upstream, and of all together. */
+#define GH_UPSTREAM_SERVERS_MAX     64
+#define GH_UPSTREAM_ALL_SERVERS_MAX 1024
+
+/* What is wrong with one entry of `servers`, in words for the operator; NULL: nothing. */
+const char *gh_upstream_server_problem(struct gh_str url);
+
 /* What is shared by all workers about one upstream's servers: health, addresses. Kept over reloads
    when the upstream's servers and health settings did not change. */
 struct gh_upstream_group;
 struct gh_upstream_groups; /* all of them, with the prober; owned by the app */
 
+/* `metrics` may be NULL; else gh_upstream_groups_write_metrics becomes a source of it, so that no
+   scrape may follow gh_upstream_groups_close. */
 GH_MUST_USE enum gh_err gh_upstream_groups_open(struct gh_loop *prober_loop,
                                                 struct gh_metrics *metrics,
                                                 struct gh_upstream_groups **out_groups);
+/* On the prober's thread, before its loop is stopped; groups still counted stay usable. */
 void gh_upstream_groups_close(struct gh_upstream_groups *groups);
 /*
  * The group for settings, made or found again (counted; give back with unref). Resolves names.
  * On failure *out_message (in `arena`) says what is wrong. Called off the worker loops, on the
- * prober's thread.
+ * prober's thread. Names are resolved again every 30 s by a thread of their own.
  */
 GH_MUST_USE enum gh_err gh_upstream_group_get(struct gh_upstream_groups *groups, struct gh_str name,
                                               const struct gh_upstream_settings *settings,
                                               struct gh_arena *arena,
                                               struct gh_upstream_group **out_group,
                                               struct gh_str *out_message);
+/* From any thread. */
 void gh_upstream_group_unref(struct gh_upstream_group *group);
 /* True when at least one server is not known to be down (readiness). */
 bool gh_upstream_group_is_up(const struct gh_upstream_group *group);
@@ -86,7 +97,9 @@ struct gh_upstream_call_events {
        call is a tunnel: on_body gives raw bytes, gh_upstream_call_write sends them. */
     void (*on_head)(struct gh_upstream_call *call, struct gh_response_head *head);
     /* Decoded body bytes, lent for the call. `is_last`: the answer is complete with them (they may
-       be empty); the connection has gone back to its pool or is closing, and the call is over. */
+       be empty); the connection has gone back to its pool or is closing, and the call is over.
+       Comes once for every answer, also for one without a body, and at the end of a tunnel. After
+       a pause, what was read already (at most GH_STREAM_READ_BYTES) may still come. */
     void (*on_body)(struct gh_upstream_call *call, struct gh_str bytes, bool is_last);
     /* The connection takes body bytes again after a write said it was full. */
     void (*on_drain)(struct gh_upstream_call *call);
@@ -95,6 +108,12 @@ struct gh_upstream_call_events {
 };
 
 struct gh_upstream_connection;
+
+/* Longest response head, most field lines in it, and most interim (1xx) answers before it. */
+#define GH_UPSTREAM_HEAD_BYTES_MAX (64 * 1024)
+#define GH_UPSTREAM_FIELDS_MAX     200
+#define GH_UPSTREAM_INTERIM_MAX    8
+#define GH_UPSTREAM_ATTEMPTS_MAX   3
 
 struct gh_upstream_request {
     struct gh_str head; /* complete bytes of the request head, borrowed until the call is over */
@@ -120,6 +139,20 @@ struct gh_upstream_call {
     bool body_started, answered, over;
     struct gh_timer timer;
     uint64_t started_us, connected_us, head_us; /* for the log; 0: not reached */
+
+    /* The rest is the module's own. */
+    bool ready;     /* the request's head was written to the connection there is now */
+    bool body_lost; /* body bytes came while there was no connection for them */
+    bool paused, tunnel;
+    bool fresh_only; /* a kept connection failed: the next attempt opens one */
+    bool trial;      /* the server was down, and this request finds out whether it still is */
+    unsigned server_index, interim_count;
+    unsigned address, addresses_left; /* of the server, to try in this attempt */
+    uint64_t tried;                   /* servers (bits) that failed this request */
+    uint64_t connect_due_ms, activity_ms;
+    struct gh_h1_body body;
+    char *head_bytes; /* a head that did not come in one piece */
+    size_t head_len, head_cap, head_scanned;
 };
 
 /* Starts; the callbacks may run before it returns. Keep-alive connections that the server closed
@@ -128,8 +161,9 @@ void gh_upstream_call_start(struct gh_upstream_call *call, struct gh_upstreams *
                             struct gh_upstream_group *group,
                             const struct gh_upstream_request *request, struct gh_arena *arena,
                             const struct gh_upstream_call_events *events, void *owner);
-/* Bytes of the body as they shall stand on the wire (the owner frames chunks). False: pause until
-   on_drain. */
+/* Bytes of the body as they shall stand on the wire (the owner frames chunks), after on_ready.
+   False: pause until on_drain, or the connection is gone and a callback will tell. Ignored once the
+   call is over. */
 bool gh_upstream_call_write(struct gh_upstream_call *call, const struct gh_str *slices,
                             size_t count);
 /* The request is complete. */

@@ -1,0 +1,332 @@
+/*
+ * `gatehouse serve`: puts the parts together, starts them in the order that rights allow (sockets
+ * and keys first, then privileges go, then threads that meet outsiders), and ends them again.
+ */
+#include "app/commands.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "app/loader.h"
+#include "app/process.h"
+#include "base/num.h"
+#include "gateway/server.h"
+
+/* SPEC section 11: what is in flight gets so long to finish. */
+#define DRAIN_MS 30000
+/* Log lines that a blocked reader has not taken by then are given up. */
+#define LOG_CLOSE_MS 2000
+/* 32 MiB at most, mapped as it is used. */
+#define LIMIT_SLOTS (1u << 20)
+/* Descriptors that are no connections: listeners, loops, log, files of a reload. */
+#define DESCRIPTORS_RESERVED 128
+#define WORKERS_MAX          64
+
+static const char HELP[] =
+    "Usage: gatehouse serve [--config FILE] [--upstream URL] [--listen ADDR]\n"
+    "\n"
+    "Runs the gateway. With --upstream alone it needs no file: safe defaults for development\n"
+    "in front of that URL, on 127.0.0.1:8080.\n"
+    "\n"
+    "  --config FILE    the configuration (default: gatehouse.yaml, when there is no --upstream)\n"
+    "  --upstream URL   http://host:port, https://host:port or unix:/path\n"
+    "  --listen ADDR    listen here instead: 127.0.0.1:8080, [::1]:8080, unix:/path\n"
+    "  --workers N      event loops (default: the cores this process may use)\n"
+    "  --user NAME      when started as root, run as NAME (default: gatehouse, else nobody)\n"
+    "  --help           this text\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT finish what is in flight and end (a second one ends at once);\n"
+    "SIGHUP reloads configuration and certificates.\n"
+    "Exit status: 0 after a clean end, 2 when it can't start.\n";
+
+struct serve {
+    struct gh_source source;
+    const char *user;
+    unsigned worker_count;
+
+    struct gh_loaded loaded;
+    struct gh_arena messages; /* texts of failures */
+    struct gh_loop *control;
+    struct gh_log *log;
+    struct gh_log_ring *ring;
+    struct gh_metrics *metrics;
+    struct gh_limit_table *limits;
+    struct gh_upstream_groups *groups;
+    struct gh_server *server;
+    struct gh_signals *signals;
+    struct gh_snapshot *current; /* for sharing TLS tickets; a reference */
+    bool draining;
+};
+
+/* ---- While running ---- */
+
+static void log_problems(struct serve *serve, const struct gh_loaded *loaded)
+{
+    for (const struct gh_config_problem *problem = loaded->load.problems; problem;
+         problem = problem->next) {
+        gh_log_message(
+            serve->ring, problem->severity == GH_CONFIG_ERROR ? GH_LOG_ERROR : GH_LOG_WARNING,
+            "%s:%u:%u: %.*s. %.*s", loaded->load.file_name, problem->place.line,
+            problem->place.column, GH_STR_ARG(problem->what), GH_STR_ARG(problem->remedy));
+    }
+}
+
+static void reload(struct serve *serve)
+{
+    struct gh_loaded loaded;
+    struct gh_str message = GH_STR("the configuration has errors");
+    bool done = false;
+    gh_arena_reset(&serve->messages);
+    if (gh_loader_read(&serve->source, &loaded) &&
+        gh_loader_open(&loaded, serve->groups, serve->current)) {
+        loaded.snapshot->generation = serve->current->generation + 1;
+        gh_snapshot_ref(loaded.snapshot); /* becomes ours */
+        gh_snapshot_ref(loaded.snapshot);
+        done =
+            gh_server_reload(serve->server, loaded.snapshot, &serve->messages, &message) == GH_OK;
+        if (done) {
+            gh_snapshot_unref(serve->current);
+            serve->current = loaded.snapshot;
+        } else {
+            gh_snapshot_unref(loaded.snapshot);
+        }
+    } else if (loaded.message.len) {
+        message = loaded.message;
+    }
+    log_problems(serve, &loaded);
+    if (done)
+        gh_log_message(serve->ring, GH_LOG_INFO, "configuration reloaded");
+    else
+        gh_log_message(serve->ring, GH_LOG_ERROR,
+                       "reload refused, the old configuration stays: %.*s", GH_STR_ARG(message));
+    gh_loader_forget(&loaded);
+}
+
+static void on_signal(void *context, int number)
+{
+    struct serve *serve = context;
+    if (number == SIGHUP) {
+        if (!serve->draining)
+            reload(serve);
+        return;
+    }
+    gh_log_message(serve->ring, GH_LOG_INFO, "signal %d: %s", number,
+                   serve->draining ? "ending at once" : "finishing what is in flight");
+    gh_server_drain(serve->server, serve->draining ? 0 : DRAIN_MS);
+    serve->draining = true;
+}
+
+static void on_ended(void *owner)
+{
+    struct serve *serve = owner;
+    gh_upstream_groups_close(serve->groups);
+    gh_loop_stop(serve->control);
+}
+
+static void on_turn(void *arg)
+{
+    gh_log_flush(((struct serve *)arg)->ring);
+}
+
+/* ---- Start ---- */
+
+static int fail(const struct serve *serve, const char *what, struct gh_str why)
+{
+    (void)serve;
+    fprintf(stderr, "gatehouse: can't start: %s%.*s\n", what, GH_STR_ARG(why));
+    return 2;
+}
+
+static int fail_err(const struct serve *serve, const char *what, enum gh_err err)
+{
+    return fail(serve, what, gh_str_from_c(gh_err_text(err)));
+}
+
+static struct gh_hash_key random_key(void)
+{
+    struct gh_hash_key key;
+    if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        abort(); /* no randomness, no tables that strangers may fill */
+    return key;
+}
+
+static enum gh_err open_parts(struct serve *serve)
+{
+    enum gh_err err = gh_loop_open(&serve->control);
+    if (err == GH_OK)
+        err = gh_metrics_open(serve->worker_count + 1, &serve->metrics);
+    if (err == GH_OK)
+        err = gh_log_open(STDOUT_FILENO, &serve->log);
+    if (err == GH_OK)
+        err = gh_log_ring_open(serve->log, &serve->ring);
+    if (err == GH_OK)
+        err = gh_limit_table_open(LIMIT_SLOTS, random_key(), &serve->limits);
+    if (err == GH_OK)
+        err = gh_upstream_groups_open(serve->control, serve->metrics, &serve->groups);
+    if (err == GH_OK)
+        gh_loop_on_turn(serve->control, on_turn, serve);
+    return err;
+}
+
+static uint64_t connections_max(const struct serve *serve, uint64_t descriptors)
+{
+    uint64_t configured = serve->loaded.settings.policy.limits.connections;
+    uint64_t possible = descriptors > 2 * DESCRIPTORS_RESERVED
+                            ? (descriptors - DESCRIPTORS_RESERVED) / 2
+                            : DESCRIPTORS_RESERVED / 2;
+    return configured && configured < possible ? configured : possible;
+}
+
+static int open_server(struct serve *serve, uint64_t descriptors)
+{
+    struct gh_str message;
+    if (!gh_loader_open(&serve->loaded, serve->groups, NULL))
+        return fail(serve, "", serve->loaded.message);
+    struct gh_server_options options = {
+        .worker_count = serve->worker_count,
+        .log = serve->log,
+        .metrics = serve->metrics,
+        .limits = serve->limits,
+        .hash_key = random_key(),
+        .connections_max = connections_max(serve, descriptors),
+        .control = serve->control,
+        .on_ended = on_ended,
+        .owner = serve,
+    };
+    serve->loaded.snapshot->generation = 1;
+    serve->current = serve->loaded.snapshot;
+    gh_snapshot_ref(serve->current);
+    gh_snapshot_ref(serve->current); /* taken over by the server */
+    if (gh_server_open(&options, serve->current, &serve->messages, &serve->server, &message) !=
+        GH_OK)
+        return fail(serve, "", message);
+    if (gh_process_drop_privileges(serve->user, &serve->messages, &message) != GH_OK)
+        return fail(serve, "", message);
+    return 0;
+}
+
+static void announce(const struct serve *serve)
+{
+    const struct gh_root_settings *settings = &serve->loaded.settings;
+    for (size_t i = 0; i < serve->current->listen_count; i++) {
+        const struct gh_listen_settings *listen = &serve->current->listens[i];
+        gh_log_message(serve->ring, GH_LOG_INFO, "listening on %.*s%s%s", GH_STR_ARG(listen->text),
+                       listen->tls ? " (TLS)" : "", listen->admin ? " (admin)" : "");
+    }
+    gh_log_message(serve->ring, GH_LOG_INFO, "gatehouse %s started, %s, %u workers", GH_VERSION,
+                   settings->policy.environment == GH_PRODUCTION ? "production" : "development",
+                   serve->worker_count);
+    if (!serve->source.file)
+        fprintf(stderr,
+                "gatehouse: development defaults in front of %s: hosts localhost and loopback,\n"
+                "  header preset api, bodies up to 1 MiB, 100 requests a second per client with\n"
+                "  a burst of 200, no identity. Write a file for anything else.\n",
+                serve->source.upstream);
+    gh_log_flush(serve->ring);
+}
+
+static int run(struct serve *serve)
+{
+    enum gh_err err = gh_server_start(serve->server);
+    if (err == GH_OK)
+        err = gh_signals_open(serve->control, on_signal, serve, &serve->signals);
+    if (err != GH_OK)
+        exit(fail_err(serve, "threads: ", err)); /* some may run already */
+    announce(serve);
+    gh_loop_run(serve->control);
+    gh_signals_close(serve->signals);
+    gh_server_close(serve->server);
+    gh_log_message(serve->ring, GH_LOG_INFO, "ended");
+    gh_log_close(serve->log, LOG_CLOSE_MS);
+    return 0;
+}
+
+static int serve_all(struct serve *serve)
+{
+    uint64_t descriptors = gh_process_set_limits();
+    if (!gh_loader_read(&serve->source, &serve->loaded)) {
+        gh_loader_print_problems(&serve->loaded, stderr);
+        return fail(serve, "",
+                    serve->loaded.message.len ? serve->loaded.message
+                                              : GH_STR("the configuration has errors"));
+    }
+    gh_loader_print_problems(&serve->loaded, stderr);
+    enum gh_err err = open_parts(serve);
+    if (err != GH_OK)
+        return fail_err(serve, "", err);
+    int status = open_server(serve, descriptors);
+    if (status != 0)
+        return status; /* the process ends; nothing outside was touched but sockets */
+    status = run(serve);
+    gh_snapshot_unref(serve->current);
+    gh_loader_forget(&serve->loaded);
+    gh_limit_table_close(serve->limits);
+    gh_metrics_close(serve->metrics);
+    gh_loop_close(serve->control);
+    gh_arena_done(&serve->messages);
+    return status;
+}
+
+/* ---- The command line ---- */
+
+static int wrong_usage(const char *what)
+{
+    fprintf(stderr, "gatehouse serve: %s; see gatehouse serve --help\n", what);
+    return 2;
+}
+
+int gh_cmd_serve(int argc, char **argv)
+{
+    static const struct option OPTIONS[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"upstream", required_argument, NULL, 'u'},
+        {"listen", required_argument, NULL, 'l'},
+        {"workers", required_argument, NULL, 'w'},
+        {"user", required_argument, NULL, 'U'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct serve serve = {.worker_count = gh_process_cores()};
+    uint64_t workers;
+    gh_arena_init(&serve.messages, 4096, 64 * 1024);
+    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            serve.source.file = optarg;
+            break;
+        case 'u':
+            serve.source.upstream = optarg;
+            break;
+        case 'l':
+            serve.source.listen = optarg;
+            break;
+        case 'U':
+            serve.user = optarg;
+            break;
+        case 'w':
+            if (!gh_num_parse_u64(gh_str_from_c(optarg), WORKERS_MAX, &workers) || workers == 0)
+                return wrong_usage("--workers takes a number from 1 to 64");
+            serve.worker_count = (unsigned)workers;
+            break;
+        case 'h':
+            fputs(HELP, stdout);
+            return 0;
+        default:
+            return 2; /* getopt has said why */
+        }
+    }
+    if (optind < argc)
+        return wrong_usage("it takes no arguments but options");
+    if (serve.source.file && serve.source.upstream)
+        return wrong_usage("--upstream goes without --config; name the upstream in the file");
+    if (!serve.source.file && !serve.source.upstream)
+        serve.source.file = "gatehouse.yaml";
+    if (serve.worker_count > WORKERS_MAX)
+        serve.worker_count = WORKERS_MAX;
+    gh_signals_block();
+    return serve_all(&serve);
+}

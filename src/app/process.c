@@ -1,0 +1,77 @@
+#include "app/process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The cgroup v2 quota in whole cores, rounded up; 0: none. */
+static unsigned quota_cores(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    unsigned long quota = 0, period = 0;
+    if (!file)
+        return 0;
+    int fields = fscanf(file, "%lu %lu", &quota, &period); /* "max 100000" reads no number */
+    fclose(file);
+    return fields == 2 && period ? (unsigned)((quota + period - 1) / period) : 0;
+}
+
+unsigned gh_process_cores(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    unsigned cores = 1;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        cores = (unsigned)CPU_COUNT(&set);
+    unsigned quota = quota_cores();
+    return quota && quota < cores ? quota : cores;
+}
+
+uint64_t gh_process_set_limits(void)
+{
+    struct rlimit none = {0, 0}, files = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* of this thread, and so of all it will start */
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 1024;
+    rlim_t before = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        files.rlim_cur = before;
+    return files.rlim_cur;
+}
+
+static enum gh_err become(const struct passwd *entry, struct gh_arena *arena,
+                          struct gh_str *out_message)
+{
+    if (setgroups(0, NULL) == 0 && setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) == 0 &&
+        setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == 0)
+        return GH_OK;
+    *out_message =
+        gh_arena_format(arena, "can't become user %s: %s", entry->pw_name, strerror(errno));
+    return GH_ERR_IO;
+}
+
+enum gh_err gh_process_drop_privileges(const char *user, struct gh_arena *arena,
+                                       struct gh_str *out_message)
+{
+    if (geteuid() != 0 || (user && strcmp(user, "root") == 0))
+        return GH_OK;
+    const struct passwd *entry = getpwnam(user ? user : "gatehouse");
+    if (!entry && !user)
+        entry = getpwnam("nobody");
+    if (!entry) {
+        *out_message = gh_arena_format(arena, "there is no user %s to run as; name one with --user",
+                                       user ? user : "gatehouse or nobody");
+        return GH_ERR_NOT_FOUND;
+    }
+    return become(entry, arena, out_message);
+}

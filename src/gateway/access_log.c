@@ -1,0 +1,158 @@
+#include "gateway/access_log.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "json/writer.h"
+
+/* Longest value of one member; what is longer is cut, not dropped. */
+#define VALUE_BYTES_MAX 512
+
+static void put_time(struct gh_buf *line, uint64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    gh_buf_format(line, "\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", utc.tm_year + 1900,
+                  utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                  (unsigned)(wall_us % 1000000));
+}
+
+static void put_text(struct gh_buf *line, struct gh_str name, struct gh_str value)
+{
+    gh_json_put_member(line, name, gh_str_first(value, VALUE_BYTES_MAX));
+}
+
+static void put_client(struct gh_buf *line, const struct gh_exchange *exchange)
+{
+    const struct gh_request *request = &exchange->request;
+    struct gh_ip client =
+        request->client.family != GH_IP_NONE ? request->client : exchange->peer->ip;
+    char memory[64];
+    struct gh_buf text = gh_buf_over(memory, sizeof(memory));
+    switch (exchange->pin->snapshot->log_client) {
+    case GH_LOG_CLIENT_NONE:
+        return;
+    case GH_LOG_CLIENT_PREFIX:
+        client = gh_ip_mask(&client, 24, 64);
+        break;
+    case GH_LOG_CLIENT_FULL:
+        break;
+    }
+    gh_ip_write(&text, &client);
+    gh_json_put_member(line, GH_STR("client"), gh_buf_str(&text));
+}
+
+/* The path as canonicalised, else as sent up to its query. */
+static struct gh_str path_of(const struct gh_request *request)
+{
+    if (request->path.ptr)
+        return request->path;
+    if (!request->head)
+        return GH_STR("");
+    struct gh_str target = request->head->target;
+    return gh_str_first(target, gh_str_find_char(target, '?'));
+}
+
+static void put_request(struct gh_buf *line, const struct gh_exchange *exchange)
+{
+    const struct gh_request *request = &exchange->request;
+    put_text(line, GH_STR("id"), request->request_id);
+    put_client(line, exchange);
+    if (request->head) {
+        put_text(line, GH_STR("method"), request->head->method_text);
+        put_text(line, GH_STR("host"),
+                 request->authority.host.ptr ? request->authority.host : request->head->authority);
+        put_text(line, GH_STR("path"), path_of(request));
+    }
+    if (request->route)
+        put_text(line, GH_STR("route"), request->route->pattern);
+}
+
+static void put_observed(struct gh_buf *line, const struct gh_request *request)
+{
+    if (request->observed_count == 0)
+        return;
+    gh_json_put_name(line, GH_STR("observed"));
+    gh_buf_put_char(line, '[');
+    for (size_t i = 0; i < request->observed_count; i++) {
+        if (i)
+            gh_buf_put_char(line, ',');
+        gh_json_put_string(line, gh_reason_facts(request->observed_reason[i])->word);
+    }
+    gh_buf_put_char(line, ']');
+}
+
+static void put_outcome(struct gh_buf *line, const struct gh_exchange *exchange,
+                        uint64_t duration_us)
+{
+    const struct gh_upstream_call *call = &exchange->call;
+    gh_json_put_member_u64(line, GH_STR("status"), exchange->status);
+    gh_json_put_member_u64(line, GH_STR("bytes_in"), exchange->body_bytes_in);
+    gh_json_put_member_u64(line, GH_STR("bytes_out"), exchange->body_bytes_out);
+    gh_json_put_member_u64(line, GH_STR("duration_us"), duration_us);
+    if (call->server.len) {
+        put_text(line, GH_STR("upstream"), call->server);
+        if (call->head_us >= call->started_us && call->started_us)
+            gh_json_put_member_u64(line, GH_STR("upstream_us"), call->head_us - call->started_us);
+        if (call->attempts > 1)
+            gh_json_put_member_u64(line, GH_STR("attempts"), call->attempts);
+    }
+    if (exchange->reason != GH_REASON_UNDECIDED) {
+        put_text(line, GH_STR("stage"), gh_stage_name(exchange->stage));
+        put_text(line, GH_STR("reason"), gh_reason_facts(exchange->reason)->word);
+    }
+    put_observed(line, &exchange->request);
+}
+
+static void count(const struct gh_exchange *exchange, uint64_t duration_us)
+{
+    const struct gh_shared *shared = exchange->worker->shared;
+    const struct gh_counters *counters = &shared->counters;
+    unsigned worker = exchange->worker->index;
+    unsigned class = exchange->status / 100;
+    gh_metric_add(shared->metrics, worker,
+                  counters->requests[class < GH_STATUS_CLASSES ? class : 0], 1);
+    gh_metric_observe_us(shared->metrics, worker, counters->duration, duration_us);
+    if (exchange->reason != GH_REASON_UNDECIDED)
+        gh_metric_add(shared->metrics, worker, counters->refusals[exchange->reason], 1);
+    for (size_t i = 0; i < exchange->request.observed_count; i++) {
+        gh_metric_add(shared->metrics, worker,
+                      counters->observed[exchange->request.observed_reason[i]], 1);
+    }
+    if (exchange->body_bytes_in)
+        gh_metric_add(shared->metrics, worker, counters->bytes_in, exchange->body_bytes_in);
+    if (exchange->body_bytes_out)
+        gh_metric_add(shared->metrics, worker, counters->bytes_out, exchange->body_bytes_out);
+}
+
+/* Escapes made the line too long: what is needed to find the request, without its text. */
+static void write_short(struct gh_buf *line, const struct gh_exchange *exchange,
+                        uint64_t duration_us)
+{
+    *line = gh_buf_over(line->ptr, line->cap);
+    gh_buf_put_char(line, '{');
+    put_time(line, gh_wall_now_us());
+    put_text(line, GH_STR("id"), exchange->request.request_id);
+    put_client(line, exchange);
+    gh_json_put_member_bool(line, GH_STR("cut"), true);
+    put_outcome(line, exchange, duration_us);
+    gh_buf_put_char(line, '}');
+}
+
+void gh_access_log(struct gh_exchange *exchange)
+{
+    char memory[GH_LOG_LINE_BYTES_MAX];
+    struct gh_buf line = gh_buf_over(memory, sizeof(memory));
+    uint64_t duration_us = gh_loop_now_us(exchange->worker->loop) - exchange->started_us;
+
+    gh_buf_put_char(&line, '{');
+    put_time(&line, gh_wall_now_us());
+    put_request(&line, exchange);
+    put_outcome(&line, exchange, duration_us);
+    gh_buf_put_char(&line, '}');
+    if (line.overflow)
+        write_short(&line, exchange, duration_us);
+    count(exchange, duration_us);
+    gh_log_line(exchange->worker->log, gh_buf_str(&line));
+}

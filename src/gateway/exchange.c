@@ -1,0 +1,538 @@
+#include "gateway/exchange.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "gateway/access_log.h"
+#include "gateway/builtin_target.h"
+
+/* Exchanges kept for reuse by one worker, with the first block of their arenas. */
+#define FREE_EXCHANGES_MAX 256
+/* First room for a body whose length is not known. */
+#define HELD_BYTES_FIRST 4096
+
+static const struct gh_upstream_call_events CALL_EVENTS;
+
+/* ---- The pool ---- */
+
+static struct gh_exchange *take_from_pool(struct gh_worker *worker)
+{
+    struct gh_exchange *exchange = worker->free_exchanges;
+    if (exchange) {
+        worker->free_exchanges = exchange->next;
+        worker->free_exchange_count--;
+        struct gh_arena arena = exchange->arena;
+        memset(exchange, 0, offsetof(struct gh_exchange, request));
+        exchange->arena = arena;
+        return exchange;
+    }
+    exchange = calloc(1, sizeof(*exchange));
+    if (exchange)
+        gh_arena_init(&exchange->arena, GH_EXCHANGE_ARENA_BLOCK, GH_EXCHANGE_ARENA_BYTES_MAX);
+    return exchange;
+}
+
+static void give_to_pool(struct gh_exchange *exchange)
+{
+    struct gh_worker *worker = exchange->worker;
+    if (worker->free_exchange_count >= FREE_EXCHANGES_MAX) {
+        gh_arena_done(&exchange->arena);
+        free(exchange);
+        return;
+    }
+    gh_arena_reset(&exchange->arena);
+    exchange->next = worker->free_exchanges;
+    worker->free_exchanges = exchange;
+    worker->free_exchange_count++;
+}
+
+void gh_exchange_pool_free(struct gh_worker *worker)
+{
+    while (worker->free_exchanges) {
+        struct gh_exchange *exchange = worker->free_exchanges;
+        worker->free_exchanges = exchange->next;
+        gh_arena_done(&exchange->arena);
+        free(exchange);
+    }
+    worker->free_exchange_count = 0;
+}
+
+struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec *codec,
+                                      gh_stream_id stream, const struct gh_exchange_port *port,
+                                      void *owner, const struct gh_peer *peer)
+{
+    struct gh_exchange *exchange = take_from_pool(worker);
+    if (!exchange)
+        return NULL;
+    exchange->worker = worker;
+    exchange->pin = gh_worker_pin(worker);
+    exchange->codec = codec;
+    exchange->stream = stream;
+    exchange->port = port;
+    exchange->owner = owner;
+    exchange->peer = peer;
+    exchange->started_us = gh_loop_now_us(worker->loop);
+
+    struct gh_request *request = &exchange->request;
+    gh_request_init(request);
+    request->policy = exchange->pin->snapshot->policy;
+    request->arena = &exchange->arena;
+    request->peer = peer;
+    request->limits = worker->shared->limits;
+    request->date = gh_worker_date(worker);
+    gh_worker_random(worker, request->random);
+    return exchange;
+}
+
+/* ---- Answers ---- */
+
+static void abort_call(struct gh_exchange *exchange)
+{
+    if (!exchange->call_active)
+        return;
+    exchange->call_active = false;
+    gh_upstream_call_abort(&exchange->call);
+}
+
+/* The stream must not look complete; the codec sees to that. */
+static void break_off(struct gh_exchange *exchange)
+{
+    abort_call(exchange);
+    exchange->answer_half = GH_ANSWER_FAILED;
+    exchange->codec->ops->reset(exchange->codec, exchange->stream);
+}
+
+static void finish_answer_head(struct gh_exchange *exchange)
+{
+    struct gh_answer_head *answer = &exchange->answer;
+    /* A client that was not told to send its body may send it or the next request: it can't be
+       known which the next bytes are (RFC 9110 section 10.1.1). */
+    if (exchange->close_after || exchange->continue_owed || exchange->worker->draining)
+        answer->close = true;
+    exchange->status = answer->status;
+}
+
+/* Sends request->reply. */
+static void answer_from_reply(struct gh_exchange *exchange)
+{
+    bool replaced;
+    exchange->start_wanted = false;
+    if (exchange->request_half == GH_REQUEST_READING)
+        exchange->request_half = GH_REQUEST_DROPPED;
+    if (!gh_policy_answer(&exchange->request, NULL, &exchange->answer, &replaced)) {
+        break_off(exchange);
+        return;
+    }
+    finish_answer_head(exchange);
+    struct gh_str body = exchange->request.reply.body;
+    exchange->body_bytes_out = body.len;
+    exchange->answer_half = GH_ANSWER_DONE;
+    exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer, body,
+                                     true);
+}
+
+void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum gh_reason reason)
+{
+    exchange->stage = stage;
+    exchange->reason = reason;
+    if (exchange->answer_half == GH_ANSWER_DONE || exchange->answer_half == GH_ANSWER_FAILED)
+        return;
+    if (exchange->answer_half == GH_ANSWER_STREAMING) {
+        break_off(exchange);
+        return;
+    }
+    abort_call(exchange);
+    gh_policy_refuse(&exchange->request, stage, reason);
+    answer_from_reply(exchange);
+}
+
+/* ---- Towards the upstream ---- */
+
+static void pay_back(struct gh_exchange *exchange, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes);
+    exchange->port->input_wanted(exchange->owner);
+}
+
+static void send_body(struct gh_exchange *exchange, struct gh_str bytes)
+{
+    char size_line[20];
+    struct gh_buf line = gh_buf_over(size_line, sizeof(size_line));
+    struct gh_str slices[3];
+    size_t count = 0;
+    bool chunked = exchange->request.head->body == GH_BODY_CHUNKED;
+    if (chunked) {
+        gh_buf_put_hex(&line, bytes.len);
+        gh_buf_put(&line, GH_STR("\r\n"));
+        slices[count++] = gh_buf_str(&line);
+    }
+    slices[count++] = bytes;
+    if (chunked)
+        slices[count++] = GH_STR("\r\n");
+    exchange->unpaid += bytes.len;
+    if (gh_upstream_call_write(&exchange->call, slices, count) && exchange->unpaid) {
+        size_t paid = exchange->unpaid;
+        exchange->unpaid = 0;
+        pay_back(exchange, paid);
+    }
+}
+
+static void end_body(struct gh_exchange *exchange)
+{
+    if (exchange->request.head->body == GH_BODY_CHUNKED) {
+        struct gh_str last = GH_STR("0\r\n\r\n");
+        gh_upstream_call_write(&exchange->call, &last, 1);
+    }
+    gh_upstream_call_end(&exchange->call);
+}
+
+/* Room for `more` bytes, all of the body at once when its length is known. */
+static bool grow_held(struct gh_exchange *exchange, size_t more)
+{
+    const struct gh_request_head *head = exchange->request.head;
+    size_t need = exchange->held_len + more;
+    if (need <= exchange->held_cap)
+        return true;
+    size_t cap = exchange->held_cap ? exchange->held_cap * 2 : HELD_BYTES_FIRST;
+    if (head->body == GH_BODY_LENGTH && head->content_length < GH_EXCHANGE_HELD_BYTES_MAX)
+        cap = (size_t)head->content_length;
+    if (cap < need)
+        cap = need;
+    char *memory = gh_arena_alloc(&exchange->arena, cap);
+    if (!memory)
+        return false;
+    if (exchange->held_len)
+        memcpy(memory, exchange->held, exchange->held_len);
+    exchange->held = memory;
+    exchange->held_cap = cap;
+    return true;
+}
+
+static bool hold(struct gh_exchange *exchange, struct gh_str bytes)
+{
+    if (bytes.len > GH_EXCHANGE_HELD_BYTES_MAX - exchange->held_len ||
+        !grow_held(exchange, bytes.len))
+        return false;
+    memcpy(exchange->held + exchange->held_len, bytes.ptr, bytes.len);
+    exchange->held_len += bytes.len;
+    return true;
+}
+
+/* The whole request is here: one write carries it, and a retry can repeat it. */
+static bool join_head_and_body(struct gh_exchange *exchange, struct gh_str *head)
+{
+    char *joined = gh_arena_alloc(&exchange->arena, head->len + exchange->held_len);
+    if (!joined)
+        return false;
+    memcpy(joined, head->ptr, head->len);
+    if (exchange->held_len)
+        memcpy(joined + head->len, exchange->held, exchange->held_len);
+    *head = gh_str_of(joined, head->len + exchange->held_len);
+    return true;
+}
+
+static void start_call(struct gh_exchange *exchange)
+{
+    struct gh_request *request = &exchange->request;
+    struct gh_request_head *head = request->head;
+    bool has_body = head->body != GH_BODY_NONE;
+    bool complete = has_body && exchange->request_half == GH_REQUEST_COMPLETE;
+    exchange->start_wanted = false;
+    if (complete) {
+        head->body = GH_BODY_LENGTH;
+        head->content_length = exchange->held_len;
+    }
+    struct gh_str bytes = gh_policy_write_upstream_head(request);
+    if (!bytes.ptr || (complete && !join_head_and_body(exchange, &bytes))) {
+        gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
+        return;
+    }
+    if (complete) {
+        size_t held = exchange->held_len;
+        exchange->held_len = 0;
+        pay_back(exchange, held);
+    }
+    struct gh_upstream_request call_request = {
+        .head = bytes,
+        .method = head->method,
+        .has_body = has_body && !complete,
+        .idempotent = gh_method_is_idempotent(head->method),
+        .upgrade = head->upgrade_websocket && request->route && request->route->websocket,
+        .response_timeout_ms = request->route ? request->route->response_timeout_ms : 0,
+    };
+    exchange->call_active = true;
+    gh_upstream_call_start(&exchange->call, exchange->worker->upstreams,
+                           exchange->pin->snapshot->groups[request->upstream], &call_request,
+                           &exchange->arena, &CALL_EVENTS, exchange);
+}
+
+static void on_call_ready(struct gh_upstream_call *call)
+{
+    struct gh_exchange *exchange = call->owner;
+    exchange->call_ready = true;
+    if (!call->request.has_body)
+        return;
+    if (exchange->held_len) {
+        struct gh_str held = gh_str_of(exchange->held, exchange->held_len);
+        exchange->held_len = 0;
+        send_body(exchange, held);
+    }
+    if (exchange->call_active && exchange->request_half == GH_REQUEST_COMPLETE)
+        end_body(exchange);
+}
+
+static void on_call_drain(struct gh_upstream_call *call)
+{
+    struct gh_exchange *exchange = call->owner;
+    if (exchange->tunnel) {
+        exchange->port->input_wanted(exchange->owner);
+        return;
+    }
+    size_t paid = exchange->unpaid;
+    exchange->unpaid = 0;
+    pay_back(exchange, paid);
+}
+
+/* ---- From the upstream ---- */
+
+static void want_turn(struct gh_exchange *exchange)
+{
+    if (exchange->turn_wanted)
+        return;
+    exchange->turn_wanted = true;
+    exchange->port->want_turn(exchange->owner, exchange);
+}
+
+static void on_call_head(struct gh_upstream_call *call, struct gh_response_head *head)
+{
+    struct gh_exchange *exchange = call->owner;
+    bool replaced = false;
+    gh_metric_observe_us(exchange->worker->shared->metrics, exchange->worker->index,
+                         exchange->worker->shared->counters.upstream_duration,
+                         call->head_us - call->started_us);
+    if (!gh_policy_answer(&exchange->request, head, &exchange->answer, &replaced)) {
+        gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_UPSTREAM_BAD_RESPONSE);
+        return;
+    }
+    if (replaced) {
+        exchange->reason = exchange->request.verdict.reason;
+        exchange->stage = exchange->request.stage;
+        abort_call(exchange);
+        answer_from_reply(exchange);
+        return;
+    }
+    if (head->status == 101)
+        exchange->answer.tunnel = true;
+    exchange->answer_half = GH_ANSWER_HELD;
+    if (exchange->answer.tunnel)
+        gh_exchange_turn(exchange);
+    else
+        want_turn(exchange);
+}
+
+/* The held head, with what there is of the body. May end the exchange. */
+static void write_held_head(struct gh_exchange *exchange, struct gh_str first, bool is_last)
+{
+    finish_answer_head(exchange);
+    exchange->answer_half = is_last ? GH_ANSWER_DONE : GH_ANSWER_STREAMING;
+    if (exchange->answer.tunnel) {
+        exchange->tunnel = true;
+        exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
+                                         GH_STR(""), false);
+        exchange->port->tunnel_begin(exchange->owner, exchange);
+        return;
+    }
+    exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer, first,
+                                     is_last);
+}
+
+static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, bool is_last)
+{
+    struct gh_exchange *exchange = call->owner;
+    exchange->body_bytes_out += bytes.len;
+    if (is_last)
+        exchange->call_active = false;
+    if (exchange->tunnel) {
+        if (bytes.len)
+            exchange->port->tunnel_write(exchange->owner, bytes);
+        if (is_last)
+            exchange->port->tunnel_end(exchange->owner);
+        else if (exchange->port->is_full(exchange->owner) && !exchange->call_paused) {
+            exchange->call_paused = true;
+            gh_upstream_call_pause(call);
+        }
+        return;
+    }
+    if (!is_last && bytes.len == 0)
+        return;
+    if (exchange->answer_half == GH_ANSWER_HELD) {
+        write_held_head(exchange, bytes, is_last);
+    } else {
+        if (is_last)
+            exchange->answer_half = GH_ANSWER_DONE;
+        exchange->codec->ops->write_body(exchange->codec, exchange->stream, bytes, is_last);
+    }
+    if (!is_last && exchange->call_active && exchange->port->is_full(exchange->owner)) {
+        exchange->call_paused = true;
+        gh_upstream_call_pause(call);
+    }
+}
+
+static enum gh_reason reason_of_failure(enum gh_upstream_failure failure)
+{
+    switch (failure) {
+    case GH_UPSTREAM_BAD_RESPONSE:
+        return GH_REASON_UPSTREAM_BAD_RESPONSE;
+    case GH_UPSTREAM_UNREACHABLE:
+        return GH_REASON_UPSTREAM_UNREACHABLE;
+    case GH_UPSTREAM_NO_SERVER:
+    case GH_UPSTREAM_BUSY:
+        return GH_REASON_UPSTREAM_UNAVAILABLE;
+    case GH_UPSTREAM_TIMEOUT:
+        return GH_REASON_UPSTREAM_TIMEOUT;
+    case GH_UPSTREAM_CUT:
+        return GH_REASON_UPSTREAM_CUT;
+    }
+    return GH_REASON_UPSTREAM_BAD_RESPONSE;
+}
+
+static void on_call_failure(struct gh_upstream_call *call, enum gh_upstream_failure failure)
+{
+    struct gh_exchange *exchange = call->owner;
+    exchange->call_active = false;
+    if (exchange->tunnel) {
+        exchange->reason = reason_of_failure(failure);
+        exchange->stage = GH_STAGE_HANDOVER;
+        exchange->port->tunnel_end(exchange->owner);
+        return;
+    }
+    enum gh_reason reason = reason_of_failure(failure);
+    /* Known to be cut before a byte of it was written: the client gets a whole 502 instead. */
+    if (reason == GH_REASON_UPSTREAM_CUT && exchange->answer_half == GH_ANSWER_HELD)
+        reason = GH_REASON_UPSTREAM_BAD_RESPONSE;
+    gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, reason);
+}
+
+static const struct gh_upstream_call_events CALL_EVENTS = {
+    .on_ready = on_call_ready,
+    .on_head = on_call_head,
+    .on_body = on_call_body,
+    .on_drain = on_call_drain,
+    .on_failure = on_call_failure,
+};
+
+/* ---- From the client ---- */
+
+static void hand_over(struct gh_exchange *exchange)
+{
+    struct gh_request *request = &exchange->request;
+    if (request->target != GH_TARGET_UPSTREAM) {
+        gh_builtin_target_answer(exchange->worker, request);
+        exchange->reason = GH_REASON_BUILT_IN;
+        answer_from_reply(exchange);
+        return;
+    }
+    if (request->head->body == GH_BODY_NONE) {
+        start_call(exchange);
+        return;
+    }
+    exchange->start_wanted = true;
+    want_turn(exchange);
+    if (request->head->expect_continue) {
+        exchange->continue_owed = false;
+        exchange->codec->ops->write_continue(exchange->codec, exchange->stream);
+    }
+}
+
+void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head)
+{
+    struct gh_request *request = &exchange->request;
+    request->head = head;
+    request->now_ms = gh_loop_now_ms(exchange->worker->loop);
+    request->draining = exchange->worker->draining;
+    exchange->continue_owed = head->expect_continue;
+    struct gh_verdict verdict = gh_policy_run(request);
+    exchange->stage = request->stage;
+    exchange->reason = verdict.reason;
+    GH_ASSERT(verdict.kind == GH_VERDICT_NEXT || verdict.kind == GH_VERDICT_RESPOND);
+    if (verdict.kind == GH_VERDICT_RESPOND) {
+        answer_from_reply(exchange);
+        return;
+    }
+    exchange->reason = GH_REASON_UNDECIDED;
+    hand_over(exchange);
+}
+
+void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
+{
+    exchange->body_bytes_in += bytes.len;
+    bool wanted = exchange->start_wanted || exchange->call_active;
+    if (exchange->request_half != GH_REQUEST_READING || !wanted) {
+        exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
+        return;
+    }
+    if (exchange->body_bytes_in > exchange->request.body_bytes_max) {
+        exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
+        exchange->request_half = GH_REQUEST_DROPPED;
+        gh_exchange_refuse(exchange, GH_STAGE_SIZE, GH_REASON_BODY_TOO_LARGE);
+        return;
+    }
+    if (exchange->call_ready)
+        send_body(exchange, bytes);
+    else if (!hold(exchange, bytes))
+        gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
+}
+
+void gh_exchange_body_end(struct gh_exchange *exchange)
+{
+    if (exchange->request_half != GH_REQUEST_READING)
+        return;
+    exchange->request_half = GH_REQUEST_COMPLETE;
+    if (exchange->start_wanted)
+        start_call(exchange);
+    else if (exchange->call_active && exchange->call_ready && exchange->call.request.has_body)
+        end_body(exchange);
+}
+
+void gh_exchange_read_error(struct gh_exchange *exchange, enum gh_http_error error)
+{
+    exchange->close_after = true;
+    exchange->request_half = GH_REQUEST_DROPPED;
+    gh_exchange_refuse(exchange, GH_STAGE_READ, gh_reason_of_http_error(error));
+}
+
+void gh_exchange_turn(struct gh_exchange *exchange)
+{
+    exchange->turn_wanted = false;
+    if (exchange->start_wanted)
+        start_call(exchange);
+    else if (exchange->answer_half == GH_ANSWER_HELD)
+        write_held_head(exchange, GH_STR(""), false);
+}
+
+void gh_exchange_client_drained(struct gh_exchange *exchange)
+{
+    if (exchange->call_paused && exchange->call_active) {
+        exchange->call_paused = false;
+        gh_upstream_call_resume(&exchange->call);
+    }
+}
+
+bool gh_exchange_tunnel_in(struct gh_exchange *exchange, struct gh_str bytes)
+{
+    exchange->body_bytes_in += bytes.len;
+    return exchange->call_active && gh_upstream_call_write(&exchange->call, &bytes, 1);
+}
+
+void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
+{
+    abort_call(exchange);
+    if (client_gone && exchange->answer_half != GH_ANSWER_DONE &&
+        exchange->reason == GH_REASON_UNDECIDED)
+        exchange->reason = GH_REASON_CLIENT_GONE;
+    gh_access_log(exchange);
+    gh_worker_unpin(exchange->worker, exchange->pin);
+    give_to_pool(exchange);
+}

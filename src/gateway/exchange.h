@@ -1,0 +1,125 @@
+/*
+ * An exchange: one request and its answer, between a codec and a target. It knows neither sockets
+ * nor HTTP versions: towards the client it speaks to a codec and a small port, towards the backend
+ * to an upstream call.
+ *
+ * Its state is a pair: how far the request has come in, and how far the answer has gone out. Each
+ * half moves forward only.
+ *
+ *     request   READING -> COMPLETE            the whole request is here
+ *                       -> DROPPED             the rest is read and thrown away by the codec
+ *     answer    NONE -> HELD -> STREAMING -> DONE
+ *                 HELD: the upstream's head is known, not yet written (its first body bytes may
+ *                 come in the same turn and leave with it)
+ *               any -> FAILED                  broken off; the stream must not look complete
+ */
+#ifndef GH_GATEWAY_EXCHANGE_H
+#define GH_GATEWAY_EXCHANGE_H
+
+#include "gateway/worker.h"
+#include "http/codec.h"
+#include "policy/route.h"
+#include "upstream/upstream.h"
+
+/* Memory of one request at the most: head, held body, the upstream's head, the answer's head. */
+#define GH_EXCHANGE_ARENA_BYTES_MAX (512u * 1024)
+#define GH_EXCHANGE_ARENA_BLOCK     (12u * 1024)
+/* Body bytes kept until the upstream takes them; a body that is complete by then is sent with its
+   head in one write, with a Content-Length, and can be sent again. */
+#define GH_EXCHANGE_HELD_BYTES_MAX (128u * 1024)
+
+enum gh_request_half { GH_REQUEST_READING, GH_REQUEST_COMPLETE, GH_REQUEST_DROPPED };
+
+enum gh_answer_half {
+    GH_ANSWER_NONE,
+    GH_ANSWER_HELD,
+    GH_ANSWER_STREAMING,
+    GH_ANSWER_DONE,
+    GH_ANSWER_FAILED,
+};
+
+/* What an exchange asks of the connection it runs on. */
+struct gh_exchange_port {
+    /* Body bytes were paid back to the codec: it may want input again. */
+    void (*input_wanted)(void *owner);
+    /* True: what was written to the client piles up; stop until gh_exchange_client_drained. */
+    bool (*is_full)(const void *owner);
+    /* Calls gh_exchange_turn(exchange) at the end of this turn of the loop. */
+    void (*want_turn)(void *owner, struct gh_exchange *exchange);
+    /* The answer was a 101: from now on bytes pass through raw. */
+    void (*tunnel_begin)(void *owner, struct gh_exchange *exchange);
+    void (*tunnel_write)(void *owner, struct gh_str bytes);
+    /* The upstream's side of the tunnel has ended. */
+    void (*tunnel_end)(void *owner);
+};
+
+struct gh_exchange {
+    struct gh_exchange *next; /* in the worker's free list */
+    struct gh_worker *worker;
+    struct gh_pin *pin;
+    struct gh_codec *codec;
+    gh_stream_id stream;
+    const struct gh_exchange_port *port;
+    void *owner; /* of the port */
+    const struct gh_peer *peer;
+
+    struct gh_arena arena;
+    enum gh_request_half request_half;
+    enum gh_answer_half answer_half;
+
+    struct gh_upstream_call call;
+    bool call_active;   /* started and not over */
+    bool call_ready;    /* takes body bytes */
+    bool call_paused;   /* the client is slower than the upstream */
+    bool start_wanted;  /* the call starts at the end of this turn, or when the body is complete */
+    bool continue_owed; /* the client waits for "100 Continue" */
+    bool tunnel;
+    bool close_after; /* the connection must end after this answer */
+    bool turn_wanted;
+    char *held; /* in the arena: body bytes not yet taken by the upstream */
+    size_t held_len, held_cap;
+    size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
+
+    struct gh_answer_head answer;
+    unsigned status;       /* 0: no answer was written */
+    enum gh_reason reason; /* UNDECIDED: the upstream's answer went out as it was */
+    enum gh_stage stage;
+    uint64_t body_bytes_in, body_bytes_out;
+    uint64_t started_us;
+
+    struct gh_request request; /* last: gh_request_init clears it, the pool what stands before */
+};
+
+/* Takes an exchange from the worker's pool; NULL without memory. */
+struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec *codec,
+                                      gh_stream_id stream, const struct gh_exchange_port *port,
+                                      void *owner, const struct gh_peer *peer);
+
+/* The codec's events, in the order of codec.h. */
+void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head);
+void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes);
+void gh_exchange_body_end(struct gh_exchange *exchange);
+void gh_exchange_read_error(struct gh_exchange *exchange, enum gh_http_error error);
+
+/* What was put off to the end of the turn: starting the call, writing a held head. */
+void gh_exchange_turn(struct gh_exchange *exchange);
+/* The client takes output again. */
+void gh_exchange_client_drained(struct gh_exchange *exchange);
+/* Raw bytes from the client after 101. False: stop reading until port->input_wanted. */
+bool gh_exchange_tunnel_in(struct gh_exchange *exchange, struct gh_str bytes);
+
+/*
+ * The gateway answers for `reason` (a timeout, draining, ...) if nothing was written yet, else the
+ * answer is broken off. The connection ends after it.
+ */
+void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum gh_reason reason);
+
+/*
+ * Ends the exchange: the call is aborted if it still runs, the log line and counters are written,
+ * the memory goes back to the pool. `client_gone`: the connection died under it.
+ */
+void gh_exchange_end(struct gh_exchange *exchange, bool client_gone);
+/* Frees the worker's pool. */
+void gh_exchange_pool_free(struct gh_worker *worker);
+
+#endif

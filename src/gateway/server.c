@@ -1,0 +1,319 @@
+#include "gateway/server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#define LISTENS_MAX 64
+
+struct gh_server_worker {
+    struct gh_worker worker; /* first: on_drained finds back */
+    struct gh_server *server;
+    pthread_t thread;
+    bool opened, started;
+};
+
+struct gh_server {
+    struct gh_server_options options;
+    struct gh_shared shared;
+    struct gh_snapshot *snapshot; /* the newest; a reference of the server's */
+    struct gh_server_worker *workers;
+    unsigned ended_count;
+};
+
+/* What one worker is told at a reload. */
+struct adopt_job {
+    struct gh_worker *worker;
+    struct gh_snapshot *snapshot; /* a reference */
+    int fds[LISTENS_MAX];         /* by listen of the snapshot; -1: it listens there already */
+};
+
+struct drain_job {
+    struct gh_worker *worker;
+    uint64_t timeout_ms;
+};
+
+/* ---- On the worker's thread ---- */
+
+static void adopt(void *arg)
+{
+    struct adopt_job *job = arg;
+    struct gh_worker *worker = job->worker;
+    struct gh_snapshot *snapshot = job->snapshot;
+    if (gh_worker_adopt(worker, snapshot) != GH_OK) {
+        gh_log_message(worker->log, GH_LOG_ERROR, "worker %u keeps the old configuration: %s",
+                       worker->index, gh_err_text(GH_ERR_MEMORY));
+        for (size_t i = 0; i < snapshot->listen_count; i++) {
+            if (job->fds[i] >= 0)
+                close(job->fds[i]);
+        }
+        gh_snapshot_unref(snapshot);
+        free(job);
+        return;
+    }
+    struct gh_listen_slot *next;
+    for (struct gh_listen_slot *slot = worker->listen_slots; slot; slot = next) {
+        next = slot->next;
+        bool stays = false;
+        for (size_t i = 0; i < snapshot->listen_count && !stays; i++)
+            stays = gh_str_eq(snapshot->listens[i].text, slot->text);
+        if (!stays)
+            gh_worker_stop_listening(worker, slot);
+    }
+    for (size_t i = 0; i < snapshot->listen_count; i++) {
+        const struct gh_listen_settings *settings = &snapshot->listens[i];
+        struct gh_listen_slot *slot = gh_worker_find_listen(worker, settings->text);
+        if (slot) {
+            struct gh_tls_server *old = slot->tls;
+            slot->tls = settings->tls ? gh_tls_server_ref(settings->tls) : NULL;
+            slot->proxy_protocol = settings->proxy_protocol;
+            slot->admin = settings->admin;
+            if (old)
+                gh_tls_server_unref(old);
+            if (job->fds[i] >= 0)
+                close(job->fds[i]);
+        } else if (job->fds[i] >= 0 && gh_worker_listen(worker, settings, job->fds[i]) != GH_OK) {
+            gh_log_message(worker->log, GH_LOG_ERROR, "worker %u can't listen on %.*s",
+                           worker->index, GH_STR_ARG(settings->text));
+        }
+    }
+    free(job);
+}
+
+static void on_worker_ended(void *arg)
+{
+    struct gh_server *server = arg;
+    if (++server->ended_count == server->options.worker_count)
+        server->options.on_ended(server->options.owner);
+}
+
+static void on_drained(struct gh_worker *worker)
+{
+    gh_upstreams_close(worker->upstreams);
+    worker->upstreams = NULL;
+    gh_loop_stop(worker->loop);
+}
+
+static void drain(void *arg)
+{
+    struct drain_job *job = arg;
+    job->worker->on_drained = on_drained;
+    gh_worker_drain(job->worker, job->timeout_ms);
+    free(job);
+}
+
+static void *worker_main(void *arg)
+{
+    struct gh_server_worker *self = arg;
+    gh_loop_run(self->worker.loop);
+    while (gh_loop_post(self->server->options.control, on_worker_ended, self->server) != GH_OK)
+        usleep(1000); /* the control loop is behind; it is never gone before us */
+    return NULL;
+}
+
+/* ---- On the control thread ---- */
+
+static void close_fds(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
+    }
+}
+
+static bool listens_already(const struct gh_snapshot *old, struct gh_str text)
+{
+    for (size_t i = 0; old && i < old->listen_count; i++) {
+        if (gh_str_eq(old->listens[i].text, text))
+            return true;
+    }
+    return false;
+}
+
+/* One socket for each worker and each address that `old` does not have. IP listeners get a socket
+   each (SO_REUSEPORT), a Unix listener is one socket that all share. */
+static enum gh_err open_sockets(const struct gh_server *server, const struct gh_snapshot *snapshot,
+                                const struct gh_snapshot *old, struct adopt_job **jobs,
+                                struct gh_arena *arena, struct gh_str *out_message)
+{
+    for (size_t i = 0; i < snapshot->listen_count; i++) {
+        const struct gh_listen_settings *settings = &snapshot->listens[i];
+        if (listens_already(old, settings->text))
+            continue;
+        for (unsigned w = 0; w < server->options.worker_count; w++) {
+            int *fd = &jobs[w]->fds[i];
+            if (settings->address.path && w > 0) {
+                *fd = dup(jobs[0]->fds[i]);
+                if (*fd < 0)
+                    return GH_ERR_IO;
+                continue;
+            }
+            enum gh_err err = gh_listen_socket_open(&settings->address, arena, fd, out_message);
+            if (err != GH_OK)
+                return err;
+        }
+    }
+    return GH_OK;
+}
+
+static struct adopt_job *new_job(struct gh_worker *worker, struct gh_snapshot *snapshot)
+{
+    struct adopt_job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return NULL;
+    job->worker = worker;
+    job->snapshot = snapshot;
+    for (size_t i = 0; i < LISTENS_MAX; i++)
+        job->fds[i] = -1;
+    return job;
+}
+
+static void free_jobs(struct gh_server *server, struct adopt_job **jobs)
+{
+    for (unsigned w = 0; jobs && w < server->options.worker_count; w++) {
+        if (jobs[w])
+            close_fds(jobs[w]->fds, LISTENS_MAX);
+        free(jobs[w]);
+    }
+    free(jobs);
+}
+
+static struct adopt_job **new_jobs(struct gh_server *server, struct gh_snapshot *snapshot)
+{
+    struct adopt_job **jobs = calloc(server->options.worker_count, sizeof(*jobs));
+    for (unsigned w = 0; jobs && w < server->options.worker_count; w++) {
+        jobs[w] = new_job(&server->workers[w].worker, snapshot);
+        if (!jobs[w]) {
+            free_jobs(server, jobs);
+            return NULL;
+        }
+    }
+    return jobs;
+}
+
+enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snapshot,
+                             struct gh_arena *arena, struct gh_str *out_message)
+{
+    *out_message = GH_STR("out of memory");
+    struct adopt_job **jobs =
+        snapshot->listen_count <= LISTENS_MAX ? new_jobs(server, snapshot) : NULL;
+    enum gh_err err =
+        jobs ? open_sockets(server, snapshot, server->snapshot, jobs, arena, out_message)
+             : GH_ERR_MEMORY;
+    if (err != GH_OK) {
+        free_jobs(server, jobs);
+        gh_snapshot_unref(snapshot);
+        return err;
+    }
+    for (unsigned w = 0; w < server->options.worker_count; w++) {
+        gh_snapshot_ref(snapshot);
+        if (server->workers[w].started) {
+            while (gh_loop_post(server->workers[w].worker.loop, adopt, jobs[w]) != GH_OK)
+                usleep(1000); /* a full queue means a reload storm; wait for the worker */
+        } else {
+            adopt(jobs[w]);
+        }
+    }
+    free(jobs);
+    if (server->snapshot)
+        gh_snapshot_unref(server->snapshot);
+    server->snapshot = snapshot;
+    return GH_OK;
+}
+
+static enum gh_err open_shared(struct gh_server *server)
+{
+    const struct gh_server_options *options = &server->options;
+    server->shared.metrics = options->metrics;
+    server->shared.limits = options->limits;
+    server->shared.connections_max = options->connections_max / options->worker_count;
+    enum gh_err err = gh_counters_define(options->metrics, &server->shared.counters);
+    if (err == GH_OK)
+        err = gh_client_count_open(options->hash_key, &server->shared.clients);
+    return err;
+}
+
+enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_snapshot *snapshot,
+                           struct gh_arena *arena, struct gh_server **out_server,
+                           struct gh_str *out_message)
+{
+    struct gh_server *server = calloc(1, sizeof(*server));
+    *out_message = GH_STR("out of memory");
+    if (server)
+        server->workers = calloc(options->worker_count, sizeof(*server->workers));
+    if (!server || !server->workers) {
+        free(server);
+        gh_snapshot_unref(snapshot);
+        return GH_ERR_MEMORY;
+    }
+    server->options = *options;
+    enum gh_err err = open_shared(server);
+    for (unsigned w = 0; err == GH_OK && w < options->worker_count; w++) {
+        server->workers[w].server = server;
+        err = gh_worker_open(&server->workers[w].worker, w, &server->shared, options->log);
+        server->workers[w].opened = err == GH_OK;
+    }
+    if (err == GH_OK)
+        err = gh_server_reload(server, snapshot, arena, out_message);
+    else
+        gh_snapshot_unref(snapshot);
+    if (err != GH_OK) {
+        gh_server_close(server);
+        return err;
+    }
+    *out_server = server;
+    return GH_OK;
+}
+
+enum gh_err gh_server_start(struct gh_server *server)
+{
+    for (unsigned w = 0; w < server->options.worker_count; w++) {
+        struct gh_server_worker *worker = &server->workers[w];
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            return GH_ERR_MEMORY;
+        worker->started = true;
+    }
+    return GH_OK;
+}
+
+void gh_server_drain(struct gh_server *server, uint64_t timeout_ms)
+{
+    for (unsigned w = 0; w < server->options.worker_count; w++) {
+        struct drain_job *job = calloc(1, sizeof(*job));
+        GH_ASSERT(job); /* 16 bytes */
+        job->worker = &server->workers[w].worker;
+        job->timeout_ms = timeout_ms;
+        while (gh_loop_post(job->worker->loop, drain, job) != GH_OK)
+            usleep(1000);
+    }
+}
+
+/* A worker whose thread never ran is drained here and now. */
+static void end_unstarted(struct gh_worker *worker)
+{
+    worker->on_drained = on_drained;
+    gh_worker_drain(worker, 0);
+    gh_loop_run(worker->loop);
+}
+
+void gh_server_close(struct gh_server *server)
+{
+    for (unsigned w = 0; w < server->options.worker_count; w++) {
+        struct gh_server_worker *worker = &server->workers[w];
+        if (worker->started)
+            pthread_join(worker->thread, NULL);
+        else if (worker->opened)
+            end_unstarted(&worker->worker);
+        if (worker->opened)
+            gh_worker_close(&worker->worker);
+    }
+    if (server->snapshot)
+        gh_snapshot_unref(server->snapshot);
+    gh_client_count_close(server->shared.clients);
+    free(server->workers);
+    free(server);
+}

@@ -1,0 +1,46 @@
+/*
+ * The server: workers on their threads, started, reloaded, drained and ended from the control
+ * thread. A reload never closes a listener whose address stays (closing one of several
+ * SO_REUSEPORT sockets resets what waits in its backlog).
+ */
+#ifndef GH_GATEWAY_SERVER_H
+#define GH_GATEWAY_SERVER_H
+
+#include "gateway/worker.h"
+
+struct gh_server;
+
+struct gh_server_options {
+    unsigned worker_count;
+    struct gh_log *log;
+    struct gh_metrics *metrics;
+    struct gh_limit_table *limits;
+    struct gh_hash_key hash_key;
+    uint64_t connections_max;      /* of the process */
+    struct gh_loop *control;       /* the loop of the calling thread */
+    void (*on_ended)(void *owner); /* on the control loop, when the last worker has ended */
+    void *owner;
+};
+
+/*
+ * Opens the listening sockets of `snapshot` (a reference is taken over). No thread runs yet, so
+ * that privileges can be dropped in between. On failure *out_message says what to do.
+ */
+GH_MUST_USE enum gh_err gh_server_open(const struct gh_server_options *options,
+                                       struct gh_snapshot *snapshot, struct gh_arena *arena,
+                                       struct gh_server **out_server, struct gh_str *out_message);
+/* Starts the worker threads. */
+GH_MUST_USE enum gh_err gh_server_start(struct gh_server *server);
+
+/*
+ * Makes `snapshot` (a reference is taken over) current on all workers: new listeners are opened
+ * first; if one fails nothing changes and *out_message says why.
+ */
+GH_MUST_USE enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snapshot,
+                                         struct gh_arena *arena, struct gh_str *out_message);
+/* Stops accepting, lets requests finish for `timeout_ms`, then cuts; on_ended follows. */
+void gh_server_drain(struct gh_server *server, uint64_t timeout_ms);
+/* After on_ended (or instead of start): joins the threads and frees all. */
+void gh_server_close(struct gh_server *server);
+
+#endif

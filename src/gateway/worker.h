@@ -1,0 +1,102 @@
+/*
+ * A worker: one thread with one event loop, and everything that its connections share. No other
+ * thread touches what hangs below a worker; the server talks to it through gh_loop_post.
+ */
+#ifndef GH_GATEWAY_WORKER_H
+#define GH_GATEWAY_WORKER_H
+
+#include "gateway/client_count.h"
+#include "gateway/counters.h"
+#include "gateway/snapshot.h"
+#include "obs/log.h"
+#include "policy/request.h"
+
+struct gh_connection;
+struct gh_exchange;
+
+/* What all workers share; owned by the server. */
+struct gh_shared {
+    struct gh_metrics *metrics;
+    struct gh_counters counters;
+    struct gh_limit_table *limits;
+    struct gh_client_count *clients;
+    uint64_t connections_max; /* of each worker */
+};
+
+/* A snapshot as one worker uses it: requests count here without touching shared memory. */
+struct gh_pin {
+    struct gh_snapshot *snapshot;
+    size_t users; /* exchanges, and 1 while it is the worker's current one */
+};
+
+/* One listening address on this worker. */
+struct gh_listen_slot {
+    struct gh_listen_slot *next;
+    struct gh_worker *worker;
+    struct gh_listener *listener;
+    struct gh_str text; /* own copy */
+    struct gh_tls_server *tls;
+    bool proxy_protocol, admin;
+    size_t connections; /* a closed slot is freed with its last connection */
+    bool closed;
+};
+
+#define GH_WORKER_RANDOM_BYTES 4096
+
+struct gh_worker {
+    unsigned index;
+    struct gh_shared *shared;
+    struct gh_loop *loop;
+    struct gh_upstreams *upstreams;
+    struct gh_log_ring *log;
+    struct gh_pin *pin; /* the current snapshot */
+    struct gh_listen_slot *listen_slots;
+
+    struct gh_connection *connections; /* all open ones, a list */
+    size_t connection_count;
+    struct gh_exchange *free_exchanges; /* with their arenas' first blocks */
+    size_t free_exchange_count;
+    struct gh_connection *turn_list; /* with something to do at the end of this turn */
+
+    bool draining;
+    struct gh_timer drain_timer;
+    void (*on_drained)(struct gh_worker *worker); /* the last connection has gone */
+
+    uint8_t random[GH_WORKER_RANDOM_BYTES]; /* from the kernel, used once */
+    size_t random_left;
+    uint64_t date_second;
+    char date[32]; /* IMF-fixdate of date_second */
+    size_t date_len;
+};
+
+/* Opens loop, pools and log ring. The thread is the server's. */
+GH_MUST_USE enum gh_err gh_worker_open(struct gh_worker *worker, unsigned index,
+                                       struct gh_shared *shared, struct gh_log *log);
+/* After the loop has ended. */
+void gh_worker_close(struct gh_worker *worker);
+
+/* Makes `snapshot` (a reference is taken over) the one that new requests begin under. */
+GH_MUST_USE enum gh_err gh_worker_adopt(struct gh_worker *worker, struct gh_snapshot *snapshot);
+struct gh_pin *gh_worker_pin(struct gh_worker *worker);
+void gh_worker_unpin(struct gh_worker *worker, struct gh_pin *pin);
+
+/* Starts to listen on `fd` (taken over). */
+GH_MUST_USE enum gh_err gh_worker_listen(struct gh_worker *worker,
+                                         const struct gh_listen_settings *settings, int fd);
+/* The slot of a listening address, or NULL. */
+struct gh_listen_slot *gh_worker_find_listen(struct gh_worker *worker, struct gh_str text);
+void gh_worker_stop_listening(struct gh_worker *worker, struct gh_listen_slot *slot);
+void gh_listen_slot_release(struct gh_listen_slot *slot);
+
+/* Closes listeners and idle connections; answers under way say "Connection: close". After the
+   timeout the rest is cut. */
+void gh_worker_drain(struct gh_worker *worker, uint64_t timeout_ms);
+/* Called by connections when they have gone. */
+void gh_worker_connection_gone(struct gh_worker *worker);
+
+/* 16 fresh random bytes. */
+void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16]);
+/* The Date field's value for now (RFC 9110 section 5.6.7). */
+struct gh_str gh_worker_date(struct gh_worker *worker);
+
+#endif

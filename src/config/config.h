@@ -18,6 +18,10 @@
 #define GH_CONFIG_BYTES_MAX (1024 * 1024)
 #define GH_CONFIG_DEPTH_MAX 16
 #define GH_CONFIG_NODES_MAX 100000
+/* Of one scalar after environment references are replaced. */
+#define GH_CONFIG_SCALAR_BYTES_MAX (64 * 1024)
+/* Problems kept and shown; further ones are only counted. */
+#define GH_CONFIG_PROBLEMS_MAX 100
 
 enum gh_config_node_kind { GH_CONFIG_SCALAR, GH_CONFIG_MAP, GH_CONFIG_LIST };
 
@@ -32,6 +36,9 @@ struct gh_config_node {
     struct gh_str text; /* of a scalar, environment references replaced */
     bool quoted;        /* a quoted scalar is a string whatever it looks like */
     bool is_null;       /* an empty plain scalar, ~ or null */
+    bool interpolated;  /* an environment reference was replaced; such a scalar counts as plain, so
+                           that an empty result is the same as leaving the key out */
+    bool is_broken;     /* its problem is already told; binding passes over it */
     /* children of a list, or values of a map with their keys */
     struct gh_config_node *items;
     struct gh_str *keys;
@@ -63,7 +70,8 @@ struct gh_config_load {
     void *getenv_context;
     struct gh_config_problem *problems, **problems_end;
     unsigned error_count, warning_count;
-    struct gh_config_origin *origins; /* settings field -> place */
+    struct gh_config_origins *origins; /* settings field -> place */
+    bool without_places; /* the text is one of ours: nodes and problems get no place */
 };
 
 void gh_config_load_init(struct gh_config_load *load, struct gh_arena *arena, const char *file_name,
@@ -72,11 +80,21 @@ void gh_config_load_init(struct gh_config_load *load, struct gh_arena *arena, co
 void gh_config_problem_add(struct gh_config_load *load, enum gh_config_severity severity,
                            struct gh_config_place place, const char *remedy, const char *format,
                            ...) __attribute__((format(printf, 5, 6)));
+/* Puts the problems into the order of the file, those without a place first. */
+void gh_config_problems_sort(struct gh_config_load *load);
+/*
+ * `text` as it may stand in a message: at most 60 bytes, control bytes escaped, and nothing that
+ * looks like a secret (a long random word, the password in a URL).
+ */
+struct gh_str gh_config_show(struct gh_arena *arena, struct gh_str text);
+/* True for scheme://user:password@host. */
+bool gh_config_has_url_password(struct gh_str text);
 /* Where the value stored at `field` (an address inside the bound struct) was written; line 0 when
-   it is a default. */
+   it is a default or from the environment. A struct and its first field have one address: the
+   field's place is given if it was written. */
 struct gh_config_place gh_config_where(const struct gh_config_load *load, const void *field);
 /* Of several candidates the one nearest to `name` (Damerau-Levenshtein, at most a third of its
-   length apart), or NULL. */
+   length apart but at least one; letters of either case are equal), or NULL. */
 const char *gh_config_nearest(struct gh_str name, const char *const *candidates, size_t count);
 
 /*
@@ -136,16 +154,18 @@ struct gh_config_field {
     size_t offset;            /* in the struct */
     const char *default_yaml; /* as it would be written in the file; NULL: all bytes zero */
     const char *doc;          /* one or two sentences for the reference page */
-    const char *const *names; /* ENUM: NULL-terminated; index 0 is the zero of the C enum */
+    const char *const *names; /* ENUM: NULL-terminated; index 0 is the zero of the C enum; an empty
+                                 name is a value that can't be written ("unset") */
     const struct gh_config_table *table; /* TABLE, and items that are tables */
     const struct gh_config_field *item;  /* LIST, MAP: type of the items (name NULL, offset 0) */
     gh_config_custom *custom;
     const char *custom_schema; /* CUSTOM: JSON Schema text of what it accepts */
-    const char *env;           /* environment variable that wins over the file */
+    const char *env;           /* environment variable that wins over the file unless empty */
     uint64_t min, max;         /* INTEGER, DURATION, SIZE; max 0: no bound */
     bool required;
     bool one_or_list;       /* LIST: a single item may stand without brackets */
     bool env_is_comma_list; /* LIST of STRING: how `env` is written */
+    size_t custom_size;     /* CUSTOM as the item of a LIST or MAP: size of its C type */
 };
 
 struct gh_config_table {
@@ -162,7 +182,8 @@ struct gh_config_table {
 /*
  * Fills *out (zeroed by the caller) from `node` by `table`: defaults, environment, types, ranges,
  * unknown keys with the nearest known one, missing required keys. All problems are added; *out is
- * usable only when there were no errors. `node` may be NULL: all defaults.
+ * usable only when there were no errors. `node` may be NULL: all defaults. A key with an empty
+ * value (null) counts as left out.
  */
 void gh_config_bind(struct gh_config_load *load, const struct gh_config_table *table,
                     const struct gh_config_node *node, void *out);

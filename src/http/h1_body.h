@@ -36,4 +36,7 @@ void gh_h1_body_init(struct gh_h1_body *body, enum gh_body_kind kind, uint64_t c
 enum gh_h1_body_status gh_h1_body_read(struct gh_h1_body *body, struct gh_str *input,
                                        struct gh_str *out_data);
 
+/* True when nothing more belongs to the body: the next read would be DONE. */
+bool gh_h1_body_is_complete(const struct gh_h1_body *body);
+
 #endif

@@ -54,31 +54,42 @@ struct gh_stream {
     struct gh_stream_tls *tls;          /* NULL: plain */
     struct gh_stream_queue *queue;      /* NULL: nothing queued */
     uint64_t bytes_read, bytes_written; /* of the application */
+    struct gh_stream *deferred_next;    /* in the loop's list of streams with something to do */
     bool reading, eof, failed, closing, drain_wanted, close_when_flushed;
+    bool deferred, error_told, write_failed;
+    uint8_t error; /* enum gh_err, when failed or write_failed */
 };
 
 /* Connects to `path` (Unix) when it is not NULL, else to ip:port. `tls` NULL: plain; else
    `server_name` is checked against the certificate and sent as SNI (unless it is an address).
-   on_open or on_error follows; GH_ERR_IO when not even a socket could be had. */
+   on_open or on_error follows. A failure returned here (GH_ERR_IO when not even a socket could be
+   had, GH_ERR_MEMORY, GH_ERR_INVALID for a path too long) leaves the stream as if never opened: no
+   callback comes, and it must not be closed. The deadline is the caller's: gh_stream_close. */
 GH_MUST_USE enum gh_err gh_stream_connect(struct gh_stream *stream, struct gh_loop *loop,
                                           const struct gh_stream_events *events,
                                           const struct gh_ip *ip, uint16_t port, const char *path,
                                           struct gh_tls_client *tls, const char *server_name);
 
-/* Starts and stops on_read. An accepted stream starts stopped. Idempotent. */
+/* Starts and stops on_read. Every stream starts stopped, before on_open too. Idempotent. A stopped
+   stream does not notice that its peer has gone. */
 void gh_stream_read_start(struct gh_stream *stream);
 void gh_stream_read_stop(struct gh_stream *stream);
 
 /* True: the peer keeps up. False: over the high-water mark (or dead), pause until on_drain.
-   At most 16 slices. Failures come later through on_error, never inside this call. */
+   At most 16 slices. Failures come later through on_error, never inside this call. Before on_open
+   only a plain stream may be written to. After gh_stream_shutdown: false, and nothing is sent. */
 bool gh_stream_write(struct gh_stream *stream, const struct gh_str *slices, size_t count);
 size_t gh_stream_queued(const struct gh_stream *stream);
 
 /* Closes at once, dropping what is queued. Idempotent. */
 void gh_stream_close(struct gh_stream *stream);
-/* Sends what is queued, then FIN (TLS: close_notify), then calls on_drain; reading goes on, so that
-   the owner can linger. */
+/* Sends what is queued, then (TLS: close_notify and) FIN, then calls on_drain, never inside this
+   call; reading goes on, so that the owner can linger. Idempotent. */
 void gh_stream_shutdown(struct gh_stream *stream);
+
+/* Why TLS failed, for logs ("certificate verify failed: hostname mismatch"); empty when it has not.
+   A static text, valid from on_error until gh_stream_close. */
+const char *gh_stream_tls_error(const struct gh_stream *stream);
 
 /* The TLS facts of an open stream; all empty or -1 when plain. */
 bool gh_stream_is_tls(const struct gh_stream *stream);
@@ -89,7 +100,8 @@ int gh_stream_tls_pair(const struct gh_stream *stream);
 const struct gh_tls_server *gh_stream_tls_server(const struct gh_stream *stream);
 
 /* Begins TLS as the server on an accepted, plain stream (at accept, or after a PROXY header of
-   which `leftover` bytes were read too many). */
+   which `leftover` bytes were read too many). Reading is stopped for the owner; the handshake reads
+   by itself. on_open or on_error follows, never inside this call. */
 GH_MUST_USE enum gh_err gh_stream_start_tls(struct gh_stream *stream, struct gh_tls_server *server,
                                             struct gh_str leftover);
 
@@ -97,7 +109,8 @@ GH_MUST_USE enum gh_err gh_stream_start_tls(struct gh_stream *stream, struct gh_
 
 struct gh_listener;
 
-/* "127.0.0.1:8080", "[::1]:8443", "0.0.0.0:80", "unix:/run/x.sock" */
+/* "127.0.0.1:8080", "[::1]:8443", "0.0.0.0:80", "unix:/run/x.sock"; "localhost" is 127.0.0.1, and
+   ":80" and "*:80" are 0.0.0.0 (all of IPv4; "[::]:80" is all of IPv6 and nothing else). */
 struct gh_listen_address {
     struct gh_ip ip;
     uint16_t port;
@@ -115,9 +128,10 @@ GH_MUST_USE enum gh_err gh_listen_socket_open(const struct gh_listen_address *ad
                                               struct gh_str *out_message);
 
 /*
- * Called for each new connection: returns the stream to accept into (memory of the owner), or NULL
- * to refuse (the connection is accepted and closed at once). `on_accepted` follows with the stream
- * ready but not reading; `peer` is GH_IP_NONE for Unix sockets.
+ * on_accept is called for each new connection: returns the stream to accept into (memory of the
+ * owner), or NULL to refuse (the connection is accepted and closed at once). `on_accepted` follows
+ * with the stream ready but not reading, or in place of it, should that go wrong, the stream's
+ * on_closed; `peer` is GH_IP_NONE for Unix sockets.
  */
 struct gh_listener_events {
     struct gh_stream *(*on_accept)(void *owner, struct gh_listener *listener);

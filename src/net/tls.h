@@ -26,6 +26,10 @@ GH_MUST_USE enum gh_err gh_tls_server_open(const struct gh_tls_pair *pairs, size
                                            struct gh_str *out_message);
 struct gh_tls_server *gh_tls_server_ref(struct gh_tls_server *server);
 void gh_tls_server_unref(struct gh_tls_server *server);
+/* Lets `server` take and give out the session tickets of `old` (which may be NULL), so that clients
+   resume over a reload, and over listeners. Before `server` is first used. Sessions are resumed
+   only with the certificate that they began with. */
+void gh_tls_server_share_tickets(struct gh_tls_server *server, struct gh_tls_server *old);
 /* The pair (index) whose certificate covers `host` (subject alternative names, one-label
    wildcards), or -1. For 421: SNI and authority of different certificates. */
 int gh_tls_server_pair_for(const struct gh_tls_server *server, struct gh_str host);

@@ -1,0 +1,153 @@
+/*
+ * Accepting connections. Over uv_poll and accept4 and not over uv_listen: when descriptors run out,
+ * libuv 1.44 either drops all that wait (its reserve descriptor) or, without that, calls back in a
+ * loop that only closing the listener ends; we pause and leave clients in the backlog.
+ */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/loop_state.h"
+#include "net/stream_state.h"
+
+/* Connections taken in one turn of the loop, so that a flood of them leaves time for others. */
+#define ACCEPTS_PER_TURN 64
+#define PAUSE_MS         100
+
+struct gh_listener {
+    uv_poll_t poll;
+    struct gh_timer pause;
+    struct gh_loop *loop;
+    int fd;
+    bool is_unix, closing;
+    const struct gh_listener_events *events;
+    void *owner;
+    const struct gh_stream_events *stream_events;
+};
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static struct gh_listener *listener_of_pause(struct gh_timer *timer)
+{
+    return (struct gh_listener *)((char *)timer - offsetof(struct gh_listener, pause));
+}
+
+static void on_pause_over(struct gh_timer *timer)
+{
+    struct gh_listener *listener = listener_of_pause(timer);
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+static void pause_accepting(struct gh_listener *listener)
+{
+    uv_poll_stop(&listener->poll);
+    gh_timer_start(listener->loop, &listener->pause, PAUSE_MS, on_pause_over);
+}
+
+static void take_connection(struct gh_listener *listener, int fd,
+                            const struct sockaddr_storage *address)
+{
+    struct gh_stream *stream = listener->events->on_accept(listener->owner, listener);
+    if (!stream) {
+        close(fd);
+        return;
+    }
+    gh_stream_init(stream, listener->loop, listener->stream_events);
+    if (gh_stream_open_fd(stream, fd, listener->is_unix) != GH_OK) {
+        gh_stream_close(stream);
+        return;
+    }
+    struct gh_ip peer = {.family = GH_IP_NONE};
+    uint16_t port = 0;
+    if (!listener->is_unix)
+        peer = gh_ip_from_sockaddr((const struct sockaddr *)address, &port);
+    listener->events->on_accepted(listener->owner, listener, stream, &peer, port);
+}
+
+/* True: there may be more. */
+static bool accept_one(struct gh_listener *listener)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        take_connection(listener, fd, &address);
+        return true;
+    }
+    if (errno == EAGAIN)
+        return false;
+    /* Troubles of one connection that is already gone (accept(2), "Error handling"). */
+    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO || errno == EPERM)
+        return true;
+    /* Out of descriptors or memory, or a broken listener: no good comes from trying at once. */
+    pause_accepting(listener);
+    return false;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    struct gh_listener *listener = poll->data;
+    if (status != 0) {
+        pause_accepting(listener);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_PER_TURN && !listener->closing; i++)
+        if (!accept_one(listener))
+            break;
+}
+
+enum gh_err gh_listener_open(struct gh_loop *loop, int fd, bool is_unix,
+                             const struct gh_listener_events *events, void *owner,
+                             const struct gh_stream_events *stream_events,
+                             struct gh_listener **out_listener)
+{
+    struct gh_listener *listener = malloc(sizeof *listener);
+    if (!listener) {
+        close(fd);
+        return GH_ERR_MEMORY;
+    }
+    *listener = (struct gh_listener){.loop = loop,
+                                     .fd = fd,
+                                     .is_unix = is_unix,
+                                     .events = events,
+                                     .owner = owner,
+                                     .stream_events = stream_events};
+    if (uv_poll_init(&loop->uv, &listener->poll, fd) != 0) {
+        close(fd);
+        free(listener);
+        return GH_ERR_IO;
+    }
+    /* For descriptors that others have opened; accepted sockets inherit it. */
+    int on = 1;
+    if (!is_unix)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    listener->poll.data = listener;
+    gh_loop_hold(loop);
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    *out_listener = listener;
+    return GH_OK;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct gh_listener *listener = handle->data;
+    struct gh_loop *loop = listener->loop;
+    free(listener);
+    gh_loop_release(loop);
+}
+
+void gh_listener_close(struct gh_listener *listener)
+{
+    if (!listener || listener->closing)
+        return;
+    listener->closing = true;
+    gh_timer_stop(listener->loop, &listener->pause);
+    uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+    close(listener->fd);
+}

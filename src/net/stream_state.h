@@ -1,0 +1,73 @@
+/* What the files of a stream share. Private to net. */
+#ifndef GH_NET_STREAM_STATE_H
+#define GH_NET_STREAM_STATE_H
+
+#include "net/stream.h"
+
+struct gh_stream_chunk;
+struct gh_loop_tls;
+
+/* Output that the socket has not taken, and requests that libuv works on. Exists only meanwhile. */
+struct gh_stream_queue {
+    struct gh_stream *stream;
+    uv_connect_t connect;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct gh_stream_chunk *flight; /* given to libuv */
+    struct gh_stream_chunk *waiting_first, *waiting_last;
+    size_t waiting_bytes;
+    bool connecting, writing, shutting;
+};
+
+/* ---- stream.c ---- */
+void gh_stream_init(struct gh_stream *stream, struct gh_loop *loop,
+                    const struct gh_stream_events *events);
+/* Makes `fd` (taken over, non-blocking) the socket of an initialised stream. */
+GH_MUST_USE enum gh_err gh_stream_open_fd(struct gh_stream *stream, int fd, bool is_unix);
+/* Tells the owner of a failure, once; the former from the loop only, never inside the owner's
+   calls, the latter from anywhere. */
+void gh_stream_fail_now(struct gh_stream *stream, enum gh_err err);
+void gh_stream_fail_later(struct gh_stream *stream, enum gh_err err);
+/* Writing has failed. What the peer said before it went (an early answer) is still read; the owner
+   hears of the failure when that has ended, or soon when it is not reading. */
+void gh_stream_output_failed(struct gh_stream *stream, enum gh_err err);
+void gh_stream_run_deferred(struct gh_stream *stream);
+enum gh_err gh_stream_err_of_uv(int status);
+/* libuv's reading, without the owner's wish. */
+void gh_stream_uv_read_start(struct gh_stream *stream);
+void gh_stream_tell_eof(struct gh_stream *stream);
+static inline bool gh_stream_is_dead(const struct gh_stream *stream)
+{
+    return stream->failed || stream->closing;
+}
+
+/* ---- stream_output.c ---- */
+/* The queue, made when there is none; NULL without memory. */
+struct gh_stream_queue *gh_stream_queue_get(struct gh_stream *stream);
+void gh_stream_queue_free(struct gh_stream_queue *queue);
+/* Sends bytes as they are, queueing what the socket does not take. */
+void gh_stream_output(struct gh_stream *stream, const struct gh_str *slices, size_t count);
+/* After connecting: frees the queue when nothing was queued or wished meanwhile; true if so. */
+bool gh_stream_output_release(struct gh_stream *stream);
+/* Sends what has been queued, and FIN when that is wished. */
+void gh_stream_output_resume(struct gh_stream *stream);
+
+/* ---- stream_tls.c ---- */
+GH_MUST_USE enum gh_err gh_stream_tls_start_client(struct gh_stream *stream,
+                                                   struct gh_tls_client *client,
+                                                   const char *server_name);
+/* The connection stands: the client's first flight. */
+void gh_stream_tls_connected(struct gh_stream *stream);
+void gh_stream_tls_feed(struct gh_stream *stream, struct gh_str ciphertext);
+void gh_stream_tls_eof(struct gh_stream *stream);
+/* Goes on with what was left over while the owner paused or the output was full. */
+void gh_stream_tls_resume(struct gh_stream *stream);
+/* The owner's wish to read has changed. */
+void gh_stream_tls_update_reading(struct gh_stream *stream);
+void gh_stream_tls_write(struct gh_stream *stream, const struct gh_str *slices, size_t count);
+void gh_stream_tls_shutdown(struct gh_stream *stream);
+void gh_stream_tls_drained(struct gh_stream *stream);
+void gh_stream_tls_free(struct gh_stream *stream);
+void gh_loop_tls_free(struct gh_loop_tls *tls);
+
+#endif

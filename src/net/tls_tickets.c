@@ -1,0 +1,135 @@
+/*
+ * Keys of TLS session tickets (RFC 5077 section 4, RFC 8446 section 4.6.1): made at random, changed
+ * every four hours, the previous ones still read for as long as a session lives. Never written
+ * anywhere; who steals a memory image can read at most eight hours of resumed TLS 1.2 sessions.
+ */
+#include "net/tls_state.h"
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "net/clock.h"
+
+#define KEY_NAME_BYTES 16
+#define KEY_LIFE_US    (UINT64_C(4) * 3600 * 1000000)
+
+struct ticket_key {
+    unsigned char name[KEY_NAME_BYTES];
+    unsigned char cipher[32], mac[32];
+};
+
+struct gh_tls_tickets {
+    atomic_uint references;
+    EVP_CIPHER *cipher;
+    pthread_mutex_t lock;
+    uint64_t made_us;
+    struct ticket_key keys[2]; /* present, previous */
+};
+
+static bool make_key(struct ticket_key *key)
+{
+    return RAND_bytes(key->name, sizeof key->name) == 1 &&
+           RAND_priv_bytes(key->cipher, sizeof key->cipher) == 1 &&
+           RAND_priv_bytes(key->mac, sizeof key->mac) == 1;
+}
+
+struct gh_tls_tickets *gh_tls_tickets_open(void)
+{
+    struct gh_tls_tickets *tickets = calloc(1, sizeof *tickets);
+    if (!tickets)
+        return NULL;
+    tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    if (!tickets->cipher || !make_key(&tickets->keys[0]) || !make_key(&tickets->keys[1])) {
+        EVP_CIPHER_free(tickets->cipher);
+        free(tickets);
+        return NULL;
+    }
+    atomic_init(&tickets->references, 1);
+    pthread_mutex_init(&tickets->lock, NULL);
+    tickets->made_us = gh_clock_monotonic_us();
+    return tickets;
+}
+
+struct gh_tls_tickets *gh_tls_tickets_ref(struct gh_tls_tickets *tickets)
+{
+    atomic_fetch_add(&tickets->references, 1);
+    return tickets;
+}
+
+void gh_tls_tickets_unref(struct gh_tls_tickets *tickets)
+{
+    if (!tickets || atomic_fetch_sub(&tickets->references, 1) != 1)
+        return;
+    EVP_CIPHER_free(tickets->cipher);
+    pthread_mutex_destroy(&tickets->lock);
+    OPENSSL_cleanse(tickets->keys, sizeof tickets->keys);
+    free(tickets);
+}
+
+/* Under the lock. A key that could not be made leaves the old one in use. */
+static void rotate(struct gh_tls_tickets *tickets)
+{
+    uint64_t age_us = gh_clock_monotonic_us() - tickets->made_us;
+    struct ticket_key fresh;
+    if (age_us < KEY_LIFE_US || !make_key(&fresh))
+        return;
+    tickets->keys[1] = tickets->keys[0];
+    tickets->keys[0] = fresh;
+    /* After a long silence the key just retired is itself too old. */
+    if (age_us >= 2 * KEY_LIFE_US && make_key(&fresh))
+        tickets->keys[1] = fresh;
+    tickets->made_us += age_us;
+    OPENSSL_cleanse(&fresh, sizeof fresh);
+}
+
+/* Copies the key to use; its index, or -1 when `name` is of none. */
+static int choose_key(struct gh_tls_tickets *tickets, const unsigned char *name, bool encrypt,
+                      struct ticket_key *out_key)
+{
+    int found = -1;
+    pthread_mutex_lock(&tickets->lock);
+    rotate(tickets);
+    for (int i = 0; i < 2 && found < 0; i++)
+        if (encrypt || memcmp(tickets->keys[i].name, name, KEY_NAME_BYTES) == 0)
+            found = i;
+    if (found >= 0)
+        *out_key = tickets->keys[found];
+    pthread_mutex_unlock(&tickets->lock);
+    return found;
+}
+
+static bool set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof key->mac),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+int gh_tls_tickets_use(struct gh_tls_tickets *tickets, SSL *ssl, unsigned char *key_name,
+                       unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool encrypt)
+{
+    struct ticket_key key;
+    int index = choose_key(tickets, key_name, encrypt, &key);
+    if (index < 0)
+        return 0; /* unknown ticket: a full handshake */
+    bool ready = set_mac_key(mac, &key);
+    if (encrypt) {
+        memcpy(key_name, key.name, KEY_NAME_BYTES);
+        ready = ready && RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) == 1 &&
+                EVP_EncryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1;
+    } else {
+        ready = ready && EVP_DecryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1;
+    }
+    OPENSSL_cleanse(&key, sizeof key);
+    if (!ready)
+        return -1;
+    /* 2: and give the client a new ticket. TLS 1.3 tickets are used once (RFC 8446 C.4). */
+    return !encrypt && (index == 1 || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : 1;
+}

@@ -1,0 +1,60 @@
+import pytest
+
+from harness import gate as gate_module
+from harness.backend import Backend
+from harness.certs import Pair
+from harness.fastapi_app import FastApi
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "release: also run against the release build")
+
+
+def pytest_collection_modifyitems(items):
+    if not gate_module.BINARY.is_file():
+        raise pytest.UsageError(f"there is no {gate_module.BINARY}: set GATEHOUSE_BIN")
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(60))
+
+
+@pytest.fixture
+def backend():
+    """A scripted backend that answers 200 "ok"."""
+    with Backend() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def start():
+    """start(settings, ...) -> a running gatehouse, stopped (and its exit checked) at the end."""
+    running = []
+
+    def begin(*arguments, **options):
+        gate = gate_module.Gatehouse(*arguments, **options)
+        running.append(gate)
+        return gate
+
+    yield begin
+    for gate in reversed(running):
+        gate.__exit__(None)
+
+
+@pytest.fixture(scope="session")
+def fastapi(tmp_path_factory):
+    """The example backend."""
+    app = FastApi(tmp_path_factory.mktemp("fastapi"))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """Pairs for localhost, example.com and other.test, and a second one for example.com."""
+    folder = tmp_path_factory.mktemp("certificates")
+    return {
+        "localhost": Pair(folder, "localhost", ["localhost", "127.0.0.1"]),
+        "example": Pair(folder, "example", ["example.com", "*.example.com", "localhost"]),
+        "other": Pair(folder, "other", ["other.test"]),
+        "renewed": Pair(folder, "renewed", ["example.com", "*.example.com", "localhost"]),
+    }

@@ -75,6 +75,7 @@ struct gh_policy {
     const struct gh_route_tree *tree;
     struct gh_route builtins[GH_BUILTIN_COUNT]; /* pattern: the path; empty: switched off */
     struct gh_str security_txt;                 /* the document; empty: 404 */
+    struct gh_str acme_directory;
 
     struct gh_cors_rule cors;
     const struct gh_rate_policy *rate_policies;
@@ -117,6 +118,9 @@ struct gh_verdict gh_stage_refuse(struct gh_request *request, enum gh_stage stag
    our bug: both are sized for all that stages add. */
 void gh_reply_add(struct gh_reply *reply, struct gh_str name, struct gh_str value);
 void gh_request_add_extra(struct gh_request *request, struct gh_str name, struct gh_str value);
+/* gh_policy_refuse with another status than the reason's (0: the reason's). */
+void gh_reply_problem(struct gh_request *request, enum gh_stage stage, enum gh_reason reason,
+                      unsigned status);
 /* Starts request->reply afresh: status, Content-Type (unless empty), Cache-Control: no-store. */
 void gh_reply_begin(struct gh_reply *reply, unsigned status, struct gh_str content_type,
                     struct gh_str body);
@@ -129,7 +133,8 @@ bool gh_builtin_is_probe(const struct gh_request *request);
 /* Our answer in place of an upstream's 404 or 405, or of a missing route, at `/` and `/health`:
    fills request->reply and returns true when there is one. */
 bool gh_builtin_fallback(struct gh_request *request);
-/* The built-in paths other than those; *out_verdict is set when it returns true. */
+/* The built-in paths other than those; liveness, readiness and metrics are answered by the shell.
+ *out_verdict is set when it returns true. */
 bool gh_builtin_route(struct gh_request *request, struct gh_verdict *out_verdict);
 
 /* True for OPTIONS with Origin and Access-Control-Request-Method. */
@@ -156,6 +161,9 @@ void gh_cors_compile(struct gh_config_load *load, const struct gh_policy_setting
                      struct gh_policy *policy);
 void gh_builtin_compile(struct gh_config_load *load, const struct gh_policy_settings *settings,
                         struct gh_policy *policy);
+
+/* The mode of CORS for this request. */
+enum gh_mode gh_cors_mode(const struct gh_request *request);
 
 /* For compile functions: joins `count` texts by `separator`; ptr NULL on a full arena. */
 struct gh_str gh_policy_join(struct gh_arena *arena, const struct gh_str *items, size_t count,

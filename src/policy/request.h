@@ -148,6 +148,15 @@ void gh_request_init(struct gh_request *request);
 struct gh_verdict gh_policy_run(struct gh_request *request);
 
 /*
+ * The same, telling `step` what each stage decided and why, in words; for `explain`. `why` is
+ * borrowed for the call. Set request->dry_run.
+ */
+typedef void gh_policy_step(void *context, enum gh_stage stage, struct gh_verdict verdict,
+                            struct gh_str why);
+struct gh_verdict gh_policy_explain(struct gh_request *request, gh_policy_step *step,
+                                    void *context);
+
+/*
  * Makes request->reply the problem document for `reason` (the upstream failed, a body grew too
  * large, a head could not be read, ...). Works on a request whose head could not be read at all
  * (head NULL): `detail_status` 0 takes the reason's status.

@@ -166,5 +166,9 @@ const struct gh_policy *gh_policy_compile(struct gh_config_load *load,
 /* What the shell needs of a policy without knowing its inside. */
 const struct gh_limits_settings *gh_policy_limits(const struct gh_policy *policy);
 bool gh_policy_is_production(const struct gh_policy *policy);
+/* True when `ip` is in trusted_proxies; GH_IP_NONE (a Unix socket): when "unix" stands there. */
+bool gh_policy_is_trusted_proxy(const struct gh_policy *policy, const struct gh_ip *ip);
+/* Where challenges lie; empty: they are not served. */
+struct gh_str gh_policy_acme_directory(const struct gh_policy *policy);
 
 #endif

@@ -1,0 +1,209 @@
+/*
+ * Settings to policy: calls the compile function of each feature in an order in which later ones
+ * find what they need, and compiles the routes, where the features meet.
+ */
+#include "policy/policy.h"
+
+#include "policy/headers.h"
+
+/* The limit of the CSP report endpoint; a policy of that name in the file takes its place. */
+#define CSP_REPORT_POLICY GH_STR("csp-report")
+
+struct compile {
+    struct gh_config_load *load;
+    const struct gh_policy_settings *settings;
+    const struct gh_str *upstream_names;
+    size_t upstream_count;
+    struct gh_policy *policy;
+};
+
+struct gh_str gh_policy_join(struct gh_arena *arena, const struct gh_str *items, size_t count,
+                             struct gh_str separator)
+{
+    size_t cap = 1;
+    for (size_t i = 0; i < count; i++)
+        cap += items[i].len + separator.len;
+    char *memory = gh_arena_alloc(arena, cap);
+    if (!memory)
+        return (struct gh_str){0};
+    struct gh_buf out = gh_buf_over(memory, cap);
+    for (size_t i = 0; i < count; i++) {
+        gh_buf_put(&out, i ? separator : GH_STR(""));
+        gh_buf_put(&out, items[i]);
+    }
+    return gh_buf_str(&out);
+}
+
+static void full(struct compile *compile)
+{
+    gh_config_problem_add(compile->load, GH_CONFIG_ERROR, (struct gh_config_place){0}, NULL,
+                          "the configuration needs more memory than it may have");
+}
+
+/* ---- Rate limits ---- */
+
+/* The file's policies and the built-in one behind them. */
+static void compile_rate(struct compile *compile)
+{
+    const struct gh_config_map *from = &compile->settings->rate_limits;
+    struct gh_arena *arena = compile->load->arena;
+    struct gh_config_map all = {.count = from->count + 1};
+    struct gh_rate_settings *items = gh_arena_zalloc(arena, all.count, sizeof(*items));
+    struct gh_str *key = gh_arena_zalloc(arena, 1, sizeof(*key));
+    all.keys = gh_arena_zalloc(arena, all.count, sizeof(*all.keys));
+    all.places = gh_arena_zalloc(arena, all.count, sizeof(*all.places));
+    all.items = items;
+    if (!items || !key || !all.keys || !all.places) {
+        full(compile);
+        return;
+    }
+    if (from->count) {
+        memcpy(items, from->items, from->count * sizeof(*items));
+        memcpy(all.keys, from->keys, from->count * sizeof(*all.keys));
+        if (from->places)
+            memcpy(all.places, from->places, from->count * sizeof(*all.places));
+    }
+    for (size_t i = 0; i < from->count; i++)
+        if (gh_str_eq(from->keys[i], CSP_REPORT_POLICY))
+            all.count = from->count;
+    *key = GH_STR("client");
+    all.keys[from->count] = CSP_REPORT_POLICY;
+    items[from->count] = (struct gh_rate_settings){.limit = {60, 60000}, .key = {key, 1}};
+    if (!gh_rate_compile(compile->load, &all, &compile->policy->rate_policies,
+                         &compile->policy->rate_policy_count))
+        compile->policy->rate_policy_count = 0;
+}
+
+static size_t find_rate(const struct gh_policy *policy, struct gh_str name)
+{
+    for (size_t i = 0; i < policy->rate_policy_count; i++)
+        if (gh_str_eq(policy->rate_policies[i].name, name))
+            return i;
+    return GH_NAME_ABSENT;
+}
+
+/* ---- Routes ---- */
+
+/* The settings that `route` (NULL: none) answers by. */
+static const struct gh_header_block *compile_block(struct compile *compile,
+                                                   const struct gh_route_settings *route)
+{
+    const struct gh_policy_settings *settings = compile->settings;
+    struct gh_header_source source = {
+        .environment = settings->environment,
+        .headers = &settings->headers,
+        .csp = settings->csp_given ? &settings->csp : NULL,
+        .report_path = settings->csp.report_path,
+    };
+    if (route && route->headers_given)
+        source.route_headers = &route->headers;
+    if (route && route->csp_given) {
+        source.csp = &route->csp;
+        source.csp_of_route = true;
+    }
+    const struct gh_header_block *block = gh_header_block_compile(compile->load, &source);
+    if (!block)
+        full(compile);
+    return block;
+}
+
+static void compile_routes(struct compile *compile)
+{
+    const struct gh_route_settings *from = compile->settings->routes.items;
+    size_t count = compile->settings->routes.count;
+    struct gh_policy *policy = compile->policy;
+    struct gh_arena *arena = compile->load->arena;
+    struct gh_route *routes = gh_arena_zalloc(arena, count + 1, sizeof(*routes));
+    struct gh_config_place *places = gh_arena_zalloc(arena, count + 1, sizeof(*places));
+    if (!routes || !places) {
+        full(compile);
+        return;
+    }
+    const struct gh_route_context context = {
+        .upstream_names = compile->upstream_names,
+        .upstream_count = compile->upstream_count,
+        .rates = policy->rate_policies,
+        .rate_count = policy->rate_policy_count,
+        .request_body_max = compile->settings->limits.request_body,
+        .scrub_errors = compile->settings->environment == GH_PRODUCTION,
+        .cors_mode = compile->settings->cors.mode,
+        .cross_site_mode = compile->settings->cross_site_mode,
+    };
+    for (size_t i = 0; i < count; i++) {
+        bool own_headers = from[i].headers_given || from[i].csp_given;
+        places[i] = gh_config_where(compile->load, &from[i].path);
+        gh_route_compile(compile->load, &from[i], i, &context, &routes[i]);
+        routes[i].block = own_headers ? compile_block(compile, &from[i]) : policy->block;
+    }
+    if (!count)
+        gh_config_problem_add(compile->load, GH_CONFIG_WARNING, (struct gh_config_place){0},
+                              "add routes: [{path: /**, upstream: NAME}]",
+                              "there are no routes: everything is answered 404");
+    policy->routes = routes;
+    policy->route_count = count;
+    policy->tree = gh_route_tree_build(compile->load, routes, places, count);
+    if (!policy->tree && !compile->load->error_count)
+        full(compile);
+}
+
+/* The built-ins answer with the file's headers; reports have a limit of their own. */
+static void finish_builtins(struct compile *compile)
+{
+    struct gh_policy *policy = compile->policy;
+    for (size_t i = 0; i < GH_BUILTIN_COUNT; i++)
+        policy->builtins[i].block = policy->block;
+    size_t *limit = gh_arena_zalloc(compile->load->arena, 1, sizeof(*limit));
+    size_t index = find_rate(policy, CSP_REPORT_POLICY);
+    if (!limit || index == GH_NAME_ABSENT)
+        return;
+    *limit = index;
+    policy->builtins[GH_BUILTIN_CSP_REPORT].rate_limits = limit;
+    policy->builtins[GH_BUILTIN_CSP_REPORT].rate_limit_count = 1;
+}
+
+const struct gh_policy *gh_policy_compile(struct gh_config_load *load,
+                                          const struct gh_policy_settings *settings,
+                                          const struct gh_str *upstream_names,
+                                          size_t upstream_count)
+{
+    unsigned errors_before = load->error_count;
+    struct gh_policy *policy = gh_arena_zalloc(load->arena, 1, sizeof(*policy));
+    struct compile compile = {load, settings, upstream_names, upstream_count, policy};
+    if (!policy) {
+        full(&compile);
+        return NULL;
+    }
+    policy->environment = settings->environment;
+    policy->limits = settings->limits;
+    policy->cross_site_mode = settings->cross_site_mode;
+    gh_client_compile(load, settings, policy);
+    gh_hosts_compile(load, settings, policy);
+    gh_https_compile(load, settings, policy);
+    gh_cors_compile(load, settings, policy);
+    gh_builtin_compile(load, settings, policy);
+    compile_rate(&compile);
+    policy->block = compile_block(&compile, NULL);
+    compile_routes(&compile);
+    finish_builtins(&compile);
+    return load->error_count == errors_before ? policy : NULL;
+}
+
+const struct gh_limits_settings *gh_policy_limits(const struct gh_policy *policy)
+{
+    return &policy->limits;
+}
+
+bool gh_policy_is_production(const struct gh_policy *policy)
+{
+    return policy->environment == GH_PRODUCTION;
+}
+
+struct gh_str gh_policy_acme_directory(const struct gh_policy *policy)
+{
+    return policy->acme_directory;
+}
+
+const struct gh_rate_policy *gh_policy_rates(const struct gh_policy *policy)
+{
+    return policy->rate_policies;
+}

@@ -1,0 +1,49 @@
+/*
+ * For the tests of this module: a policy from YAML text, a request from HTTP/1.1 bytes, and what
+ * becomes of them as text. No part of the library.
+ */
+#ifndef GH_POLICY_POLICY_FIXTURE_H
+#define GH_POLICY_POLICY_FIXTURE_H
+
+#include "policy/policy.h"
+
+struct gh_fixture {
+    struct gh_arena settings_arena, request_arena;
+    struct gh_config_load load;
+    struct gh_policy_settings settings;
+    const struct gh_policy *policy; /* NULL: refused, see load.problems */
+    struct gh_peer peer;
+    struct gh_request_head head;
+    struct gh_request request;
+    struct gh_verdict verdict;
+    struct gh_limit_table *limits;
+};
+
+/* Compiles `yaml`; the upstreams are "api" and "web". */
+void gh_fixture_open(struct gh_fixture *fixture, const char *yaml);
+/* The same, with values of environment variables: name, value, ..., NULL. */
+void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const char *const *env);
+void gh_fixture_close(struct gh_fixture *fixture);
+/* True when a problem of that severity says `text` in what or remedy. */
+bool gh_fixture_has_problem(const struct gh_fixture *fixture, enum gh_config_severity severity,
+                            const char *text);
+
+/* Parses `bytes` and runs the stages; the parse must succeed. The peer is fixture->peer, by
+   default 192.0.2.1 in clear. Returns the verdict. */
+struct gh_verdict gh_fixture_run(struct gh_fixture *fixture, const char *bytes);
+/* The same without running: fixture->request is ready for gh_policy_run. */
+void gh_fixture_begin(struct gh_fixture *fixture, const char *bytes);
+void gh_fixture_peer(struct gh_fixture *fixture, const char *ip, bool tls);
+
+/* The reply as the client gets it: "413\nName: value\n...\n" and its body; NUL-terminated. */
+const char *gh_fixture_reply(struct gh_fixture *fixture);
+/* The answer to an upstream's head: the same form. */
+const char *gh_fixture_answer(struct gh_fixture *fixture, const char *upstream_head);
+/* The head for the upstream. */
+const char *gh_fixture_handover(struct gh_fixture *fixture);
+
+/* How often a line begins with "name:" (any case) in such a text, and its value. */
+size_t gh_fixture_count(const char *text, const char *name);
+const char *gh_fixture_value(struct gh_fixture *fixture, const char *text, const char *name);
+
+#endif

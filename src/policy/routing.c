@@ -1,0 +1,99 @@
+/*
+ * Stage 6: who takes the request: a built-in, a route, or nobody. The tree is route.c's, the
+ * built-ins are builtin.c's.
+ */
+#include "policy/policy.h"
+
+#include "base/assert.h"
+
+static void take(struct gh_request *request, const struct gh_route *route)
+{
+    request->route = route;
+    request->target = route->target;
+    request->upstream = route->upstream;
+}
+
+static enum gh_route_found find(struct gh_request *request, enum gh_method method,
+                                const struct gh_route **out_route, struct gh_str *out_allow)
+{
+    return gh_route_find(request->policy->tree, request->path, method, request->arena, out_route,
+                         request->params, &request->param_count, out_allow);
+}
+
+/* A preflight asks for the method that will follow. Where CORS is not enforced it is an OPTIONS
+   like any other. */
+static enum gh_route_found find_for(struct gh_request *request, const struct gh_route **out_route,
+                                    struct gh_str *out_allow)
+{
+    enum gh_route_found found;
+    if (gh_cors_is_preflight(request)) {
+        enum gh_method asked = gh_method_of(
+            gh_fields_value(&request->head->fields, GH_FIELD_ACCESS_CONTROL_REQUEST_METHOD));
+        found = find(request, asked, out_route, out_allow);
+        if (found == GH_ROUTE_NONE || (*out_route)->cors_mode == GH_MODE_ENFORCE)
+            return found;
+    }
+    return find(request, request->head->method, out_route, out_allow);
+}
+
+/* What the route's `encoded` refuses: a backend may decode these and see another path. */
+static enum gh_reason encoded_refusal(const struct gh_path_traits *traits)
+{
+    if (traits->encoded_slash)
+        return GH_REASON_PATH_ENCODED_SLASH;
+    return traits->encoded_percent ? GH_REASON_PATH_ENCODED_PERCENT : GH_REASON_PATH_SEMICOLON;
+}
+
+static bool has_traits(const struct gh_path_traits *traits)
+{
+    return traits->encoded_slash || traits->encoded_percent || traits->semicolon;
+}
+
+static struct gh_verdict take_route(struct gh_request *request)
+{
+    const struct gh_route *route = NULL;
+    struct gh_str allow = {0};
+    enum gh_route_found found = find_for(request, &route, &allow);
+    switch (found) {
+    case GH_ROUTE_NONE:
+        break;
+    case GH_ROUTE_FOUND:
+        take(request, route);
+        if (route->encoded == GH_ENCODED_REFUSE && has_traits(&request->path_traits))
+            return gh_verdict_deny(encoded_refusal(&request->path_traits));
+        return gh_verdict_next();
+    case GH_ROUTE_BAD_METHOD:
+        request->route = route;
+        break;
+    }
+    if (gh_builtin_fallback(request))
+        return gh_verdict_respond(GH_REASON_BUILT_IN);
+    if (found == GH_ROUTE_NONE)
+        return gh_verdict_deny(GH_REASON_NO_ROUTE);
+    gh_request_add_extra(request, GH_STR("Allow"), allow);
+    return gh_verdict_deny(GH_REASON_METHOD_NOT_ALLOWED);
+}
+
+/* OPTIONS * asks the server as a whole (RFC 9110 section 9.3.7). */
+static struct gh_verdict answer_server_options(struct gh_request *request)
+{
+    gh_reply_begin(&request->reply, 204, GH_STR(""), GH_STR(""));
+    gh_reply_add(&request->reply, GH_STR("Allow"),
+                 GH_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    return gh_verdict_respond(GH_REASON_BUILT_IN);
+}
+
+struct gh_verdict gh_stage_route(struct gh_request *request)
+{
+    struct gh_verdict verdict;
+    if (request->path.ptr[0] == '*')
+        return answer_server_options(request);
+    if (gh_builtin_route(request, &verdict)) {
+        if (verdict.kind == GH_VERDICT_NEXT) {
+            GH_ASSERT(request->route);
+            take(request, request->route);
+        }
+        return verdict;
+    }
+    return take_route(request);
+}

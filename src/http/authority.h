@@ -15,10 +15,12 @@ struct gh_authority {
 };
 
 /*
- * Reads host[:port]. Refused: empty, userinfo, path, space, a bad port (empty, leading zeros, over
- * 65535), bytes outside letters, digits, '-', '.', '_', an empty label, labels over 63 or names
- * over 253 bytes, IPv4 in octal, hex or short forms (any last label that is numeric but no proper
- * IPv4), IP literals that do not parse. The host lives in `arena` when it had to be rewritten.
+ * Reads host[:port]. Refused: empty, userinfo, path, space, a bad port (empty, leading zeros, 0,
+ * over 65535), bytes outside letters, digits, '-', '.', '_', an empty label, one that begins or
+ * ends with '-', labels over 63 or names over 253 bytes, IPv4 in octal, hex or short forms or with
+ * a final dot (any last label that is numeric but no proper IPv4), IP literals that do not parse or
+ * have a zone. [::ffff:a.b.c.d] is read as a.b.c.d. The host lives in `arena` when it had to be
+ * rewritten, else it is a slice of `text`; false also when the arena is full.
  */
 bool gh_authority_parse(struct gh_str text, struct gh_arena *arena,
                         struct gh_authority *out_authority);

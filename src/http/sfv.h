@@ -1,6 +1,7 @@
 /*
  * Structured field values (RFC 9651, formerly RFC 8941): a strict parser into an arena, and a
  * serialiser. Used for RateLimit, RateLimit-Policy, Reporting-Endpoints and Permissions-Policy.
+ * A list, dictionary, inner list or set of parameters may have 1024 members.
  */
 #ifndef GH_HTTP_SFV_H
 #define GH_HTTP_SFV_H
@@ -44,7 +45,10 @@ struct gh_sfv_list {
     size_t count;
 };
 
-/* False on any deviation; `text` is the field value, several lines joined by ", ". */
+/*
+ * False on any deviation or when the arena is full; `text` is the field value, several lines joined
+ * by ", ". Texts that need no decoding are slices of `text`. Of equal keys the last one counts.
+ */
 bool gh_sfv_parse_item(struct gh_str text, struct gh_arena *arena, struct gh_sfv_item *out_item);
 bool gh_sfv_parse_list(struct gh_str text, struct gh_arena *arena, struct gh_sfv_list *out_list);
 bool gh_sfv_parse_dictionary(struct gh_str text, struct gh_arena *arena,

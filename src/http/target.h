@@ -27,8 +27,9 @@ struct gh_path_traits {
 
 /*
  * Normalises the path of an origin-form target: unreserved characters decoded, other escapes kept
- * with upper-case digits, dot segments resolved (after decoding), repeated slashes merged.
- * `path` must begin with '/'. The result is written to `out` (at most path.len bytes).
+ * with upper-case digits, repeated slashes merged, dot segments resolved (after decoding: "%2e%2e"
+ * is one). `path` must begin with '/'. The result is appended to `out` (at most path.len bytes);
+ * nothing is when the status is not OK.
  * Idempotent: normalising the result gives the result.
  */
 enum gh_path_status gh_path_normalise(struct gh_str path, struct gh_buf *out,

@@ -8,8 +8,6 @@
 #define EXPIRES_DAYS  366 /* RFC 9116 section 2.5.5: less than a year ahead is recommended */
 #define LISTENERS_MAX 64
 
-static const struct gh_config_place NOWHERE = {0, 0};
-
 static void add_error(struct gh_config_load *load, const void *field, const char *remedy,
                       const char *what)
 {
@@ -371,9 +369,6 @@ void gh_config_check(struct gh_config_load *load, const struct gh_root_settings 
     check_unlimited_routes(load, policy);
     check_body_sizes(load, policy);
     check_security_txt(load, policy, unix_seconds);
-    if (policy->routes.count == 0)
-        gh_config_problem_add(load, GH_CONFIG_WARNING, NOWHERE, "add routes",
-                              "there are no routes: every request gets 404");
 }
 
 void gh_config_check_passwords(struct gh_config_load *load, const struct gh_config_node *root)

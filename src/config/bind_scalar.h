@@ -9,9 +9,6 @@
 bool gh_config_bind_scalar(struct gh_config_load *load, const struct gh_config_field *field,
                            const char *label, const struct gh_config_node *node, void *out);
 
-/* "1500ms", "30s", "2h": the shortest exact form. "64KiB" likewise. In `arena`. */
-struct gh_str gh_config_format_duration(struct gh_arena *arena, uint64_t ms);
-struct gh_str gh_config_format_size(struct gh_arena *arena, uint64_t bytes);
 /* A bound or value of an INTEGER, DURATION or SIZE as it would be written. */
 struct gh_str gh_config_format_number(struct gh_arena *arena, enum gh_config_type type,
                                       uint64_t value);

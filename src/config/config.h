@@ -197,6 +197,10 @@ bool gh_config_read_size(struct gh_str text, uint64_t *out_bytes);
 bool gh_config_read_rate(struct gh_str text, struct gh_config_rate *out_rate);
 bool gh_config_read_bool(struct gh_str text, bool *out_value);
 
+/* The other way: "1500ms", "30s", "2h", "64KiB", the shortest exact form, in `arena`. */
+struct gh_str gh_config_format_duration(struct gh_arena *arena, uint64_t ms);
+struct gh_str gh_config_format_size(struct gh_arena *arena, uint64_t bytes);
+
 /* The control of a stage (SPEC section 3): enforce is the zero value. */
 enum gh_mode { GH_MODE_ENFORCE, GH_MODE_OBSERVE, GH_MODE_OFF };
 extern const char *const gh_mode_names[]; /* "enforce", "observe", "off", NULL */

@@ -1,0 +1,38 @@
+/*
+ * What a configuration comes to, once defaults, environment and inheritance are applied: for
+ * `check`. Only reads; decides nothing.
+ */
+#ifndef GH_APP_EFFECTIVE_POLICY_H
+#define GH_APP_EFFECTIVE_POLICY_H
+
+#include <stdio.h>
+
+#include "app/root_config.h"
+
+struct gh_effective {
+    const struct gh_root_settings *settings;
+    const struct gh_policy *policy; /* compiled from them */
+};
+
+/* For people. */
+void gh_effective_print(FILE *out, const struct gh_effective *effective);
+/* One JSON object. */
+void gh_effective_print_json(FILE *out, const struct gh_effective *effective);
+
+/* ---- Shared by the two ---- */
+
+struct gh_header_block;
+struct gh_header_line;
+
+/* Words for what the settings hold as enums. */
+const char *gh_effective_preset_name(enum gh_header_preset preset);
+const char *gh_effective_plain_text(const struct gh_effective *effective,
+                                    const struct gh_listener_settings *listener);
+/* The preset that a route answers with. */
+enum gh_header_preset gh_effective_preset(const struct gh_effective *effective, size_t route);
+/* "5/minute" in `arena`. */
+struct gh_str gh_effective_rate(struct gh_arena *arena, struct gh_config_rate rate);
+/* When a line is sent, or NULL for always. */
+const char *gh_effective_when(const struct gh_header_line *line);
+
+#endif

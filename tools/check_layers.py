@@ -66,8 +66,11 @@ def check_file(path, rules):
 def check_levels(rules):
     for name, module in rules["modules"].items():
         for lower in module["may"]:
-            if rules["modules"][lower]["level"] >= module["level"]:
-                yield f"layers.toml: {name} may include {lower}, which is not below it"
+            other = rules["modules"][lower]
+            if other["level"] > module["level"]:
+                yield f"layers.toml: {name} may include {lower}, which is above it"
+            if other["level"] == module["level"] and name in other["may"]:
+                yield f"layers.toml: {name} and {lower} include each other"
 
 
 def main():

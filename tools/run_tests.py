@@ -199,12 +199,13 @@ def fuzz(tally):
 
 def generated(folder, what):
     """What the generator writes, or None when it fails."""
-    result = run([folder / "src" / "app" / "gatehouse-reference", what], capture_output=True)
+    result = run([folder / builds.GATEHOUSE, "config", what], capture_output=True)
     return result.stdout if result.returncode == 0 else None
 
 
 def docs(tally):
-    announce("generated pages are those of the code")
+    announce("pages say what the code does")
+    tally.step("reasons, metrics, links", run([sys.executable, "tools/check_docs.py"]).returncode == 0)
     folder = built(tally, "asan")
     if folder is None:
         return

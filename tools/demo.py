@@ -58,11 +58,12 @@ def request(port, method, path, headers=(), body=b"", host=None):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def wait_for(process, port, path):
+def wait_for(process, port, path, log):
     """Polls until the server answers 200; a server that ended instead is an error."""
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            print(log.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
             sys.exit(f"demo: {process.args[0]} ended with {process.returncode}")
         try:
             if send(port, request(port, "GET", path)).status_line.startswith("200"):
@@ -207,7 +208,8 @@ def stop(stack):
 def demo(stack, folder):
     backend, gate, admin = free_port(), free_port(), free_port()
     uvicorn = [sys.executable, "-m", "uvicorn", "--app-dir", "examples/backend", "app:app"]
-    with open(folder / "backend.log", "wb") as log:
+    behind_log, front_log = folder / "backend.log", folder / "gatehouse.log"
+    with open(behind_log, "wb") as log:
         behind = start(stack, [*uvicorn, "--port", backend], stdout=log, stderr=log)
     environment = {
         **os.environ,
@@ -216,13 +218,12 @@ def demo(stack, folder):
         "ADMIN_LISTEN": f"127.0.0.1:{admin}",
     }
     command = ["build/release/gatehouse", "serve", "--config", "examples/demo.yaml"]
-    log_path = folder / "gatehouse.log"
-    with open(log_path, "wb") as log:
+    with open(front_log, "wb") as log:
         front = start(stack, command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    wait_for(behind, backend, "/health")
-    wait_for(front, gate, "/healthz")
+    wait_for(behind, backend, "/health", behind_log)
+    wait_for(front, gate, "/healthz", front_log)
     show(backend, gate)
-    last = log_path.read_text(encoding="utf-8").splitlines()[-1:]
+    last = front_log.read_text(encoding="utf-8").splitlines()[-1:]
     print("\nthe last line of its log\n  " + "".join(last))
     if os.environ.get("DEMO_ONCE") == "1":
         return

@@ -141,9 +141,13 @@ struct gh_upstream_call {
     uint64_t started_us, connected_us, head_us; /* for the log; 0: not reached */
 
     /* The rest is the module's own. */
-    bool ready;     /* the request's head was written to the connection there is now */
-    bool body_lost; /* body bytes came while there was no connection for them */
-    bool paused, tunnel;
+    bool ended;      /* the owner has no more body bytes */
+    bool ready;      /* the request's head was written to the connection there is now */
+    bool body_lost;  /* body bytes came while there was no connection for them */
+    bool paused;     /* by the owner */
+    bool got_bytes;  /* something came back: never sent again */
+    bool tunnel;     /* after 101 */
+    bool keep;       /* the connection may serve another request after this answer */
     bool fresh_only; /* a kept connection failed: the next attempt opens one */
     bool trial;      /* the server was down, and this request finds out whether it still is */
     unsigned server_index, interim_count;

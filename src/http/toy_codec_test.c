@@ -349,7 +349,7 @@ static void serves_two_streams_that_interleave(void **state)
                                    "1B1c"
                                    "2E0"
                                    "1E0"),
-                     29);
+                     30);
     expect_wire(&server, "2h3200"
                          "2b2xy"
                          "2e0"

@@ -13,6 +13,9 @@ struct gh_rate_key {
     enum gh_field_id header_id;
 };
 
+/* Parts of a key at the most. */
+#define GH_RATE_KEYS_MAX 4
+
 /* A compiled policy, frozen. */
 struct gh_rate_policy {
     struct gh_str name;
@@ -22,10 +25,12 @@ struct gh_rate_policy {
     size_t key_count;
     uint64_t shape; /* hash of name and rule: the key of a changed policy is a new one */
     struct gh_str policy_field; /* "\"login\";q=5;w=60" */
+    struct gh_str quoted_name;  /* "\"login\"": the name as JSON */
     struct gh_str detail;       /* "Rate limit exceeded: 5 requests per minute" */
 };
 
-/* Compiles settings->rate_limits in the order of the file; problems go to `load`. */
+/* Compiles settings->rate_limits in the order of the file; problems go to `load`. False when there
+   was one, or without memory (*out_policies may then be partly made). */
 bool gh_rate_compile(struct gh_config_load *load, const struct gh_config_map *settings,
                      const struct gh_rate_policy **out_policies, size_t *out_count);
 

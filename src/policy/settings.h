@@ -124,7 +124,7 @@ struct gh_route_settings {
     bool headers_given;
     struct gh_csp_settings csp;
     bool csp_given;
-    struct {
+    struct gh_route_mode {
         enum gh_mode mode;
         bool given; /* else the gateway's */
     } cors, cross_site;

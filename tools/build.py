@@ -35,24 +35,35 @@ def configure(name):
     compiler, options = BUILDS[name]
     folder = BUILD / name
     stamp = folder / "configured"
-    wanted = " ".join([compiler, *options, *(fuzz_targets() if name == "fuzz" else [])])
-    if (folder / "build.ninja").is_file():
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-            return folder
+    wanted = [" ".join([compiler, *options]), *(fuzz_targets() if name == "fuzz" else [])]
+    before = stamp.read_text(encoding="utf-8").splitlines() if stamp.is_file() else []
+    if before == wanted and (folder / "build.ninja").is_file():
+        return folder
+    again = before[:1] == wanted[:1] and (folder / "build.ninja").is_file()
+    if folder.is_dir() and not again:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["meson", "setup", *options, str(folder), str(ROOT)],
+        ["meson", "setup", *(["--reconfigure"] if again else []), *options]
+        + [str(folder), str(ROOT)],
         env={**os.environ, "CC": compiler},
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text("\n".join(wanted) + "\n", encoding="utf-8")
     return folder
 
 
 def ninja(folder, *targets):
-    subprocess.run(["ninja", "--quiet", "-C", str(folder), *targets], check=True)
+    result = subprocess.run(
+        ["ninja", "-k", "0", "-C", str(folder), *targets],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if result.returncode:
+        print(result.stdout[-30000:], flush=True)
+        result.check_returncode()
 
 
 def build(name, *targets):

@@ -183,10 +183,10 @@ def fuzz_one(folder, target, seconds):
 def fuzz(tally):
     seconds = int(os.environ.get("FUZZ_SECONDS") or 5)
     announce(f"fuzz targets with their corpora, {seconds} s each")
-    folder = built(tally, "fuzz")
+    targets = builds.fuzz_targets()
+    folder = built(tally, "fuzz", *[f"tests/fuzz/{target}" for target in targets])
     if folder is None:
         return
-    targets = builds.fuzz_targets()
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         results = pool.map(lambda target: fuzz_one(folder, target, seconds), targets)
     for target, result in zip(targets, results):

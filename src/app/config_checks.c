@@ -278,6 +278,17 @@ static void check_unused_rates(struct gh_config_load *load, const struct gh_poli
     }
 }
 
+/* The place of `rate_limit: []`, which is read into two fields. */
+static struct gh_config_place rate_limit_place(const struct gh_config_load *load,
+                                               const struct gh_route_settings *route)
+{
+    const void *fields[] = {&route->rate_limit, &route->rate_limit_given, &route->path};
+    struct gh_config_place place = {0, 0};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0] && place.line == 0; i++)
+        place = gh_config_where(load, fields[i]);
+    return place;
+}
+
 static void check_unlimited_routes(struct gh_config_load *load,
                                    const struct gh_policy_settings *policy)
 {
@@ -291,10 +302,10 @@ static void check_unlimited_routes(struct gh_config_load *load,
             continue;
         unlimited += !routes[i].rate_limit_given && !has_global;
         if (routes[i].rate_limit_given)
-            gh_config_problem_add(
-                load, GH_CONFIG_WARNING, gh_config_where(load, &routes[i].rate_limit),
-                "leave rate_limit out to have the global limit", "the route %.*s has no rate limit",
-                GH_STR_ARG(gh_config_show(load->arena, routes[i].path)));
+            gh_config_problem_add(load, GH_CONFIG_WARNING, rate_limit_place(load, &routes[i]),
+                                  "leave rate_limit out to have the global limit",
+                                  "the route %.*s has no rate limit",
+                                  GH_STR_ARG(gh_config_show(load->arena, routes[i].path)));
     }
     if (unlimited > 0)
         gh_config_problem_add(load, GH_CONFIG_WARNING, gh_config_where(load, &policy->rate_limits),

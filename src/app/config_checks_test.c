@@ -68,7 +68,7 @@ static void warns_of_production_without_tls(void **state)
 {
     (void)state;
     static const char warning[] =
-        "3:11 warning: in production without a TLS listener and without trusted_proxies every "
+        "3:9 warning: in production without a TLS listener and without trusted_proxies every "
         "request counts as plain: it is redirected or refused, and Strict-Transport-Security is "
         "never sent | add tls to a listener, or name the proxy that ends TLS in "
         "trusted_proxies\n";
@@ -154,7 +154,7 @@ static void warns_of_what_nothing_uses(void **state)
            "routes: [{path: /**, upstream: api, rate_limit: used}]\n",
            "7:3 warning: no route uses the rate limit \"odd\" | name it in a route's rate_limit, "
            "or leave it out\n"
-           "9:45 warning: no route uses the upstream \"old\" | name it in a route, or leave it "
+           "9:48 warning: no route uses the upstream \"old\" | name it in a route, or leave it "
            "out\n");
 }
 

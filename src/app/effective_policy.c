@@ -49,8 +49,7 @@ const char *gh_effective_plain_text(const struct gh_effective *effective,
         return "TLS";
     if (policy->environment != GH_PRODUCTION || policy->https.mode != GH_MODE_ENFORCE)
         return "plain";
-    return listener->plain == GH_PLAIN_REFUSE ? "plain, refused unless https at a trusted proxy"
-                                              : "plain, to https unless https at a trusted proxy";
+    return listener->plain == GH_PLAIN_REFUSE ? "plain, refuses" : "plain, redirects to https";
 }
 
 struct gh_str gh_effective_rate(struct gh_arena *arena, struct gh_config_rate rate)

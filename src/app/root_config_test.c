@@ -225,7 +225,7 @@ static void refuses_what_comes_later(void **state)
                     "version\n"
                     "7:1 consume is not available yet | leave it out; it comes with a later "
                     "version\n"
-                    "8:34 h2c is not available yet | leave it out; it comes with a later "
+                    "8:33 h2c is not available yet | leave it out; it comes with a later "
                     "version\n");
     expect_problems("version: 1\nredis:\nstore: ${DATABASE_URL:-}\nidentity: ~\n", "");
 }
@@ -284,10 +284,10 @@ static void names_the_nearest_key_in_every_table(void **state)
                     "13:7 unknown key \"directive\" in csp | did you mean \"directives\"?\n"
                     "17:5 unknown key \"healt\" in upstream | did you mean \"health\"?\n"
                     "18:16 unknown key \"conect\" in timeouts | did you mean \"connect\"?\n"
-                    "19:41 unknown key \"brust\" in rate_limit | did you mean \"burst\"?\n"
+                    "19:41 unknown key \"brust\" in rate_limits | did you mean \"burst\"?\n"
                     "20:7 unknown key \"clinet\" in log | did you mean \"client\"?\n"
-                    "24:5 unknown key \"acces\" in route | did you mean \"access\"?\n"
-                    "25:5 unknown key \"ratelimit\" in route | did you mean \"rate_limit\"?\n");
+                    "24:5 unknown key \"acces\" in routes | did you mean \"access\"?\n"
+                    "25:5 unknown key \"ratelimit\" in routes | did you mean \"rate_limit\"?\n");
 }
 
 int main(void)

@@ -85,7 +85,9 @@ static void write_range(FILE *out, const struct gh_config_field *field)
     gh_arena_init(&arena, 1024, 4096);
     struct gh_str min = gh_config_format_number(&arena, field->type, field->min);
     struct gh_str max = gh_config_format_number(&arena, field->type, field->max);
-    if (field->max)
+    if (field->max == field->min)
+        fprintf(out, ", %.*s", GH_STR_ARG(min));
+    else if (field->max)
         fprintf(out, ", %.*s to %.*s", GH_STR_ARG(min), GH_STR_ARG(max));
     else
         fprintf(out, ", at least %.*s", GH_STR_ARG(min));
@@ -104,6 +106,10 @@ static void write_row(FILE *out, const struct gh_config_field *field)
         fputc('`', out);
         write_cell(out, field->default_yaml);
         fputc('`', out);
+    } else if (field->type == GH_CONFIG_TYPE_ENUM && field->names[0][0]) {
+        fprintf(out, "`%s`", field->names[0]);
+    } else if (field->type == GH_CONFIG_TYPE_BOOL) {
+        fputs("`false`", out);
     }
     fputs(" | ", out);
     write_cell(out, field->doc);

@@ -68,9 +68,9 @@ static void writes_a_section_per_table_and_a_row_per_field(void **state)
     char *page = written(gh_config_write_reference);
     static const char *const parts[] = {
         "\n## The file\n",
-        "| `version` | number, 1 to 1 | required | Of the file. |\n",
+        "| `version` | number, 1 | required | Of the file. |\n",
         "| `wait` | duration, 1s to 1m | `10s` | How long. |\n",
-        "| `on` | `true`, `false` |  | Whether. |\n",
+        "| `on` | `true`, `false` | `false` | Whether. |\n",
         "| `inners` | list of: table |  | Some. |\n",
         "| `named` | map of: table |  | By name. |\n",
         "| `redis` | not available yet |  | Redis. |\n",

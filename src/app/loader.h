@@ -2,6 +2,8 @@
 #ifndef GH_APP_LOADER_H
 #define GH_APP_LOADER_H
 
+#include <stdio.h>
+
 #include "app/root_config.h"
 #include "gateway/snapshot.h"
 
@@ -34,6 +36,6 @@ bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
 /* Gives the snapshot back when it was not handed on. */
 void gh_loader_forget(struct gh_loaded *loaded);
 /* Prints all problems as FILE:LINE:COLUMN: severity: what. remedy. */
-void gh_loader_print_problems(const struct gh_loaded *loaded, FILE *out);
+void gh_loader_print_problems(struct gh_loaded *loaded, FILE *out);
 
 #endif

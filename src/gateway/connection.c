@@ -130,6 +130,7 @@ static void on_head(void *owner, gh_stream_id stream, struct gh_request_head *he
     connection->body_seen = 0;
     connection->discarded = 0;
     connection->stalled_ms = 0;
+    connection->discard_checked = false;
     gh_connection_set_deadline(connection, STALL_CHECK_MS);
     gh_exchange_head(connection->exchange, head);
 }
@@ -164,7 +165,6 @@ static void on_stream_over(void *owner, gh_stream_id stream)
     if (connection->phase != GH_CONNECTION_EXCHANGE && connection->phase != GH_CONNECTION_HEAD)
         return;
     connection->phase = GH_CONNECTION_IDLE;
-    connection->used = true;
     gh_connection_set_deadline(connection, gh_connection_limits(connection)->idle_timeout_ms);
 }
 
@@ -296,13 +296,17 @@ static void after_codec(struct gh_connection *connection)
     }
 }
 
-/* Bytes of a body that nobody wants any more: within a bound they are read, so that the client
-   gets to see the answer; then the connection ends. */
+/* Bytes that nobody wants any more: within a bound they are read, so that the client gets to see
+   the answer; then the connection ends. */
 static void count_discarded(struct gh_connection *connection, size_t bytes)
 {
     connection->discarded += bytes;
-    if (connection->discarded > LINGER_BYTES_MAX)
+    if (connection->discarded <= LINGER_BYTES_MAX)
+        return;
+    if (connection->phase == GH_CONNECTION_LINGER)
         gh_connection_kill(connection);
+    else
+        linger(connection);
 }
 
 static void on_read(struct gh_stream *stream, struct gh_str bytes)
@@ -332,7 +336,7 @@ static void on_read(struct gh_stream *stream, struct gh_str bytes)
     }
     if (connection->codec.discard)
         count_discarded(connection, bytes.len);
-    if (connection->phase != GH_CONNECTION_CLOSING)
+    if (connection->phase != GH_CONNECTION_CLOSING && connection->phase != GH_CONNECTION_LINGER)
         gh_connection_feed(connection, bytes);
 }
 
@@ -450,6 +454,15 @@ static void check_exchange(struct gh_connection *connection)
     uint64_t now_ms = gh_loop_now_ms(connection->worker->loop);
     if (client_is_stalled(connection, now_ms)) {
         gh_connection_kill(connection);
+        return;
+    }
+    if (connection->codec.discard) {
+        /* The answer is out; the rest of the body had a check's time to come. */
+        if (connection->discard_checked)
+            linger(connection);
+        else
+            gh_connection_set_deadline(connection, STALL_CHECK_MS);
+        connection->discard_checked = true;
         return;
     }
     if (connection->exchange && body_is_stalled(connection, now_ms)) {

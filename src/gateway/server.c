@@ -71,6 +71,7 @@ static void adopt(void *arg)
             slot->tls = settings->tls ? gh_tls_server_ref(settings->tls) : NULL;
             slot->proxy_protocol = settings->proxy_protocol;
             slot->admin = settings->admin;
+            slot->refuse_plain = settings->refuse_plain;
             if (old)
                 gh_tls_server_unref(old);
             if (job->fds[i] >= 0)

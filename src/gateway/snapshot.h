@@ -20,7 +20,8 @@ struct gh_listen_settings {
     struct gh_str text;        /* as written: what a reload compares */
     struct gh_tls_server *tls; /* NULL: plain; a reference is held */
     bool proxy_protocol;
-    bool admin; /* admin_listen: metrics and probes only */
+    bool admin;        /* admin_listen: metrics and probes only */
+    bool refuse_plain; /* plain requests are refused in production, not redirected */
 };
 
 struct gh_snapshot {

@@ -97,6 +97,7 @@ enum gh_err gh_worker_listen(struct gh_worker *worker, const struct gh_listen_se
     slot->tls = settings->tls ? gh_tls_server_ref(settings->tls) : NULL;
     slot->proxy_protocol = settings->proxy_protocol;
     slot->admin = settings->admin;
+    slot->refuse_plain = settings->refuse_plain;
     enum gh_err err = gh_listener_open(worker->loop, fd, settings->address.path != NULL,
                                        &gh_accept_listener_events, slot,
                                        &gh_connection_stream_events, &slot->listener);

@@ -36,7 +36,7 @@ struct gh_listen_slot {
     struct gh_listener *listener;
     struct gh_str text; /* own copy */
     struct gh_tls_server *tls;
-    bool proxy_protocol, admin;
+    bool proxy_protocol, admin, refuse_plain;
     size_t connections; /* a closed slot is freed with its last connection */
     bool closed;
 };

@@ -76,8 +76,8 @@ static void writes_a_section_per_table_and_a_row_per_field(void **state)
         "| `redis` | not available yet |  | Redis. |\n",
         "\n## inners[]\n\nThe inner part.\n\nShort form: the value of `allow`",
         "\n## named.NAME\n",
-        "| `allow` | one or a list of: text |  | Who may \\| come. Environment: `ALLOWED` "
-        "(comma-separated). |\n",
+        "| `allow` | one or a list of: text |  | Who may \\| come.",
+        " Environment: `ALLOWED` (comma-separated). |\n",
         "| `shade` | `dark`, `off` | `dark` |",
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -1,4 +1,4 @@
-/* One call at a time: keep-alive, framing of bodies, back-pressure, aborts, tunnels, deadlines. */
+/* One call at a time: keep-alive, framing of bodies, back-pressure, aborts, tunnels. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -500,79 +500,6 @@ static void a_call_that_was_never_started_may_be_aborted(void **state)
     gh_upstream_call_abort(&never);
 }
 
-/* ---- Deadlines ---- */
-
-static void open_with_timeouts(uint64_t response_ms, uint64_t idle_ms)
-{
-    const char *url = origin.url;
-    client_init(&client);
-    client.settings.timeouts.response_ms = response_ms;
-    client.settings.timeouts.idle_ms = idle_ms;
-    client_start(&client, 1, &url);
-}
-
-static void gives_up_on_a_server_that_does_not_answer(void **state)
-{
-    ORIGIN_OPEN(&origin, hang);
-    open_with_timeouts(30, 10000);
-    call_get(&call, &client);
-    assert_failure(&call, GH_UPSTREAM_TIMEOUT);
-    assert_int_equal(call.call.attempts, 1);
-    finish();
-}
-
-static void half_a_head_does_not_prolong_the_wait(void **state)
-{
-    static const char *const plan[] = {READ_HEAD, "HTTP/1.1 200 OK\r\nX-Test: ", HANG, NULL};
-    ORIGIN_OPEN(&origin, plan);
-    open_with_timeouts(30, 10000);
-    call_get(&call, &client);
-    assert_failure(&call, GH_UPSTREAM_TIMEOUT);
-    finish();
-}
-
-static void a_route_may_wait_less_than_its_upstream(void **state)
-{
-    ORIGIN_OPEN(&origin, hang);
-    open_with_timeouts(10000, 10000);
-    call_init(&call, &client);
-    call.request.response_timeout_ms = 30;
-    call_start(&call);
-    call_wait(&call);
-    assert_failure(&call, GH_UPSTREAM_TIMEOUT);
-    finish();
-}
-
-static void a_body_that_stops_coming_is_cut(void **state)
-{
-    static const char *const plan[] = {READ_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab",
-                                       HANG, NULL};
-    ORIGIN_OPEN(&origin, plan);
-    open_with_timeouts(10000, 30);
-    call_get(&call, &client);
-    assert_failure(&call, GH_UPSTREAM_CUT);
-    assert_int_equal(call.answer_len, 2);
-    finish();
-}
-
-static void a_slow_sender_is_not_the_servers_fault(void **state)
-{
-    static const char *const plan[] = {READ_HEAD, READ_END, OK(2, "ok"), HANG, NULL};
-    ORIGIN_OPEN(&origin, plan);
-    open_with_timeouts(30, 30);
-    call_init_post(&call, &client, "");
-    call.hold_end = true;
-    call_start(&call);
-    call_wait_ready(&call, 1);
-    poll(NULL, 0, 120);
-    assert_false(call.failed);
-    call_write(&call, "bodyEND");
-    call_end(&call);
-    call_wait(&call);
-    assert_answer(&call, 200, "ok");
-    finish();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,11 +530,6 @@ int main(void)
         cmocka_unit_test(may_be_aborted_inside_the_last_on_body),
         cmocka_unit_test(may_be_aborted_while_connecting_waiting_and_reading),
         cmocka_unit_test(a_call_that_was_never_started_may_be_aborted),
-        cmocka_unit_test(gives_up_on_a_server_that_does_not_answer),
-        cmocka_unit_test(half_a_head_does_not_prolong_the_wait),
-        cmocka_unit_test(a_route_may_wait_less_than_its_upstream),
-        cmocka_unit_test(a_body_that_stops_coming_is_cut),
-        cmocka_unit_test(a_slow_sender_is_not_the_servers_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -322,6 +322,132 @@ static void refuses_settings_that_can_not_work(void **state)
     finish(1);
 }
 
+/* ---- Several workers ---- */
+
+#define WORKER_CALLS 40
+
+struct worker {
+    struct gh_loop *loop;
+    struct gh_upstreams *upstreams;
+    struct gh_upstream_group *group;
+    struct gh_upstream_call call;
+    struct gh_arena arena;
+    pthread_t thread;
+    unsigned calls, completed;
+};
+
+static void start_next(struct worker *worker);
+
+static void next_or_stop(struct worker *worker)
+{
+    gh_upstreams_sweep(worker->upstreams);
+    if (worker->calls < WORKER_CALLS) {
+        start_next(worker);
+        return;
+    }
+    gh_upstream_group_unref(worker->group);
+    gh_upstreams_close(worker->upstreams);
+    gh_loop_stop(worker->loop);
+}
+
+static void on_ready(struct gh_upstream_call *call)
+{
+    (void)call;
+}
+
+static void on_head(struct gh_upstream_call *call, struct gh_response_head *head)
+{
+    (void)call;
+    assert_int_equal(head->status, 200);
+}
+
+static void on_body(struct gh_upstream_call *call, struct gh_str bytes, bool is_last)
+{
+    struct worker *worker = call->owner;
+    (void)bytes;
+    if (!is_last)
+        return;
+    worker->completed++;
+    next_or_stop(worker);
+}
+
+static void on_failure(struct gh_upstream_call *call, enum gh_upstream_failure failure)
+{
+    (void)failure;
+    next_or_stop(call->owner);
+}
+
+static void start_next(struct worker *worker)
+{
+    static const struct gh_upstream_call_events events = {
+        .on_ready = on_ready,
+        .on_head = on_head,
+        .on_body = on_body,
+        .on_drain = on_ready,
+        .on_failure = on_failure,
+    };
+    struct gh_upstream_request request = {
+        .head = GH_STR("GET / HTTP/1.1\r\nHost: test\r\n\r\n"),
+        .method = GH_METHOD_GET,
+        .idempotent = true,
+    };
+    worker->calls++;
+    gh_arena_reset(&worker->arena);
+    gh_upstream_call_start(&worker->call, worker->upstreams, worker->group, &request,
+                           &worker->arena, &events, worker);
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *worker = arg;
+    start_next(worker);
+    gh_loop_run(worker->loop);
+    return NULL;
+}
+
+static void count_group(void *arg)
+{
+    struct worker *worker = arg;
+    assert_int_equal(gh_upstream_group_get(client.groups, GH_STR("api"), &client.settings,
+                                           &client.arena, &worker->group, &client.message),
+                     GH_OK);
+}
+
+static void open_worker(struct worker *worker, unsigned number)
+{
+    memset(worker, 0, sizeof *worker);
+    gh_arena_init(&worker->arena, 4096, 1024 * 1024);
+    assert_int_equal(gh_loop_open(&worker->loop), GH_OK);
+    assert_int_equal(gh_upstreams_open(worker->loop, number, &worker->upstreams), GH_OK);
+    client_run(&client, count_group, worker);
+    assert_int_equal(pthread_create(&worker->thread, NULL, run_worker, worker), 0);
+}
+
+static void workers_share_servers_while_settings_are_reloaded(void **state)
+{
+    static struct worker workers[3];
+    ORIGIN_OPEN(&origins[0], ok_plan);
+    client_init(&client);
+    client.settings.health.path = GH_STR("/");
+    const char *dead = "http://127.0.0.1:1";
+    const char *urls[] = {origins[0].url, dead};
+    client_start(&client, 2, urls);
+    for (unsigned i = 0; i < 3; i++)
+        open_worker(&workers[i], i);
+    for (unsigned i = 0; i < 20; i++) {
+        client.settings.timeouts.response_ms = 5000 + i;
+        client.settings.health.fails = 1 + i % 2;
+        client_reload(&client);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_int_equal(workers[i].completed, WORKER_CALLS);
+        gh_loop_close(workers[i].loop);
+        gh_arena_done(&workers[i].arena);
+    }
+    finish(1);
+}
+
 /* ---- Metrics ---- */
 
 static void metrics_say_which_servers_are_up(void **state)
@@ -367,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_call_under_way_outlives_a_reload_that_drops_its_server),
         cmocka_unit_test(changed_checks_begin_anew),
         cmocka_unit_test(refuses_settings_that_can_not_work),
+        cmocka_unit_test(workers_share_servers_while_settings_are_reloaded),
         cmocka_unit_test(metrics_say_which_servers_are_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,8 @@ void client_close(struct test_client *client)
 
 /* ---- Callbacks ---- */
 
+/* Under the lock to their end: the test's thread may drop the call as soon as it sees the change.
+   What they call never calls back. */
 static struct test_call *lock_call(struct gh_upstream_call *upstream_call)
 {
     struct test_call *call = upstream_call->owner;
@@ -160,17 +162,16 @@ static void on_ready(struct gh_upstream_call *upstream_call)
 {
     struct test_call *call = lock_call(upstream_call);
     call->ready_count++;
-    unlock_call(call);
     if (call->abort_place == ABORT_IN_READY) {
         abort_here(call);
-        return;
-    }
-    if (call->body && *call->body) {
+    } else if (call->body) {
         struct gh_str slice = gh_str_from_c(call->body);
-        gh_upstream_call_write(upstream_call, &slice, 1);
+        if (slice.len)
+            gh_upstream_call_write(upstream_call, &slice, 1);
+        if (!call->hold_end)
+            gh_upstream_call_end(upstream_call);
     }
-    if (call->body && !call->hold_end)
-        gh_upstream_call_end(upstream_call);
+    unlock_call(call);
 }
 
 static void on_head(struct gh_upstream_call *upstream_call, struct gh_response_head *head)
@@ -183,11 +184,11 @@ static void on_head(struct gh_upstream_call *upstream_call, struct gh_response_h
             snprintf(call->field, sizeof call->field, "%.*s",
                      GH_STR_ARG(head->fields.items[i].value));
     }
-    unlock_call(call);
     if (call->pause_in_head)
         gh_upstream_call_pause(upstream_call);
     if (call->abort_place == ABORT_IN_HEAD)
         abort_here(call);
+    unlock_call(call);
 }
 
 static void on_body(struct gh_upstream_call *upstream_call, struct gh_str bytes, bool is_last)
@@ -200,9 +201,9 @@ static void on_body(struct gh_upstream_call *upstream_call, struct gh_str bytes,
     call->body_events++;
     call->complete = is_last;
     GH_ASSERT(upstream_call->over == is_last);
-    unlock_call(call);
     if (call->abort_place == ABORT_IN_BODY || (is_last && call->abort_place == ABORT_IN_LAST))
         abort_here(call);
+    unlock_call(call);
 }
 
 static void on_drain(struct gh_upstream_call *upstream_call)
@@ -338,13 +339,13 @@ void call_resume(struct test_call *call)
 static void write_now(void *arg)
 {
     struct test_call *call = arg;
-    struct gh_str slice = gh_str_from_c(call->body);
+    struct gh_str slice = gh_str_from_c(call->late_body);
     call->took_body = gh_upstream_call_write(&call->call, &slice, 1);
 }
 
 void call_write(struct test_call *call, const char *text)
 {
-    call->body = text;
+    call->late_body = text;
     client_run(call->client, write_now, call);
 }
 

@@ -35,6 +35,7 @@ struct test_call {
     /* what it shall do */
     const char *body; /* written in on_ready, then ended, unless hold_end */
     bool hold_end;
+    const char *late_body; /* of call_write */
     enum abort_place abort_place;
     bool pause_in_head;
     /* what it has seen; read it when the call is over, or through call_wait_... */

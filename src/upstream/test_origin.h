@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 /* Steps of a plan; anything else in it is sent as it stands. A plan ends with NULL: close. */
-#define READ_HEAD "<read up to the empty line>"
-#define READ_END  "<read up to the word END>"
-#define RESET     "<close with RST>"
-#define HANG      "<wait until the peer closes>"
-#define AGAIN     "<go back to the first step>"
-#define SEND_MUCH "<send 8 MiB of the letter x>"
-#define WAIT_GATE "<wait until the gate is opened>"
+#define READ_HEAD  "<read up to the empty line>"
+#define READ_END   "<read up to the word END>"
+#define RESET      "<close with RST>"
+#define HANG       "<wait until the peer closes>"
+#define AGAIN      "<go back to the first step>"
+#define SEND_MUCH  "<send 8 MiB of the letter x>"
+#define SHORT_WAIT "<wait for 20 ms>"
+#define WAIT_GATE  "<wait until the gate is opened>"
 
 #define ORIGIN_CONNECTIONS_MAX 1024
 #define ORIGIN_MUCH_BYTES      (8 * 1024 * 1024)

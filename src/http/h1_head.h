@@ -34,7 +34,10 @@ enum gh_http_error gh_h1_parse_request_head(struct gh_str bytes,
                                             struct gh_arena *arena,
                                             struct gh_request_head *out_head);
 
-/* The same two for answers of upstreams. `request_method` decides whether there is a body. */
+/*
+ * The same two for answers of upstreams. `request_method` decides whether there is a body; an
+ * answer to HEAD and a 304 keep the length they announce in content_length, with body NONE.
+ */
 enum gh_h1_scan_status gh_h1_scan_response_head(struct gh_str bytes, size_t *scanned,
                                                 const struct gh_codec_limits *limits,
                                                 size_t *out_head_len);

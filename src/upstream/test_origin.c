@@ -64,7 +64,8 @@ static bool read_to_end_mark(int fd)
 
 static bool send_much(struct origin_connection *connection)
 {
-    static const char xs[65536] = {[0 ... 65535] = 'x'};
+    char xs[65536];
+    memset(xs, 'x', sizeof xs);
     for (size_t sent = 0; sent < ORIGIN_MUCH_BYTES; sent += sizeof xs) {
         if (!send_all(connection->fd, xs, sizeof xs))
             return false;

@@ -10,10 +10,12 @@
 
 struct gh_loop;
 
+/* Also has SIGPIPE ignored, process-wide, unless it has a handler. */
 GH_MUST_USE enum gh_err gh_loop_open(struct gh_loop **out_loop);
 /* Runs until gh_loop_stop and all handles are closed. */
 void gh_loop_run(struct gh_loop *loop);
-/* Closes the loop's own handles; the loop ends when streams and listeners are closed too. */
+/* The loop ends when all streams and listeners are closed; until then timers and posted work go on.
+   Only from the loop's own thread (from others: post it). */
 void gh_loop_stop(struct gh_loop *loop);
 /* After run has returned. */
 void gh_loop_close(struct gh_loop *loop);
@@ -25,7 +27,8 @@ uint64_t gh_loop_now_us(const struct gh_loop *loop);
 /* Wall-clock time in microseconds since 1970, UTC. */
 uint64_t gh_wall_now_us(void);
 
-/* Runs `fn(arg)` on the loop's thread, soon. From any thread. GH_ERR_FULL: queue of 1,024 full. */
+/* Runs `fn(arg)` on the loop's thread, soon. From any thread. GH_ERR_FULL: queue of 1,024 full.
+   GH_ERR_CLOSED: the loop has ended. What was taken is run, also when the loop is ending. */
 typedef void gh_loop_fn(void *arg);
 GH_MUST_USE enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg);
 /* Runs `fn(arg)` at the end of each turn of the loop (to flush logs). At most 4. */

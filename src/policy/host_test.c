@@ -206,6 +206,16 @@ static void refuses_other_methods_in_clear(void **state)
     gh_fixture_close(&f);
 }
 
+static void a_listener_may_refuse_instead_of_redirecting(void **state)
+{
+    struct gh_fixture f;
+    gh_fixture_open(&f, PRODUCTION ROUTE_ALL);
+    f.peer.refuse_plain = true;
+    gh_fixture_run(&f, "GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+    assert_int_equal(f.request.reply.status, 403);
+    gh_fixture_close(&f);
+}
+
 static void does_not_redirect_what_a_trusted_proxy_calls_https(void **state)
 {
     static const char REQUEST[] =
@@ -276,6 +286,7 @@ int main(void)
         cmocka_unit_test(redirects_plain_get_to_the_same_host),
         cmocka_unit_test(names_the_port_where_https_is_not_on_443),
         cmocka_unit_test(refuses_other_methods_in_clear),
+        cmocka_unit_test(a_listener_may_refuse_instead_of_redirecting),
         cmocka_unit_test(does_not_redirect_what_a_trusted_proxy_calls_https),
         cmocka_unit_test(exempts_probes_and_challenges_from_https),
         cmocka_unit_test(sends_https_of_other_hosts_to_public_url_only_when_told),

@@ -57,7 +57,7 @@ struct gh_verdict gh_stage_https(struct gh_request *request)
         return redirect(request, GH_REASON_CANONICAL_REDIRECT, GH_STR(""), https->public_base,
                         GH_STR(""));
     }
-    if (!is_get_or_head(request))
+    if (!is_get_or_head(request) || request->peer->refuse_plain)
         return gh_stage_refuse(request, GH_STAGE_HTTPS, https->mode, GH_REASON_HTTPS_REQUIRED);
     if (https->mode != GH_MODE_ENFORCE)
         return gh_stage_refuse(request, GH_STAGE_HTTPS, https->mode, GH_REASON_HTTPS_REDIRECT);

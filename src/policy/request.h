@@ -71,7 +71,8 @@ struct gh_peer {
     /* The certificate that covers a host, -1: none. NULL on plain sockets (SPEC stage 4, 421). */
     int (*tls_pair_for)(const void *tls_server, struct gh_str host);
     const void *tls_server;
-    bool admin; /* the listener is admin_listen */
+    bool admin;        /* the listener is admin_listen */
+    bool refuse_plain; /* the listener says `plain: refuse`: no redirect to https in production */
 };
 
 #define GH_REPLY_FIELDS_MAX 16

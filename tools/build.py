@@ -7,6 +7,7 @@ A build is configured again when its options here, or the list of fuzz targets, 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ BUILDS = {
     "fuzz": ("clang", [*DEBUG, *SANITIZE, "-Dtest_clock=true", "-Dfuzz=true"]),
 }
 GATEHOUSE = "src/app/gatehouse"
+PROGRESS = re.compile(r"\[\d+/\d+\] ")
 
 
 def fuzz_targets():
@@ -62,7 +64,8 @@ def ninja(folder, *targets):
         text=True,
     )
     if result.returncode:
-        print(result.stdout[-30000:], flush=True)
+        said = [line for line in result.stdout.splitlines() if not PROGRESS.match(line)]
+        print("\n".join(said)[-30000:], flush=True)
         result.check_returncode()
 
 

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from harness import gate as gate_module
@@ -15,7 +17,7 @@ def pytest_collection_modifyitems(items):
         raise pytest.UsageError(f"there is no {gate_module.BINARY}: set GATEHOUSE_BIN")
     for item in items:
         if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(60))
+            item.add_marker(pytest.mark.timeout(int(os.environ.get("E2E_TIMEOUT", "60"))))
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def assert_api_preset(response):
 def test_the_preset_stands_once_on_every_answer_of_the_backend(start, status):
     with Backend(answer(status, {"Location": "/x"} if 300 < status < 303 else {})) as backend:
         gate = start(config(backend))
-        response = gate.get("/")
+        response = gate.get("/x")
         assert response.status == status
         assert_api_preset(response)
 

@@ -1,16 +1,17 @@
-"""SPEC 3.4: only the listed hosts."""
+"""SPEC 3.4: only the listed hosts (in development localhost as well)."""
 
 import pytest
 
 from harness.backend import Backend
 from harness.gate import Gatehouse, config
 
+PLAIN = {"environment": "production", "https": {"mode": "off"}}
 HOSTS = ["api.example.com", "*.wild.example", "[::1]", "127.0.0.1", "[2001:db8::1]"]
 
 
 @pytest.fixture(scope="module")
 def pair():
-    with Backend() as backend, Gatehouse(config(backend, hosts=HOSTS)) as gate:
+    with Backend() as backend, Gatehouse(config(backend, hosts=HOSTS, **PLAIN)) as gate:
         yield gate, backend
 
 
@@ -76,7 +77,7 @@ def test_the_backend_gets_the_host_that_was_checked(pair):
 
 
 def test_star_takes_every_host(start, backend):
-    gate = start(config(backend, hosts=["*"]))
+    gate = start(config(backend, hosts=["*"], **PLAIN))
     for host in ("a", "x.y.z:1", "[fe80::1]", "10.0.0.1"):
         assert gate.get("/", host=host).status == 200
 
@@ -90,7 +91,7 @@ def test_observe_lets_pass_and_logs(start, backend):
 
 
 def test_allowed_hosts_of_the_environment_win(start, backend):
-    gate = start(config(backend), env={"ALLOWED_HOSTS": "one.test,*.two.test"})
+    gate = start(config(backend, **PLAIN), env={"ALLOWED_HOSTS": "one.test,*.two.test"})
     assert gate.get("/", host="one.test").status == 200
     assert gate.get("/", host="a.two.test").status == 200
     assert gate.get("/", host="localhost").status == 400
@@ -100,3 +101,10 @@ def test_probes_come_by_address(pair):
     gate, _ = pair
     assert gate.get("/healthz", host="10.1.2.3:8080").status == 200
     assert gate.get("/readyz", host="10.1.2.3:8080").status == 200
+
+
+def test_development_takes_localhost_without_being_told(start, backend):
+    gate = start(config(backend, hosts=["api.example.com"]))
+    for host in ("localhost", f"localhost:{gate.address}", "127.0.0.1", "[::1]"):
+        assert gate.get("/", host=host).status == 200
+    assert gate.get("/", host="evil.com").status == 400

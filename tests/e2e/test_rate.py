@@ -31,6 +31,7 @@ ROUTES = [
     limited("/by-key", "by_key"),
     limited("/by-route/{x}", "by_route"),
     limited("/two", "login", "burst"),
+    limited("/both", "login", "many"),
     limited("/observed", "observed"),
     limited("/free"),
     {"path": "/**", "upstream": "api", "access": "public"},
@@ -162,10 +163,12 @@ def test_several_limits_are_looked_at_before_any_is_charged(gate):
 
 
 def test_several_limits_are_all_announced(gate):
-    response = gate.get("/two")
-    policies = response.list("RateLimit-Policy")
-    assert '"login";q=5;w=60' in policies
-    assert any(policy.startswith('"burst"') for policy in policies)
+    response = gate.get("/both")
+    assert response.list("RateLimit-Policy") == ['"login";q=5;w=60', '"many";q=100;w=60']
+    assert [state.split(";t=")[0] for state in response.list("RateLimit")] == [
+        '"login";r=4',
+        '"many";r=99',
+    ]
 
 
 def test_observe_lets_pass_and_logs(gate):

@@ -83,7 +83,7 @@ def test_what_follows_a_refused_body_is_not_taken_for_a_request(pair):
     with gate.connect() as client:
         client.try_send(request("POST", "/x", body=body))
         assert client.read().status == 413
-        client.try_send(request("GET", "/after"))
+        client.try_send(request("GET", "/after", {"Connection": "close"}))
         client.rest()
     assert "/smuggled" not in [r.target for r in backend.requests[before:]]
 

@@ -29,7 +29,7 @@ def test_upstream_alone_needs_no_file(start, backend):
 def test_start_without_a_file_prints_its_defaults(start, backend):
     port = free_port()
     gate = start(arguments=["--upstream", backend.url, "--listen", f"127.0.0.1:{port}"])
-    for default in ("development", "localhost", "1 MiB", "100/second", "200"):
+    for default in ("development", "localhost", "1 MiB", "100", "200"):
         gate.wait_output(default)
 
 

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from harness.backend import Backend
 from harness.gate import config
 from harness.wire import request
@@ -48,18 +50,30 @@ def test_the_head_arrives_before_the_first_event(start):
             release.set()
 
 
-def test_a_client_that_goes_ends_the_stream_at_the_backend(start):
+@pytest.mark.parametrize("goodbye", ["close", "reset"])
+def test_a_client_that_goes_ends_the_stream_at_the_backend(start, goodbye):
+    """Closed with FIN the client might still listen: the next events tell."""
+
     def reply(_, connection):
         connection.send(HEAD + b"\r\n")
-        while connection.fill():
-            pass
+        connection.socket.settimeout(0.02)
+        while not connection.closed_by_peer:
+            connection.send(b": still here\n\n")
+            try:
+                connection.received += (got := connection.socket.recv(100))
+                connection.closed_by_peer = not got
+            except TimeoutError:
+                pass
+            except OSError:
+                connection.closed_by_peer = True
         return b""
 
     with Backend(reply) as backend:
         gate = start(config(backend))
-        with gate.connect() as client:
-            client.send(request("GET", "/events"))
-            client.read_head()
+        client = gate.connect()
+        client.send(request("GET", "/events"))
+        client.read_head()
+        getattr(client, goodbye)()
         backend.wait(lambda b: b.connections[-1].closed_by_peer, "the end of the stream")
 
 

@@ -1,6 +1,7 @@
 """SPEC 3.1 and 3.15: backends that are many, dead, slow, lying, or answer early."""
 
 import threading
+import time
 
 import pytest
 
@@ -366,7 +367,7 @@ def test_the_upstream_request_is_given_up_when_the_client_goes(start):
         client = gate.connect()
         client.send(request("GET", "/"))
         backend.wait_requests(1)
-        client.close()
+        client.reset()
         release.set()
         backend.wait(lambda b: b.connections[0].closed_by_peer, "the end of the connection")
 
@@ -410,26 +411,31 @@ def test_a_sick_server_gets_no_requests_until_it_is_well(start):
         for _ in range(400):
             if gate.get("/x").body == b"one":
                 break
+            time.sleep(0.01)  # between two looks
         else:
             raise AssertionError("never taken back")
+
+
+def until_ready(gate, status):
+    for _ in range(500):
+        if gate.get("/readyz").status == status:
+            return
+        time.sleep(0.01)  # between two looks
+    raise AssertionError(f"/readyz never said {status}")
 
 
 def test_with_no_healthy_server_it_is_503_and_not_ready(start):
     with Backend(answer(500)) as backend:
         health = {"path": "/health", "interval": "100ms", "fails": 1}
         gate = start(config(backend, upstreams=upstream(backend, health=health)))
-        for _ in range(500):
-            if gate.get("/readyz").status == 503:
-                break
+        until_ready(gate, 503)
         response = gate.get("/x")
         assert response.status == 503
         response.problem()
         assert gate.get("/readyz").status == 503
         assert gate.get("/healthz").status == 200
         backend.answer = OK
-        for _ in range(500):
-            if gate.get("/readyz").status == 200:
-                break
+        until_ready(gate, 200)
         assert gate.get("/x").status == 200
 
 

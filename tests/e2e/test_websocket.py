@@ -158,8 +158,9 @@ def test_a_refusal_of_the_backend_is_passed_on(start):
             assert (response.status, response.body) == (403, b"no")
 
 
-def test_a_wrong_accept_of_the_backend_is_502(start):
-    raw = b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+@pytest.mark.parametrize("fields", [b"", b"Upgrade: h2c\r\nConnection: Upgrade\r\n"])
+def test_a_switch_to_another_protocol_is_502(start, fields):
+    raw = b"HTTP/1.1 101 Switching\r\n" + fields + b"\r\n"
     with Backend(raw) as backend:
         gate = start(config(backend, routes=ROUTES))
         with gate.connect() as client:

@@ -19,7 +19,7 @@ from .wire import Client
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("GATEHOUSE_BIN", ROOT / "build" / "asan" / "src" / "app" / "gatehouse"))
 IS_RELEASE = "release" in str(BINARY)
-WAIT_SECONDS = 20
+WAIT_SECONDS = 10
 SANITIZER_WORDS = ("Sanitizer", "runtime error:", "assertion failed")
 
 

@@ -59,7 +59,7 @@ struct serve {
     struct gh_server *server;
     struct gh_signals *signals;
     struct gh_snapshot *current; /* for sharing TLS tickets; a reference */
-    bool draining;
+    bool draining, stopped;
 };
 
 /* ---- While running ---- */
@@ -123,8 +123,11 @@ static void on_signal(void *context, int number)
 static void on_ended(void *owner)
 {
     struct serve *serve = owner;
+    gh_log_message(serve->ring, GH_LOG_INFO, "ended");
     gh_upstream_groups_close(serve->groups);
+    serve->groups = NULL;
     gh_loop_stop(serve->control);
+    serve->stopped = true;
 }
 
 static void on_turn(void *arg)
@@ -134,16 +137,15 @@ static void on_turn(void *arg)
 
 /* ---- Start ---- */
 
-static int fail(const struct serve *serve, const char *what, struct gh_str why)
+static int fail(const char *what, struct gh_str why)
 {
-    (void)serve;
     fprintf(stderr, "gatehouse: can't start: %s%.*s\n", what, GH_STR_ARG(why));
     return 2;
 }
 
-static int fail_err(const struct serve *serve, const char *what, enum gh_err err)
+static int fail_err(const char *what, enum gh_err err)
 {
-    return fail(serve, what, gh_str_from_c(gh_err_text(err)));
+    return fail(what, gh_str_from_c(gh_err_text(err)));
 }
 
 static struct gh_hash_key random_key(void)
@@ -185,7 +187,7 @@ static int open_server(struct serve *serve, uint64_t descriptors)
 {
     struct gh_str message;
     if (!gh_loader_open(&serve->loaded, serve->groups, NULL))
-        return fail(serve, "", serve->loaded.message);
+        return fail("", serve->loaded.message);
     struct gh_server_options options = {
         .worker_count = serve->worker_count,
         .log = serve->log,
@@ -203,9 +205,9 @@ static int open_server(struct serve *serve, uint64_t descriptors)
     gh_snapshot_ref(serve->current); /* taken over by the server */
     if (gh_server_open(&options, serve->current, &serve->messages, &serve->server, &message) !=
         GH_OK)
-        return fail(serve, "", message);
+        return fail("", message);
     if (gh_process_drop_privileges(serve->user, &serve->messages, &message) != GH_OK)
-        return fail(serve, "", message);
+        return fail("", message);
     return 0;
 }
 
@@ -231,44 +233,56 @@ static void announce(const struct serve *serve)
 
 static int run(struct serve *serve)
 {
-    enum gh_err err = gh_server_start(serve->server);
-    if (err == GH_OK)
-        err = gh_signals_open(serve->control, on_signal, serve, &serve->signals);
+    enum gh_err err = gh_signals_open(serve->control, on_signal, serve, &serve->signals);
     if (err != GH_OK)
-        exit(fail_err(serve, "threads: ", err)); /* some may run already */
+        return fail_err("signals: ", err);
+    err = gh_server_start(serve->server);
+    if (err != GH_OK)
+        exit(fail_err("threads: ", err)); /* some may run already */
     announce(serve);
     gh_loop_run(serve->control);
-    gh_signals_close(serve->signals);
-    gh_server_close(serve->server);
-    gh_log_message(serve->ring, GH_LOG_INFO, "ended");
-    gh_log_close(serve->log, LOG_CLOSE_MS);
     return 0;
 }
 
-static int serve_all(struct serve *serve)
+/* Gives back what was opened, as far as it was. */
+static void close_all(struct serve *serve)
+{
+    gh_signals_close(serve->signals);
+    if (serve->server)
+        gh_server_close(serve->server);
+    if (serve->groups)
+        gh_upstream_groups_close(serve->groups);
+    if (serve->current)
+        gh_snapshot_unref(serve->current);
+    gh_loader_forget(&serve->loaded);
+    if (serve->control && !serve->stopped) {
+        gh_loop_stop(serve->control);
+        gh_loop_run(serve->control);
+    }
+    if (serve->log)
+        gh_log_close(serve->log, LOG_CLOSE_MS);
+    if (serve->limits)
+        gh_limit_table_close(serve->limits);
+    if (serve->metrics)
+        gh_metrics_close(serve->metrics);
+    if (serve->control)
+        gh_loop_close(serve->control);
+    gh_arena_done(&serve->messages);
+}
+
+static int start_and_run(struct serve *serve)
 {
     uint64_t descriptors = gh_process_set_limits();
-    if (!gh_loader_read(&serve->source, &serve->loaded)) {
-        gh_loader_print_problems(&serve->loaded, stderr);
-        return fail(serve, "",
-                    serve->loaded.message.len ? serve->loaded.message
-                                              : GH_STR("the configuration has errors"));
-    }
+    bool readable = gh_loader_read(&serve->source, &serve->loaded);
     gh_loader_print_problems(&serve->loaded, stderr);
+    if (!readable)
+        return fail("", serve->loaded.message.len ? serve->loaded.message
+                                                  : GH_STR("the configuration has errors"));
     enum gh_err err = open_parts(serve);
     if (err != GH_OK)
-        return fail_err(serve, "", err);
+        return fail_err("", err);
     int status = open_server(serve, descriptors);
-    if (status != 0)
-        return status; /* the process ends; nothing outside was touched but sockets */
-    status = run(serve);
-    gh_snapshot_unref(serve->current);
-    gh_loader_forget(&serve->loaded);
-    gh_limit_table_close(serve->limits);
-    gh_metrics_close(serve->metrics);
-    gh_loop_close(serve->control);
-    gh_arena_done(&serve->messages);
-    return status;
+    return status == 0 ? run(serve) : status;
 }
 
 /* ---- The command line ---- */
@@ -328,5 +342,7 @@ int gh_cmd_serve(int argc, char **argv)
     if (serve.worker_count > WORKERS_MAX)
         serve.worker_count = WORKERS_MAX;
     gh_signals_block();
-    return serve_all(&serve);
+    int status = start_and_run(&serve);
+    close_all(&serve);
+    return status;
 }

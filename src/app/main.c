@@ -13,7 +13,7 @@ struct command {
 static const struct command COMMANDS[] = {
     {"serve", gh_cmd_serve, "run the gateway"},
     {"check", gh_cmd_check, "check a configuration and print the effective policy"},
-    /* explain */
+    {"explain", gh_cmd_explain, "say what would happen to a request, and why"},
     {"config", gh_cmd_config, "print the reference page or the JSON Schema of the configuration"},
 };
 

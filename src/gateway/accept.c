@@ -102,6 +102,7 @@ static struct gh_stream *on_accept(void *owner, struct gh_listener *listener)
     connection->slot = slot;
     connection->peer.tls_pair = -1;
     connection->peer.admin = slot->admin;
+    connection->peer.refuse_plain = slot->refuse_plain;
     connection->next = worker->connections;
     if (connection->next)
         connection->next->prev = connection;

@@ -12,6 +12,20 @@
 #define HELD_BYTES_FIRST 4096
 
 static const struct gh_upstream_call_events CALL_EVENTS;
+static void give_to_pool(struct gh_exchange *exchange);
+
+/* Writing to the codec may end the exchange. Whoever goes on with it afterwards stands between
+   these two, and its memory stays. */
+static void enter(struct gh_exchange *exchange)
+{
+    exchange->busy++;
+}
+
+static void leave(struct gh_exchange *exchange)
+{
+    if (--exchange->busy == 0 && exchange->ended)
+        give_to_pool(exchange);
+}
 
 /* ---- The pool ---- */
 
@@ -335,17 +349,39 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
 /* The held head, with what there is of the body. May end the exchange. */
 static void write_held_head(struct gh_exchange *exchange, struct gh_str first, bool is_last)
 {
+    enter(exchange);
     finish_answer_head(exchange);
     exchange->answer_half = is_last ? GH_ANSWER_DONE : GH_ANSWER_STREAMING;
     if (exchange->answer.tunnel) {
         exchange->tunnel = true;
         exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
                                          GH_STR(""), false);
-        exchange->port->tunnel_begin(exchange->owner, exchange);
+        if (!exchange->ended)
+            exchange->port->tunnel_begin(exchange->owner, exchange);
+    } else {
+        exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
+                                         first, is_last);
+    }
+    leave(exchange);
+}
+
+static void pass_tunnel_bytes(struct gh_exchange *exchange, struct gh_str bytes, bool is_last)
+{
+    if (bytes.len)
+        exchange->port->tunnel_write(exchange->owner, bytes);
+    if (is_last)
+        exchange->port->tunnel_end(exchange->owner);
+}
+
+static void pass_body(struct gh_exchange *exchange, struct gh_str bytes, bool is_last)
+{
+    if (exchange->answer_half == GH_ANSWER_HELD) {
+        write_held_head(exchange, bytes, is_last);
         return;
     }
-    exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer, first,
-                                     is_last);
+    if (is_last)
+        exchange->answer_half = GH_ANSWER_DONE;
+    exchange->codec->ops->write_body(exchange->codec, exchange->stream, bytes, is_last);
 }
 
 static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, bool is_last)
@@ -354,30 +390,20 @@ static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, boo
     exchange->body_bytes_out += bytes.len;
     if (is_last)
         exchange->call_active = false;
-    if (exchange->tunnel) {
-        if (bytes.len)
-            exchange->port->tunnel_write(exchange->owner, bytes);
-        if (is_last)
-            exchange->port->tunnel_end(exchange->owner);
-        else if (exchange->port->is_full(exchange->owner) && !exchange->call_paused) {
-            exchange->call_paused = true;
-            gh_upstream_call_pause(call);
-        }
+    else if (bytes.len == 0)
         return;
-    }
-    if (!is_last && bytes.len == 0)
-        return;
-    if (exchange->answer_half == GH_ANSWER_HELD) {
-        write_held_head(exchange, bytes, is_last);
-    } else {
-        if (is_last)
-            exchange->answer_half = GH_ANSWER_DONE;
-        exchange->codec->ops->write_body(exchange->codec, exchange->stream, bytes, is_last);
-    }
-    if (!is_last && exchange->call_active && exchange->port->is_full(exchange->owner)) {
+    enter(exchange);
+    if (exchange->tunnel)
+        pass_tunnel_bytes(exchange, bytes, is_last);
+    else
+        pass_body(exchange, bytes, is_last);
+    /* Ended or over: there is no call to pause. */
+    if (exchange->call_active && !exchange->call_paused &&
+        exchange->port->is_full(exchange->owner)) {
         exchange->call_paused = true;
         gh_upstream_call_pause(call);
     }
+    leave(exchange);
 }
 
 static enum gh_reason reason_of_failure(enum gh_upstream_failure failure)
@@ -534,5 +560,7 @@ void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
         exchange->reason = GH_REASON_CLIENT_GONE;
     gh_access_log(exchange);
     gh_worker_unpin(exchange->worker, exchange->pin);
-    give_to_pool(exchange);
+    exchange->ended = true;
+    if (exchange->busy == 0)
+        give_to_pool(exchange);
 }

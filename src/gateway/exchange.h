@@ -17,16 +17,16 @@
 #define GH_GATEWAY_EXCHANGE_H
 
 #include "gateway/worker.h"
-#include "http/codec.h"
+#include "http/h1_codec.h"
 #include "policy/route.h"
 #include "upstream/upstream.h"
 
 /* Memory of one request at the most: head, held body, the upstream's head, the answer's head. */
-#define GH_EXCHANGE_ARENA_BYTES_MAX (512u * 1024)
+#define GH_EXCHANGE_ARENA_BYTES_MAX (2u * 1024 * 1024)
 #define GH_EXCHANGE_ARENA_BLOCK     (12u * 1024)
 /* Body bytes kept until the upstream takes them; a body that is complete by then is sent with its
    head in one write, with a Content-Length, and can be sent again. */
-#define GH_EXCHANGE_HELD_BYTES_MAX (128u * 1024)
+#define GH_EXCHANGE_HELD_BYTES_MAX (GH_H1_UNPAID_BYTES_MAX + GH_STREAM_READ_BYTES)
 
 enum gh_request_half { GH_REQUEST_READING, GH_REQUEST_COMPLETE, GH_REQUEST_DROPPED };
 
@@ -76,7 +76,9 @@ struct gh_exchange {
     bool tunnel;
     bool close_after; /* the connection must end after this answer */
     bool turn_wanted;
-    char *held; /* in the arena: body bytes not yet taken by the upstream */
+    bool ended;    /* over; its memory goes back when nobody works with it any more */
+    unsigned busy; /* calls of ours that are under way */
+    char *held;    /* in the arena: body bytes not yet taken by the upstream */
     size_t held_len, held_cap;
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
 

@@ -145,6 +145,9 @@ static enum gh_err open_sockets(const struct gh_server *server, const struct gh_
         const struct gh_listen_settings *settings = &snapshot->listens[i];
         if (listens_already(old, settings->text))
             continue;
+        enum gh_err free_err = gh_listen_address_check(&settings->address, arena, out_message);
+        if (free_err != GH_OK)
+            return free_err;
         for (unsigned w = 0; w < server->options.worker_count; w++) {
             int *fd = &jobs[w]->fds[i];
             if (settings->address.path && w > 0) {

@@ -57,10 +57,8 @@ enum gh_err gh_worker_adopt(struct gh_worker *worker, struct gh_snapshot *snapsh
     pin->users = 1;
     struct gh_pin *old = worker->pin;
     worker->pin = pin;
-    if (old) {
+    if (old)
         gh_worker_unpin(worker, old);
-        gh_upstreams_sweep(worker->upstreams);
-    }
     return GH_OK;
 }
 
@@ -72,12 +70,13 @@ struct gh_pin *gh_worker_pin(struct gh_worker *worker)
 
 void gh_worker_unpin(struct gh_worker *worker, struct gh_pin *pin)
 {
-    (void)worker;
     GH_ASSERT(pin->users > 0);
     if (--pin->users)
         return;
     gh_snapshot_unref(pin->snapshot);
     free(pin);
+    if (worker->upstreams)
+        gh_upstreams_sweep(worker->upstreams);
 }
 
 /* ---- Listening ---- */

@@ -148,10 +148,11 @@ static bool set_option(int fd, int level, int name)
     return setsockopt(fd, level, name, &on, sizeof on) == 0;
 }
 
-static int bind_ip(int fd, const struct gh_ip *ip, uint16_t port)
+static int bind_ip(int fd, const struct gh_ip *ip, uint16_t port, bool shared)
 {
     /* Accepted sockets inherit TCP_NODELAY. */
-    if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR) || !set_option(fd, SOL_SOCKET, SO_REUSEPORT) ||
+    if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR) ||
+        (shared && !set_option(fd, SOL_SOCKET, SO_REUSEPORT)) ||
         !set_option(fd, IPPROTO_TCP, TCP_NODELAY))
         return errno;
     if (ip->family == GH_IP_V4) {
@@ -173,7 +174,7 @@ enum gh_err gh_listen_socket_open(const struct gh_listen_address *address, struc
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error = fd < 0          ? errno
                 : address->path ? bind_unix(fd, address->path)
-                                : bind_ip(fd, &address->ip, address->port);
+                                : bind_ip(fd, &address->ip, address->port, true);
     if (!error && listen(fd, BACKLOG) != 0)
         error = errno;
     if (!error) {
@@ -184,5 +185,23 @@ enum gh_err gh_listen_socket_open(const struct gh_listen_address *address, struc
         close(fd);
     *out_message = explain(address, error, arena);
     errno = error;
+    return GH_ERR_IO;
+}
+
+enum gh_err gh_listen_address_check(const struct gh_listen_address *address, struct gh_arena *arena,
+                                    struct gh_str *out_message)
+{
+    if (address->path)
+        return GH_OK;
+    int fd =
+        socket(address->ip.family == GH_IP_V6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error = fd < 0 ? errno : bind_ip(fd, &address->ip, address->port, false);
+    if (!error && listen(fd, 1) != 0)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (!error)
+        return GH_OK;
+    *out_message = explain(address, error, arena);
     return GH_ERR_IO;
 }

@@ -126,6 +126,13 @@ bool gh_listen_address_parse(struct gh_str text, struct gh_arena *arena,
 GH_MUST_USE enum gh_err gh_listen_socket_open(const struct gh_listen_address *address,
                                               struct gh_arena *arena, int *out_fd,
                                               struct gh_str *out_message);
+/*
+ * GH_ERR_IO when something listens on the address already: SO_REUSEPORT would let a second process
+ * of the same user take half of the connections without a word. Asked once, before the first socket
+ * of an address; nothing to ask for Unix sockets.
+ */
+GH_MUST_USE enum gh_err gh_listen_address_check(const struct gh_listen_address *address,
+                                                struct gh_arena *arena, struct gh_str *out_message);
 
 /*
  * on_accept is called for each new connection: returns the stream to accept into (memory of the

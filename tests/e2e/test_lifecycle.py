@@ -84,7 +84,9 @@ def test_new_connections_are_refused_while_draining(start):
 def test_draining_ends_after_30_seconds(start):
     release = threading.Event()
     with slow_backend(release) as backend:
-        gate = start(config(backend))
+        timeouts = {"response": "10m"}
+        upstreams = {"api": {"servers": [backend.url], "timeouts": timeouts}}
+        gate = start(config(backend, upstreams=upstreams))
         with gate.connect() as client:
             client.send(request("GET", "/slow"))
             backend.wait_requests(1)
@@ -144,7 +146,7 @@ def test_a_request_in_flight_survives_a_reload(start):
             reload(gate, {**settings, "hosts": ["other.test"]})
             release.set()
             assert client.read().status == 200
-            assert gate.get("/").status == 400
+            assert gate.get("/", host="example.com").status == 400
 
 
 def test_counters_survive_a_reload(start, backend):
@@ -423,7 +425,19 @@ def test_a_taken_port_is_said_and_ends_with_2(backend):
 
 
 def test_a_closed_stdout_does_not_stop_it(start, backend):
-    gate = start(config(backend))
-    gate.process.stdout.close()
+    read_end, write_end = os.pipe()
+    gate = start(config(backend), stdout=write_end)
+    os.close(write_end)
+    os.close(read_end)
     for _ in range(50):
         assert gate.get("/").status == 200
+
+
+def test_a_reader_of_the_log_that_stops_reading_stops_nobody(start, backend):
+    read_end, write_end = os.pipe()
+    gate = start(config(backend), stdout=write_end)
+    os.close(write_end)
+    with gate.connect() as client:
+        for number in range(2000):  # far more than a pipe holds
+            assert client.request("GET", f"/{number}").status == 200
+    os.close(read_end)

@@ -88,9 +88,10 @@ def assert_clean(stderr):
 
 
 class Gatehouse:
-    """`settings` is a dict (made into a file), a path, or None with `arguments` for serve."""
+    """`settings` is a dict (made into a file), a path, or None with `arguments` for serve.
+    `stdout` is a descriptor in place of the pipe that is read for log()."""
 
-    def __init__(self, settings=None, arguments=(), env=None, wait=True, prefix=()):
+    def __init__(self, settings=None, arguments=(), env=None, wait=True, prefix=(), stdout=None):
         self.folder = tempfile.TemporaryDirectory(prefix="gatehouse-")
         self.path = Path(self.folder.name)
         self.lines = []
@@ -115,7 +116,7 @@ class Gatehouse:
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE,
             cwd=ROOT,
         )
@@ -153,7 +154,7 @@ class Gatehouse:
         self.folder.cleanup()
 
     def read_stdout(self):
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             with self.changed:
                 self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                 self.changed.notify_all()

@@ -104,7 +104,7 @@ PROBLEMS = {
         ["https://a.test:443"],
     ),
     "two routes alike": (
-        plain(routes=[{"path": "/a", "upstream": "api", "access": "public"}] * 2),
+        plain(routes=[{"path": "/a", "upstream": "api", "access": a} for a in ("public",) * 2]),
         ["/a"],
     ),
     "a route pattern without slash": (

@@ -325,8 +325,10 @@ def test_an_idle_connection_is_closed_in_the_end(start, backend):
     gate = start(config(backend, limits={"idle_timeout": "60s"}))
     with gate.connect() as client:
         assert client.request("GET", "/").status == 200
+        gate.wait_access(1)  # by then it counts as idle
         gate.clock.advance(59)
         assert client.request("GET", "/").status == 200
+        gate.wait_access(2)
         gate.clock.advance(61)
         assert client.at_end()
 

@@ -17,7 +17,8 @@ import yaml
 from .wire import Client
 
 ROOT = Path(__file__).resolve().parents[3]
-BINARY = Path(os.environ.get("GATEHOUSE_BIN", ROOT / "build" / "asan" / "src" / "app" / "gatehouse"))
+DEFAULT_BINARY = ROOT / "build" / "asan" / "src" / "app" / "gatehouse"
+BINARY = Path(os.environ.get("GATEHOUSE_BIN", DEFAULT_BINARY)).resolve()
 IS_RELEASE = "release" in str(BINARY)
 WAIT_SECONDS = 10
 SANITIZER_WORDS = ("Sanitizer", "runtime error:", "assertion failed")

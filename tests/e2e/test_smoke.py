@@ -1,5 +1,7 @@
 """One look at each part; these also run against the release build."""
 
+import threading
+
 import pytest
 
 from harness.backend import Backend, answer
@@ -110,3 +112,22 @@ def test_the_fastapi_backend_is_served(start, fastapi):
 def test_version_and_help_work():
     assert run("--help").returncode == 0
     assert "gatehouse" in run("--version").stdout
+
+
+def test_connection_close_is_honoured_however_the_answer_arrives(start):
+    """The end of the answer comes in a read of its own: closing is due then, too."""
+    go_on = threading.Event()
+
+    def reply(_, connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+        go_on.wait(20)
+        connection.send(b"llo")
+
+    with Backend(reply) as backend:
+        gate = start(config(backend))
+        with gate.connect() as client:
+            client.send(request("GET", "/", {"Connection": "close"}))
+            assert client.read_head().get("Connection") == "close"
+            go_on.set()
+            assert client.take(5) == b"hello"
+            assert client.at_end()

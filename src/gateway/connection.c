@@ -104,6 +104,15 @@ static void on_error(struct gh_stream *stream, enum gh_err err)
     gh_connection_kill(connection);
 }
 
+static void put_on_turn_list(struct gh_connection *connection)
+{
+    if (connection->turn_wanted)
+        return;
+    connection->turn_wanted = true;
+    connection->turn_next = connection->worker->turn_list;
+    connection->worker->turn_list = connection;
+}
+
 /* ---- The codec's events ---- */
 
 static const struct gh_exchange_port EXCHANGE_PORT;
@@ -165,6 +174,12 @@ static void on_stream_over(void *owner, gh_stream_id stream)
     if (connection->phase != GH_CONNECTION_EXCHANGE && connection->phase != GH_CONNECTION_HEAD)
         return;
     connection->phase = GH_CONNECTION_IDLE;
+    /* The answer may have ended far from here: what follows from that, closing or the next request
+       that waits, is for the end of the turn. */
+    struct gh_codec *codec = &connection->codec.base;
+    if (codec->ops->wants_close(codec) || connection->pending_len || connection->eof ||
+        connection->worker->draining)
+        put_on_turn_list(connection);
     gh_connection_set_deadline(connection, gh_connection_limits(connection)->idle_timeout_ms);
 }
 
@@ -186,15 +201,6 @@ const struct gh_codec_events gh_connection_codec_events = {
 };
 
 /* ---- The exchange's port ---- */
-
-static void put_on_turn_list(struct gh_connection *connection)
-{
-    if (connection->turn_wanted)
-        return;
-    connection->turn_wanted = true;
-    connection->turn_next = connection->worker->turn_list;
-    connection->worker->turn_list = connection;
-}
 
 static void port_input_wanted(void *owner)
 {
@@ -467,11 +473,9 @@ static void check_exchange(struct gh_connection *connection)
     }
     if (connection->exchange && body_is_stalled(connection, now_ms)) {
         connection->exchange->close_after = true;
-        if (connection->exchange->answer_half >= GH_ANSWER_STREAMING)
-            gh_connection_kill(connection);
-        else
-            gh_exchange_refuse(connection->exchange, GH_STAGE_READ, GH_REASON_BODY_TIMEOUT);
-        after_codec(connection);
+        gh_exchange_refuse(connection->exchange, GH_STAGE_READ, GH_REASON_BODY_TIMEOUT);
+        release_exchange(connection, false);
+        linger(connection); /* the body will not come: nothing to wait for */
         return;
     }
     gh_connection_set_deadline(connection, STALL_CHECK_MS);

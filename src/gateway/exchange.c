@@ -484,6 +484,8 @@ void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head
     exchange->reason = verdict.reason;
     GH_ASSERT(verdict.kind == GH_VERDICT_NEXT || verdict.kind == GH_VERDICT_RESPOND);
     if (verdict.kind == GH_VERDICT_RESPOND) {
+        /* A Host that can be read two ways is as bad as a length that can. */
+        exchange->close_after |= verdict.reason == GH_REASON_HOST_MALFORMED;
         answer_from_reply(exchange);
         return;
     }

@@ -291,8 +291,11 @@ void gh_server_drain(struct gh_server *server, uint64_t timeout_ms)
         GH_ASSERT(job); /* 16 bytes */
         job->worker = &server->workers[w].worker;
         job->timeout_ms = timeout_ms;
-        while (gh_loop_post(job->worker->loop, drain, job) != GH_OK)
+        enum gh_err err;
+        while ((err = gh_loop_post(job->worker->loop, drain, job)) == GH_ERR_FULL)
             usleep(1000);
+        if (err != GH_OK) /* it has drained already */
+            free(job);
     }
 }
 

@@ -1,8 +1,9 @@
 /*
  * A tree over path segments. A lookup walks it depth first, literal child before parameter before
- * rest, so the first route it comes to that has the method is the most specific one. It visits a
- * node at most once (a tree, not a graph), and nodes with a parameter beside a literal are few, so
- * the cost is that of the path's segments, however many routes there are.
+ * rest, so the first pattern it comes to is the most specific one, and decides: a method that its
+ * routes do not take is refused, never left to a wider pattern, which may be less guarded. It
+ * visits a node at most once (a tree, not a graph), and nodes with a parameter beside a literal are
+ * few, so the cost is that of the path's segments, however many routes there are.
  *
  * The children of a node are hashed without a secret: outsiders choose what is looked up, not what
  * is in the table.
@@ -216,28 +217,10 @@ struct frame {
 
 struct search {
     struct gh_str path;
-    enum gh_method method;
     struct frame frames[GH_ROUTE_SEGMENTS_MAX + 1];
     size_t depth;
-    const struct candidate *found;
-    const struct gh_route *first_on_path; /* whatever its methods */
-    uint32_t methods_on_path;
+    const struct candidate *pattern; /* the routes of the pattern that matches; NULL: none yet */
 };
-
-/* True when one of the candidates takes the method. */
-static bool try_candidates(struct search *search, const struct candidate *list)
-{
-    for (const struct candidate *candidate = list; candidate; candidate = candidate->next) {
-        if (!search->first_on_path)
-            search->first_on_path = candidate->route;
-        search->methods_on_path |= candidate->methods;
-        if (candidate->methods & 1u << search->method) {
-            search->found = candidate;
-            return true;
-        }
-    }
-    return false;
-}
 
 static void push(struct search *search, const struct node *node, size_t at, struct gh_str value)
 {
@@ -245,15 +228,16 @@ static void push(struct search *search, const struct node *node, size_t at, stru
     search->frames[search->depth++] = (struct frame){.node = node, .at = at, .value = value};
 }
 
-/* One step from the top frame. True when the search is over. */
-static bool take_step(struct search *search)
+/* One step from the top frame; the search is over when it has set search->pattern. */
+static void take_step(struct search *search)
 {
     struct frame *frame = &search->frames[search->depth - 1];
     const struct node *node = frame->node;
     const struct gh_str none = {NULL, 0};
     if (frame->at > search->path.len) {
         search->depth--;
-        return try_candidates(search, node->exact) || try_candidates(search, node->rest);
+        search->pattern = node->exact ? node->exact : node->rest;
+        return;
     }
     struct gh_str segment = gh_str_skip(search->path, frame->at);
     segment.len = gh_str_find_char(segment, '/');
@@ -265,29 +249,29 @@ static bool take_step(struct search *search)
         child = find_child(node, segment);
         if (child)
             push(search, child, next_at, none);
-        return false;
+        return;
     case STEP_PARAM:
         frame->step = STEP_REST;
         if (node->param && segment.len)
             push(search, node->param, next_at, segment);
-        return false;
+        return;
     case STEP_REST:
         frame->step = STEP_BACK;
-        return try_candidates(search, node->rest);
+        search->pattern = node->rest;
+        return;
     case STEP_BACK:
         break;
     }
     search->depth--;
-    return false;
 }
 
-static void put_params(const struct search *search, size_t depth, struct gh_path_param *out_params,
-                       size_t *out_param_count)
+static void put_params(const struct search *search, size_t depth, const struct candidate *found,
+                       struct gh_path_param *out_params, size_t *out_param_count)
 {
     size_t count = 0;
-    for (size_t i = 0; i < depth && count < search->found->param_count; i++) {
+    for (size_t i = 0; i < depth && count < found->param_count; i++) {
         if (search->frames[i].value.ptr) {
-            out_params[count].name = search->found->param_names[count];
+            out_params[count].name = found->param_names[count];
             out_params[count].value = search->frames[i].value;
             count++;
         }
@@ -295,10 +279,13 @@ static void put_params(const struct search *search, size_t depth, struct gh_path
     *out_param_count = count;
 }
 
-static struct gh_str write_allow(struct gh_arena *arena, uint32_t methods)
+static struct gh_str write_allow(struct gh_arena *arena, const struct candidate *list)
 {
     char text[128];
     struct gh_buf out = gh_buf_over(text, sizeof(text));
+    uint32_t methods = 0;
+    for (const struct candidate *candidate = list; candidate; candidate = candidate->next)
+        methods |= candidate->methods;
     for (unsigned method = 0; method < GH_METHOD_COUNT; method++) {
         if (methods & 1u << method) {
             gh_buf_put(&out, out.len ? GH_STR(", ") : GH_STR(""));
@@ -318,24 +305,26 @@ enum gh_route_found gh_route_find(const struct gh_route_tree *tree, struct gh_st
     if (path.len == 0 || path.ptr[0] != '/')
         return GH_ROUTE_NONE;
     search.path = path;
-    search.method = method;
     search.depth = 0;
-    search.found = NULL;
-    search.first_on_path = NULL;
-    search.methods_on_path = 0;
+    search.pattern = NULL;
     push(&search, &tree->root, 1, (struct gh_str){NULL, 0});
-    while (search.depth > 0) {
-        size_t depth = search.depth;
-        if (!take_step(&search))
-            continue;
-        *out_route = search.found->route;
-        put_params(&search, depth, out_params, out_param_count);
+    size_t depth = 0;
+    while (!search.pattern && search.depth > 0) {
+        depth = search.depth;
+        take_step(&search);
+    }
+    const struct candidate *found = search.pattern;
+    if (!found)
+        return GH_ROUTE_NONE;
+    while (found && !(found->methods & 1u << method))
+        found = found->next;
+    if (found) {
+        *out_route = found->route;
+        put_params(&search, depth, found, out_params, out_param_count);
         return GH_ROUTE_FOUND;
     }
-    if (!search.first_on_path)
-        return GH_ROUTE_NONE;
-    *out_route = search.first_on_path;
+    *out_route = search.pattern->route;
     *out_param_count = 0;
-    *out_allow = write_allow(arena, search.methods_on_path);
+    *out_allow = write_allow(arena, search.pattern);
     return GH_ROUTE_BAD_METHOD;
 }

@@ -65,13 +65,15 @@ const struct gh_route_tree *gh_route_tree_build(struct gh_config_load *load,
 
 enum gh_route_found {
     GH_ROUTE_NONE,       /* no pattern matches */
-    GH_ROUTE_BAD_METHOD, /* *out_route is one that matches the path; its methods do not */
+    GH_ROUTE_BAD_METHOD, /* *out_route has the most specific pattern; none of its methods fits */
     GH_ROUTE_FOUND,
 };
 
 /*
  * The route for a canonical path and a method (HEAD matches GET). Parameters are slices of `path`.
- * *out_allow (in `arena`) names all methods that the path has, for BAD_METHOD.
+ * The most specific pattern that matches the path decides: when none of its routes takes the method
+ * it is BAD_METHOD, and *out_allow (in `arena`) names the methods that they take. A wider pattern
+ * is never asked, because it may be less guarded.
  */
 enum gh_route_found gh_route_find(const struct gh_route_tree *tree, struct gh_str path,
                                   enum gh_method method, struct gh_arena *arena,

@@ -183,7 +183,7 @@ static void refuses_what_is_no_path(void **state)
     close_routes(&f);
 }
 
-static void methods_choose_among_routes_and_405_names_them_all(void **state)
+static void methods_choose_among_routes_of_the_most_specific_pattern(void **state)
 {
     (void)state;
     struct fixture f;
@@ -191,13 +191,24 @@ static void methods_choose_among_routes_and_405_names_them_all(void **state)
     assert_string_equal(find(&f, GH_METHOD_GET, "/u/1"), "/u/{id} id=1");
     assert_string_equal(find(&f, GH_METHOD_HEAD, "/u/1"), "/u/{id} id=1");
     assert_string_equal(find(&f, GH_METHOD_PATCH, "/u/1"), "/u/{user} user=1");
-    assert_string_equal(find(&f, GH_METHOD_POST, "/u/1"), "/u/**");
-    assert_string_equal(find(&f, GH_METHOD_PUT, "/u/1"), "405 GET, HEAD, POST, PATCH, DELETE");
-    assert_string_equal(find(&f, GH_METHOD_GET, "/u/me"), "/u/{id} id=me");
-    assert_string_equal(find(&f, GH_METHOD_OTHER, "/u/me"),
-                        "405 GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    assert_string_equal(find(&f, GH_METHOD_PUT, "/u/1"), "405 GET, HEAD, PATCH, DELETE");
     assert_string_equal(find(&f, GH_METHOD_GET, "/v"), "405 PUT");
     assert_string_equal(find(&f, GH_METHOD_GET, "/w"), "none");
+    close_routes(&f);
+}
+
+static void a_method_never_falls_through_to_a_wider_pattern(void **state)
+{
+    (void)state;
+    struct fixture f;
+    OPEN(&f, "GET /u/{id}", "POST /u/**", "OPTIONS /u/me", "PUT /v", "/**");
+    assert_string_equal(find(&f, GH_METHOD_POST, "/u/1"), "405 GET, HEAD");
+    assert_string_equal(find(&f, GH_METHOD_POST, "/u/1/2"), "/u/**");
+    assert_string_equal(find(&f, GH_METHOD_DELETE, "/u/1/2"), "405 POST");
+    assert_string_equal(find(&f, GH_METHOD_GET, "/u/me"), "405 OPTIONS");
+    assert_string_equal(find(&f, GH_METHOD_OTHER, "/u/me"), "405 OPTIONS");
+    assert_string_equal(find(&f, GH_METHOD_GET, "/v"), "405 PUT");
+    assert_string_equal(find(&f, GH_METHOD_GET, "/w"), "/**");
     close_routes(&f);
 }
 
@@ -379,7 +390,8 @@ int main(void)
         cmocka_unit_test(a_final_slash_is_another_path),
         cmocka_unit_test(compares_whole_segments_byte_for_byte),
         cmocka_unit_test(refuses_what_is_no_path),
-        cmocka_unit_test(methods_choose_among_routes_and_405_names_them_all),
+        cmocka_unit_test(methods_choose_among_routes_of_the_most_specific_pattern),
+        cmocka_unit_test(a_method_never_falls_through_to_a_wider_pattern),
         cmocka_unit_test(other_methods_need_a_route_without_a_list),
         cmocka_unit_test(a_refusal_by_method_is_told_of_the_most_specific_route),
         cmocka_unit_test(refuses_one_pattern_twice_with_a_common_method),

@@ -1,0 +1,167 @@
+/* The exchange while the request's body is still coming in: each state of the answer for each thing
+   that can happen. exchange_test.c has the other half of the table. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "gateway/exchange_toys.h"
+
+/* ---- Request being read ---- */
+
+static void a_body_that_is_complete_in_its_turn_goes_in_one_piece(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_CHUNKED);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, GH_STR("ab"));
+    gh_exchange_body(exchange, GH_STR("cd"));
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? paid:4 call:<L>abcd ");
+    gh_exchange_turn(exchange);
+    gh_toys_expect("");
+    gh_toys_end(exchange, true);
+}
+
+static void a_longer_body_is_streamed_in_chunks(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_exchange_body(exchange, GH_STR("0123456789abcdef"));
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("up:10|0123456789abcdef| paid:16 up:0|| up-end ");
+    gh_toys_end(exchange, true);
+}
+
+static void body_bytes_wait_until_the_upstream_is_connected(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_CHUNKED);
+    gh_toys.ready_at_start = false;
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, GH_STR("ab"));
+    gh_exchange_turn(exchange);
+    gh_exchange_body(exchange, GH_STR("cd"));
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? call:<H>+body ");
+    gh_toys.call->events->on_ready(gh_toys.call);
+    gh_toys_expect("up:4|abcd| paid:4 up:0|| up-end ");
+    gh_toys_end(exchange, true);
+}
+
+static void a_slow_upstream_is_not_paid_for(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_toys.upstream_is_full = true;
+    gh_exchange_body(exchange, GH_STR("xx"));
+    gh_toys_expect("up:2|xx| ");
+    gh_toys.call->events->on_drain(gh_toys.call);
+    gh_toys_expect("paid:2 ");
+    gh_toys_end(exchange, true);
+}
+
+static void a_bad_chunk_in_the_first_turn_sends_nothing_upstream(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_CHUNKED);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, GH_STR("ab"));
+    gh_exchange_read_error(exchange, GH_HTTP_ERROR_CHUNK);
+    gh_toys_expect("turn? head:400c:problem! ");
+    gh_exchange_turn(exchange);
+    gh_toys_expect("");
+    gh_toys_end(exchange, false);
+}
+
+static void a_bad_chunk_later_aborts_the_call_without_completing_it(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_exchange_read_error(exchange, GH_HTTP_ERROR_CHUNK);
+    gh_toys_expect("abort head:400c:problem! ");
+    gh_toys_end(exchange, false);
+}
+
+static void a_bad_chunk_after_the_answer_began_breaks_it_off(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_toys_upstream_head(200);
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("early"), false);
+    gh_exchange_read_error(exchange, GH_HTTP_ERROR_CHUNK);
+    gh_toys_expect("turn? head:200:early abort reset ");
+    gh_toys_end(exchange, false);
+}
+
+static void a_body_over_its_limit_is_413_and_never_completed(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    char much[101];
+    memset(much, 'm', sizeof(much));
+    gh_exchange_body(exchange, gh_str_of(much, sizeof(much)));
+    gh_toys_expect("paid:101 abort head:413:problem! ");
+    gh_exchange_body(exchange, GH_STR("more"));
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("paid:4 ");
+    gh_toys_end(exchange, false);
+}
+
+static void an_early_whole_answer_lets_the_rest_of_the_body_go_by(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_toys_upstream_head(200);
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("done"), true);
+    gh_exchange_body(exchange, GH_STR("late"));
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? head:200:done! paid:4 ");
+    gh_toys_end(exchange, false);
+}
+
+static void a_stalled_body_is_refused_and_the_call_aborted(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    exchange->close_after = true;
+    gh_exchange_refuse(exchange, GH_STAGE_READ, GH_REASON_BODY_TIMEOUT);
+    gh_toys_expect("abort head:502c:problem! ");
+    gh_toys_end(exchange, false);
+}
+
+static void the_client_is_told_to_continue_only_when_nothing_refused_it(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    gh_toys.head.expect_continue = true;
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_toys_expect("turn? 100 ");
+    gh_toys_end(exchange, true);
+
+    exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    gh_toys.head.expect_continue = true;
+    gh_toys.verdict = (struct gh_verdict){GH_VERDICT_RESPOND, GH_REASON_BODY_TOO_LARGE};
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_toys_expect("head:403c! ");
+    gh_toys_end(exchange, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_body_that_is_complete_in_its_turn_goes_in_one_piece),
+        cmocka_unit_test(a_longer_body_is_streamed_in_chunks),
+        cmocka_unit_test(body_bytes_wait_until_the_upstream_is_connected),
+        cmocka_unit_test(a_slow_upstream_is_not_paid_for),
+        cmocka_unit_test(a_bad_chunk_in_the_first_turn_sends_nothing_upstream),
+        cmocka_unit_test(a_bad_chunk_later_aborts_the_call_without_completing_it),
+        cmocka_unit_test(a_bad_chunk_after_the_answer_began_breaks_it_off),
+        cmocka_unit_test(a_body_over_its_limit_is_413_and_never_completed),
+        cmocka_unit_test(an_early_whole_answer_lets_the_rest_of_the_body_go_by),
+        cmocka_unit_test(a_stalled_body_is_refused_and_the_call_aborted),
+        cmocka_unit_test(the_client_is_told_to_continue_only_when_nothing_refused_it),
+    };
+    return cmocka_run_group_tests_name("exchange_body", tests, NULL, NULL);
+}

@@ -1,0 +1,330 @@
+#include "gateway/exchange_toys.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/access_log.h"
+#include "gateway/builtin_target.h"
+
+/* ---- The toys ---- */
+
+struct gh_toys gh_toys;
+static char trace_text[4096];
+static struct gh_shared shared;
+static struct gh_snapshot snapshot;
+static struct gh_upstream_group *groups[1];
+static struct gh_pin pin = {.snapshot = &snapshot, .users = 1};
+
+static void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void trace(const char *format, ...)
+{
+    size_t len = strlen(trace_text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(trace_text + len, sizeof(trace_text) - len, format, args);
+    va_end(args);
+}
+
+void gh_toys_expect(const char *expected)
+{
+    assert_string_equal(trace_text, expected);
+    trace_text[0] = '\0';
+}
+
+struct gh_pin *gh_worker_pin(struct gh_worker *w)
+{
+    (void)w;
+    pin.users++;
+    return &pin;
+}
+
+void gh_worker_unpin(struct gh_worker *w, struct gh_pin *p)
+{
+    (void)w;
+    p->users--;
+}
+
+void gh_worker_random(struct gh_worker *w, uint8_t out_bytes[16])
+{
+    (void)w;
+    memset(out_bytes, 7, 16);
+}
+
+struct gh_str gh_worker_date(struct gh_worker *w)
+{
+    (void)w;
+    return GH_STR("now");
+}
+
+uint64_t gh_loop_now_ms(const struct gh_loop *loop)
+{
+    (void)loop;
+    return 1000;
+}
+
+uint64_t gh_loop_now_us(const struct gh_loop *loop)
+{
+    (void)loop;
+    return 1000000;
+}
+
+void gh_metric_observe_us(struct gh_metrics *m, unsigned w, gh_metric_id slot, uint64_t us)
+{
+    (void)m, (void)w, (void)slot, (void)us;
+}
+
+void gh_access_log(struct gh_exchange *exchange)
+{
+    gh_toys.logged_reason = exchange->reason;
+    trace("log:%u ", exchange->status);
+}
+
+void gh_builtin_target_answer(struct gh_worker *w, struct gh_request *request)
+{
+    (void)w;
+    request->reply.status = 200;
+    request->reply.body = GH_STR("ok");
+}
+
+bool gh_method_is_idempotent(enum gh_method method)
+{
+    return method == GH_METHOD_GET;
+}
+
+void gh_request_init(struct gh_request *request)
+{
+    memset(request, 0, sizeof(*request));
+}
+
+struct gh_verdict gh_policy_run(struct gh_request *request)
+{
+    request->target = gh_toys.target;
+    request->body_bytes_max = 100;
+    if (gh_toys.verdict.kind == GH_VERDICT_RESPOND)
+        request->reply.status = 403;
+    return gh_toys.verdict;
+}
+
+enum gh_reason gh_reason_of_http_error(enum gh_http_error error)
+{
+    (void)error;
+    return GH_REASON_MALFORMED;
+}
+
+void gh_policy_refuse(struct gh_request *request, enum gh_stage stage, enum gh_reason reason)
+{
+    (void)stage;
+    request->reply.status = reason == GH_REASON_BODY_TOO_LARGE ? 413
+                            : reason == GH_REASON_MALFORMED    ? 400
+                                                               : 502;
+    request->reply.body = GH_STR("problem");
+}
+
+struct gh_str gh_policy_write_upstream_head(const struct gh_request *request)
+{
+    return request->head->body == GH_BODY_LENGTH ? GH_STR("<L>") : GH_STR("<H>");
+}
+
+bool gh_policy_answer(struct gh_request *request, struct gh_response_head *upstream,
+                      struct gh_answer_head *out_answer, bool *out_replaced)
+{
+    *out_replaced = upstream && gh_toys.policy_replaces;
+    if (*out_replaced)
+        request->reply.status = 500;
+    *out_answer = (struct gh_answer_head){
+        .status = upstream && !*out_replaced ? upstream->status : request->reply.status};
+    return true;
+}
+
+void gh_upstream_call_start(struct gh_upstream_call *c, struct gh_upstreams *upstreams,
+                            struct gh_upstream_group *group,
+                            const struct gh_upstream_request *request, struct gh_arena *arena,
+                            const struct gh_upstream_call_events *events, void *owner)
+{
+    (void)upstreams, (void)group, (void)arena;
+    c->events = events;
+    c->owner = owner;
+    c->request = *request;
+    gh_toys.call = c;
+    trace("call:%.*s%s ", GH_STR_ARG(request->head), request->has_body ? "+body" : "");
+    if (gh_toys.ready_at_start)
+        events->on_ready(c);
+}
+
+bool gh_upstream_call_write(struct gh_upstream_call *c, const struct gh_str *slices, size_t count)
+{
+    (void)c;
+    trace("up:");
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < slices[i].len; k++) {
+            if (slices[i].ptr[k] == '\r')
+                continue;
+            trace("%c", slices[i].ptr[k] == '\n' ? '|' : slices[i].ptr[k]);
+        }
+    }
+    trace(" ");
+    return !gh_toys.upstream_is_full;
+}
+
+void gh_upstream_call_end(struct gh_upstream_call *c)
+{
+    (void)c;
+    trace("up-end ");
+}
+
+void gh_upstream_call_pause(struct gh_upstream_call *c)
+{
+    (void)c;
+    trace("pause ");
+}
+
+void gh_upstream_call_resume(struct gh_upstream_call *c)
+{
+    (void)c;
+    trace("resume ");
+}
+
+void gh_upstream_call_abort(struct gh_upstream_call *c)
+{
+    (void)c;
+    trace("abort ");
+}
+
+static void toy_continue(struct gh_codec *codec, gh_stream_id stream)
+{
+    (void)codec, (void)stream;
+    trace("100 ");
+}
+
+static void toy_head(struct gh_codec *codec, gh_stream_id stream, const struct gh_answer_head *head,
+                     struct gh_str first, bool is_last)
+{
+    (void)codec, (void)stream;
+    trace("head:%u%s%s%.*s%s ", head->status, head->close ? "c" : "", first.len ? ":" : "",
+          GH_STR_ARG(first), is_last ? "!" : "");
+}
+
+static void toy_body(struct gh_codec *codec, gh_stream_id stream, struct gh_str bytes, bool is_last)
+{
+    (void)codec, (void)stream;
+    trace("body:%.*s%s ", GH_STR_ARG(bytes), is_last ? "!" : "");
+}
+
+static void toy_consumed(struct gh_codec *codec, gh_stream_id stream, size_t bytes)
+{
+    (void)codec, (void)stream;
+    trace("paid:%zu ", bytes);
+}
+
+static void toy_reset(struct gh_codec *codec, gh_stream_id stream)
+{
+    (void)codec, (void)stream;
+    trace("reset ");
+}
+
+static const struct gh_codec_ops TOY_OPS = {
+    .write_continue = toy_continue,
+    .write_head = toy_head,
+    .write_body = toy_body,
+    .consumed = toy_consumed,
+    .reset = toy_reset,
+};
+static struct gh_codec codec = {.ops = &TOY_OPS};
+
+static void port_input_wanted(void *owner)
+{
+    (void)owner;
+}
+
+static bool port_is_full(const void *owner)
+{
+    (void)owner;
+    return gh_toys.client_is_full;
+}
+
+static void port_want_turn(void *owner, struct gh_exchange *exchange)
+{
+    (void)owner, (void)exchange;
+    trace("turn? ");
+}
+
+static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
+{
+    (void)owner, (void)exchange;
+    trace("tunnel ");
+}
+
+static void port_tunnel_write(void *owner, struct gh_str bytes)
+{
+    (void)owner;
+    trace("raw:%.*s ", GH_STR_ARG(bytes));
+}
+
+static void port_tunnel_end(void *owner)
+{
+    (void)owner;
+    trace("tunnel-end ");
+}
+
+static const struct gh_exchange_port PORT = {
+    port_input_wanted, port_is_full,      port_want_turn,
+    port_tunnel_begin, port_tunnel_write, port_tunnel_end,
+};
+
+static struct gh_peer peer;
+
+struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body)
+{
+    memset(&gh_toys.worker, 0, sizeof(gh_toys.worker));
+    gh_toys.worker.shared = &shared;
+    snapshot.groups = groups;
+    trace_text[0] = '\0';
+    gh_toys.verdict = (struct gh_verdict){GH_VERDICT_NEXT, GH_REASON_UNDECIDED};
+    gh_toys.target = GH_TARGET_UPSTREAM;
+    gh_toys.policy_replaces = gh_toys.upstream_is_full = gh_toys.client_is_full = false;
+    gh_toys.ready_at_start = true;
+    gh_toys.head = (struct gh_request_head){.method = method, .body = body};
+    struct gh_exchange *exchange =
+        gh_exchange_begin(&gh_toys.worker, &codec, 1, &PORT, NULL, &peer);
+    assert_non_null(exchange);
+    return exchange;
+}
+
+void gh_toys_end(struct gh_exchange *exchange, bool client_gone)
+{
+    gh_exchange_end(exchange, client_gone);
+    gh_exchange_pool_free(&gh_toys.worker);
+    assert_int_equal(pin.users, 1);
+}
+
+struct gh_exchange *gh_toys_begin_get(void)
+{
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_GET, GH_BODY_NONE);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("call:<H> ");
+    return exchange;
+}
+
+struct gh_exchange *gh_toys_begin_upload(void)
+{
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_CHUNKED);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, GH_STR("abc"));
+    gh_toys_expect("turn? ");
+    gh_exchange_turn(exchange);
+    gh_toys_expect("call:<H>+body up:3|abc| paid:3 ");
+    return exchange;
+}
+
+void gh_toys_upstream_head(unsigned status)
+{
+    struct gh_response_head response = {.status = status};
+    gh_toys.call->events->on_head(gh_toys.call, &response);
+}

@@ -1,0 +1,37 @@
+/* The exchange's surroundings as toys, for its tests: a codec, an upstream call, a policy and a
+   worker that write what they were asked into one trace. They take the places of the real ones at
+   link time. */
+#ifndef GH_GATEWAY_EXCHANGE_TOYS_H
+#define GH_GATEWAY_EXCHANGE_TOYS_H
+
+#include "gateway/exchange.h"
+
+struct gh_toys {
+    /* What the toys shall do. */
+    struct gh_verdict verdict; /* of the stages */
+    enum gh_target_kind target;
+    bool policy_replaces; /* the upstream's answer is scrubbed */
+    bool ready_at_start;  /* the upstream is connected at once */
+    bool upstream_is_full, client_is_full;
+    /* What they have seen. */
+    struct gh_upstream_call *call;
+    enum gh_reason logged_reason;
+    struct gh_worker worker;
+    struct gh_request_head head; /* of the request under test */
+};
+
+extern struct gh_toys gh_toys;
+
+/* An exchange on fresh toys; its head is in gh_toys.head, not yet given. */
+struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body);
+/* A GET that waits for the upstream's answer. */
+struct gh_exchange *gh_toys_begin_get(void);
+/* A chunked upload of which one part is in and which the upstream is taking. */
+struct gh_exchange *gh_toys_begin_upload(void);
+/* The upstream's head comes. */
+void gh_toys_upstream_head(unsigned status);
+void gh_toys_end(struct gh_exchange *exchange, bool client_gone);
+/* Compares the trace since the last call. */
+void gh_toys_expect(const char *trace);
+
+#endif

@@ -1,21 +1,21 @@
 #include "gateway/access_log.h"
 
-#include <stdio.h>
-#include <time.h>
-
 #include "json/writer.h"
 
 /* Longest value of one member; what is longer is cut, not dropped. */
 #define VALUE_BYTES_MAX 512
 
-static void put_time(struct gh_buf *line, uint64_t wall_us)
+static void put_time(struct gh_buf *line, struct gh_worker *worker)
 {
-    time_t seconds = (time_t)(wall_us / 1000000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    gh_buf_format(line, "\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", utc.tm_year + 1900,
-                  utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                  (unsigned)(wall_us % 1000000));
+    uint64_t wall_us = gh_wall_now_us();
+    char micros[6];
+    for (uint64_t rest = wall_us % 1000000, i = sizeof(micros); i-- > 0; rest /= 10)
+        micros[i] = (char)('0' + rest % 10);
+    gh_buf_put(line, GH_STR("\"time\":\""));
+    gh_buf_put(line, gh_worker_log_date(worker, wall_us));
+    gh_buf_put_char(line, '.');
+    gh_buf_put(line, gh_str_of(micros, sizeof(micros)));
+    gh_buf_put(line, GH_STR("Z\""));
 }
 
 static void put_text(struct gh_buf *line, struct gh_str name, struct gh_str value)
@@ -114,7 +114,7 @@ static void count(const struct gh_exchange *exchange, uint64_t duration_us)
     gh_metric_add(shared->metrics, worker,
                   counters->requests[class < GH_STATUS_CLASSES ? class : 0], 1);
     gh_metric_observe_us(shared->metrics, worker, counters->duration, duration_us);
-    if (exchange->reason != GH_REASON_UNDECIDED)
+    if (exchange->reason != GH_REASON_UNDECIDED && exchange->reason != GH_REASON_BUILT_IN)
         gh_metric_add(shared->metrics, worker, counters->refusals[exchange->reason], 1);
     for (size_t i = 0; i < exchange->request.observed_count; i++) {
         gh_metric_add(shared->metrics, worker,
@@ -132,7 +132,7 @@ static void write_short(struct gh_buf *line, const struct gh_exchange *exchange,
 {
     *line = gh_buf_over(line->ptr, line->cap);
     gh_buf_put_char(line, '{');
-    put_time(line, gh_wall_now_us());
+    put_time(line, exchange->worker);
     put_text(line, GH_STR("id"), exchange->request.request_id);
     put_client(line, exchange);
     gh_json_put_member_bool(line, GH_STR("cut"), true);
@@ -147,7 +147,7 @@ void gh_access_log(struct gh_exchange *exchange)
     uint64_t duration_us = gh_loop_now_us(exchange->worker->loop) - exchange->started_us;
 
     gh_buf_put_char(&line, '{');
-    put_time(&line, gh_wall_now_us());
+    put_time(&line, exchange->worker);
     put_request(&line, exchange);
     put_outcome(&line, exchange, duration_us);
     gh_buf_put_char(&line, '}');

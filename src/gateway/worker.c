@@ -207,22 +207,38 @@ void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16])
     memcpy(out_bytes, worker->random + worker->random_left, 16);
 }
 
-struct gh_str gh_worker_date(struct gh_worker *worker)
+/* Both texts of a second are made once, not once a request. */
+static void set_date(struct gh_worker *worker, uint64_t second)
 {
     static const char DAYS[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char MONTHS[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = (time_t)second;
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    struct gh_buf text = gh_buf_over(worker->date, sizeof(worker->date));
+    gh_buf_format(&text, "%s, %02d %s %04d %02d:%02d:%02d GMT", DAYS[utc.tm_wday], utc.tm_mday,
+                  MONTHS[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    struct gh_buf log_text = gh_buf_over(worker->log_date, sizeof(worker->log_date));
+    gh_buf_format(&log_text, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1,
+                  utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    GH_ASSERT(!text.overflow && !log_text.overflow);
+    worker->date_len = text.len;
+    worker->log_date_len = log_text.len;
+    worker->date_second = second;
+}
+
+struct gh_str gh_worker_date(struct gh_worker *worker)
+{
     uint64_t second = gh_wall_now_us() / 1000000;
-    if (second != worker->date_second) {
-        time_t now = (time_t)second;
-        struct tm utc;
-        gmtime_r(&now, &utc);
-        struct gh_buf text = gh_buf_over(worker->date, sizeof(worker->date));
-        gh_buf_format(&text, "%s, %02d %s %04d %02d:%02d:%02d GMT", DAYS[utc.tm_wday], utc.tm_mday,
-                      MONTHS[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-        GH_ASSERT(!text.overflow);
-        worker->date_len = text.len;
-        worker->date_second = second;
-    }
+    if (second != worker->date_second)
+        set_date(worker, second);
     return gh_str_of(worker->date, worker->date_len);
+}
+
+struct gh_str gh_worker_log_date(struct gh_worker *worker, uint64_t wall_us)
+{
+    if (wall_us / 1000000 != worker->date_second)
+        set_date(worker, wall_us / 1000000);
+    return gh_str_of(worker->log_date, worker->log_date_len);
 }

@@ -65,8 +65,9 @@ struct gh_worker {
     uint8_t random[GH_WORKER_RANDOM_BYTES]; /* from the kernel, used once */
     size_t random_left;
     uint64_t date_second;
-    char date[32]; /* IMF-fixdate of date_second */
-    size_t date_len;
+    char date[32];     /* IMF-fixdate of date_second */
+    char log_date[20]; /* the same second as "2026-01-31T23:59:59" */
+    size_t date_len, log_date_len;
 };
 
 /* Opens loop, pools and log ring. The thread is the server's. */
@@ -98,5 +99,7 @@ void gh_worker_connection_gone(struct gh_worker *worker);
 void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16]);
 /* The Date field's value for now (RFC 9110 section 5.6.7). */
 struct gh_str gh_worker_date(struct gh_worker *worker);
+/* The second of `wall_us` as logs write it, without zone: "2026-01-31T23:59:59". */
+struct gh_str gh_worker_log_date(struct gh_worker *worker, uint64_t wall_us);
 
 #endif

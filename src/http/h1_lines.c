@@ -141,6 +141,21 @@ enum gh_http_error gh_h1_read_fields(struct gh_str bytes, const struct gh_codec_
 /* ---- Framing (RFC 9112 section 6) ---- */
 
 /*
+ * A tab beside a value that frames the message. RFC 9110 allows it as white space, but there are
+ * parsers that take it for part of the value or refuse it, and nobody honest writes it. The value
+ * is part of a whole field line: a colon stands before it and CR behind it.
+ */
+static bool has_tab_beside(struct gh_str value)
+{
+    const char *before = value.ptr, *behind = value.ptr + value.len;
+    while (before[-1] == ' ')
+        before--;
+    while (*behind == ' ')
+        behind++;
+    return before[-1] == '\t' || *behind == '\t';
+}
+
+/*
  * A Transfer-Encoding that is not "chunked" alone: 501 when it is a proper list of codings of which
  * we lack one, else it is simply wrong. With "chunked" anywhere but last the length could not be
  * known (section 6.3), so that is wrong too.
@@ -162,7 +177,7 @@ static enum gh_http_error read_transfer_encoding(const struct gh_fields *fields,
                                                  const struct gh_field *coding,
                                                  uint8_t version_minor)
 {
-    if (version_minor == 0 || gh_fields_find_next(fields, coding))
+    if (version_minor == 0 || gh_fields_find_next(fields, coding) || has_tab_beside(coding->value))
         return GH_HTTP_ERROR_FRAMING;
     if (!gh_str_ieq(coding->value, GH_STR("chunked")))
         return refuse_coding(coding->value);
@@ -185,7 +200,7 @@ enum gh_http_error gh_h1_read_framing(const struct gh_fields *fields, uint8_t ve
     if (!length)
         return GH_HTTP_ERROR_NONE;
     *out_kind = GH_BODY_LENGTH;
-    if (gh_fields_find_next(fields, length) ||
+    if (gh_fields_find_next(fields, length) || has_tab_beside(length->value) ||
         !gh_num_parse_u64(length->value, INT64_MAX, out_length))
         return GH_HTTP_ERROR_FRAMING;
     return GH_HTTP_ERROR_NONE;

@@ -195,7 +195,7 @@ static void fails_cleanly_when_the_arena_is_full(void **state)
     f.request.arena = &empty;
     struct gh_answer_head answer;
     bool replaced;
-    gh_policy_refuse(&f.request, GH_STAGE_HANDOVER, GH_REASON_INTERNAL);
+    gh_policy_refuse(&f.request, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
     assert_false(gh_policy_answer(&f.request, NULL, &answer, &replaced));
     assert_null(gh_policy_write_upstream_head(&f.request).ptr);
     gh_arena_done(&empty);

@@ -48,7 +48,6 @@
     X(RATE_LIMITED, "rate_limited", 429,                                                           \
       "https://iana.org/assignments/http-problem-types#quota-exceeded", "Rate limit exceeded")     \
     X(CROSS_SITE, "cross_site", 403, "", "This request may not come from another site.")           \
-    X(ACCESS_DENIED, "access_denied", 403, "", "Access denied.")                                   \
     X(BUILT_IN, "built_in", 200, "", "")                                                           \
     X(UPSTREAM_BAD_RESPONSE, "upstream_bad_response", 502, "",                                     \
       "The service behind the gateway gave no valid answer. Try again later.")                     \
@@ -64,11 +63,7 @@
     X(OVERLOADED, "overloaded", 503,                                                               \
       "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",                \
       "The gateway is busy. Try again shortly.")                                                   \
-    X(DRAINING, "draining", 503, "", "The gateway is shutting down. Try again.")                   \
-    X(TOO_MANY_CONNECTIONS, "too_many_connections", 503, "",                                       \
-      "Too many connections from this address.")                                                   \
-    X(CLIENT_GONE, "client_gone", 499, "", "")                                                     \
-    X(INTERNAL, "internal", 500, "", "The gateway met an error. Quote the request id.")
+    X(CLIENT_GONE, "client_gone", 499, "", "")
 
 enum gh_reason {
 #define X(id, word, status, type, detail) GH_REASON_##id,

@@ -50,9 +50,26 @@ static int on_complete(http_parser *parser)
     return 1; /* no body is given to it */
 }
 
+/* http-parser takes a name that only begins like a framing field for that field: it refuses
+   "Transfer-Encoding-X" beside a length. */
+static bool begins_like_framing(struct gh_str name)
+{
+    static const struct gh_str FRAMING[] = {GH_STR_INIT("transfer-encoding"),
+                                            GH_STR_INIT("content-length")};
+    for (size_t i = 0; i < sizeof(FRAMING) / sizeof(FRAMING[0]); i++) {
+        if (name.len > FRAMING[i].len && gh_str_ieq(gh_str_first(name, FRAMING[i].len), FRAMING[i]))
+            return true;
+    }
+    return false;
+}
+
 /* http-parser knows a list of methods, and of targets only those that begin like URLs of old. */
 static bool is_known_to_both(const struct gh_request_head *head)
 {
+    for (size_t i = 0; i < head->fields.count; i++) {
+        if (begins_like_framing(head->fields.items[i].name))
+            return false;
+    }
     return head->method != GH_METHOD_OTHER && !head->absolute_form;
 }
 

@@ -5,6 +5,7 @@
 #include "app/commands.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,30 @@ static struct gh_hash_key random_key(void)
     return key;
 }
 
+static void write_counter(FILE *out, const char *name, const char *type, const char *help,
+                          uint64_t value)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
+            value);
+}
+
+/* What the process's own tables tell; called at each scrape. */
+static void write_process_metrics(void *context, FILE *out)
+{
+    const struct serve *serve = context;
+    struct gh_limit_stats limits = gh_limit_table_stats(serve->limits);
+    write_counter(out, "gatehouse_log_dropped_total", "counter",
+                  "Log lines dropped because the reader was too slow.", gh_log_dropped(serve->log));
+    write_counter(out, "gatehouse_rate_limit_entries", "gauge",
+                  "Entries of the rate limit table in use.", limits.entries);
+    write_counter(out, "gatehouse_rate_limit_evictions_total", "counter",
+                  "Entries given up while they still counted: the table is too small.",
+                  limits.evictions);
+    write_counter(out, "gatehouse_rate_limit_unrecorded_total", "counter",
+                  "Newcomers let through uncounted because only offenders held their place.",
+                  limits.unrecorded);
+}
+
 static enum gh_err open_parts(struct serve *serve)
 {
     enum gh_err err = gh_loop_open(&serve->control);
@@ -169,8 +194,10 @@ static enum gh_err open_parts(struct serve *serve)
         err = gh_limit_table_open(LIMIT_SLOTS, random_key(), &serve->limits);
     if (err == GH_OK)
         err = gh_upstream_groups_open(serve->control, serve->metrics, &serve->groups);
-    if (err == GH_OK)
+    if (err == GH_OK) {
+        gh_metrics_add_source(serve->metrics, write_process_metrics, serve);
         gh_loop_on_turn(serve->control, on_turn, serve);
+    }
     return err;
 }
 

@@ -43,7 +43,7 @@ docs: setup-build ## write the generated pages of docs/ again
 
 bench: setup-build setup-demo setup-bench ## compare with nginx and HAProxy on this machine
 	@$(PYTHON) tools/build.py release
-	@$(PYTHON) bench/run.py $(BENCH_ARGS)
+	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
 
 clean:       ## remove build/
 	rm -rf build

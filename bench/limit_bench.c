@@ -2,9 +2,9 @@
  * Nanoseconds for a rate-limit decision in memory (SPEC section 13): with 100,000 clients, and at
  * random over ten million keys. Not a test: it only prints.
  *
- *     cc -O2 -std=gnu17 -D_GNU_SOURCE -Isrc bench/limit_bench.c
- * src/limit/{gcra,limit,log,subwindow,table}.c \ src/base/{assert,hash,str}.c -lpthread -o
- * /tmp/limit_bench
+ *     cc -O2 -std=gnu17 -D_GNU_SOURCE -Isrc -o limit_bench bench/limit_bench.c src/limit/gcra.c
+ *         src/limit/limit.c src/limit/log.c src/limit/subwindow.c src/limit/table.c
+ *         src/base/assert.c src/base/hash.c src/base/str.c -lpthread
  */
 #include <stdio.h>
 #include <stdlib.h>

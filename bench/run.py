@@ -8,6 +8,7 @@ completed. Absolute figures hold for this machine and hour; the ratios of one ru
     bench/run.py                 eight rounds, a table in Markdown
     bench/run.py --quick         three short rounds
     bench/run.py --only gatehouse,haproxy-policy
+    bench/run.py --limits        also nanoseconds for a rate-limit decision
 """
 import argparse
 import os
@@ -138,13 +139,53 @@ class Proxy:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def built(name):
+def built(name, *more):
+    """One of the C programs here, compiled when it is not there or older than its source."""
     out = ROOT / "build" / "bench"
     out.mkdir(parents=True, exist_ok=True)
     target, source = out / name, HERE / f"{name}.c"
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", str(target), str(source)], check=True)
+    if more or not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-o", str(target), str(source),
+                        *more], check=True, cwd=ROOT)
     return target
+
+
+def limit_bench():
+    """Prints nanoseconds for a rate-limit decision in memory."""
+    more = [f"src/limit/{name}.c" for name in ("gcra", "limit", "log", "subwindow", "table")]
+    more += [f"src/base/{name}.c" for name in ("assert", "hash", "str")]
+    subprocess.run([str(built("limit_bench", "-Isrc", *more, "-lpthread"))], check=True,
+                   preexec_fn=pin(CORES[0]))
+
+
+def cold_start():
+    """Milliseconds from exec to the first answer, resident KiB then, bytes of the binary."""
+    binary = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build/release/gatehouse"))
+    times, resident = [], 0
+    for _ in range(11):
+        port = free_port()
+        start = time.monotonic()
+        process = subprocess.Popen([binary, "serve", "--upstream", "http://127.0.0.1:9", "--listen",
+                                    f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        try:
+            while True:
+                try:
+                    client = socket.create_connection(("127.0.0.1", port))
+                    break
+                except OSError:
+                    if process.poll() is not None:
+                        sys.exit("bench: gatehouse ended at once")
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.recv(4096)
+            times.append((time.monotonic() - start) * 1000)
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            resident = max(resident, int(re.search(r"VmRSS:\s+(\d+)", status).group(1)))
+            client.close()
+        finally:
+            process.terminate()
+            process.wait()
+    return statistics.median(times), resident, os.path.getsize(binary)
 
 
 def header_args(flag):
@@ -274,6 +315,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="three rounds of two seconds")
     parser.add_argument("--only", default="floor,nginx-plain,nginx-policy,haproxy-policy,gatehouse")
+    parser.add_argument("--limits", action="store_true",
+                        help="also nanoseconds for a rate-limit decision")
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.seconds = 3, 2
@@ -288,6 +331,12 @@ def main():
     finally:
         origin.kill()
         origin.wait()
+    if "gatehouse" in names:
+        first_ms, resident, size = cold_start()
+        print(f"\nTo the first answer {first_ms:.1f} ms, resident then {resident / 1024:.1f} MiB, "
+              f"binary {size / 1024:.0f} KiB.\n")
+    if args.limits:
+        limit_bench()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@
 #define BODY_RATE_GRACE_MS 10000
 /* How often a running exchange is looked at for stalls. */
 #define STALL_CHECK_MS 1000
+/* A tunnel through which nothing goes for so long is ended, unless its route's `timeouts.idle` says
+   another time: its peer may be gone without a word. */
+#define TUNNEL_IDLE_MS (10 * 60 * 1000)
 
 static void on_timer(struct gh_timer *timer);
 static void after_codec(struct gh_connection *connection);
@@ -219,12 +222,19 @@ static void port_want_turn(void *owner, struct gh_exchange *exchange)
     put_on_turn_list(owner);
 }
 
+static uint64_t tunnel_idle_ms(const struct gh_connection *connection)
+{
+    const struct gh_route *route = connection->exchange->request.route;
+    return route && route->idle_timeout_ms ? route->idle_timeout_ms : TUNNEL_IDLE_MS;
+}
+
 static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
 {
     (void)exchange;
     struct gh_connection *connection = owner;
     connection->phase = GH_CONNECTION_TUNNEL;
-    gh_timer_stop(connection->worker->loop, &connection->timer);
+    connection->tunnel_bytes = connection->stream.bytes_read + connection->stream.bytes_written;
+    gh_connection_set_deadline(connection, tunnel_idle_ms(connection));
     put_on_turn_list(connection); /* for bytes that came behind the request */
 }
 
@@ -481,6 +491,18 @@ static void check_exchange(struct gh_connection *connection)
     gh_connection_set_deadline(connection, STALL_CHECK_MS);
 }
 
+/* Two looks an idle time apart that see the same count: nothing went through in between. */
+static void check_tunnel(struct gh_connection *connection)
+{
+    uint64_t bytes = connection->stream.bytes_read + connection->stream.bytes_written;
+    if (bytes == connection->tunnel_bytes) {
+        port_tunnel_end(connection);
+        return;
+    }
+    connection->tunnel_bytes = bytes;
+    gh_connection_set_deadline(connection, tunnel_idle_ms(connection));
+}
+
 static void on_timer(struct gh_timer *timer)
 {
     struct gh_connection *connection =
@@ -501,6 +523,8 @@ static void on_timer(struct gh_timer *timer)
         gh_connection_kill(connection);
         return;
     case GH_CONNECTION_TUNNEL:
+        check_tunnel(connection);
+        return;
     case GH_CONNECTION_CLOSING:
         return;
     }

@@ -38,6 +38,7 @@ struct gh_connection {
     uint64_t body_seen;                         /* its bytes at body_progress_ms */
     uint64_t stalled_ms; /* since when the client has taken nothing; 0: it takes */
     size_t stalled_queue;
+    uint64_t tunnel_bytes; /* passed through at the last look */
     bool turn_wanted, eof, full;
     bool discard_checked; /* the rest of an unwanted body was waited for once */
     struct gh_connection *turn_next;

@@ -275,6 +275,7 @@ static void start_call(struct gh_exchange *exchange)
         .idempotent = gh_method_is_idempotent(head->method),
         .upgrade = head->upgrade_websocket && request->route && request->route->websocket,
         .response_timeout_ms = request->route ? request->route->response_timeout_ms : 0,
+        .idle_timeout_ms = request->route ? request->route->idle_timeout_ms : 0,
     };
     exchange->call_active = true;
     gh_upstream_call_start(&exchange->call, exchange->worker->upstreams,

@@ -39,11 +39,11 @@ void gh_call_fail(struct gh_upstream_call *call, enum gh_upstream_failure failur
 
 void gh_call_finish(struct gh_upstream_call *call, struct gh_str last, bool has_more)
 {
-    uint64_t idle_ms = call->group->settings.timeouts.idle_ms;
+    uint64_t keep_ms = call->group->settings.timeouts.idle_ms;
     over(call);
     /* A little less than the setting, which tends to be what the server has too. */
     if (call->keep && call->request_sent && !has_more)
-        gh_connection_release(call->connection, idle_ms - idle_ms / 16);
+        gh_connection_release(call->connection, keep_ms - keep_ms / 16);
     else
         gh_connection_close(call->connection);
     call->events->on_body(call, last, true);
@@ -55,6 +55,12 @@ static uint64_t response_ms(const struct gh_upstream_call *call)
 {
     return call->request.response_timeout_ms ? call->request.response_timeout_ms
                                              : call->group->settings.timeouts.response_ms;
+}
+
+static uint64_t idle_ms(const struct gh_upstream_call *call)
+{
+    return call->request.idle_timeout_ms ? call->request.idle_timeout_ms
+                                         : call->group->settings.timeouts.idle_ms;
 }
 
 /* While the owner still sends and the server takes it, the time is the client's, not the
@@ -72,8 +78,7 @@ static uint64_t deadline_ms(const struct gh_upstream_call *call)
         return call->connect_due_ms;
     if (call->tunnel || is_waiting_for_owner(call))
         return UINT64_MAX;
-    return call->activity_ms +
-           (call->answered ? call->group->settings.timeouts.idle_ms : response_ms(call));
+    return call->activity_ms + (call->answered ? idle_ms(call) : response_ms(call));
 }
 
 static void connect_timed_out(struct gh_upstream_call *call);
@@ -95,9 +100,8 @@ void gh_call_set_timer(struct gh_upstream_call *call)
     uint64_t now = gh_loop_now_ms(loop_of(call)), deadline = deadline_ms(call);
     if (deadline == UINT64_MAX) {
         /* Nothing is due, but something may be before anybody calls this again. */
-        uint64_t idle_ms = call->group->settings.timeouts.idle_ms;
-        deadline =
-            now + (!call->answered || response_ms(call) < idle_ms ? response_ms(call) : idle_ms);
+        uint64_t idle = idle_ms(call), response = response_ms(call);
+        deadline = now + (!call->answered || response < idle ? response : idle);
     }
     if (!gh_timer_is_armed(&call->timer) || call->timer.due_ms > deadline)
         gh_timer_start(loop_of(call), &call->timer, deadline > now ? deadline - now : 0, on_timer);

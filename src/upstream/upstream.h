@@ -122,6 +122,7 @@ struct gh_upstream_request {
     bool idempotent;              /* may be sent again to another server when nothing came back */
     bool upgrade;                 /* a 101 answer is allowed */
     uint64_t response_timeout_ms; /* 0: the upstream's own */
+    uint64_t idle_timeout_ms;     /* between parts of the answer; 0: the upstream's own */
 };
 
 /* One request under way; memory of the owner, valid until it is over or aborted. */

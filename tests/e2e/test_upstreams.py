@@ -225,6 +225,22 @@ def test_an_answer_that_stalls_is_cut_and_never_looks_complete(start):
         release.set()
 
 
+def test_a_route_may_allow_less_silence_within_an_answer(start):
+    release = threading.Event()
+
+    def reply(_, connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        release.wait(20)
+        return b""
+
+    routes = [{"path": "/**", "upstream": "api", "access": "public", "timeouts": {"idle": "300ms"}}]
+    with Backend(reply) as backend:
+        gate = start(config(backend, routes=routes))
+        with gate.connect() as client, pytest.raises(ConnectionEnded):
+            client.request("GET", "/")
+        release.set()
+
+
 # -- liars --
 
 LIES = {

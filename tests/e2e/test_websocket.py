@@ -178,3 +178,20 @@ def test_the_tunnel_is_logged_once_when_it_ends(start):
             assert client.take(10) == b"0123456789"
         lines = gate.wait_access(1, path="/ws")
         assert len(lines) == 1 and lines[0]["status"] == 101
+
+
+@pytest.mark.parametrize("idle, seconds", [(None, 600), ("30s", 30)])
+def test_a_tunnel_through_which_nothing_goes_is_ended(start, idle, seconds):
+    routes = [{**ROUTES[0], **({"timeouts": {"idle": idle}} if idle else {})}, ROUTES[1]]
+    with Backend(switching) as backend:
+        gate = start(config(backend, routes=routes))
+        with gate.connect() as quiet, gate.connect() as busy:
+            for client in (quiet, busy):
+                client.send(request("GET", "/ws", UPGRADE))
+                assert client.read().status == 101
+            busy.send(b"0123456789")
+            assert busy.take(10) == b"0123456789"
+            gate.clock.advance(seconds + 1)
+            assert quiet.at_end()
+            busy.send(b"0123456789")
+            assert busy.take(10) == b"0123456789"

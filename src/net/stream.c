@@ -326,3 +326,12 @@ void gh_stream_close(struct gh_stream *stream)
     gh_loop_undefer(stream->loop, stream);
     uv_close(&stream->uv.handle, on_uv_closed);
 }
+
+void gh_stream_reset(struct gh_stream *stream)
+{
+    uv_os_fd_t fd;
+    struct linger at_once = {.l_onoff = 1};
+    if (!stream->closing && uv_fileno(&stream->uv.handle, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    gh_stream_close(stream);
+}

@@ -83,6 +83,8 @@ size_t gh_stream_queued(const struct gh_stream *stream);
 
 /* Closes at once, dropping what is queued. Idempotent. */
 void gh_stream_close(struct gh_stream *stream);
+/* The same, and the peer sees an error and not an end: RST, where there is one (TCP). */
+void gh_stream_reset(struct gh_stream *stream);
 /* Sends what is queued, then (TLS: close_notify and) FIN, then calls on_drain, never inside this
    call; reading goes on, so that the owner can linger. Idempotent. */
 void gh_stream_shutdown(struct gh_stream *stream);

@@ -218,6 +218,19 @@ static void shutdown_sends_all_that_is_queued_first(void **state)
     free(bytes);
 }
 
+static void a_reset_is_an_error_and_no_end_for_the_peer(void **state)
+{
+    struct test_net *net = *state;
+    test_net_establish(net, NULL, NULL);
+    test_peer_write(&net->server, GH_STR("cut"));
+    gh_stream_reset(&net->server.stream);
+    gh_stream_reset(&net->server.stream);
+    TEST_RUN_UNTIL(net->loop, net->client.errors + net->client.eofs);
+    assert_int_equal(net->client.error, GH_ERR_CLOSED);
+    assert_int_equal(net->client.eofs, 0);
+    assert_int_equal(net->server.errors, 0);
+}
+
 static void an_abrupt_reset_is_one_error(void **state)
 {
     struct test_net *net = *state;
@@ -488,6 +501,7 @@ int main(void)
         T(pausing_inside_on_read_stops_at_once),
         T(half_close_lets_the_other_direction_go_on),
         T(shutdown_sends_all_that_is_queued_first),
+        T(a_reset_is_an_error_and_no_end_for_the_peer),
         T(an_abrupt_reset_is_one_error),
         T(a_failed_write_while_paused_is_told_later_and_not_inside_the_call),
         T(an_early_answer_is_read_although_writing_fails),

@@ -5,17 +5,11 @@
 #include "gateway/accept.h"
 
 /* What is read and thrown away after our last word, so that the client sees it and not a reset. */
-#define LINGER_MS        2000
 #define LINGER_BYTES_MAX (1024u * 1024)
-/* A body must average limits.body_rate_min from this age on. */
-#define BODY_RATE_GRACE_MS 10000
-/* How often a running exchange is looked at for stalls. */
-#define STALL_CHECK_MS 1000
-/* A tunnel through which nothing goes for so long is ended, unless its route's `timeouts.idle` says
-   another time: its peer may be gone without a word. */
-#define TUNNEL_IDLE_MS (10 * 60 * 1000)
+/* One read can hold thousands of small requests. They are taken in slices, so that answers that
+   pile up stop the next ones. */
+#define FEED_SLICE_BYTES 4096
 
-static void on_timer(struct gh_timer *timer);
 static void after_codec(struct gh_connection *connection);
 
 const struct gh_limits_settings *gh_connection_limits(const struct gh_connection *connection)
@@ -25,10 +19,19 @@ const struct gh_limits_settings *gh_connection_limits(const struct gh_connection
 
 void gh_connection_set_deadline(struct gh_connection *connection, uint64_t delay_ms)
 {
-    gh_timer_start(connection->worker->loop, &connection->timer, delay_ms, on_timer);
+    gh_timer_start(connection->worker->loop, &connection->timer, delay_ms,
+                   gh_connection_on_deadline);
 }
 
 /* ---- The end ---- */
+
+/* HTTP/1.0 without a length: the end of the connection says that the answer is complete. */
+static bool is_ended_by_close(const struct gh_connection *connection)
+{
+    const struct gh_h1_codec *codec = &connection->codec;
+    return codec->head_written && !codec->answer_has_length && !codec->answer_chunked &&
+           !codec->answer_no_body && codec->state != GH_H1_TUNNEL;
+}
 
 static void release_exchange(struct gh_connection *connection, bool client_gone)
 {
@@ -36,6 +39,8 @@ static void release_exchange(struct gh_connection *connection, bool client_gone)
     if (!exchange)
         return;
     connection->exchange = NULL;
+    if (exchange->answer_half != GH_ANSWER_DONE && !exchange->tunnel)
+        connection->cut = is_ended_by_close(connection);
     gh_exchange_end(exchange, client_gone);
 }
 
@@ -46,7 +51,11 @@ void gh_connection_kill(struct gh_connection *connection)
     connection->phase = GH_CONNECTION_CLOSING;
     gh_timer_stop(connection->worker->loop, &connection->timer);
     release_exchange(connection, true);
-    gh_stream_close(&connection->stream);
+    if (connection->cut ||
+        (is_ended_by_close(connection) && gh_stream_queued(&connection->stream) > 0))
+        gh_stream_reset(&connection->stream);
+    else
+        gh_stream_close(&connection->stream);
 }
 
 /* Says the last word and waits a little for the client to have read it (RFC 9112 section 9.6). */
@@ -54,6 +63,10 @@ static void linger(struct gh_connection *connection)
 {
     if (connection->phase == GH_CONNECTION_LINGER || connection->phase == GH_CONNECTION_CLOSING)
         return;
+    if (connection->cut) {
+        gh_connection_kill(connection);
+        return;
+    }
     connection->phase = GH_CONNECTION_LINGER;
     connection->discarded = 0;
     free(connection->pending);
@@ -69,7 +82,13 @@ static void linger(struct gh_connection *connection)
     } else {
         gh_stream_read_start(&connection->stream);
     }
-    gh_connection_set_deadline(connection, LINGER_MS);
+    gh_connection_set_deadline(connection, GH_CONNECTION_LINGER_MS);
+}
+
+void gh_connection_end(struct gh_connection *connection)
+{
+    release_exchange(connection, false);
+    linger(connection);
 }
 
 static void on_closed(struct gh_stream *stream)
@@ -143,7 +162,7 @@ static void on_head(void *owner, gh_stream_id stream, struct gh_request_head *he
     connection->discarded = 0;
     connection->stalled_ms = 0;
     connection->discard_checked = false;
-    gh_connection_set_deadline(connection, STALL_CHECK_MS);
+    gh_connection_set_deadline(connection, GH_CONNECTION_CHECK_MS);
     gh_exchange_head(connection->exchange, head);
 }
 
@@ -222,19 +241,12 @@ static void port_want_turn(void *owner, struct gh_exchange *exchange)
     put_on_turn_list(owner);
 }
 
-static uint64_t tunnel_idle_ms(const struct gh_connection *connection)
-{
-    const struct gh_route *route = connection->exchange->request.route;
-    return route && route->idle_timeout_ms ? route->idle_timeout_ms : TUNNEL_IDLE_MS;
-}
-
 static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
 {
     (void)exchange;
     struct gh_connection *connection = owner;
     connection->phase = GH_CONNECTION_TUNNEL;
-    connection->tunnel_bytes = connection->stream.bytes_read + connection->stream.bytes_written;
-    gh_connection_set_deadline(connection, tunnel_idle_ms(connection));
+    gh_connection_watch_tunnel(connection);
     put_on_turn_list(connection); /* for bytes that came behind the request */
 }
 
@@ -245,9 +257,7 @@ static void port_tunnel_write(void *owner, struct gh_str bytes)
 
 static void port_tunnel_end(void *owner)
 {
-    struct gh_connection *connection = owner;
-    release_exchange(connection, false);
-    linger(connection);
+    gh_connection_end(owner);
 }
 
 static const struct gh_exchange_port EXCHANGE_PORT = {
@@ -265,6 +275,10 @@ static const struct gh_exchange_port EXCHANGE_PORT = {
 void gh_connection_keep_pending(struct gh_connection *connection, struct gh_str bytes)
 {
     gh_stream_read_stop(&connection->stream);
+    if (connection->stream.write_failed) { /* told at the end of reading, which will not come now */
+        gh_connection_kill(connection);
+        return;
+    }
     char *memory = realloc(connection->pending, connection->pending_len + bytes.len);
     if (!memory) {
         gh_connection_kill(connection);
@@ -281,13 +295,36 @@ static void feed_tunnel(struct gh_connection *connection, struct gh_str bytes)
         gh_stream_read_stop(&connection->stream);
 }
 
+static bool is_before_head_end(const struct gh_connection *connection)
+{
+    return connection->codec.state == GH_H1_IDLE || connection->codec.state == GH_H1_HEAD;
+}
+
+/* Returns what was not taken: not yet, or not as long as earlier answers pile up. */
+static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str bytes)
+{
+    struct gh_codec *codec = &connection->codec.base;
+    while (bytes.len && connection->phase != GH_CONNECTION_CLOSING) {
+        struct gh_str slice = bytes;
+        if (is_before_head_end(connection)) {
+            if (connection->full)
+                break;
+            slice = gh_str_first(bytes, FEED_SLICE_BYTES);
+        }
+        size_t taken = codec->ops->feed(codec, slice);
+        bytes = gh_str_skip(bytes, taken);
+        if (taken < slice.len)
+            break;
+    }
+    return bytes;
+}
+
 void gh_connection_feed(struct gh_connection *connection, struct gh_str bytes)
 {
     struct gh_codec *codec = &connection->codec.base;
-    size_t taken = codec->ops->feed(codec, bytes);
+    struct gh_str rest = feed_slices(connection, bytes);
     if (connection->phase == GH_CONNECTION_CLOSING)
         return;
-    struct gh_str rest = gh_str_skip(bytes, taken);
     if (codec->ops->wants_close(codec))
         rest.len = 0;
     if (connection->phase == GH_CONNECTION_TUNNEL)
@@ -302,13 +339,12 @@ static void after_codec(struct gh_connection *connection)
     if (connection->phase == GH_CONNECTION_CLOSING || connection->phase == GH_CONNECTION_TUNNEL)
         return;
     struct gh_codec *codec = &connection->codec.base;
-    bool over =
-        codec->ops->wants_close(codec) || (connection->phase == GH_CONNECTION_IDLE &&
-                                           (connection->eof || connection->worker->draining));
+    bool over = codec->ops->wants_close(codec) ||
+                (connection->phase == GH_CONNECTION_IDLE && connection->pending_len == 0 &&
+                 (connection->eof || connection->worker->draining));
     if (over && (!connection->exchange || connection->phase != GH_CONNECTION_EXCHANGE ||
                  connection->exchange->answer_half >= GH_ANSWER_DONE)) {
-        release_exchange(connection, false);
-        linger(connection);
+        gh_connection_end(connection);
     }
 }
 
@@ -356,16 +392,28 @@ static void on_read(struct gh_stream *stream, struct gh_str bytes)
         gh_connection_feed(connection, bytes);
 }
 
+/* A client may close its sending side once its requests are out, and still wait for the answers,
+   or be slow to take them. */
+static void see_to_eof(struct gh_connection *connection)
+{
+    enum gh_connection_phase phase = connection->phase;
+    bool request_whole = phase == GH_CONNECTION_EXCHANGE && connection->exchange &&
+                         connection->exchange->request_half == GH_REQUEST_COMPLETE;
+    bool answered = phase == GH_CONNECTION_IDLE || phase == GH_CONNECTION_LINGER;
+    bool waits = connection->pending_len && phase != GH_CONNECTION_PROXY_HEADER;
+    if (request_whole || waits)
+        return;
+    if (answered && gh_stream_queued(&connection->stream) > 0)
+        linger(connection);
+    else
+        gh_connection_kill(connection);
+}
+
 static void on_eof(struct gh_stream *stream)
 {
     struct gh_connection *connection = (struct gh_connection *)stream;
     connection->eof = true;
-    bool request_whole = connection->phase == GH_CONNECTION_EXCHANGE && connection->exchange &&
-                         connection->exchange->request_half == GH_REQUEST_COMPLETE;
-    /* A client may close its sending side once its request is out, and still wait for the answer.
-     */
-    if (!request_whole || connection->pending_len)
-        gh_connection_kill(connection);
+    see_to_eof(connection);
 }
 
 static void on_drain(struct gh_stream *stream)
@@ -375,10 +423,15 @@ static void on_drain(struct gh_stream *stream)
     if (connection->phase == GH_CONNECTION_LINGER) {
         if (connection->eof)
             gh_connection_kill(connection);
+        else
+            gh_connection_set_deadline(
+                connection, GH_CONNECTION_LINGER_MS); /* all is out: now it has to read */
         return;
     }
     if (connection->exchange)
         gh_exchange_client_drained(connection->exchange);
+    if (connection->pending_len)
+        put_on_turn_list(connection);
 }
 
 /* Gives the codec what it could not take before, as far as it takes it now. */
@@ -403,6 +456,8 @@ static void turn(struct gh_connection *connection)
         connection->pending_len = 0;
         gh_stream_read_start(&connection->stream);
         feed_tunnel(connection, rest);
+        if (connection->eof) /* it went before the tunnel began; nobody will tell again */
+            gh_connection_kill(connection);
         return;
     }
     struct gh_codec *codec = &connection->codec.base;
@@ -410,8 +465,12 @@ static void turn(struct gh_connection *connection)
         codec->ops->wants_input(codec) && !codec->ops->wants_close(codec))
         feed_pending(connection);
     after_codec(connection);
-    if (connection->phase != GH_CONNECTION_CLOSING && connection->phase != GH_CONNECTION_LINGER &&
-        connection->pending_len == 0 && !connection->eof)
+    if (connection->phase == GH_CONNECTION_CLOSING || connection->phase == GH_CONNECTION_LINGER ||
+        connection->pending_len)
+        return;
+    if (connection->eof)
+        see_to_eof(connection);
+    else
         gh_stream_read_start(&connection->stream);
 }
 
@@ -426,107 +485,6 @@ void gh_connection_turn_all(struct gh_worker *worker)
         connection->turn_wanted = false;
         turn(connection);
         connection = next;
-    }
-}
-
-/* ---- Deadlines ---- */
-
-/* True when the request's body has stopped coming, or comes too slowly to be honest. */
-static bool body_is_stalled(struct gh_connection *connection, uint64_t now_ms)
-{
-    const struct gh_limits_settings *limits = gh_connection_limits(connection);
-    const struct gh_exchange *exchange = connection->exchange;
-    struct gh_codec *codec = &connection->codec.base;
-    if (connection->codec.request_done || !codec->ops->wants_input(codec) ||
-        connection->pending_len) {
-        connection->body_progress_ms = now_ms; /* we are the ones who wait */
-        return false;
-    }
-    if (exchange->body_bytes_in != connection->body_seen) {
-        connection->body_seen = exchange->body_bytes_in;
-        connection->body_progress_ms = now_ms;
-    }
-    uint64_t age_ms = now_ms - connection->body_started_ms;
-    if (now_ms - connection->body_progress_ms >= limits->body_timeout_ms)
-        return true;
-    return limits->body_rate_min && age_ms > BODY_RATE_GRACE_MS &&
-           exchange->body_bytes_in / (age_ms / 1000) < limits->body_rate_min;
-}
-
-/* True when the client has taken nothing of what waits for it for body_timeout. */
-static bool client_is_stalled(struct gh_connection *connection, uint64_t now_ms)
-{
-    size_t queued = gh_stream_queued(&connection->stream);
-    if (queued == 0 || queued != connection->stalled_queue || connection->stalled_ms == 0) {
-        connection->stalled_queue = queued;
-        connection->stalled_ms = queued ? now_ms : 0;
-        return false;
-    }
-    return now_ms - connection->stalled_ms >= gh_connection_limits(connection)->body_timeout_ms;
-}
-
-static void check_exchange(struct gh_connection *connection)
-{
-    uint64_t now_ms = gh_loop_now_ms(connection->worker->loop);
-    if (client_is_stalled(connection, now_ms)) {
-        gh_connection_kill(connection);
-        return;
-    }
-    if (connection->codec.discard) {
-        /* The answer is out; the rest of the body had a check's time to come. */
-        if (connection->discard_checked)
-            linger(connection);
-        else
-            gh_connection_set_deadline(connection, STALL_CHECK_MS);
-        connection->discard_checked = true;
-        return;
-    }
-    if (connection->exchange && body_is_stalled(connection, now_ms)) {
-        connection->exchange->close_after = true;
-        gh_exchange_refuse(connection->exchange, GH_STAGE_READ, GH_REASON_BODY_TIMEOUT);
-        release_exchange(connection, false);
-        linger(connection); /* the body will not come: nothing to wait for */
-        return;
-    }
-    gh_connection_set_deadline(connection, STALL_CHECK_MS);
-}
-
-/* Two looks an idle time apart that see the same count: nothing went through in between. */
-static void check_tunnel(struct gh_connection *connection)
-{
-    uint64_t bytes = connection->stream.bytes_read + connection->stream.bytes_written;
-    if (bytes == connection->tunnel_bytes) {
-        port_tunnel_end(connection);
-        return;
-    }
-    connection->tunnel_bytes = bytes;
-    gh_connection_set_deadline(connection, tunnel_idle_ms(connection));
-}
-
-static void on_timer(struct gh_timer *timer)
-{
-    struct gh_connection *connection =
-        (struct gh_connection *)((char *)timer - offsetof(struct gh_connection, timer));
-    switch (connection->phase) {
-    case GH_CONNECTION_HEAD:
-        connection->exchange->close_after = true;
-        gh_exchange_refuse(connection->exchange, GH_STAGE_READ, GH_REASON_HEAD_TIMEOUT);
-        after_codec(connection);
-        return;
-    case GH_CONNECTION_EXCHANGE:
-        check_exchange(connection);
-        return;
-    case GH_CONNECTION_PROXY_HEADER:
-    case GH_CONNECTION_HANDSHAKE:
-    case GH_CONNECTION_IDLE:
-    case GH_CONNECTION_LINGER:
-        gh_connection_kill(connection);
-        return;
-    case GH_CONNECTION_TUNNEL:
-        check_tunnel(connection);
-        return;
-    case GH_CONNECTION_CLOSING:
-        return;
     }
 }
 

@@ -40,6 +40,7 @@ struct gh_connection {
     size_t stalled_queue;
     uint64_t tunnel_bytes; /* passed through at the last look */
     bool turn_wanted, eof, full;
+    bool cut;             /* an answer that only the connection's end would end was broken off */
     bool discard_checked; /* the rest of an unwanted body was waited for once */
     struct gh_connection *turn_next;
 };
@@ -53,6 +54,19 @@ void gh_connection_drain(struct gh_connection *connection);
 /* Closes it now. */
 void gh_connection_kill(struct gh_connection *connection);
 
+/* ---- For deadline.c ---- */
+
+/* How long a client that has taken all has to end the connection itself. */
+#define GH_CONNECTION_LINGER_MS 2000
+/* How often a running exchange is looked at for stalls. */
+#define GH_CONNECTION_CHECK_MS 1000
+
+void gh_connection_on_deadline(struct gh_timer *timer);
+/* Starts the look-out for a tunnel through which nothing goes. */
+void gh_connection_watch_tunnel(struct gh_connection *connection);
+/* Says the last word: the exchange is over, what is queued still goes out. */
+void gh_connection_end(struct gh_connection *connection);
+
 /* ---- For accept.c, which leads a connection up to its first request ---- */
 
 extern const struct gh_codec_events gh_connection_codec_events;
@@ -60,7 +74,8 @@ const struct gh_limits_settings *gh_connection_limits(const struct gh_connection
 void gh_connection_set_deadline(struct gh_connection *connection, uint64_t delay_ms);
 /* Gives bytes to the codec, keeps what it can't take, sees to the end of the connection. */
 void gh_connection_feed(struct gh_connection *connection, struct gh_str bytes);
-/* Keeps bytes for later and stops reading. May kill the connection (no memory). */
+/* Keeps bytes for later and stops reading. May kill the connection (no memory, or
+   the client is gone). */
 void gh_connection_keep_pending(struct gh_connection *connection, struct gh_str bytes);
 
 #endif

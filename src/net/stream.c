@@ -127,11 +127,26 @@ static void lend(struct gh_stream *stream, struct gh_str bytes)
     loop->lending = false;
 }
 
+/* libuv calls a reset that comes together with data an end (POLLHUP after a partial read). What
+   looks complete by its end must not. */
+static ssize_t end_or_reset(const uv_stream_t *handle)
+{
+    uv_os_fd_t fd;
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (uv_fileno((const uv_handle_t *)handle, &fd) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
+        return uv_translate_sys_error(error);
+    return UV_EOF;
+}
+
 static void on_uv_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
     struct gh_stream *stream = handle->data;
     if (gh_stream_is_dead(stream) || count == 0)
         return;
+    if (count == UV_EOF)
+        count = end_or_reset(handle);
     if (count > 0)
         lend(stream, gh_str_of(buf->base, (size_t)count));
     else if (count != UV_EOF)

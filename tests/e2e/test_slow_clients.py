@@ -3,6 +3,7 @@
 import select
 import socket
 import ssl
+import struct
 import threading
 
 import pytest
@@ -189,3 +190,22 @@ def test_a_tunnel_does_not_begin_for_a_client_that_has_left(start):
             left.set()
             assert ended(client) in ("end", "reset")
         gate.wait_access(1, path="/ws", status=101)
+
+
+def test_an_answer_that_the_backend_resets_is_not_taken_for_whole(start):
+    """Data and RST at once, in an answer that only the connection's end ends."""
+
+    def reset(_, connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart")
+        linger = struct.pack("ii", 1, 0)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.socket.close()
+        return b""
+
+    with Backend(reset) as backend:
+        gate = start(config(backend))
+        for _ in range(20):
+            with gate.connect() as client:
+                client.send(request("GET", "/"))
+                assert not client.rest().endswith(b"0\r\n\r\n")
+        assert all(line["reason"].startswith("upstream_") for line in gate.wait_access(20))

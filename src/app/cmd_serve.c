@@ -115,9 +115,10 @@ static void on_signal(void *context, int number)
             reload(serve);
         return;
     }
+    gh_server_drain(serve->server,
+                    serve->draining ? 0 : gh_loop_now_ms(serve->control) + DRAIN_MS);
     gh_log_message(serve->ring, GH_LOG_INFO, "signal %d: %s", number,
                    serve->draining ? "ending at once" : "finishing what is in flight");
-    gh_server_drain(serve->server, serve->draining ? 0 : DRAIN_MS);
     serve->draining = true;
 }
 

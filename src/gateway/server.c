@@ -33,7 +33,7 @@ struct adopt_job {
 
 struct drain_job {
     struct gh_worker *worker;
-    uint64_t timeout_ms;
+    uint64_t deadline_ms;
 };
 
 /* ---- On the worker's thread ---- */
@@ -102,7 +102,7 @@ static void drain(void *arg)
 {
     struct drain_job *job = arg;
     job->worker->on_drained = on_drained;
-    gh_worker_drain(job->worker, job->timeout_ms);
+    gh_worker_drain(job->worker, job->deadline_ms);
     free(job);
 }
 
@@ -284,13 +284,13 @@ enum gh_err gh_server_start(struct gh_server *server)
     return GH_OK;
 }
 
-void gh_server_drain(struct gh_server *server, uint64_t timeout_ms)
+void gh_server_drain(struct gh_server *server, uint64_t deadline_ms)
 {
     for (unsigned w = 0; w < server->options.worker_count; w++) {
         struct drain_job *job = calloc(1, sizeof(*job));
         GH_ASSERT(job); /* 16 bytes */
         job->worker = &server->workers[w].worker;
-        job->timeout_ms = timeout_ms;
+        job->deadline_ms = deadline_ms;
         enum gh_err err;
         while ((err = gh_loop_post(job->worker->loop, drain, job)) == GH_ERR_FULL)
             usleep(1000);

@@ -38,8 +38,9 @@ GH_MUST_USE enum gh_err gh_server_start(struct gh_server *server);
  */
 GH_MUST_USE enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snapshot,
                                          struct gh_arena *arena, struct gh_str *out_message);
-/* Stops accepting, lets requests finish for `timeout_ms`, then cuts; on_ended follows. */
-void gh_server_drain(struct gh_server *server, uint64_t timeout_ms);
+/* Stops accepting, lets requests finish until `deadline_ms` of the control loop's clock (all loops
+   read the same), then cuts; on_ended follows. */
+void gh_server_drain(struct gh_server *server, uint64_t deadline_ms);
 /* After on_ended (or instead of start): joins the threads and frees all. */
 void gh_server_close(struct gh_server *server);
 

@@ -169,8 +169,9 @@ static void on_drain_deadline(struct gh_timer *timer)
     }
 }
 
-void gh_worker_drain(struct gh_worker *worker, uint64_t timeout_ms)
+void gh_worker_drain(struct gh_worker *worker, uint64_t deadline_ms)
 {
+    uint64_t now_ms = gh_loop_now_ms(worker->loop);
     worker->draining = true;
     while (worker->listen_slots)
         gh_worker_stop_listening(worker, worker->listen_slots);
@@ -179,7 +180,8 @@ void gh_worker_drain(struct gh_worker *worker, uint64_t timeout_ms)
         next = connection->next;
         gh_connection_drain(connection);
     }
-    gh_timer_start(worker->loop, &worker->drain_timer, timeout_ms, on_drain_deadline);
+    gh_timer_start(worker->loop, &worker->drain_timer,
+                   deadline_ms > now_ms ? deadline_ms - now_ms : 0, on_drain_deadline);
     end_if_drained(worker);
 }
 

@@ -89,9 +89,9 @@ struct gh_listen_slot *gh_worker_find_listen(struct gh_worker *worker, struct gh
 void gh_worker_stop_listening(struct gh_worker *worker, struct gh_listen_slot *slot);
 void gh_listen_slot_release(struct gh_listen_slot *slot);
 
-/* Closes listeners and idle connections; answers under way say "Connection: close". After the
-   timeout the rest is cut. */
-void gh_worker_drain(struct gh_worker *worker, uint64_t timeout_ms);
+/* Closes listeners and idle connections; answers under way say "Connection: close". At
+   `deadline_ms` of the loop's clock the rest is cut. */
+void gh_worker_drain(struct gh_worker *worker, uint64_t deadline_ms);
 /* Called by connections when they have gone. */
 void gh_worker_connection_gone(struct gh_worker *worker);
 

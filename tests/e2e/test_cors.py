@@ -1,9 +1,12 @@
 """SPEC 3.7: preflights are answered here; other answers carry what the configuration allows."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from harness.backend import Backend, answer
-from harness.gate import Gatehouse, config
+from harness.gate import ROOT, Gatehouse, config
 
 APP = "https://app.example.com"
 CORS = {
@@ -192,3 +195,42 @@ def test_without_cors_a_preflight_is_refused_here(start, backend):
     response = start(config(backend)).request("OPTIONS", "/", preflight_fields())
     assert response.status == 403
     assert backend.received_nothing()
+
+
+# -- the forms of the web platform tests --
+
+FORMS = Path(ROOT).parent / "shared" / "conformance" / "cors" / "wpt-tables.json"
+needs_forms = pytest.mark.skipif(not FORMS.is_file(), reason="the conformance data is not here")
+
+
+def spell(form, origin=APP):
+    """A form of the tables with the names that stand for parts of an origin filled in."""
+    scheme, _, host = origin.partition("://")
+    form = form.replace("ORIGIN-UPPERCASED", origin.upper()).replace("ORIGIN", origin)
+    return form.replace("SCHEME", scheme).replace("HOST", host).replace("SUB", "sub")
+
+
+@needs_forms
+def test_an_app_reads_answers_whatever_the_backend_thinks_of_cors(start):
+    tables = json.loads(FORMS.read_text(encoding="utf-8"))
+    single = tables["acao_accepted_by_browser"] + tables["acao_rejected_by_browser"]
+    with Backend() as backend:
+        gate = start(config(backend, cors=CORS))
+        for forms in [[form] for form in single] + tables["acao_doubled_rejected"]:
+            values = [spell(form) for form in forms]
+            own = [("Access-Control-Allow-Origin", value) for value in values]
+            backend.answer = answer(200, own, b"ok")
+            response = gate.get("/", {"Origin": APP})
+            assert response.status == (502 if "\x00" in "".join(values) else 200), values
+            assert response.all("Access-Control-Allow-Origin") == [APP], values
+
+
+@needs_forms
+def test_only_the_origin_itself_is_an_origin(pair):
+    gate, _ = pair
+    rejected = json.loads(FORMS.read_text(encoding="utf-8"))["acao_rejected_by_browser"]
+    for form in rejected + ["*"]:
+        response = gate.request("GET", "/", [("Origin", spell(form))])
+        assert response.status == (400 if "\x00" in form else 200), form
+        assert cors_names(response) == set(), form
+        assert gate.request("OPTIONS", "/", preflight_fields(spell(form))).status in (400, 403), form

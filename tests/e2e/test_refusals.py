@@ -47,6 +47,7 @@ HEADS = {
     "content-length of 2^64": (post(b"Content-Length: 18446744073709551616"), 400),
     "content-length of 2^64+5": (post(b"Content-Length: 18446744073709551621"), 400),
     "content-length of 2^63": (post(b"Content-Length: 9223372036854775808"), (400, 413)),
+    "content-length with a tab": (post(b"Content-Length:\t5"), 400),
     "content-length in quotes": (post(b'Content-Length: "5"'), 400),
     # codings
     "transfer-encoding twice": (post(TE, TE), 400),
@@ -63,6 +64,8 @@ HEADS = {
     "transfer-encoding with a parameter": (post(b"Transfer-Encoding: chunked;q=1"), (400, 501)),
     "transfer-encoding in quotes": (post(b'Transfer-Encoding: "chunked"'), (400, 501)),
     "transfer-encoding with a vertical tab": (post(b"Transfer-Encoding: \x0bchunked"), 400),
+    "transfer-encoding with a tab": (post(b"Transfer-Encoding:\tchunked"), 400),
+    "transfer-encoding with a tab behind": (post(b"Transfer-Encoding: chunked\t"), 400),
     "transfer-encoding with a form feed": (post(b"Transfer-Encoding: chunked\x0c"), 400),
     "transfer-encoding with 0xA0": (post(b"Transfer-Encoding: \xa0chunked"), (400, 501)),
     "transfer-encoding in HTTP/1.0": (
@@ -276,7 +279,7 @@ def test_valid_forms_that_look_odd_are_taken(pair):
         b"GET /x HTTP/1.0\r\n" + HOST + b"\r\n",
         b"GET /x HTTP/1.1\r\nHost: LOCALHOST.:80\r\n\r\n",
         post(b"Content-Length: 0"),
-        post(b"transfer-encoding:\t CHUNKED ", body=b"2;a=b\r\nab\r\n000\r\nX: dropped\r\n\r\n"),
+        post(b"transfer-encoding:   CHUNKED ", body=b"2;a=b\r\nab\r\n000\r\nX: dropped\r\n\r\n"),
     ]
     for raw in odd:
         with Client(gate.address) as client:

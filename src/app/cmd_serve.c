@@ -115,8 +115,7 @@ static void on_signal(void *context, int number)
             reload(serve);
         return;
     }
-    gh_server_drain(serve->server,
-                    serve->draining ? 0 : gh_loop_now_ms(serve->control) + DRAIN_MS);
+    gh_server_drain(serve->server, serve->draining ? 0 : gh_loop_now_ms(serve->control) + DRAIN_MS);
     gh_log_message(serve->ring, GH_LOG_INFO, "signal %d: %s", number,
                    serve->draining ? "ending at once" : "finishing what is in flight");
     serve->draining = true;

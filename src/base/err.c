@@ -23,6 +23,8 @@ const char *gh_err_text(enum gh_err err)
         return "not found";
     case GH_ERR_INVALID:
         return "invalid";
+    case GH_ERR_EXISTS:
+        return "exists already";
     }
     return "unknown error";
 }

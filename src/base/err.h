@@ -18,7 +18,8 @@ enum gh_err {
     GH_ERR_CLOSED,    /* the peer closed, or the object is closing */
     GH_ERR_TLS,       /* handshake, certificate or record failure */
     GH_ERR_NOT_FOUND, /* no such file, name or object */
-    GH_ERR_INVALID,   /* settings that can't be carried out */
+    GH_ERR_INVALID,   /* settings or data that can't be worked with */
+    GH_ERR_EXISTS,    /* there is one already */
 };
 
 /* A short English text for logs, never NULL. */

@@ -1,0 +1,41 @@
+/*
+ * One record of the audit log (SPEC section 5), as its columns and as JSON. The chain over records
+ * is not here.
+ */
+#ifndef GH_AUDIT_RECORD_H
+#define GH_AUDIT_RECORD_H
+
+#include "audit/event.h"
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum gh_audit_outcome { GH_AUDIT_SUCCESS, GH_AUDIT_FAILURE };
+
+/* Empty texts are "none" (NULL in columns, null in JSON). */
+struct gh_audit_record {
+    uint64_t seq;     /* given by the log; 0: not yet */
+    uint64_t time_us; /* UTC */
+    enum gh_audit_event event;
+    struct gh_str user_id;                /* whom it speaks of */
+    struct gh_str actor_id;               /* who did it */
+    struct gh_str ip_address, user_agent; /* of the actor */
+    struct gh_str session;                /* a hash of the session's id, hexadecimal */
+    struct gh_str request_id;
+    enum gh_audit_outcome outcome;
+    struct gh_str metadata; /* a JSON object's text; empty: {} */
+};
+
+/* User agents are cut here; invalid UTF-8 and control bytes become U+FFFD when written as JSON. */
+#define GH_AUDIT_USER_AGENT_BYTES_MAX 256
+
+/* What a log shows of a session: the first 16 bytes of SHA-256 of its id, hexadecimal. */
+#define GH_AUDIT_SESSION_LEN 32
+void gh_audit_session_hash(struct gh_str session_id, char out[GH_AUDIT_SESSION_LEN + 1]);
+
+/* {"seq":..,"time":"2026-01-31T23:59:59.000000Z","event_type":"login",...,"metadata":{..}} */
+void gh_audit_record_put_json(struct gh_buf *buf, const struct gh_audit_record *record);
+/* "2026-01-31T23:59:59.123456Z" */
+#define GH_AUDIT_TIME_LEN 27
+void gh_audit_put_time(struct gh_buf *buf, uint64_t time_us);
+
+#endif

@@ -268,6 +268,8 @@ static const char *target_name(enum gh_target_kind target)
         return "acme";
     case GH_TARGET_METRICS:
         return "metrics";
+    case GH_TARGET_SERVICE:
+        return "identity";
     }
     return "none";
 }

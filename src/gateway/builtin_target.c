@@ -118,6 +118,7 @@ void gh_builtin_target_answer(struct gh_worker *worker, struct gh_request *reque
         return;
     case GH_TARGET_NONE:
     case GH_TARGET_UPSTREAM:
+    case GH_TARGET_SERVICE:
         break;
     }
     GH_ASSERT(!"a target that is built in");

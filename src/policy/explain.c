@@ -166,6 +166,7 @@ void gh_explain_stage(const struct gh_request *request, enum gh_stage stage,
         break;
     case GH_STAGE_READ:
     case GH_STAGE_HEADERS:
+    case GH_STAGE_IDENTIFY:
     case GH_STAGE_ACCESS:
     case GH_STAGE_HANDOVER:
     case GH_STAGE_SCRUB:

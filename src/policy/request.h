@@ -14,6 +14,7 @@
 #include "http/target.h"
 #include "limit/limit.h"
 #include "policy/reason.h"
+#include "session/gate.h"
 
 struct gh_policy;
 struct gh_route;
@@ -31,7 +32,8 @@ enum gh_stage {
     GH_STAGE_RATE,
     GH_STAGE_HEADERS,
     GH_STAGE_CROSS_SITE,
-    GH_STAGE_ACCESS,
+    GH_STAGE_IDENTIFY, /* 12: who is signed in */
+    GH_STAGE_ACCESS,   /* 13: may they */
     GH_STAGE_HANDOVER,
     GH_STAGE_SCRUB,
     GH_STAGE_COUNT
@@ -43,7 +45,13 @@ enum gh_verdict_kind {
     GH_VERDICT_DENY,    /* answer with the problem document of `reason` */
     GH_VERDICT_NEXT,    /* go on; from gh_policy_run: hand over to request->target */
     GH_VERDICT_RESPOND, /* request->reply is the answer */
-    GH_VERDICT_ASK,     /* a fact is missing (later: sessions, shared counters, bodies) */
+    GH_VERDICT_ASK,     /* a fact is missing: request->ask says which */
+};
+
+/* What a stage needs before it can decide; the shell gets it and runs the stages again. */
+enum gh_ask {
+    GH_ASK_NOTHING,
+    GH_ASK_BODY, /* the whole request body, at most request->ask_body_max bytes: request->body */
 };
 
 struct gh_verdict {
@@ -60,6 +68,7 @@ enum gh_target_kind {
     GH_TARGET_CSP_REPORT, /* POST: read and count, 204 always */
     GH_TARGET_ACME,       /* a file below https.acme_directory; request->acme_token */
     GH_TARGET_METRICS,    /* on the admin listener only */
+    GH_TARGET_SERVICE,    /* an endpoint of identity: request->endpoint; the body is known */
 };
 
 /* What the shell knows about the connection. */
@@ -103,7 +112,10 @@ struct gh_request {
     uint8_t random[16];            /* for the request id and the span id */
     struct gh_str date;            /* the Date field's value, kept by the shell; empty: none */
     struct gh_limit_table *limits; /* NULL in explain */
-    bool dry_run;                  /* explain: nothing is charged */
+    struct gh_gate *gate;          /* NULL: identity is off, or explain */
+    const struct gh_gate_rules *gate_rules; /* of this moment; NULL with gate */
+    uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
+    bool dry_run;                           /* explain: nothing is charged */
     bool draining, ready;
 
     /* -- what the stages found, each written by one stage -- */
@@ -120,11 +132,15 @@ struct gh_request {
     size_t param_count;
     enum gh_target_kind target; /* ROUTE */
     size_t upstream;            /* ROUTE: index into the snapshot's upstreams */
+    size_t endpoint;            /* ROUTE: index into the identity endpoints */
     struct gh_str acme_token;
-    struct gh_str cors_origin; /* CORS: the allowed origin to echo; empty: none */
-    bool cors_seen;            /* CORS ran: Vary must name Origin */
-    uint64_t body_bytes_max;   /* SIZE: for the shell, which counts chunked bodies */
-    size_t limited_by;         /* RATE: index of the policy that refused */
+    struct gh_str cors_origin;      /* CORS: the allowed origin to echo; empty: none */
+    bool cors_seen;                 /* CORS ran: Vary must name Origin */
+    uint64_t body_bytes_max;        /* SIZE: for the shell, which counts chunked bodies */
+    size_t limited_by;              /* RATE: index of the policy that refused */
+    bool signed_in;                 /* IDENTIFY: `subject` is known */
+    struct gh_subject subject;      /* IDENTIFY */
+    enum gh_gate_status credential; /* IDENTIFY: what became of the credential, if there was one */
     struct gh_field extra[GH_EXTRA_FIELDS_MAX]; /* for the answer: RateLimit, Retry-After, ... */
     size_t extra_count;
     enum gh_stage observed[GH_STAGE_COUNT]; /* stages in observe mode that would have refused */
@@ -132,6 +148,10 @@ struct gh_request {
     size_t observed_count;
 
     /* -- progress -- */
+    enum gh_ask ask;
+    size_t ask_body_max;
+    bool body_known; /* the shell has got the body: all of it is in `body` */
+    struct gh_str body;
     unsigned next_stage; /* index into the list; a resumed run goes on here */
     enum gh_stage stage; /* that decided, or is running */
     struct gh_verdict verdict;

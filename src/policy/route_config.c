@@ -306,7 +306,7 @@ static const struct gh_config_field ROUTE_FIELDS[] = {
      .doc = "A directory with a built single-page app, in place of an upstream."},
     {.name = "access",
      .type = GH_CONFIG_TYPE_CUSTOM,
-     ROUTE(access_given),
+     ROUTE(access),
      .custom = read_access,
      .custom_schema = "{\"const\":\"public\"}",
      .doc = "Who may call: `public`."},

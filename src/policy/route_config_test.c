@@ -64,7 +64,7 @@ static void a_route_can_say_everything_itself(void **state)
     assert_true(route->websocket);
     assert_ptr_not_equal(route->block, f.policy->block);
     const struct gh_route_settings *settings = f.settings.routes.items;
-    assert_true(settings->access_given && settings->headers_given && settings->csp_given);
+    assert_true(settings->access.given && settings->headers_given && settings->csp_given);
     assert_int_equal(settings->headers.preset, GH_PRESET_SPA);
     gh_fixture_close(&f);
 }

@@ -37,6 +37,7 @@ static const struct gh_str STAGE_NAMES[GH_STAGE_COUNT] = {
     [GH_STAGE_RATE] = GH_STR_INIT("rate"),
     [GH_STAGE_HEADERS] = GH_STR_INIT("headers"),
     [GH_STAGE_CROSS_SITE] = GH_STR_INIT("cross_site"),
+    [GH_STAGE_IDENTIFY] = GH_STR_INIT("identify"),
     [GH_STAGE_ACCESS] = GH_STR_INIT("access"),
     [GH_STAGE_HANDOVER] = GH_STR_INIT("handover"),
     [GH_STAGE_SCRUB] = GH_STR_INIT("scrub"),

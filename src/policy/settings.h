@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "http/forwarded.h"
+#include "policy/identity.h"
 
 enum gh_environment { GH_PRODUCTION, GH_DEVELOPMENT };
 
@@ -108,9 +109,9 @@ enum gh_errors { GH_ERRORS_DEFAULT, GH_ERRORS_SCRUB, GH_ERRORS_PASS };
 /* routes: an entry of the list */
 struct gh_route_settings {
     struct gh_str path;
-    struct gh_config_list methods;    /* of struct gh_str; empty: all */
-    struct gh_str upstream;           /* name */
-    bool access_given;                /* `access: public` was written */
+    struct gh_config_list methods; /* of struct gh_str; empty: all */
+    struct gh_str upstream;        /* name */
+    struct gh_access_settings access;
     struct gh_config_list rate_limit; /* names; see rate_limit_given */
     bool rate_limit_given;
     uint64_t request_body; /* 0: limits.request_body */
@@ -148,7 +149,8 @@ struct gh_policy_settings {
     struct gh_security_txt_settings security_txt;
     struct gh_builtin_settings builtin;
     enum gh_mode cross_site_mode;
-    uint16_t tls_port; /* of the first TLS listener, 0: none; filled by app */
+    struct gh_policy_identity identity; /* filled by app */
+    uint16_t tls_port;                  /* of the first TLS listener, 0: none; filled by app */
 };
 
 struct gh_policy;

@@ -1,0 +1,62 @@
+/*
+ * Sessions: opened at sign-in, kept alive by refresh tokens that rotate, ended by their owner, by
+ * admins, by time, or when a refresh token is used twice.
+ *
+ * A refresh token is base64url of family id (16 bytes), counter (8 bytes, big-endian) and
+ * HMAC-SHA256 of the counter under the family's secret (32 bytes). The successor is computed, not
+ * drawn: all calls inside the grace get the same one.
+ */
+#ifndef GH_IDENTITY_SESSIONS_H
+#define GH_IDENTITY_SESSIONS_H
+
+#include "identity/identity.h"
+
+/* SESSION_ENDED, SESSION_REUSED (the family is revoked, audited once, and mailed). */
+enum gh_identity_result gh_session_refresh(struct gh_identity_call *call,
+                                           struct gh_str refresh_token,
+                                           struct gh_session_grant *out_grant);
+/* Ends the session of the access token (call->subject) or of the refresh token; OK also when there
+   was none. */
+enum gh_identity_result gh_logout(struct gh_identity_call *call, struct gh_str refresh_token);
+
+struct gh_session_view {
+    struct gh_id id; /* the family's: stays over refreshes */
+    struct gh_str device, ip;
+    uint64_t created_us, last_used_us, expires_us;
+    bool current, two_factor, remember;
+};
+enum gh_identity_result gh_sessions_list(struct gh_identity_call *call,
+                                         struct gh_session_view **out_sessions, size_t *out_count);
+/* One of one's own; NOT_FOUND. */
+enum gh_identity_result gh_session_end(struct gh_identity_call *call, struct gh_str family);
+enum gh_identity_result gh_sessions_end_others(struct gh_identity_call *call, uint64_t *out_count);
+
+/* ---- For the files of identity: inside units. Revocations reach the table of this process when
+   the unit has committed: keep the list and call gh_sessions_revoked then. ---- */
+
+#define GH_REVOKED_MAX 256
+struct gh_revoked {
+    struct gh_id session_ids[GH_REVOKED_MAX];
+    size_t count;
+    bool overflow; /* more than that: everything issued until now is refused */
+};
+
+struct gh_session_open {
+    const struct gh_account *account;
+    bool two_factor, remember;
+};
+/* A new session: row, first refresh token, access token in *out_grant. */
+enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
+                            const struct gh_session_open *open, struct gh_session_grant *out_grant);
+/* All sessions of an account but `except` (a session id; empty: none of them spared). */
+enum gh_err gh_sessions_revoke(struct gh_tx *tx, const struct gh_identity_call *call,
+                               struct gh_str account, struct gh_str except, const char *reason,
+                               struct gh_revoked *revoked);
+/* Gives every session of an account a new id: access tokens die, refresh goes on with the roles
+   and assurance of now. */
+enum gh_err gh_sessions_renew(struct gh_tx *tx, const struct gh_identity_call *call,
+                              struct gh_str account, struct gh_revoked *revoked);
+/* After the commit. */
+void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_revoked *revoked);
+
+#endif

@@ -40,6 +40,7 @@ struct gh_access_rule {
 struct gh_service_endpoint {
     const char *method; /* "POST" */
     const char *path;   /* below the base path, a route pattern: "/admin/users/{id}/role" */
+    bool absolute;      /* `path` stands by itself, not below the base path */
     struct gh_access_rule access; /* roles: filled by the app (admin) */
     bool sets_session;     /* stage 11 judges it even without cookies of ours (login CSRF); a bad or
                               expired credential means anonymous */

@@ -163,6 +163,11 @@ uint64_t gh_loop_now_us(const struct gh_loop *loop)
     return gh_clock_monotonic_us();
 }
 
+uint64_t gh_monotonic_now_ms(void)
+{
+    return gh_clock_monotonic_us() / 1000;
+}
+
 enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
 {
     struct gh_loop_posted *posted = &loop->posted;

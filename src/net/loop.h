@@ -24,6 +24,8 @@ void gh_loop_close(struct gh_loop *loop);
 uint64_t gh_loop_now_ms(const struct gh_loop *loop);
 /* The same in microseconds, read freshly, for durations in logs. */
 uint64_t gh_loop_now_us(const struct gh_loop *loop);
+/* The clock of all loops, read freshly, for threads without one. */
+uint64_t gh_monotonic_now_ms(void);
 /* Wall-clock time in microseconds since 1970, UTC. */
 uint64_t gh_wall_now_us(void);
 

@@ -5,7 +5,9 @@
 #ifndef GH_APP_ROOT_CONFIG_H
 #define GH_APP_ROOT_CONFIG_H
 
+#include "app/secrets.h"
 #include "gateway/snapshot.h"
+#include "identity/settings.h"
 #include "policy/settings.h"
 #include "upstream/upstream.h"
 
@@ -32,6 +34,9 @@ struct gh_root_settings {
         enum gh_log_client client;
     } log;
     struct gh_config_map upstreams; /* of struct gh_upstream_settings */
+    struct gh_str store;            /* "sqlite:PATH", "memory:" */
+    struct gh_secrets_settings secrets;
+    struct gh_identity_settings identity;
 };
 
 extern const struct gh_config_table gh_root_table;

@@ -1,0 +1,267 @@
+#include "app/identity_host.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/identity_state.h"
+#include "app/store_open.h"
+#include "base/assert.h"
+#include "identity/admin.h"
+#include "net/fetch.h"
+#include "net/loop.h"
+
+/* Sessions revoked within the life of an access token: a million logouts in 15 minutes. */
+#define REVOCATIONS_MAX       (1u << 20)
+#define WORK_BYTES_BLOCK      (16u * 1024)
+#define WORK_BYTES_MAX        (4u * 1024 * 1024)
+#define HOOK_ANSWER_BYTES_MAX (8u * 1024 * 1024)
+#define HOOK_TIMEOUT_MS       (20u * 1000)
+
+/* ---- Ports ---- */
+
+static bool take_quota(void *context, const char *policy, struct gh_str key,
+                       uint64_t *out_retry_after_s)
+{
+    struct gh_identity_host *host = context;
+    pthread_mutex_lock(&host->lock);
+    struct gh_quota_rules rules = host->quotas;
+    pthread_mutex_unlock(&host->lock);
+    return gh_quota_take(host->options.limits, &rules, policy, key, gh_monotonic_now_ms(),
+                         out_retry_after_s);
+}
+
+static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str url,
+                         struct gh_str bearer, struct gh_str body, unsigned *out_status,
+                         struct gh_str *out_body)
+{
+    (void)context;
+    struct gh_http_fetch request = {
+        .url = url,
+        .bearer = bearer,
+        .body = body,
+        .bytes_max = HOOK_ANSWER_BYTES_MAX,
+        .timeout_ms = HOOK_TIMEOUT_MS,
+    };
+    struct gh_str detail;
+    return gh_http_fetch(&request, arena, out_status, out_body, &detail);
+}
+
+/* ---- Keys ---- */
+
+static void release(struct gh_keys_version *version)
+{
+    if (atomic_fetch_sub(&version->references, 1) != 1)
+        return;
+    gh_identity_keys_done(&version->keys);
+    gh_arena_done(&version->arena);
+    free(version);
+}
+
+const struct gh_identity_keys *gh_identity_host_keys_take(struct gh_identity_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    struct gh_keys_version *version = host->keys;
+    atomic_fetch_add(&version->references, 1);
+    pthread_mutex_unlock(&host->lock);
+    return &version->keys;
+}
+
+void gh_identity_host_keys_give(struct gh_identity_host *host, const struct gh_identity_keys *keys)
+{
+    (void)host;
+    release((struct gh_keys_version *)((char *)keys - offsetof(struct gh_keys_version, keys)));
+}
+
+static const struct gh_identity_keys *keys_take(void *context)
+{
+    return gh_identity_host_keys_take(context);
+}
+
+static void keys_give(void *context, const struct gh_identity_keys *keys)
+{
+    gh_identity_host_keys_give(context, keys);
+}
+
+enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
+                                       const struct gh_identity_settings *settings,
+                                       bool *out_changed)
+{
+    struct gh_keys_version *version = calloc(1, sizeof(*version));
+    if (!version)
+        return GH_ERR_MEMORY;
+    atomic_init(&version->references, 1);
+    gh_arena_init(&version->arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    enum gh_err err = gh_identity_keys_maintain(host->identity.store, host->vault, settings,
+                                                &host->identity.random, gh_wall_now_us(),
+                                                &version->arena, &version->keys);
+    if (err != GH_OK) {
+        gh_arena_done(&version->arena);
+        free(version);
+        return err;
+    }
+    *out_changed = version->keys.changed || !host->keys;
+    pthread_mutex_lock(&host->lock);
+    struct gh_keys_version *old = host->keys;
+    host->keys = version;
+    pthread_mutex_unlock(&host->lock);
+    if (old)
+        release(old);
+    return GH_OK;
+}
+
+/* ---- Opening ---- */
+
+struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_options *options)
+{
+    struct gh_identity_host *host = calloc(1, sizeof(*host));
+    if (!host)
+        return NULL;
+    host->options = *options;
+    pthread_mutex_init(&host->lock, NULL);
+    pthread_cond_init(&host->woken, NULL);
+    host->identity.random = gh_kernel_random;
+    host->identity.quota = (struct gh_identity_quota){take_quota, host};
+    host->identity.http = (struct gh_identity_http){fetch, host};
+    host->api = (struct gh_api){&host->identity, keys_take, keys_give, host};
+    host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_hashes};
+    host->revocations = gh_revocations_new(REVOCATIONS_MAX, options->hash_key);
+    host->identity.revocations = host->revocations;
+    if (!host->revocations || gh_log_ring_open(options->log, &host->ring) != GH_OK) {
+        gh_identity_host_close(host);
+        return NULL;
+    }
+    return host;
+}
+
+const struct gh_service_port *gh_identity_host_port(const struct gh_identity_host *host)
+{
+    return &host->port;
+}
+
+struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_host *host)
+{
+    return host->revocations;
+}
+
+struct gh_identity *gh_identity_host_identity(struct gh_identity_host *host)
+{
+    return &host->identity;
+}
+
+void gh_identity_host_call(struct gh_identity_host *host,
+                           const struct gh_identity_settings *settings, struct gh_arena *arena,
+                           struct gh_identity_call *out_call)
+{
+    *out_call = (struct gh_identity_call){
+        .identity = &host->identity,
+        .settings = settings,
+        .keys = gh_identity_host_keys_take(host),
+        .arena = arena,
+        .now_us = gh_wall_now_us(),
+        .by = GH_STR("command"),
+    };
+}
+
+/* ---- What a restart must know again ---- */
+
+static enum gh_err read_revocations(struct gh_tx *tx, void *args)
+{
+    struct gh_identity_host *host = args;
+    struct gh_revocation_row *rows;
+    size_t count;
+    uint64_t now_us = gh_wall_now_us();
+    enum gh_err err = tx->ops->revocations_since(tx, now_us, &rows, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++)
+        gh_revocations_add(host->revocations, gh_id_str(&rows[i].session_id),
+                           rows[i].until_us / 1000000 + 1, now_us / 1000000);
+    return err;
+}
+
+static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_settings *settings,
+                          const struct gh_secrets *secrets, struct gh_arena *arena,
+                          struct gh_str *out_message)
+{
+    enum gh_err err =
+        gh_store_setting_open(settings->store, true, arena, &host->identity.store, out_message);
+    if (err != GH_OK)
+        return err;
+    err = gh_vault_open(host->identity.store, secrets->roots, secrets->root_count,
+                        &host->identity.random, gh_wall_now_us(), arena, &host->vault, out_message);
+    host->identity.vault = host->vault;
+    return err;
+}
+
+enum gh_err gh_identity_host_open(struct gh_identity_host *host,
+                                  const struct gh_root_settings *settings,
+                                  const struct gh_identity_settings *identity,
+                                  const struct gh_secrets *secrets, struct gh_arena *arena,
+                                  struct gh_str *out_message)
+{
+    bool changed;
+    enum gh_err err = unlock(host, settings, secrets, arena, out_message);
+    if (err != GH_OK)
+        return err;
+    *out_message = GH_STR("the store can't be worked with");
+    gh_quota_rules_of(&settings->policy.rate_limits, &host->quotas);
+    err = gh_identity_host_load_keys(host, identity, &changed);
+    if (err == GH_OK)
+        err = host->identity.store->ops->read(host->identity.store, read_revocations, host, arena);
+    if (err == GH_OK)
+        gh_identity_setup_token(host, identity, settings->store);
+    return err;
+}
+
+enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_server *server,
+                                   struct gh_snapshot *snapshot)
+{
+    host->server = server;
+    host->snapshot = snapshot;
+    gh_snapshot_ref(snapshot);
+    gh_identity_host_publish(host, snapshot->identity);
+    if (pthread_create(&host->thread, NULL, gh_identity_keeper, host) != 0)
+        return GH_ERR_MEMORY;
+    host->running = true;
+    return GH_OK;
+}
+
+void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *snapshot,
+                            const struct gh_config_map *rate_limits)
+{
+    struct gh_quota_rules quotas;
+    gh_quota_rules_of(rate_limits, &quotas);
+    gh_snapshot_ref(snapshot);
+    pthread_mutex_lock(&host->lock);
+    struct gh_snapshot *old = host->snapshot;
+    host->snapshot = snapshot;
+    host->quotas = quotas;
+    pthread_cond_signal(&host->woken);
+    pthread_mutex_unlock(&host->lock);
+    gh_snapshot_unref(old);
+}
+
+void gh_identity_host_close(struct gh_identity_host *host)
+{
+    if (!host)
+        return;
+    if (host->running) {
+        pthread_mutex_lock(&host->lock);
+        host->stop = true;
+        pthread_cond_signal(&host->woken);
+        pthread_mutex_unlock(&host->lock);
+        pthread_join(host->thread, NULL);
+    }
+    if (host->keys)
+        release(host->keys);
+    if (host->snapshot)
+        gh_snapshot_unref(host->snapshot);
+    if (host->vault)
+        gh_vault_close(host->vault);
+    if (host->identity.store)
+        host->identity.store->ops->close(host->identity.store);
+    if (host->revocations)
+        gh_revocations_free(host->revocations);
+    pthread_cond_destroy(&host->woken);
+    pthread_mutex_destroy(&host->lock);
+    free(host);
+}

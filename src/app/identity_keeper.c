@@ -1,0 +1,227 @@
+/*
+ * The keeper: one thread that does what has to happen without a request. Its clock is the
+ * process's, so that tests can move it; it looks each second.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "app/identity_state.h"
+#include "app/mailer.h"
+#include "net/fetch.h"
+#include "net/loop.h"
+
+#define WORK_BYTES_BLOCK (64u * 1024)
+#define WORK_BYTES_MAX   (16u * 1024 * 1024)
+#define MAILS_PER_TURN   32
+#define KEYS_EVERY_MS    (30u * 1000)
+#define PURGE_EVERY_MS   (60u * 1000)
+#define PURGE_ROWS       2000
+#define JWKS_BYTES_MAX   (256u * 1024)
+#define JWKS_TIMEOUT_MS  (10u * 1000)
+#define JWKS_FRESH_MS    (5u * 60 * 1000)
+#define JWKS_RETRY_MS    (30u * 1000)
+
+struct keeper {
+    struct gh_identity_host *host;
+    struct gh_arena arena; /* of one turn */
+    uint64_t keys_at_ms, purge_at_ms;
+};
+
+/* ---- Mail ---- */
+
+static void send_mails(struct keeper *keeper, const struct gh_identity_settings *settings)
+{
+    struct gh_mail_way way = {settings, keeper->host->ring};
+    struct gh_mailer mailer = {gh_mailer_send, &way};
+    enum gh_identity_result result = GH_IDENTITY_OK;
+    for (unsigned i = 0; i < MAILS_PER_TURN && result == GH_IDENTITY_OK; i++) {
+        struct gh_identity_call call;
+        gh_arena_reset(&keeper->arena);
+        gh_identity_host_call(keeper->host, settings, &keeper->arena, &call);
+        call.by = GH_STR("");
+        result = gh_outbox_step(&call, &mailer);
+        gh_identity_host_keys_give(keeper->host, call.keys);
+    }
+}
+
+/* ---- Keys of other issuers ---- */
+
+static bool fetch_issuer(struct keeper *keeper, struct gh_issuer_state *state)
+{
+    struct gh_http_fetch request = {
+        .url = state->jwks,
+        .bytes_max = JWKS_BYTES_MAX,
+        .timeout_ms = JWKS_TIMEOUT_MS,
+    };
+    unsigned status = 0;
+    struct gh_str body, detail = GH_STR("");
+    struct gh_arena arena;
+    struct gh_token_key_set keys;
+    enum gh_err err = gh_http_fetch(&request, &keeper->arena, &status, &body, &detail);
+    gh_arena_init(&arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    if (err != GH_OK || status != 200 || !gh_jwks_parse(&arena, body, &keys)) {
+        gh_arena_done(&arena);
+        gh_log_message(keeper->host->ring, GH_LOG_WARNING,
+                       "the keys of %.*s can't be fetched: status %u %.*s",
+                       GH_STR_ARG(state->issuer), status, GH_STR_ARG(detail));
+        return false;
+    }
+    gh_token_key_set_done(&state->keys);
+    gh_arena_done(&state->arena);
+    state->arena = arena;
+    state->keys = keys;
+    state->known = true;
+    return true;
+}
+
+static void forget_issuers(struct gh_identity_host *host)
+{
+    for (size_t i = 0; i < host->issuer_count; i++) {
+        gh_token_key_set_done(&host->issuers[i].keys);
+        gh_arena_done(&host->issuers[i].arena);
+        free((char *)host->issuers[i].jwks.ptr);
+        free((char *)host->issuers[i].issuer.ptr);
+    }
+    host->issuer_count = 0;
+}
+
+static struct gh_str own_copy(struct gh_str text)
+{
+    char *copy = malloc(text.len + 1);
+    if (!copy)
+        return GH_STR("");
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = 0;
+    return gh_str_of(copy, text.len);
+}
+
+static bool issuers_are_those_of(const struct gh_identity_host *host,
+                                 const struct gh_identity_settings *settings)
+{
+    const struct gh_issuer_settings *issuers = settings->issuers.items;
+    if (host->issuer_count != settings->issuers.count)
+        return false;
+    for (size_t i = 0; i < host->issuer_count; i++)
+        if (!gh_str_eq(host->issuers[i].issuer, issuers[i].issuer) ||
+            !gh_str_eq(host->issuers[i].jwks, issuers[i].jwks))
+            return false;
+    return true;
+}
+
+static void take_issuers(struct gh_identity_host *host, const struct gh_identity_settings *settings)
+{
+    const struct gh_issuer_settings *issuers = settings->issuers.items;
+    forget_issuers(host);
+    for (size_t i = 0; i < settings->issuers.count && i < GH_ISSUERS_MAX; i++) {
+        struct gh_issuer_state *state = &host->issuers[host->issuer_count++];
+        *state = (struct gh_issuer_state){.issuer = own_copy(issuers[i].issuer),
+                                          .jwks = own_copy(issuers[i].jwks)};
+        gh_arena_init(&state->arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    }
+}
+
+/* True: some keys are others now. */
+static bool keep_issuers(struct keeper *keeper, const struct gh_identity_settings *settings,
+                         uint64_t now_ms)
+{
+    struct gh_identity_host *host = keeper->host;
+    bool changed = false;
+    if (!issuers_are_those_of(host, settings)) {
+        take_issuers(host, settings);
+        changed = true;
+    }
+    for (size_t i = 0; i < host->issuer_count; i++) {
+        struct gh_issuer_state *state = &host->issuers[i];
+        if (now_ms < state->next_ms)
+            continue;
+        gh_arena_reset(&keeper->arena);
+        bool fetched = fetch_issuer(keeper, state);
+        state->next_ms = now_ms + (fetched ? JWKS_FRESH_MS : JWKS_RETRY_MS);
+        changed |= fetched;
+    }
+    return changed;
+}
+
+/* ---- Turns ---- */
+
+static enum gh_err purge(struct gh_tx *tx, void *args)
+{
+    uint64_t removed;
+    return tx->ops->purge(tx, *(const uint64_t *)args, PURGE_ROWS, &removed);
+}
+
+static void clear_away(struct keeper *keeper)
+{
+    struct gh_store *store = keeper->host->identity.store;
+    uint64_t now_us = gh_wall_now_us();
+    gh_arena_reset(&keeper->arena);
+    enum gh_err err = store->ops->run(store, purge, &now_us, &keeper->arena);
+    if (err != GH_OK)
+        gh_log_message(keeper->host->ring, GH_LOG_WARNING, "the store could not be tidied: %s",
+                       gh_err_text(err));
+}
+
+static bool keep_keys(struct keeper *keeper, const struct gh_identity_settings *settings)
+{
+    bool changed = false;
+    enum gh_err err = gh_identity_host_load_keys(keeper->host, settings, &changed);
+    if (err != GH_OK)
+        gh_log_message(keeper->host->ring, GH_LOG_ERROR, "the signing keys can't be read: %s",
+                       gh_err_text(err));
+    else if (changed)
+        gh_log_message(keeper->host->ring, GH_LOG_INFO, "signing keys were rotated");
+    return changed;
+}
+
+static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopted)
+{
+    const struct gh_identity_settings *settings = snapshot->identity;
+    uint64_t now_ms = gh_monotonic_now_ms();
+    bool changed = adopted;
+    if (now_ms >= keeper->keys_at_ms || adopted) {
+        keeper->keys_at_ms = now_ms + KEYS_EVERY_MS;
+        changed |= keep_keys(keeper, settings);
+    }
+    changed |= keep_issuers(keeper, settings, now_ms);
+    if (changed)
+        gh_identity_host_publish(keeper->host, settings);
+    if (now_ms >= keeper->purge_at_ms) {
+        keeper->purge_at_ms = now_ms + PURGE_EVERY_MS;
+        clear_away(keeper);
+    }
+    send_mails(keeper, settings);
+    gh_log_flush(keeper->host->ring);
+}
+
+/* Waits for a second, or until something changed. False: the end. */
+static bool wait(struct gh_identity_host *host, struct gh_snapshot **out_snapshot)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    pthread_mutex_lock(&host->lock);
+    if (!host->stop)
+        pthread_cond_timedwait(&host->woken, &host->lock, &until);
+    bool go_on = !host->stop;
+    *out_snapshot = host->snapshot;
+    gh_snapshot_ref(*out_snapshot);
+    pthread_mutex_unlock(&host->lock);
+    return go_on;
+}
+
+void *gh_identity_keeper(void *arg)
+{
+    struct keeper keeper = {.host = arg};
+    struct gh_snapshot *snapshot;
+    uint64_t generation = 0;
+    gh_arena_init(&keeper.arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    while (wait(keeper.host, &snapshot)) {
+        turn(&keeper, snapshot, generation && generation != snapshot->generation);
+        generation = snapshot->generation;
+        gh_snapshot_unref(snapshot);
+    }
+    gh_snapshot_unref(snapshot);
+    forget_issuers(keeper.host);
+    gh_arena_done(&keeper.arena);
+    return NULL;
+}

@@ -47,6 +47,11 @@ enum gh_identity_result gh_user_add(struct gh_identity_call *call, struct gh_str
                                     struct gh_str password, gh_roles roles,
                                     struct gh_account_view *out_user);
 
+/* A link to set the password with, good for 24 hours: for the operator to hand on. Replaces links
+   that were sent. */
+enum gh_identity_result gh_user_setup_link(struct gh_identity_call *call, struct gh_str id,
+                                           struct gh_str *out_link);
+
 /* An account of an existing system (a line of `user import`). `password_hash`: bcrypt or argon2
    within bounds, or empty; `totp_secret`: Base32 or empty. INVALID with why; EMAIL_TAKEN. */
 struct gh_user_import {

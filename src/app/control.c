@@ -1,0 +1,275 @@
+#include "app/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#define STREAMS 3 /* in, out, err */
+#define BACKLOG 8
+/* A client sends at once; who does not is none of ours. */
+#define REQUEST_MS 5000
+
+struct gh_control {
+    struct gh_control_options options;
+    char *path;
+    int fd;
+    int stop[2]; /* a pipe: closed at the writing end to stop */
+    pthread_t thread;
+};
+
+/* ---- Messages: argv as NUL-ended texts, with the three streams ---- */
+
+union stream_message {
+    struct cmsghdr header; /* for its alignment */
+    char bytes[CMSG_SPACE(STREAMS * sizeof(int))];
+};
+
+static bool send_request(int fd, const char *text, size_t len, const int streams[STREAMS])
+{
+    union stream_message control = {.bytes = {0}};
+    struct iovec slice = {(void *)text, len};
+    struct msghdr message = {.msg_iov = &slice,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(STREAMS * sizeof(int));
+    memcpy(CMSG_DATA(part), streams, STREAMS * sizeof(int));
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static void close_streams(int streams[STREAMS])
+{
+    for (int i = 0; i < STREAMS; i++)
+        if (streams[i] >= 0)
+            close(streams[i]);
+}
+
+/* The bytes of a request, -1 when it is none. */
+static ssize_t receive_request(int fd, char *text, size_t cap, int streams[STREAMS])
+{
+    union stream_message control;
+    struct iovec slice = {text, cap};
+    struct msghdr message = {.msg_iov = &slice,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t len = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    if (len <= 0)
+        return -1;
+    struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+    if (!part || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+        return -1;
+    size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(streams, CMSG_DATA(part), (count < STREAMS ? count : STREAMS) * sizeof(int));
+    bool whole = count == STREAMS && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    return whole && text[len - 1] == 0 ? len : -1;
+}
+
+static int split_arguments(char *text, size_t len, char *argv[GH_CONTROL_ARGS_MAX + 1])
+{
+    int argc = 0;
+    for (char *at = text; at < text + len; at += strlen(at) + 1) {
+        if (argc == GH_CONTROL_ARGS_MAX)
+            return 0;
+        argv[argc++] = at;
+    }
+    argv[argc] = NULL;
+    return argc;
+}
+
+/* ---- The serving side ---- */
+
+static bool peer_is_allowed(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static int run_on(struct gh_control *control, int argc, char **argv, int streams[STREAMS])
+{
+    FILE *in = fdopen(streams[0], "r"), *out = fdopen(streams[1], "w"),
+         *err = fdopen(streams[2], "w");
+    int status = 2;
+    if (in && out && err) {
+        setvbuf(err, NULL, _IOLBF, 0);
+        gh_log_message(control->options.ring, GH_LOG_INFO, "operator's command: %s %s", argv[0],
+                       argc > 1 ? argv[1] : "");
+        gh_log_flush(control->options.ring);
+        status = control->options.run(control->options.context, argc, argv, in, out, err);
+    }
+    FILE *files[STREAMS] = {in, out, err};
+    for (int i = 0; i < STREAMS; i++) {
+        if (files[i])
+            fclose(files[i]);
+        else
+            close(streams[i]);
+    }
+    return status;
+}
+
+static void serve(struct gh_control *control, int fd)
+{
+    static const int NONE[STREAMS] = {-1, -1, -1};
+    char *argv[GH_CONTROL_ARGS_MAX + 1];
+    int streams[STREAMS];
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    memcpy(streams, NONE, sizeof(streams));
+    if (!peer_is_allowed(fd) || poll(&waiting, 1, REQUEST_MS) != 1)
+        return;
+    char *text = malloc(GH_CONTROL_BYTES_MAX);
+    ssize_t len = text ? receive_request(fd, text, GH_CONTROL_BYTES_MAX, streams) : -1;
+    int argc = len > 0 ? split_arguments(text, (size_t)len, argv) : 0;
+    if (argc > 0) {
+        unsigned char status = (unsigned char)run_on(control, argc, argv, streams);
+        if (send(fd, &status, 1, MSG_NOSIGNAL) != 1)
+            gh_log_message(control->options.ring, GH_LOG_WARNING,
+                           "the command's caller has gone meanwhile");
+    } else {
+        close_streams(streams);
+    }
+    free(text);
+}
+
+static void *control_main(void *arg)
+{
+    struct gh_control *control = arg;
+    struct pollfd waiting[2] = {{.fd = control->fd, .events = POLLIN},
+                                {.fd = control->stop[0], .events = POLLIN}};
+    for (;;) {
+        if (poll(waiting, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (waiting[1].revents)
+            return NULL;
+        if (!waiting[0].revents)
+            continue;
+        int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        serve(control, fd);
+        close(fd);
+    }
+}
+
+static bool address_of(const char *path, struct sockaddr_un *out_address)
+{
+    *out_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(out_address->sun_path))
+        return false;
+    strcpy(out_address->sun_path, path);
+    return true;
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address;
+    if (!address_of(path, &address))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    unlink(path); /* the store's lock says that nobody else serves */
+    mode_t mask = umask(0177);
+    bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    umask(mask);
+    if (bound && listen(fd, BACKLOG) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+enum gh_err gh_control_open(const struct gh_control_options *options,
+                            struct gh_control **out_control)
+{
+    struct gh_control *control = calloc(1, sizeof(*control));
+    if (!control)
+        return GH_ERR_MEMORY;
+    control->options = *options;
+    control->path = strdup(options->path);
+    control->fd = listen_at(options->path);
+    if (!control->path || control->fd < 0 || pipe2(control->stop, O_CLOEXEC) != 0) {
+        if (control->fd >= 0)
+            close(control->fd);
+        free(control->path);
+        free(control);
+        return GH_ERR_IO;
+    }
+    int failed = pthread_create(&control->thread, NULL, control_main, control);
+    GH_ASSERT(failed == 0);
+    *out_control = control;
+    return GH_OK;
+}
+
+void gh_control_close(struct gh_control *control)
+{
+    if (!control)
+        return;
+    close(control->stop[1]);
+    pthread_join(control->thread, NULL);
+    close(control->stop[0]);
+    close(control->fd);
+    unlink(control->path);
+    free(control->path);
+    free(control);
+}
+
+/* ---- The client side ---- */
+
+static size_t join_arguments(int argc, char **argv, char *text, size_t cap)
+{
+    size_t len = 0;
+    for (int i = 0; i < argc; i++) {
+        size_t bytes = strlen(argv[i]) + 1;
+        if (i == GH_CONTROL_ARGS_MAX || bytes > cap - len)
+            return 0;
+        memcpy(text + len, argv[i], bytes);
+        len += bytes;
+    }
+    return len;
+}
+
+static enum gh_err exchange(int fd, int argc, char **argv, int *out_status)
+{
+    static const int STANDARD[STREAMS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    char *text = malloc(GH_CONTROL_BYTES_MAX);
+    size_t len = text ? join_arguments(argc, argv, text, GH_CONTROL_BYTES_MAX) : 0;
+    bool sent = len && send_request(fd, text, len, STANDARD);
+    free(text);
+    unsigned char status;
+    if (!len)
+        return GH_ERR_INVALID;
+    if (!sent || recv(fd, &status, 1, 0) != 1)
+        return GH_ERR_CLOSED;
+    *out_status = status;
+    return GH_OK;
+}
+
+enum gh_err gh_control_call(const char *path, int argc, char **argv, int *out_status)
+{
+    struct sockaddr_un address;
+    if (!address_of(path, &address))
+        return GH_ERR_INVALID;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return GH_ERR_IO;
+    enum gh_err err = GH_ERR_NOT_FOUND;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        err = exchange(fd, argc, argv, out_status);
+    else if (errno == EACCES || errno == EPERM)
+        err = GH_ERR_REFUSED;
+    close(fd);
+    return err;
+}

@@ -24,6 +24,21 @@ static bool read_settings(const struct gh_source *source, struct gh_loaded *load
     return gh_root_load(&loaded->load, text, source->listen, &loaded->settings);
 }
 
+/* Calls of identity read their settings through the snapshot. */
+static bool keep_identity(struct gh_loaded *loaded)
+{
+    if (!loaded->settings.identity.enabled)
+        return true;
+    struct gh_identity_settings *copy =
+        gh_arena_zalloc(&loaded->snapshot->arena, 1, sizeof(*copy));
+    loaded->message = GH_STR("out of memory");
+    if (!copy)
+        return false;
+    *copy = loaded->settings.identity;
+    loaded->snapshot->identity = copy;
+    return true;
+}
+
 bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded)
 {
     *loaded = (struct gh_loaded){.snapshot = gh_snapshot_new()};
@@ -38,7 +53,7 @@ bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded)
     loaded->snapshot->policy =
         gh_root_compile(&loaded->load, &loaded->settings, (int64_t)time(NULL));
     loaded->snapshot->log_client = loaded->settings.log.client;
-    return loaded->snapshot->policy != NULL;
+    return loaded->snapshot->policy != NULL && keep_identity(loaded);
 }
 
 /* ---- Opening ---- */

@@ -14,6 +14,8 @@ static const struct command COMMANDS[] = {
     {"serve", gh_cmd_serve, "run the gateway"},
     {"check", gh_cmd_check, "check a configuration and print the effective policy"},
     {"explain", gh_cmd_explain, "say what would happen to a request, and why"},
+    {"user", gh_cmd_operator, "manage accounts"},
+    {"access", gh_cmd_operator, "review who holds which role"},
     {"config", gh_cmd_config, "print the reference page or the JSON Schema of the configuration"},
 };
 

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "app/config_checks.h"
+#include "app/identity_policy.h"
 #include "base/buf.h"
 
 /* A URL on the command line longer than this is a mistake. */
@@ -308,6 +309,7 @@ bool gh_root_load(struct gh_config_load *load, struct gh_str text, const char *l
     /* the origins may come from the environment alone */
     settings->policy.cors_given = is_given(root, "cors") || settings->policy.cors.origins.count > 0;
     settings->policy.tls_port = first_tls_port(load, settings);
+    gh_identity_policy_fill(load, settings);
     return load->error_count == 0;
 }
 

@@ -1,0 +1,15 @@
+/* Where the control socket of a deployment lies: beside its store. */
+#ifndef GH_APP_CONTROL_PATH_H
+#define GH_APP_CONTROL_PATH_H
+
+#include "app/store_open.h"
+
+/* In `arena`, NUL behind it; ptr NULL: the arena is full. */
+static inline struct gh_str gh_control_path(struct gh_arena *arena, struct gh_str store)
+{
+    struct gh_str directory = gh_store_setting_directory(arena, store);
+    return directory.ptr ? gh_arena_format(arena, "%.*scontrol.sock", GH_STR_ARG(directory))
+                         : directory;
+}
+
+#endif

@@ -1,0 +1,226 @@
+"""People with browsers: a cookie jar each, sign-up, sign-in, a second factor, mails."""
+
+import base64
+import email
+import email.policy
+import hashlib
+import hmac
+import itertools
+import json
+import re
+import struct
+import time
+
+from harness.gate import config
+
+ROOT_KEY = "pX0h4n1a8vB2mTzq7Lr5WcYk3Jd9SfGe6UiOoPtRy+w="
+PASSWORD = "vellum-orbit-lantern-92"
+OTHER_PASSWORD = "quarry.maple.drift.57"
+ENV = {"APP_SECRET_KEY": ROOT_KEY}
+BASE = "/api/v1"
+
+# Hashing turned down, so that tests measure the rest.
+CHEAP = {"memory": "8MiB", "passes": 1}
+
+
+def identity_config(backend, folder, identity=None, **changes):
+    """A configuration with identity on, in development, behind a trusted proxy on loopback (say
+    X-Forwarded-For); its store and mails are in `folder`."""
+    settings = {
+        "enabled": True,
+        "passwords": dict(CHEAP),
+        "email_verification": "off",
+        "mail": {"from": "Gatehouse <no-reply@example.com>", "folder": str(folder / "mail")},
+    }
+    for key, value in (identity or {}).items():
+        if isinstance(value, dict) and isinstance(settings.get(key), dict):
+            settings[key] = {**settings[key], **value}
+        elif value is None:
+            settings.pop(key, None)
+        else:
+            settings[key] = value
+    routes = [
+        {"path": "/public/**", "upstream": "api", "access": "public"},
+        {"path": "/users/{user_id}/**", "upstream": "api", "access": {"owner": "user_id"}},
+        {
+            "path": "/mixed/{user_id}",
+            "upstream": "api",
+            "access": {"owner": "user_id", "or_role": "admin"},
+        },
+        {"path": "/admin/**", "upstream": "api", "access": {"role": "admin", "two_factor": True}},
+        {"path": "/fresh", "upstream": "api", "access": {"fresh": True}},
+        {"path": "/**", "upstream": "api"},
+    ]
+    base = {
+        "store": f"sqlite:{folder}/gatehouse.db",
+        "trusted_proxies": ["127.0.0.1/32"],
+        "identity": settings,
+        "routes": routes,
+        "rate_limits": {
+            name: {"limit": "1000/second"}
+            for name in ("login", "signup", "two_factor", "refresh", "reset", "password", "export")
+        },
+    }
+    return config(backend, **{**base, **changes})
+
+
+def totp(secret, at=None, step=0):
+    """The six digits of RFC 6238 for a Base32 secret."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    counter = int((at if at is not None else time.time()) // 30) + step
+    digest = hmac.new(key, struct.pack(">Q", counter), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
+    return f"{number % 1000000:06d}"
+
+
+def claims_of(token):
+    """Header and claims of a JWT, not verified."""
+
+    def part(text):
+        return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+    header, claims, _ = token.split(".")
+    return part(header), part(claims)
+
+
+class Mailbox:
+    """The folder that mails are written into."""
+
+    def __init__(self, gate, folder):
+        self.gate = gate
+        self.folder = folder / "mail"
+
+    def all(self, to=None):
+        found = []
+        for path in sorted(self.folder.glob("*.eml")) if self.folder.is_dir() else ():
+            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            if to is None or message["To"] == to:
+                found.append(message)
+        return found
+
+    def wait(self, to, count=1, subject=""):
+        def enough():
+            mails = [m for m in self.all(to) if subject.lower() in m["Subject"].lower()]
+            return mails if len(mails) >= count else None
+
+        return self.gate.wait_for(enough, f"{count} mails to {to}")
+
+
+def link_token(message):
+    """The token of the link in a mail."""
+    text = message.get_body().get_content()
+    found = re.search(r"token=([A-Za-z0-9_-]+)", text)
+    assert found, text
+    return found.group(1)
+
+
+class Person:
+    """A browser of somebody: keeps cookies, says where its requests come from."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, gate, address=None, email=None, password=PASSWORD):
+        self.gate = gate
+        number = next(self.numbers)
+        self.address = address or f"192.0.2.{number % 250}"
+        self.email = email or f"person{number}@example.com"
+        self.password = password
+        self.cookies = {}
+        self.secret = None
+        self.used_step = None
+        self.user = None
+
+    def fields(self, extra=(), site="same-origin"):
+        fields = [("X-Forwarded-For", self.address)]
+        if site:
+            fields.append(("Sec-Fetch-Site", site))
+        if self.cookies:
+            fields.append(("Cookie", "; ".join(f"{k}={v}" for k, v in self.cookies.items())))
+        return fields + list(extra)
+
+    def ask(self, method, path, body=None, extra=(), site="same-origin"):
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            extra = [("Content-Type", "application/json"), *extra]
+        response = self.gate.request(method, path, self.fields(extra, site), body)
+        self.keep_cookies(response)
+        return response
+
+    def keep_cookies(self, response):
+        for line in response.all("Set-Cookie"):
+            name, _, value = line.split(";", 1)[0].partition("=")
+            if value and "max-age=0" not in line.lower().replace(" ", ""):
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+
+    def get(self, path, **options):
+        return self.ask("GET", path, **options)
+
+    def post(self, path, body=None, **options):
+        return self.ask("POST", path, {} if body is None else body, **options)
+
+    def api(self, method, path, body=None, **options):
+        return self.ask(method, BASE + path, body, **options)
+
+    # -- what people do --
+
+    def sign_up(self, **extra):
+        body = {"email": self.email, "password": self.password, **extra}
+        return self.api("POST", "/auth/signup", body)
+
+    def try_login(self, password=None, **extra):
+        body = {"email": self.email, "password": password or self.password, **extra}
+        return self.api("POST", "/auth/login", body)
+
+    def login(self, **extra):
+        response = self.try_login(**extra)
+        assert response.status == 200, response.body
+        answer = json.loads(response.body)
+        if answer.get("two_factor_required"):
+            response = self.second_step(answer["challenge"])
+            assert response.status == 200, response.body
+            answer = json.loads(response.body)
+        self.user = answer["user"]
+        return answer
+
+    def second_step(self, challenge, code=None):
+        body = {"challenge": challenge, "code": code or self.next_code()}
+        return self.api("POST", "/auth/2fa", body)
+
+    def next_code(self):
+        """A code that was not used yet: a step ahead if the current one is used up."""
+        now = time.time() + self.gate.clock.offset_ms / 1000
+        step = int(now // 30)
+        if self.used_step is not None and step <= self.used_step:
+            self.gate.clock.advance((self.used_step + 1) * 30 - now + 1)
+            now = time.time() + self.gate.clock.offset_ms / 1000
+            step = int(now // 30)
+        self.used_step = step
+        return totp(self.secret, now)
+
+    def enrol(self):
+        """Switches the second factor on; returns the recovery codes."""
+        response = self.api("POST", "/account/2fa/setup", {})
+        assert response.status == 200, response.body
+        self.secret = json.loads(response.body)["secret"]
+        response = self.api("POST", "/account/2fa/verify", {"code": self.next_code()})
+        assert response.status == 200, response.body
+        return json.loads(response.body)["recovery_codes"]
+
+    def refresh(self):
+        return self.api("POST", "/auth/refresh", {})
+
+    @property
+    def id(self):
+        return self.user["id"]
+
+
+def new_person(gate, **options):
+    """Signed up and signed in."""
+    person = Person(gate, **options)
+    response = person.sign_up()
+    assert response.status in (201, 202), response.body
+    person.login()
+    return person

@@ -71,6 +71,44 @@ async def echo(request: Request):
     }
 
 
+# Tasks belong to the user in their path. Like many a backend it takes the id as it comes: whoever
+# asks for /users/7/tasks gets them. Only the gateway in front knows who is asking.
+tasks = {}
+
+
+class Task(BaseModel):
+    title: str
+
+
+@app.get("/api/v1/users/{user_id}/tasks")
+def list_tasks(user_id: str):
+    return tasks.get(user_id, [])
+
+
+@app.post("/api/v1/users/{user_id}/tasks", status_code=201)
+def create_task(user_id: str, task: Task):
+    tasks.setdefault(user_id, []).append(task.dict())
+    return task
+
+
+@app.get("/api/v1/admin/tasks")
+def all_tasks():
+    return tasks
+
+
+@app.post("/internal/export")
+async def export_person(request: Request):
+    """The backend's part of a person's data; gatehouse signs its call."""
+    person = (await request.json())["user_id"]
+    return {"tasks": tasks.get(person, [])}
+
+
+@app.post("/internal/delete")
+async def delete_person(request: Request):
+    tasks.pop((await request.json())["user_id"], None)
+    return {"deleted": True}
+
+
 # Logins as a team's own backend would have them: the limits stand in front.
 @app.post("/api/v1/auth/login")
 async def login(request: Request):

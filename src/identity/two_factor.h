@@ -42,5 +42,8 @@ enum gh_factor_used { GH_FACTOR_NONE, GH_FACTOR_TOTP, GH_FACTOR_RECOVERY };
 enum gh_err gh_two_factor_take(struct gh_tx *tx, struct gh_identity_call *call,
                                struct gh_account *account, struct gh_str code,
                                enum gh_factor_used *out_used);
+/* Takes the factor away inside a unit: secret, recovery codes, challenges under way. `account` is
+   updated and stored. */
+enum gh_err gh_two_factor_clear(struct gh_tx *tx, struct gh_account *account);
 
 #endif

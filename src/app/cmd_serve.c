@@ -14,6 +14,7 @@
 
 #include "app/loader.h"
 #include "app/process.h"
+#include "app/serve_identity.h"
 #include "base/num.h"
 #include "gateway/server.h"
 
@@ -36,7 +37,8 @@ static const char HELP[] =
     "  --config FILE    the configuration (default: gatehouse.yaml, when there is no --upstream)\n"
     "  --upstream URL   http://host:port, https://host:port or unix:/path\n"
     "  --listen ADDR    listen here instead: 127.0.0.1:8080, [::1]:8080, unix:/path\n"
-    "  --workers N      event loops (default: the cores this process may use)\n"
+    "  --workers N      event loops (default: the cores this process may use; one less\n"
+    "                   with identity)\n"
     "  --user NAME      when started as root, run as NAME (default: gatehouse, else nobody)\n"
     "  --help           this text\n"
     "\n"
@@ -60,6 +62,8 @@ struct serve {
     struct gh_server *server;
     struct gh_signals *signals;
     struct gh_snapshot *current; /* for sharing TLS tickets; a reference */
+    struct gh_serve_identity identity;
+    struct gh_str store; /* own copy: of the running configuration */
     bool draining, stopped;
 };
 
@@ -83,6 +87,7 @@ static void reload(struct serve *serve)
     bool done = false;
     gh_arena_reset(&serve->messages);
     if (gh_loader_read(&serve->source, &loaded) &&
+        gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
         gh_loader_open(&loaded, serve->groups, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
         gh_snapshot_ref(loaded.snapshot); /* becomes ours */
@@ -92,6 +97,9 @@ static void reload(struct serve *serve)
         if (done) {
             gh_snapshot_unref(serve->current);
             serve->current = loaded.snapshot;
+            if (serve->identity.host)
+                gh_identity_host_adopt(serve->identity.host, serve->current,
+                                       &loaded.settings.policy.rate_limits);
         } else {
             gh_snapshot_unref(loaded.snapshot);
         }
@@ -201,6 +209,22 @@ static enum gh_err open_parts(struct serve *serve)
     return err;
 }
 
+static enum gh_err open_identity(struct serve *serve)
+{
+    if (!serve->loaded.settings.identity.enabled)
+        return GH_OK;
+    struct gh_identity_host_options options = {
+        .log = serve->log,
+        .limits = serve->limits,
+        .hash_key = random_key(),
+    };
+    char *store = strndup(serve->loaded.settings.store.ptr, serve->loaded.settings.store.len);
+    if (!store)
+        return GH_ERR_MEMORY;
+    serve->store = gh_str_from_c(store);
+    return gh_serve_identity_new(&serve->identity, &serve->loaded, &options, gh_process_cores());
+}
+
 static uint64_t connections_max(const struct serve *serve, uint64_t descriptors)
 {
     uint64_t configured = serve->loaded.settings.policy.limits.connections;
@@ -225,6 +249,9 @@ static int open_server(struct serve *serve, uint64_t descriptors)
         .control = serve->control,
         .on_ended = on_ended,
         .owner = serve,
+        .service = serve->identity.host ? &serve->identity.service : NULL,
+        .revocations =
+            serve->identity.host ? gh_identity_host_revocations(serve->identity.host) : NULL,
     };
     serve->loaded.snapshot->generation = 1;
     serve->current = serve->loaded.snapshot;
@@ -234,6 +261,9 @@ static int open_server(struct serve *serve, uint64_t descriptors)
         GH_OK)
         return fail("", message);
     if (gh_process_drop_privileges(serve->user, &serve->messages, &message) != GH_OK)
+        return fail("", message);
+    if (serve->identity.host && gh_serve_identity_open(&serve->identity, &serve->loaded,
+                                                       &serve->messages, &message) != GH_OK)
         return fail("", message);
     return 0;
 }
@@ -266,6 +296,12 @@ static int run(struct serve *serve)
     err = gh_server_start(serve->server);
     if (err != GH_OK)
         exit(fail_err("threads: ", err)); /* some may run already */
+    if (serve->identity.host) {
+        err = gh_serve_identity_start(&serve->identity, &serve->loaded, serve->server,
+                                      serve->current);
+        if (err != GH_OK)
+            exit(fail_err("identity: ", err));
+    }
     announce(serve);
     gh_loop_run(serve->control);
     return 0;
@@ -275,8 +311,11 @@ static int run(struct serve *serve)
 static void close_all(struct serve *serve)
 {
     gh_signals_close(serve->signals);
+    gh_serve_identity_quiesce(&serve->identity);
     if (serve->server)
         gh_server_close(serve->server);
+    gh_serve_identity_close(&serve->identity);
+    free((char *)serve->store.ptr);
     if (serve->groups)
         gh_upstream_groups_close(serve->groups);
     if (serve->current)
@@ -297,6 +336,15 @@ static void close_all(struct serve *serve)
     gh_arena_done(&serve->messages);
 }
 
+/* A core is left to password hashes. */
+static unsigned default_workers(const struct gh_root_settings *settings)
+{
+    unsigned cores = gh_process_cores();
+    if (settings->identity.enabled && cores > 1)
+        cores--;
+    return cores < WORKERS_MAX ? cores : WORKERS_MAX;
+}
+
 static int start_and_run(struct serve *serve)
 {
     uint64_t descriptors = gh_process_set_limits();
@@ -305,7 +353,16 @@ static int start_and_run(struct serve *serve)
     if (!readable)
         return fail("", serve->loaded.message.len ? serve->loaded.message
                                                   : GH_STR("the configuration has errors"));
+    if (!serve->worker_count)
+        serve->worker_count = default_workers(&serve->loaded.settings);
+    struct gh_str message, warning;
+    if (!gh_serve_identity_secrets(&serve->identity, &serve->loaded, &message, &warning))
+        return fail("", message);
+    if (warning.len)
+        fprintf(stderr, "gatehouse: warning: %.*s\n", GH_STR_ARG(warning));
     enum gh_err err = open_parts(serve);
+    if (err == GH_OK)
+        err = open_identity(serve);
     if (err != GH_OK)
         return fail_err("", err);
     int status = open_server(serve, descriptors);
@@ -331,7 +388,7 @@ int gh_cmd_serve(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct serve serve = {.worker_count = gh_process_cores()};
+    struct serve serve = {0};
     uint64_t workers;
     gh_arena_init(&serve.messages, 4096, 64 * 1024);
     for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
@@ -366,8 +423,6 @@ int gh_cmd_serve(int argc, char **argv)
         return wrong_usage("--upstream goes without --config; name the upstream in the file");
     if (!serve.source.file && !serve.source.upstream)
         serve.source.file = "gatehouse.yaml";
-    if (serve.worker_count > WORKERS_MAX)
-        serve.worker_count = WORKERS_MAX;
     gh_signals_block();
     int status = start_and_run(&serve);
     close_all(&serve);

@@ -240,17 +240,32 @@ void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *s
     gh_snapshot_unref(old);
 }
 
+struct gh_snapshot *gh_identity_host_snapshot(struct gh_identity_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    struct gh_snapshot *snapshot = host->snapshot;
+    gh_snapshot_ref(snapshot);
+    pthread_mutex_unlock(&host->lock);
+    return snapshot;
+}
+
+void gh_identity_host_stop(struct gh_identity_host *host)
+{
+    if (!host->running)
+        return;
+    pthread_mutex_lock(&host->lock);
+    host->stop = true;
+    pthread_cond_signal(&host->woken);
+    pthread_mutex_unlock(&host->lock);
+    pthread_join(host->thread, NULL);
+    host->running = false;
+}
+
 void gh_identity_host_close(struct gh_identity_host *host)
 {
     if (!host)
         return;
-    if (host->running) {
-        pthread_mutex_lock(&host->lock);
-        host->stop = true;
-        pthread_cond_signal(&host->woken);
-        pthread_mutex_unlock(&host->lock);
-        pthread_join(host->thread, NULL);
-    }
+    gh_identity_host_stop(host);
     if (host->keys)
         release(host->keys);
     if (host->snapshot)

@@ -38,6 +38,10 @@ GH_MUST_USE enum gh_err gh_identity_host_open(struct gh_identity_host *host,
                                               const struct gh_identity_settings *identity,
                                               const struct gh_secrets *secrets,
                                               struct gh_arena *arena, struct gh_str *out_message);
+/* What tokens are judged by now, under `settings`: one reference for the caller. NULL without
+   memory. */
+struct gh_gate_version *gh_identity_host_gate(struct gh_identity_host *host,
+                                              const struct gh_identity_settings *settings);
 /* Gives the server its first keys and starts the keeper. `snapshot` holds the settings. */
 GH_MUST_USE enum gh_err gh_identity_host_start(struct gh_identity_host *host,
                                                struct gh_server *server,
@@ -45,7 +49,11 @@ GH_MUST_USE enum gh_err gh_identity_host_start(struct gh_identity_host *host,
 /* After a reload: the settings of `snapshot` hold from now on. */
 void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *snapshot,
                             const struct gh_config_map *rate_limits);
-/* Ends the keeper and closes the store; no call is under way any more. NULL is fine. */
+/* The snapshot whose settings hold: a reference for the caller. */
+struct gh_snapshot *gh_identity_host_snapshot(struct gh_identity_host *host);
+/* Ends the keeper, which asks things of the server; before the server is closed. */
+void gh_identity_host_stop(struct gh_identity_host *host);
+/* Closes the store; no call is under way any more. NULL is fine. */
 void gh_identity_host_close(struct gh_identity_host *host);
 
 /* A call by the operator, not by a request: now, with the keys of now (give them back). */

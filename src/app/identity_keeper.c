@@ -66,16 +66,20 @@ static bool fetch_issuer(struct keeper *keeper, struct gh_issuer_state *state)
                        GH_STR_ARG(state->issuer), status, GH_STR_ARG(detail));
         return false;
     }
-    gh_token_key_set_done(&state->keys);
-    gh_arena_done(&state->arena);
+    pthread_mutex_lock(&keeper->host->lock);
+    struct gh_issuer_state old = *state;
     state->arena = arena;
     state->keys = keys;
     state->known = true;
+    pthread_mutex_unlock(&keeper->host->lock);
+    gh_token_key_set_done(&old.keys);
+    gh_arena_done(&old.arena);
     return true;
 }
 
 static void forget_issuers(struct gh_identity_host *host)
 {
+    pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < host->issuer_count; i++) {
         gh_token_key_set_done(&host->issuers[i].keys);
         gh_arena_done(&host->issuers[i].arena);
@@ -83,6 +87,7 @@ static void forget_issuers(struct gh_identity_host *host)
         free((char *)host->issuers[i].issuer.ptr);
     }
     host->issuer_count = 0;
+    pthread_mutex_unlock(&host->lock);
 }
 
 static struct gh_str own_copy(struct gh_str text)
@@ -112,12 +117,14 @@ static void take_issuers(struct gh_identity_host *host, const struct gh_identity
 {
     const struct gh_issuer_settings *issuers = settings->issuers.items;
     forget_issuers(host);
+    pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < settings->issuers.count && i < GH_ISSUERS_MAX; i++) {
         struct gh_issuer_state *state = &host->issuers[host->issuer_count++];
         *state = (struct gh_issuer_state){.issuer = own_copy(issuers[i].issuer),
                                           .jwks = own_copy(issuers[i].jwks)};
         gh_arena_init(&state->arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
     }
+    pthread_mutex_unlock(&host->lock);
 }
 
 /* True: some keys are others now. */

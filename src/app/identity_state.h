@@ -45,9 +45,10 @@ struct gh_identity_host {
 
     pthread_t thread;
     bool running;
-    struct gh_issuer_state issuers[GH_ISSUERS_MAX]; /* the keeper's */
+    /* The keeper's; changed and read by others under the lock. */
+    struct gh_issuer_state issuers[GH_ISSUERS_MAX];
     size_t issuer_count;
-    uint64_t epoch; /* of gate rules */
+    uint64_t epoch; /* of gate rules; under the lock */
 };
 
 /* Loads (and rotates) the keys and makes them the current ones; *out_changed: they are others. */

@@ -29,13 +29,13 @@ static bool keep_identity(struct gh_loaded *loaded)
 {
     if (!loaded->settings.identity.enabled)
         return true;
-    struct gh_identity_settings *copy =
-        gh_arena_zalloc(&loaded->snapshot->arena, 1, sizeof(*copy));
+    struct gh_identity_settings *copy = gh_arena_zalloc(&loaded->snapshot->arena, 1, sizeof(*copy));
     loaded->message = GH_STR("out of memory");
     if (!copy)
         return false;
     *copy = loaded->settings.identity;
     loaded->snapshot->identity = copy;
+    loaded->snapshot->plain_cookies = copy->plain_cookies;
     return true;
 }
 
@@ -154,10 +154,31 @@ static bool open_groups(struct gh_loaded *loaded, struct gh_upstream_groups *gro
     return true;
 }
 
+/* A mail server's URL holds a password, so it is a reference. */
+static bool resolve_mail(struct gh_loaded *loaded)
+{
+    if (!loaded->snapshot->identity || !loaded->settings.identity.mail.smtp.len)
+        return true;
+    const struct gh_secret_source source = {gh_environment_get, NULL};
+    struct gh_arena *arena = &loaded->snapshot->arena;
+    struct gh_identity_settings *own = gh_arena_zalloc(arena, 1, sizeof(*own));
+    struct gh_str reference = loaded->settings.identity.mail.smtp;
+    loaded->message = GH_STR("out of memory");
+    if (!own)
+        return false;
+    *own = *loaded->snapshot->identity;
+    loaded->message =
+        gh_arena_format(arena, "identity.mail.smtp: %.*s is not set", GH_STR_ARG(reference));
+    if (gh_secret_resolve(arena, &source, reference, &own->mail.smtp) != GH_OK)
+        return false;
+    loaded->snapshot->identity = own;
+    return true;
+}
+
 bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
                     const struct gh_snapshot *old)
 {
-    return open_listens(loaded, old) && open_groups(loaded, groups);
+    return resolve_mail(loaded) && open_listens(loaded, old) && open_groups(loaded, groups);
 }
 
 void gh_loader_forget(struct gh_loaded *loaded)

@@ -110,16 +110,28 @@ bool gh_email_normalise(struct gh_arena *arena, struct gh_str text, struct gh_st
 enum gh_err gh_identity_audit(struct gh_tx *tx, const struct gh_identity_call *call,
                               enum gh_audit_event event, enum gh_audit_outcome outcome,
                               struct gh_str user_id, struct gh_str metadata);
-/* Runs a unit; *out_err may be NULL. GH_OK to OK, anything else to UNAVAILABLE unless the unit has
-   set its own result in its args. */
+/* The same in the name of another session than the call's (one that is opened just now). */
+enum gh_err gh_identity_audit_session(struct gh_tx *tx, const struct gh_identity_call *call,
+                                      enum gh_audit_event event, enum gh_audit_outcome outcome,
+                                      struct gh_str user_id, struct gh_str session_id,
+                                      struct gh_str metadata);
+/* Runs a unit, writing or only reading. OK, else UNAVAILABLE; a refusal is no failure of a unit:
+   it commits (nothing) and leaves its result in its args. */
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,
                                         void *args);
+enum gh_identity_result gh_identity_read(struct gh_identity_call *call, gh_store_unit *unit,
+                                         void *args);
+/* False: over the quota of `policy`; call->retry_after_s. */
+bool gh_identity_take_quota(struct gh_identity_call *call, const char *policy, struct gh_str key);
 /* An account as it is shown; false: its fields can't be opened. */
 bool gh_account_view_of(const struct gh_identity_call *call, const struct gh_account *account,
                         struct gh_account_view *out_view);
 /* The bits of an account's roles that are configured. */
 gh_roles gh_account_roles(const struct gh_identity_settings *settings,
                           const struct gh_account *account);
+/* A role of theirs needs a second factor, and it is off. */
+bool gh_account_must_enrol(const struct gh_identity_settings *settings,
+                           const struct gh_account *account);
 struct gh_id gh_identity_new_id(const struct gh_identity_call *call);
 /* A random token of 256 bits, base64url, in the arena. */
 struct gh_str gh_identity_new_token(const struct gh_identity_call *call);

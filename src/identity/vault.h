@@ -8,7 +8,7 @@
 #include "crypto/random.h"
 #include "identity/store.h"
 
-struct gh_vault; /* read from all threads; replaced keys are taken up by gh_vault_reload */
+struct gh_vault; /* read from all threads */
 
 /*
  * Loads the keys, making those that are missing. `roots`: the root secret first, then previous
@@ -34,7 +34,9 @@ struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena 
 void gh_vault_index(const struct gh_vault *vault, const char *use, struct gh_str value,
                     uint8_t out[GH_SHA256_BYTES]);
 
-/* Seals and opens key material for the key table (under the root), for keys.h. */
+/* Seals and opens key material for the key table (under the root), for keys.h. `use`: what
+   gh_vault_key_use says of its purpose, by which gh_vault_open finds and rewraps it. */
+const char *gh_vault_key_use(enum gh_key_purpose purpose);
 struct gh_str gh_vault_wrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                             struct gh_str key);
 struct gh_str gh_vault_unwrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,

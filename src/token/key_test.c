@@ -14,7 +14,7 @@ static struct gh_arena arena;
 
 static int open_arena(void **state)
 {
-    gh_arena_init(&arena, 1 << 14, 1 << 22);
+    gh_arena_init(&arena, 1 << 16, 1 << 26);
     return 0;
 }
 

@@ -67,6 +67,8 @@ static void put_request(struct gh_buf *line, const struct gh_exchange *exchange)
     }
     if (request->route)
         put_text(line, GH_STR("route"), request->route->pattern);
+    if (request->signed_in)
+        put_text(line, GH_STR("user"), request->subject.id);
 }
 
 static void put_observed(struct gh_buf *line, const struct gh_request *request)

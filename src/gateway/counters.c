@@ -21,6 +21,19 @@ static enum gh_err define_requests(struct gh_metrics *metrics, gh_metric_id *out
                              GH_STATUS_CLASSES, out_slots);
 }
 
+static enum gh_err define_gate(struct gh_metrics *metrics, gh_metric_id *out_slots)
+{
+    static const struct gh_str RESULTS[GH_GATE_COUNT] = {
+        [GH_GATE_HITS] = GH_STR_INIT("cached"),
+        [GH_GATE_VERIFIED] = GH_STR_INIT("verified"),
+        [GH_GATE_REFUSED] = GH_STR_INIT("refused"),
+    };
+    return gh_metrics_define(metrics, GH_METRIC_COUNTER, "gatehouse_credentials_total",
+                             "Access tokens shown to us: known from the cache, verified afresh, "
+                             "refused.",
+                             "result", RESULTS, GH_GATE_COUNT, out_slots);
+}
+
 enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *out_counters)
 {
     const struct {
@@ -63,5 +76,7 @@ enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *o
         err = define_by_reason(metrics, "gatehouse_observed_total",
                                "Requests that a control in observe mode would have refused.",
                                out_counters->observed);
+    if (err == GH_OK)
+        err = define_gate(metrics, out_counters->gate);
     return err;
 }

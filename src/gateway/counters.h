@@ -8,6 +8,9 @@
 /* 1xx to 5xx, and requests that got no answer. */
 #define GH_STATUS_CLASSES 6
 
+/* What became of the credentials that the gate was shown. */
+enum gh_gate_count { GH_GATE_HITS, GH_GATE_VERIFIED, GH_GATE_REFUSED, GH_GATE_COUNT };
+
 struct gh_counters {
     gh_metric_id connections; /* gauge: open now */
     gh_metric_id connections_total;
@@ -20,6 +23,7 @@ struct gh_counters {
     gh_metric_id bytes_in, bytes_out; /* bodies */
     gh_metric_id csp_reports;
     gh_metric_id tls_failures;
+    gh_metric_id gate[GH_GATE_COUNT];
 };
 
 GH_MUST_USE enum gh_err gh_counters_define(struct gh_metrics *metrics,

@@ -1,81 +1,29 @@
 #include "gateway/exchange.h"
 
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "gateway/access_log.h"
-#include "gateway/builtin_target.h"
-
-/* Exchanges kept for reuse by one worker, with the first block of their arenas. */
-#define FREE_EXCHANGES_MAX 256
-/* First room for a body whose length is not known. */
-#define HELD_BYTES_FIRST 4096
+#include "gateway/exchange_parts.h"
+#include "gateway/exchange_pool.h"
+#include "gateway/service.h"
 
 static const struct gh_upstream_call_events CALL_EVENTS;
-static void give_to_pool(struct gh_exchange *exchange);
 
-/* Writing to the codec may end the exchange. Whoever goes on with it afterwards stands between
-   these two, and its memory stays. */
-static void enter(struct gh_exchange *exchange)
+void gh_exchange_enter(struct gh_exchange *exchange)
 {
     exchange->busy++;
 }
 
-static void leave(struct gh_exchange *exchange)
+void gh_exchange_leave(struct gh_exchange *exchange)
 {
     if (--exchange->busy == 0 && exchange->ended)
-        give_to_pool(exchange);
-}
-
-/* ---- The pool ---- */
-
-static struct gh_exchange *take_from_pool(struct gh_worker *worker)
-{
-    struct gh_exchange *exchange = worker->free_exchanges;
-    if (exchange) {
-        worker->free_exchanges = exchange->next;
-        worker->free_exchange_count--;
-        struct gh_arena arena = exchange->arena;
-        memset(exchange, 0, offsetof(struct gh_exchange, request));
-        exchange->arena = arena;
-        return exchange;
-    }
-    exchange = calloc(1, sizeof(*exchange));
-    if (exchange)
-        gh_arena_init(&exchange->arena, GH_EXCHANGE_ARENA_BLOCK, GH_EXCHANGE_ARENA_BYTES_MAX);
-    return exchange;
-}
-
-static void give_to_pool(struct gh_exchange *exchange)
-{
-    struct gh_worker *worker = exchange->worker;
-    if (worker->free_exchange_count >= FREE_EXCHANGES_MAX) {
-        gh_arena_done(&exchange->arena);
-        free(exchange);
-        return;
-    }
-    gh_arena_reset(&exchange->arena);
-    exchange->next = worker->free_exchanges;
-    worker->free_exchanges = exchange;
-    worker->free_exchange_count++;
-}
-
-void gh_exchange_pool_free(struct gh_worker *worker)
-{
-    while (worker->free_exchanges) {
-        struct gh_exchange *exchange = worker->free_exchanges;
-        worker->free_exchanges = exchange->next;
-        gh_arena_done(&exchange->arena);
-        free(exchange);
-    }
-    worker->free_exchange_count = 0;
+        gh_exchange_pool_give(exchange->worker, exchange);
 }
 
 struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec *codec,
                                       gh_stream_id stream, const struct gh_exchange_port *port,
                                       void *owner, const struct gh_peer *peer)
 {
-    struct gh_exchange *exchange = take_from_pool(worker);
+    struct gh_exchange *exchange = gh_exchange_pool_take(worker);
     if (!exchange)
         return NULL;
     exchange->worker = worker;
@@ -93,6 +41,10 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
     request->arena = &exchange->arena;
     request->peer = peer;
     request->limits = worker->shared->limits;
+    if (worker->gate && exchange->pin->gate) {
+        request->gate = worker->gate;
+        request->gate_rules = &exchange->pin->gate->rules;
+    }
     request->date = gh_worker_date(worker);
     gh_worker_random(worker, request->random);
     return exchange;
@@ -100,8 +52,12 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
 
 /* ---- Answers ---- */
 
-static void abort_call(struct gh_exchange *exchange)
+void gh_exchange_abandon(struct gh_exchange *exchange)
 {
+    exchange->body_asked = false;
+    if (exchange->service)
+        gh_service_forget(exchange->service);
+    exchange->service = NULL;
     if (!exchange->call_active)
         return;
     exchange->call_active = false;
@@ -111,7 +67,7 @@ static void abort_call(struct gh_exchange *exchange)
 /* The stream must not look complete; the codec sees to that. */
 static void break_off(struct gh_exchange *exchange)
 {
-    abort_call(exchange);
+    gh_exchange_abandon(exchange);
     exchange->answer_half = GH_ANSWER_FAILED;
     exchange->codec->ops->reset(exchange->codec, exchange->stream);
 }
@@ -126,8 +82,7 @@ static void finish_answer_head(struct gh_exchange *exchange)
     exchange->status = answer->status;
 }
 
-/* Sends request->reply. */
-static void answer_from_reply(struct gh_exchange *exchange)
+void gh_exchange_answer(struct gh_exchange *exchange)
 {
     bool replaced;
     exchange->start_wanted = false;
@@ -155,9 +110,9 @@ void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum 
         break_off(exchange);
         return;
     }
-    abort_call(exchange);
+    gh_exchange_abandon(exchange);
     gh_policy_refuse(&exchange->request, stage, reason);
-    answer_from_reply(exchange);
+    gh_exchange_answer(exchange);
 }
 
 /* ---- Towards the upstream ---- */
@@ -202,52 +157,21 @@ static void end_body(struct gh_exchange *exchange)
     gh_upstream_call_end(&exchange->call);
 }
 
-/* Room for `more` bytes, all of the body at once when its length is known. */
-static bool grow_held(struct gh_exchange *exchange, size_t more)
+/* The whole body is here: one write carries it with its head, and a retry can repeat it. */
+static bool join_body(struct gh_exchange *exchange, struct gh_str *head)
 {
-    const struct gh_request_head *head = exchange->request.head;
-    size_t need = exchange->held_len + more;
-    if (need <= exchange->held_cap)
-        return true;
-    size_t cap = exchange->held_cap ? exchange->held_cap * 2 : HELD_BYTES_FIRST;
-    if (head->body == GH_BODY_LENGTH && head->content_length < GH_EXCHANGE_HELD_BYTES_MAX)
-        cap = (size_t)head->content_length;
-    if (cap < need)
-        cap = need;
-    char *memory = gh_arena_alloc(&exchange->arena, cap);
-    if (!memory)
+    struct gh_held_body *held = &exchange->held;
+    size_t unpaid = held->unpaid;
+    struct gh_str joined = gh_held_body_join(held, &exchange->arena, *head);
+    if (!joined.ptr)
         return false;
-    if (exchange->held_len)
-        memcpy(memory, exchange->held, exchange->held_len);
-    exchange->held = memory;
-    exchange->held_cap = cap;
+    *head = joined;
+    held->len = held->unpaid = 0;
+    pay_back(exchange, unpaid);
     return true;
 }
 
-static bool hold(struct gh_exchange *exchange, struct gh_str bytes)
-{
-    if (bytes.len > GH_EXCHANGE_HELD_BYTES_MAX - exchange->held_len ||
-        !grow_held(exchange, bytes.len))
-        return false;
-    memcpy(exchange->held + exchange->held_len, bytes.ptr, bytes.len);
-    exchange->held_len += bytes.len;
-    return true;
-}
-
-/* The whole request is here: one write carries it, and a retry can repeat it. */
-static bool join_head_and_body(struct gh_exchange *exchange, struct gh_str *head)
-{
-    char *joined = gh_arena_alloc(&exchange->arena, head->len + exchange->held_len);
-    if (!joined)
-        return false;
-    memcpy(joined, head->ptr, head->len);
-    if (exchange->held_len)
-        memcpy(joined + head->len, exchange->held, exchange->held_len);
-    *head = gh_str_of(joined, head->len + exchange->held_len);
-    return true;
-}
-
-static void start_call(struct gh_exchange *exchange)
+void gh_exchange_start_call(struct gh_exchange *exchange)
 {
     struct gh_request *request = &exchange->request;
     struct gh_request_head *head = request->head;
@@ -256,17 +180,12 @@ static void start_call(struct gh_exchange *exchange)
     exchange->start_wanted = false;
     if (complete) {
         head->body = GH_BODY_LENGTH;
-        head->content_length = exchange->held_len;
+        head->content_length = exchange->held.len;
     }
     struct gh_str bytes = gh_policy_write_upstream_head(request);
-    if (!bytes.ptr || (complete && !join_head_and_body(exchange, &bytes))) {
+    if (!bytes.ptr || (complete && !join_body(exchange, &bytes))) {
         gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
         return;
-    }
-    if (complete) {
-        size_t held = exchange->held_len;
-        exchange->held_len = 0;
-        pay_back(exchange, held);
     }
     struct gh_upstream_request call_request = {
         .head = bytes,
@@ -289,9 +208,9 @@ static void on_call_ready(struct gh_upstream_call *call)
     exchange->call_ready = true;
     if (!call->request.has_body)
         return;
-    if (exchange->held_len) {
-        struct gh_str held = gh_str_of(exchange->held, exchange->held_len);
-        exchange->held_len = 0;
+    if (exchange->held.len) {
+        struct gh_str held = gh_held_body_str(&exchange->held);
+        exchange->held.len = exchange->held.unpaid = 0;
         send_body(exchange, held);
     }
     if (exchange->call_active && exchange->request_half == GH_REQUEST_COMPLETE)
@@ -312,7 +231,7 @@ static void on_call_drain(struct gh_upstream_call *call)
 
 /* ---- From the upstream ---- */
 
-static void want_turn(struct gh_exchange *exchange)
+void gh_exchange_want_turn(struct gh_exchange *exchange)
 {
     if (exchange->turn_wanted)
         return;
@@ -334,8 +253,8 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
     if (replaced) {
         exchange->reason = exchange->request.verdict.reason;
         exchange->stage = exchange->request.stage;
-        abort_call(exchange);
-        answer_from_reply(exchange);
+        gh_exchange_abandon(exchange);
+        gh_exchange_answer(exchange);
         return;
     }
     if (head->status == 101)
@@ -344,13 +263,13 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
     if (exchange->answer.tunnel)
         gh_exchange_turn(exchange);
     else
-        want_turn(exchange);
+        gh_exchange_want_turn(exchange);
 }
 
 /* The held head, with what there is of the body. May end the exchange. */
 static void write_held_head(struct gh_exchange *exchange, struct gh_str first, bool is_last)
 {
-    enter(exchange);
+    gh_exchange_enter(exchange);
     finish_answer_head(exchange);
     exchange->answer_half = is_last ? GH_ANSWER_DONE : GH_ANSWER_STREAMING;
     if (exchange->answer.tunnel) {
@@ -363,7 +282,7 @@ static void write_held_head(struct gh_exchange *exchange, struct gh_str first, b
         exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
                                          first, is_last);
     }
-    leave(exchange);
+    gh_exchange_leave(exchange);
 }
 
 static void pass_tunnel_bytes(struct gh_exchange *exchange, struct gh_str bytes, bool is_last)
@@ -393,7 +312,7 @@ static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, boo
         exchange->call_active = false;
     else if (bytes.len == 0)
         return;
-    enter(exchange);
+    gh_exchange_enter(exchange);
     if (exchange->tunnel)
         pass_tunnel_bytes(exchange, bytes, is_last);
     else
@@ -404,7 +323,7 @@ static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, boo
         exchange->call_paused = true;
         gh_upstream_call_pause(call);
     }
-    leave(exchange);
+    gh_exchange_leave(exchange);
 }
 
 static enum gh_reason reason_of_failure(enum gh_upstream_failure failure)
@@ -452,57 +371,46 @@ static const struct gh_upstream_call_events CALL_EVENTS = {
 
 /* ---- From the client ---- */
 
-static void hand_over(struct gh_exchange *exchange)
-{
-    struct gh_request *request = &exchange->request;
-    if (request->target != GH_TARGET_UPSTREAM) {
-        gh_builtin_target_answer(exchange->worker, request);
-        exchange->reason = GH_REASON_BUILT_IN;
-        answer_from_reply(exchange);
-        return;
-    }
-    if (request->head->body == GH_BODY_NONE) {
-        start_call(exchange);
-        return;
-    }
-    exchange->start_wanted = true;
-    want_turn(exchange);
-    if (request->head->expect_continue) {
-        exchange->continue_owed = false;
-        exchange->codec->ops->write_continue(exchange->codec, exchange->stream);
-    }
-}
-
 void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head)
 {
-    struct gh_request *request = &exchange->request;
-    request->head = head;
-    request->now_ms = gh_loop_now_ms(exchange->worker->loop);
-    request->draining = exchange->worker->draining;
+    exchange->request.head = head;
+    exchange->request.draining = exchange->worker->draining;
     exchange->continue_owed = head->expect_continue;
-    struct gh_verdict verdict = gh_policy_run(request);
-    exchange->stage = request->stage;
-    exchange->reason = verdict.reason;
-    GH_ASSERT(verdict.kind == GH_VERDICT_NEXT || verdict.kind == GH_VERDICT_RESPOND);
-    if (verdict.kind == GH_VERDICT_RESPOND) {
-        /* A Host that can be read two ways is as bad as a length that can. */
-        exchange->close_after |= verdict.reason == GH_REASON_HOST_MALFORMED;
-        answer_from_reply(exchange);
-        return;
-    }
-    exchange->reason = GH_REASON_UNDECIDED;
-    hand_over(exchange);
+    gh_exchange_run_stages(exchange);
+}
+
+/* Keeps bytes until the upstream, or a stage, takes them. */
+static void hold(struct gh_exchange *exchange, struct gh_str bytes)
+{
+    const struct gh_request *request = &exchange->request;
+    struct gh_held_body *held = &exchange->held;
+    bool asked = exchange->body_asked;
+    size_t max = asked ? request->ask_body_max : GH_EXCHANGE_HELD_BYTES_MAX;
+    size_t expected = 0;
+    if (request->head->body == GH_BODY_LENGTH && request->head->content_length <= max)
+        expected = (size_t)request->head->content_length;
+    enum gh_hold result = GH_HOLD_NO_MEMORY;
+    if (asked) /* it is ours now; what bounds it is not the codec */
+        exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
+    if (bytes.len <= max - held->len)
+        result = gh_held_body_add(held, &exchange->arena, bytes, expected, max);
+    if (result != GH_HOLD_OK)
+        gh_exchange_refuse_for_now(exchange);
+    else if (!asked)
+        held->unpaid += bytes.len;
 }
 
 void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
 {
+    const struct gh_request *request = &exchange->request;
     exchange->body_bytes_in += bytes.len;
-    bool wanted = exchange->start_wanted || exchange->call_active;
+    bool wanted = exchange->start_wanted || exchange->call_active || exchange->body_asked;
     if (exchange->request_half != GH_REQUEST_READING || !wanted) {
         exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
         return;
     }
-    if (exchange->body_bytes_in > exchange->request.body_bytes_max) {
+    if (exchange->body_bytes_in > request->body_bytes_max ||
+        (exchange->body_asked && exchange->body_bytes_in > request->ask_body_max)) {
         exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
         exchange->request_half = GH_REQUEST_DROPPED;
         gh_exchange_refuse(exchange, GH_STAGE_SIZE, GH_REASON_BODY_TOO_LARGE);
@@ -510,8 +418,8 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
     }
     if (exchange->call_ready)
         send_body(exchange, bytes);
-    else if (!hold(exchange, bytes))
-        gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
+    else
+        hold(exchange, bytes);
 }
 
 void gh_exchange_body_end(struct gh_exchange *exchange)
@@ -519,10 +427,16 @@ void gh_exchange_body_end(struct gh_exchange *exchange)
     if (exchange->request_half != GH_REQUEST_READING)
         return;
     exchange->request_half = GH_REQUEST_COMPLETE;
-    if (exchange->start_wanted)
-        start_call(exchange);
-    else if (exchange->call_active && exchange->call_ready && exchange->call.request.has_body)
+    if (exchange->body_asked) {
+        exchange->body_asked = false;
+        exchange->request.body = gh_held_body_str(&exchange->held);
+        exchange->request.body_known = true;
+        gh_exchange_run_stages(exchange);
+    } else if (exchange->start_wanted) {
+        gh_exchange_start_call(exchange);
+    } else if (exchange->call_active && exchange->call_ready && exchange->call.request.has_body) {
         end_body(exchange);
+    }
 }
 
 void gh_exchange_read_error(struct gh_exchange *exchange, enum gh_http_error error)
@@ -536,7 +450,7 @@ void gh_exchange_turn(struct gh_exchange *exchange)
 {
     exchange->turn_wanted = false;
     if (exchange->start_wanted)
-        start_call(exchange);
+        gh_exchange_start_call(exchange);
     else if (exchange->answer_half == GH_ANSWER_HELD)
         write_held_head(exchange, GH_STR(""), false);
 }
@@ -557,7 +471,8 @@ bool gh_exchange_tunnel_in(struct gh_exchange *exchange, struct gh_str bytes)
 
 void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
 {
-    abort_call(exchange);
+    gh_exchange_abandon(exchange);
+    gh_held_body_release(&exchange->held);
     if (client_gone && exchange->answer_half != GH_ANSWER_DONE &&
         exchange->reason == GH_REASON_UNDECIDED)
         exchange->reason = GH_REASON_CLIENT_GONE;
@@ -565,5 +480,5 @@ void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
     gh_worker_unpin(exchange->worker, exchange->pin);
     exchange->ended = true;
     if (exchange->busy == 0)
-        give_to_pool(exchange);
+        gh_exchange_pool_give(exchange->worker, exchange);
 }

@@ -12,16 +12,24 @@
  *                 HELD: the upstream's head is known, not yet written (its first body bytes may
  *                 come in the same turn and leave with it)
  *               any -> FAILED                  broken off; the stream must not look complete
+ *
+ * Between the two it may be parked: until the whole body is here because a stage asked for it
+ * (body_asked), or until the identity service has answered (service).
  */
 #ifndef GH_GATEWAY_EXCHANGE_H
 #define GH_GATEWAY_EXCHANGE_H
 
+#include "gateway/held_body.h"
 #include "gateway/worker.h"
 #include "http/h1_codec.h"
 #include "policy/route.h"
+#include "policy/service_call.h"
 #include "upstream/upstream.h"
 
-/* Memory of one request at the most: head, held body, the upstream's head, the answer's head. */
+struct gh_service_job;
+
+/* Memory of one request at the most: head, held body, the upstream's head, the answer's head. A
+   body that a stage asks for, and the answer of a service, come on top. */
 #define GH_EXCHANGE_ARENA_BYTES_MAX (2u * 1024 * 1024)
 #define GH_EXCHANGE_ARENA_BLOCK     (12u * 1024)
 /* Body bytes kept until the upstream takes them; a body that is complete by then is sent with its
@@ -71,6 +79,7 @@ struct gh_exchange {
     bool call_active;   /* started and not over */
     bool call_ready;    /* takes body bytes */
     bool call_paused;   /* the client is slower than the upstream */
+    bool body_asked;    /* a stage waits for the whole body */
     bool start_wanted;  /* the call starts at the end of this turn, or when the body is complete */
     bool continue_owed; /* the client waits for "100 Continue" */
     bool tunnel;
@@ -78,9 +87,9 @@ struct gh_exchange {
     bool turn_wanted;
     bool ended;    /* over; its memory goes back when nobody works with it any more */
     unsigned busy; /* calls of ours that are under way */
-    char *held;    /* in the arena: body bytes not yet taken by the upstream */
-    size_t held_len, held_cap;
+    struct gh_held_body held;
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
+    struct gh_service_job *service; /* on its way; NULL: none */
 
     struct gh_answer_head answer;
     unsigned status;       /* 0: no answer was written */
@@ -103,6 +112,9 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes);
 void gh_exchange_body_end(struct gh_exchange *exchange);
 void gh_exchange_read_error(struct gh_exchange *exchange, enum gh_http_error error);
 
+/* The identity service has answered; `reply` is borrowed. */
+void gh_exchange_service_done(struct gh_exchange *exchange, const struct gh_reply *reply);
+
 /* What was put off to the end of the turn: starting the call, writing a held head. */
 void gh_exchange_turn(struct gh_exchange *exchange);
 /* The client takes output again. */
@@ -121,7 +133,4 @@ void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum 
  * the memory goes back to the pool. `client_gone`: the connection died under it.
  */
 void gh_exchange_end(struct gh_exchange *exchange, bool client_gone);
-/* Frees the worker's pool. */
-void gh_exchange_pool_free(struct gh_worker *worker);
-
 #endif

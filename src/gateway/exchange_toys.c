@@ -11,12 +11,12 @@
 
 #include "gateway/access_log.h"
 #include "gateway/builtin_target.h"
+#include "gateway/service_call_fill.h"
 
 /* ---- The toys ---- */
 
 struct gh_toys gh_toys;
 static char trace_text[4096];
-static struct gh_shared shared;
 static struct gh_snapshot snapshot;
 static struct gh_upstream_group *groups[1];
 static struct gh_pin pin = {.snapshot = &snapshot, .users = 1};
@@ -60,6 +60,17 @@ struct gh_str gh_worker_date(struct gh_worker *w)
 {
     (void)w;
     return GH_STR("now");
+}
+
+void gh_worker_service_call_gone(struct gh_worker *w)
+{
+    w->service_calls--;
+    trace("back ");
+}
+
+uint64_t gh_wall_now_us(void)
+{
+    return 1700000000000000;
 }
 
 uint64_t gh_loop_now_ms(const struct gh_loop *loop)
@@ -106,6 +117,13 @@ struct gh_verdict gh_policy_run(struct gh_request *request)
 {
     request->target = gh_toys.target;
     request->body_bytes_max = 100;
+    if (gh_toys.ask_body_max && !request->body_known) {
+        request->ask = GH_ASK_BODY;
+        request->ask_body_max = gh_toys.ask_body_max;
+        return (struct gh_verdict){GH_VERDICT_ASK, GH_REASON_UNDECIDED};
+    }
+    if (request->body_known)
+        trace("seen:%.*s ", GH_STR_ARG(request->body));
     if (gh_toys.verdict.kind == GH_VERDICT_RESPOND)
         request->reply.status = 403;
     return gh_toys.verdict;
@@ -122,8 +140,12 @@ void gh_policy_refuse(struct gh_request *request, enum gh_stage stage, enum gh_r
     (void)stage;
     request->reply.status = reason == GH_REASON_BODY_TOO_LARGE ? 413
                             : reason == GH_REASON_MALFORMED    ? 400
+                            : reason == GH_REASON_OVERLOADED   ? 503
                                                                : 502;
     request->reply.body = GH_STR("problem");
+    request->reply.field_count = 1;
+    request->reply.fields[0] =
+        (struct gh_field){.name = GH_STR("Retry-After"), .value = GH_STR("5")};
 }
 
 struct gh_str gh_policy_write_upstream_head(const struct gh_request *request)
@@ -195,6 +217,93 @@ void gh_upstream_call_abort(struct gh_upstream_call *c)
     (void)c;
     trace("abort ");
 }
+
+/* ---- The service's surroundings ---- */
+
+enum gh_err gh_lane_post(struct gh_lane *lane, void (*fn)(void *arg), void *arg)
+{
+    (void)lane;
+    if (gh_toys.lane_is_full)
+        return GH_ERR_FULL;
+    gh_toys.lane[gh_toys.lane_count++] = (struct gh_toys_job){fn, arg};
+    trace("%s ", lane == gh_toys.shared.service->lanes[GH_SERVICE_HASH] ? "hash" : "data");
+    return GH_OK;
+}
+
+enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
+{
+    (void)loop;
+    if (gh_toys.loop_full_times) {
+        gh_toys.loop_full_times--;
+        return GH_ERR_FULL;
+    }
+    gh_toys.loop[gh_toys.loop_count++] = (struct gh_toys_job){fn, arg};
+    return GH_OK;
+}
+
+static void run_jobs(struct gh_toys_job *jobs, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        jobs[i].fn(jobs[i].arg);
+    *count = 0;
+}
+
+void gh_toys_run_lane(void)
+{
+    run_jobs(gh_toys.lane, &gh_toys.lane_count);
+}
+
+void gh_toys_run_loop(void)
+{
+    run_jobs(gh_toys.loop, &gh_toys.loop_count);
+}
+
+size_t gh_toys_pin_users(void)
+{
+    return pin.users;
+}
+
+enum gh_err gh_service_call_fill(struct gh_service_call *call, const struct gh_request *request,
+                                 const struct gh_snapshot *s)
+{
+    (void)s;
+    if (gh_toys.fill_fails)
+        return GH_ERR_MEMORY;
+    call->body = gh_arena_dup(&call->arena, request->body.ptr ? request->body : GH_STR(""));
+    return GH_OK;
+}
+
+enum gh_err gh_service_reply_copy(struct gh_request *request, const struct gh_reply *reply)
+{
+    if (gh_toys.copy_fails)
+        return GH_ERR_MEMORY;
+    request->reply.status = reply->status;
+    request->reply.field_count = 0;
+    request->reply.body = gh_arena_dup(request->arena, reply->body);
+    return GH_OK;
+}
+
+static void toy_handle(void *context, struct gh_service_call *c)
+{
+    (void)context;
+    trace("handle:%.*s ", GH_STR_ARG(c->body));
+    c->reply.status = 201;
+    c->reply.body = gh_arena_dup(&c->arena, GH_STR("answer"));
+}
+
+static bool toy_hashes(void *context, size_t endpoint)
+{
+    (void)context;
+    return endpoint == 1;
+}
+
+static char hash_lane, data_lane; /* told apart by their addresses only */
+static struct gh_service service = {
+    .options.port = {NULL, toy_handle, toy_hashes},
+    .lanes = {(struct gh_lane *)&hash_lane, (struct gh_lane *)&data_lane},
+};
+
+/* ---- The codec and its connection ---- */
 
 static void toy_continue(struct gh_codec *codec, gh_stream_id stream)
 {
@@ -281,13 +390,14 @@ static struct gh_peer peer;
 
 struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body)
 {
-    memset(&gh_toys.worker, 0, sizeof(gh_toys.worker));
-    gh_toys.worker.shared = &shared;
+    memset(&gh_toys, 0, sizeof(gh_toys));
+    gh_toys.shared.held_bodies.max = 1000;
+    gh_toys.shared.service = &service;
+    gh_toys.worker.shared = &gh_toys.shared;
     snapshot.groups = groups;
     trace_text[0] = '\0';
     gh_toys.verdict = (struct gh_verdict){GH_VERDICT_NEXT, GH_REASON_UNDECIDED};
     gh_toys.target = GH_TARGET_UPSTREAM;
-    gh_toys.policy_replaces = gh_toys.upstream_is_full = gh_toys.client_is_full = false;
     gh_toys.ready_at_start = true;
     gh_toys.head = (struct gh_request_head){.method = method, .body = body};
     struct gh_exchange *exchange =
@@ -300,7 +410,8 @@ void gh_toys_end(struct gh_exchange *exchange, bool client_gone)
 {
     gh_exchange_end(exchange, client_gone);
     gh_exchange_pool_free(&gh_toys.worker);
-    assert_int_equal(pin.users, 1);
+    assert_int_equal(pin.users, 1 + gh_toys.worker.service_calls);
+    assert_int_equal(gh_toys.shared.held_bodies.taken, 0);
 }
 
 struct gh_exchange *gh_toys_begin_get(void)

@@ -31,6 +31,11 @@ struct adopt_job {
     int fds[LISTENS_MAX];         /* by listen of the snapshot; -1: it listens there already */
 };
 
+struct gate_job {
+    struct gh_worker *worker;
+    struct gh_gate_version *version; /* a reference */
+};
+
 struct drain_job {
     struct gh_worker *worker;
     uint64_t deadline_ms;
@@ -80,6 +85,17 @@ static void adopt(void *arg)
             gh_log_message(worker->log, GH_LOG_ERROR, "worker %u can't listen on %.*s",
                            worker->index, GH_STR_ARG(settings->text));
         }
+    }
+    free(job);
+}
+
+static void adopt_gate(void *arg)
+{
+    struct gate_job *job = arg;
+    if (gh_worker_adopt_gate(job->worker, job->version) != GH_OK) {
+        gh_log_message(job->worker->log, GH_LOG_ERROR, "worker %u keeps the old keys: %s",
+                       job->worker->index, gh_err_text(GH_ERR_MEMORY));
+        gh_gate_version_unref(job->version);
     }
     free(job);
 }
@@ -229,13 +245,41 @@ enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snaps
     return GH_OK;
 }
 
+void gh_server_set_gate_rules(struct gh_server *server, struct gh_gate_version *version)
+{
+    for (unsigned w = 0; w < server->options.worker_count; w++) {
+        struct gate_job *job = calloc(1, sizeof(*job));
+        GH_ASSERT(job); /* 16 bytes */
+        *job = (struct gate_job){&server->workers[w].worker, version};
+        gh_gate_version_ref(version);
+        if (!server->workers[w].started) {
+            adopt_gate(job);
+            continue;
+        }
+        enum gh_err err;
+        while ((err = gh_loop_post(job->worker->loop, adopt_gate, job)) == GH_ERR_FULL)
+            usleep(1000);
+        if (err != GH_OK) { /* it has drained already */
+            gh_gate_version_unref(version);
+            free(job);
+        }
+    }
+    gh_gate_version_unref(version);
+}
+
 static enum gh_err open_shared(struct gh_server *server)
 {
     const struct gh_server_options *options = &server->options;
     server->shared.metrics = options->metrics;
     server->shared.limits = options->limits;
     server->shared.connections_max = options->connections_max / options->worker_count;
+    server->shared.revocations = options->revocations;
+    server->shared.hash_key = options->hash_key;
+    server->shared.held_bodies.max =
+        options->held_body_bytes_max ? options->held_body_bytes_max : GH_BODY_BUDGET_BYTES_DEFAULT;
     enum gh_err err = gh_counters_define(options->metrics, &server->shared.counters);
+    if (err == GH_OK && options->service)
+        err = gh_service_open(options->service, options->metrics, &server->shared.service);
     if (err == GH_OK)
         err = gh_client_count_open(options->hash_key, &server->shared.clients);
     return err;
@@ -275,6 +319,9 @@ enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_sn
 
 enum gh_err gh_server_start(struct gh_server *server)
 {
+    enum gh_err err = server->shared.service ? gh_service_start(server->shared.service) : GH_OK;
+    if (err != GH_OK)
+        return err;
     for (unsigned w = 0; w < server->options.worker_count; w++) {
         struct gh_server_worker *worker = &server->workers[w];
         if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
@@ -320,6 +367,7 @@ void gh_server_close(struct gh_server *server)
     }
     if (server->snapshot)
         gh_snapshot_unref(server->snapshot);
+    gh_service_close(server->shared.service); /* its calls are all back */
     gh_client_count_close(server->shared.clients);
     free(server->workers);
     free(server);

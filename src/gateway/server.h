@@ -6,6 +6,7 @@
 #ifndef GH_GATEWAY_SERVER_H
 #define GH_GATEWAY_SERVER_H
 
+#include "gateway/service.h"
 #include "gateway/worker.h"
 
 struct gh_server;
@@ -16,7 +17,11 @@ struct gh_server_options {
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
     struct gh_hash_key hash_key;
-    uint64_t connections_max;      /* of the process */
+    uint64_t connections_max;   /* of the process */
+    size_t held_body_bytes_max; /* bodies held for stages, in all; 0: 64 MiB */
+    /* Both NULL: identity is off. Revocations outlive the server, the options are copied. */
+    const struct gh_service_options *service;
+    const struct gh_revocations *revocations;
     struct gh_loop *control;       /* the loop of the calling thread */
     void (*on_ended)(void *owner); /* on the control loop, when the last worker has ended */
     void *owner;
@@ -29,7 +34,7 @@ struct gh_server_options {
 GH_MUST_USE enum gh_err gh_server_open(const struct gh_server_options *options,
                                        struct gh_snapshot *snapshot, struct gh_arena *arena,
                                        struct gh_server **out_server, struct gh_str *out_message);
-/* Starts the worker threads. */
+/* Starts the lanes and the worker threads. */
 GH_MUST_USE enum gh_err gh_server_start(struct gh_server *server);
 
 /*
@@ -38,6 +43,12 @@ GH_MUST_USE enum gh_err gh_server_start(struct gh_server *server);
  */
 GH_MUST_USE enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snapshot,
                                          struct gh_arena *arena, struct gh_str *out_message);
+/*
+ * Makes `version` (a reference is taken over) what new requests' tokens are judged by, on all
+ * workers. From any thread once the server is started, before that from the control thread. The
+ * server is not to be closed meanwhile.
+ */
+void gh_server_set_gate_rules(struct gh_server *server, struct gh_gate_version *version);
 /* Stops accepting, lets requests finish until `deadline_ms` of the control loop's clock (all loops
    read the same), then cuts; on_ended follows. */
 void gh_server_drain(struct gh_server *server, uint64_t deadline_ms);

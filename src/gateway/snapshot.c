@@ -33,6 +33,8 @@ void gh_snapshot_unref(struct gh_snapshot *snapshot)
         if (snapshot->listens[i].tls)
             gh_tls_server_unref(snapshot->listens[i].tls);
     }
+    if (snapshot->gate)
+        gh_gate_version_unref(snapshot->gate);
     gh_arena_done(&snapshot->arena);
     free(snapshot);
 }

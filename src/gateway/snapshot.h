@@ -7,9 +7,12 @@
 
 #include <stdatomic.h>
 
+#include "gateway/gate_version.h"
 #include "net/stream.h"
 #include "policy/settings.h"
 #include "upstream/upstream.h"
+
+struct gh_identity_settings;
 
 /* How much of a client's address the access log shows. */
 enum gh_log_client { GH_LOG_CLIENT_PREFIX, GH_LOG_CLIENT_FULL, GH_LOG_CLIENT_NONE };
@@ -33,6 +36,12 @@ struct gh_snapshot {
     struct gh_listen_settings *listens;
     size_t listen_count;
     enum gh_log_client log_client;
+    /* Of identity, lent to each call of the service; NULL: identity is off. */
+    const struct gh_identity_settings *identity;
+    bool plain_cookies; /* as in the policy's gh_policy_identity */
+    /* What tokens are judged by from its first request on (a reference); NULL: as until now. Needed
+       where the roles change, whose bits policy and rules must read alike. */
+    struct gh_gate_version *gate;
     uint64_t generation; /* 1, 2, ... by loads */
 };
 

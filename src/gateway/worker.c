@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 #include "gateway/accept.h"
+#include "gateway/exchange_pool.h"
+#include "gateway/session_watch.h"
 
 static void on_turn(void *arg)
 {
@@ -14,6 +16,15 @@ static void on_turn(void *arg)
     if (worker->turn_list)
         gh_connection_turn_all(worker);
     gh_log_flush(worker->log);
+}
+
+static enum gh_err open_gate(struct gh_worker *worker)
+{
+    const struct gh_shared *shared = worker->shared;
+    if (!shared->revocations)
+        return GH_OK;
+    worker->gate = gh_gate_new(shared->revocations, shared->hash_key);
+    return worker->gate ? GH_OK : GH_ERR_MEMORY;
 }
 
 enum gh_err gh_worker_open(struct gh_worker *worker, unsigned index, struct gh_shared *shared,
@@ -25,41 +36,73 @@ enum gh_err gh_worker_open(struct gh_worker *worker, unsigned index, struct gh_s
         return err;
     err = gh_log_ring_open(log, &worker->log);
     if (err == GH_OK)
+        err = open_gate(worker);
+    if (err == GH_OK)
         err = gh_upstreams_open(worker->loop, index, &worker->upstreams);
     if (err != GH_OK) {
+        if (worker->gate)
+            gh_gate_free(worker->gate);
         gh_loop_stop(worker->loop);
         gh_loop_run(worker->loop);
         gh_loop_close(worker->loop);
         return err;
     }
     gh_loop_on_turn(worker->loop, on_turn, worker);
+    if (worker->gate)
+        gh_session_watch_start(worker);
     return GH_OK;
 }
 
 void gh_worker_close(struct gh_worker *worker)
 {
-    GH_ASSERT(worker->connections == NULL);
+    GH_ASSERT(worker->connections == NULL && worker->service_calls == 0);
     if (worker->pin)
         gh_worker_unpin(worker, worker->pin);
     worker->pin = NULL;
     gh_exchange_pool_free(worker);
+    if (worker->gate)
+        gh_gate_free(worker->gate);
     gh_loop_close(worker->loop);
 }
 
 /* ---- Snapshots ---- */
 
-enum gh_err gh_worker_adopt(struct gh_worker *worker, struct gh_snapshot *snapshot)
+/* Takes over both references. */
+static enum gh_err change_pin(struct gh_worker *worker, struct gh_snapshot *snapshot,
+                              struct gh_gate_version *gate)
 {
     struct gh_pin *pin = calloc(1, sizeof(*pin));
     if (!pin)
         return GH_ERR_MEMORY;
-    pin->snapshot = snapshot;
-    pin->users = 1;
+    *pin = (struct gh_pin){.snapshot = snapshot, .gate = gate, .users = 1};
     struct gh_pin *old = worker->pin;
     worker->pin = pin;
     if (old)
         gh_worker_unpin(worker, old);
     return GH_OK;
+}
+
+enum gh_err gh_worker_adopt(struct gh_worker *worker, struct gh_snapshot *snapshot)
+{
+    struct gh_gate_version *gate = snapshot->gate;
+    if (!gate && worker->pin)
+        gate = worker->pin->gate;
+    if (gate)
+        gh_gate_version_ref(gate);
+    enum gh_err err = change_pin(worker, snapshot, gate);
+    if (err != GH_OK && gate)
+        gh_gate_version_unref(gate);
+    return err;
+}
+
+enum gh_err gh_worker_adopt_gate(struct gh_worker *worker, struct gh_gate_version *version)
+{
+    struct gh_snapshot *snapshot = worker->pin->snapshot;
+    gh_snapshot_ref(snapshot);
+    enum gh_err err = change_pin(worker, snapshot, version);
+    if (err != GH_OK)
+        gh_snapshot_unref(snapshot);
+    return err;
 }
 
 struct gh_pin *gh_worker_pin(struct gh_worker *worker)
@@ -74,6 +117,8 @@ void gh_worker_unpin(struct gh_worker *worker, struct gh_pin *pin)
     if (--pin->users)
         return;
     gh_snapshot_unref(pin->snapshot);
+    if (pin->gate)
+        gh_gate_version_unref(pin->gate);
     free(pin);
     if (worker->upstreams)
         gh_upstreams_sweep(worker->upstreams);
@@ -150,11 +195,12 @@ void gh_listen_slot_release(struct gh_listen_slot *slot)
 
 static void end_if_drained(struct gh_worker *worker)
 {
-    if (!worker->draining || worker->connections || !worker->on_drained)
+    if (!worker->draining || worker->connections || worker->service_calls || !worker->on_drained)
         return;
     void (*on_drained)(struct gh_worker *) = worker->on_drained;
     worker->on_drained = NULL;
     gh_timer_stop(worker->loop, &worker->drain_timer);
+    gh_timer_stop(worker->loop, &worker->session_timer);
     on_drained(worker);
 }
 
@@ -189,6 +235,13 @@ void gh_worker_connection_gone(struct gh_worker *worker)
 {
     GH_ASSERT(worker->connection_count > 0);
     worker->connection_count--;
+    end_if_drained(worker);
+}
+
+void gh_worker_service_call_gone(struct gh_worker *worker)
+{
+    GH_ASSERT(worker->service_calls > 0);
+    worker->service_calls--;
     end_if_drained(worker);
 }
 

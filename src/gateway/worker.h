@@ -5,6 +5,7 @@
 #ifndef GH_GATEWAY_WORKER_H
 #define GH_GATEWAY_WORKER_H
 
+#include "gateway/body_budget.h"
 #include "gateway/client_count.h"
 #include "gateway/counters.h"
 #include "gateway/snapshot.h"
@@ -13,6 +14,7 @@
 
 struct gh_connection;
 struct gh_exchange;
+struct gh_service;
 
 /* What all workers share; owned by the server. */
 struct gh_shared {
@@ -21,12 +23,19 @@ struct gh_shared {
     struct gh_limit_table *limits;
     struct gh_client_count *clients;
     uint64_t connections_max; /* of each worker */
+    struct gh_body_budget held_bodies;
+    struct gh_hash_key hash_key;
+    /* Both NULL: identity is off. */
+    struct gh_service *service;
+    const struct gh_revocations *revocations;
 };
 
-/* A snapshot as one worker uses it: requests count here without touching shared memory. */
+/* A snapshot and the rules of tokens as one worker uses them: requests count here without touching
+   shared memory, and see one pair of them from beginning to end. */
 struct gh_pin {
     struct gh_snapshot *snapshot;
-    size_t users; /* exchanges, and 1 while it is the worker's current one */
+    struct gh_gate_version *gate; /* NULL: none yet */
+    size_t users;                 /* exchanges, and 1 while it is the worker's current one */
 };
 
 /* One listening address on this worker. */
@@ -58,6 +67,12 @@ struct gh_worker {
     size_t free_exchange_count;
     struct gh_connection *turn_list; /* with something to do at the end of this turn */
 
+    struct gh_gate *gate; /* NULL: identity is off */
+    struct gh_gate_counts gate_counted;
+    struct gh_timer session_timer;
+    uint64_t revocations_seen; /* their version when streams were last looked at */
+    size_t service_calls;      /* on their way; the worker ends after them */
+
     bool draining;
     struct gh_timer drain_timer;
     void (*on_drained)(struct gh_worker *worker); /* the last connection has gone */
@@ -78,6 +93,9 @@ void gh_worker_close(struct gh_worker *worker);
 
 /* Makes `snapshot` (a reference is taken over) the one that new requests begin under. */
 GH_MUST_USE enum gh_err gh_worker_adopt(struct gh_worker *worker, struct gh_snapshot *snapshot);
+/* The same for what tokens are judged by, the snapshot staying. */
+GH_MUST_USE enum gh_err gh_worker_adopt_gate(struct gh_worker *worker,
+                                             struct gh_gate_version *version);
 struct gh_pin *gh_worker_pin(struct gh_worker *worker);
 void gh_worker_unpin(struct gh_worker *worker, struct gh_pin *pin);
 
@@ -94,6 +112,8 @@ void gh_listen_slot_release(struct gh_listen_slot *slot);
 void gh_worker_drain(struct gh_worker *worker, uint64_t deadline_ms);
 /* Called by connections when they have gone. */
 void gh_worker_connection_gone(struct gh_worker *worker);
+/* A call of the service has come back. */
+void gh_worker_service_call_gone(struct gh_worker *worker);
 
 /* 16 fresh random bytes. */
 void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16]);

@@ -1,0 +1,24 @@
+/* What the files of the exchange share; nobody else includes it. */
+#ifndef GH_GATEWAY_EXCHANGE_PARTS_H
+#define GH_GATEWAY_EXCHANGE_PARTS_H
+
+#include "gateway/exchange.h"
+
+/* Writing to the codec may end the exchange. Whoever goes on with it afterwards stands between
+   these two, and its memory stays. */
+void gh_exchange_enter(struct gh_exchange *exchange);
+void gh_exchange_leave(struct gh_exchange *exchange);
+
+/* Runs the stages from where they left off, and hands the request over. */
+void gh_exchange_run_stages(struct gh_exchange *exchange);
+/* Starts the upstream call with what there is of the body. */
+void gh_exchange_start_call(struct gh_exchange *exchange);
+void gh_exchange_want_turn(struct gh_exchange *exchange);
+/* Nothing that is under way for this request is waited for any more. */
+void gh_exchange_abandon(struct gh_exchange *exchange);
+/* Sends request->reply. */
+void gh_exchange_answer(struct gh_exchange *exchange);
+/* 503, come back in a second: a bounded queue or budget of ours is full. */
+void gh_exchange_refuse_for_now(struct gh_exchange *exchange);
+
+#endif

@@ -1,0 +1,72 @@
+#include "gateway/held_body.h"
+
+/* First room for a body whose length is not known. */
+#define BYTES_FIRST 4096
+
+/* What is charged is what is allocated: an arena gives nothing back when a body outgrows its room.
+ */
+static bool charge(struct gh_held_body *held, size_t bytes)
+{
+    if (!held->budget)
+        return true;
+    if (!gh_body_budget_take(held->budget, bytes))
+        return false;
+    held->charged += bytes;
+    return true;
+}
+
+static enum gh_hold grow(struct gh_held_body *held, struct gh_arena *arena, size_t need,
+                         size_t expected, size_t max)
+{
+    size_t cap = held->cap ? held->cap * 2 : BYTES_FIRST;
+    if (cap > max)
+        cap = max;
+    if (expected)
+        cap = expected;
+    if (cap < need)
+        cap = need;
+    if (!charge(held, cap))
+        return GH_HOLD_OVER_BUDGET;
+    char *memory = gh_arena_alloc(arena, cap);
+    if (!memory)
+        return GH_HOLD_NO_MEMORY;
+    if (held->len)
+        memcpy(memory, held->ptr, held->len);
+    held->ptr = memory;
+    held->cap = cap;
+    return GH_HOLD_OK;
+}
+
+enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
+                              struct gh_str bytes, size_t expected, size_t max)
+{
+    if (bytes.len > SIZE_MAX / 4 - held->len)
+        return GH_HOLD_NO_MEMORY;
+    size_t need = held->len + bytes.len;
+    enum gh_hold hold = need > held->cap ? grow(held, arena, need, expected, max) : GH_HOLD_OK;
+    if (hold != GH_HOLD_OK)
+        return hold;
+    if (bytes.len)
+        memcpy(held->ptr + held->len, bytes.ptr, bytes.len);
+    held->len = need;
+    return GH_HOLD_OK;
+}
+
+struct gh_str gh_held_body_join(struct gh_held_body *held, struct gh_arena *arena,
+                                struct gh_str head)
+{
+    char *joined = charge(held, held->len) ? gh_arena_alloc(arena, head.len + held->len) : NULL;
+    if (!joined)
+        return (struct gh_str){0};
+    memcpy(joined, head.ptr, head.len);
+    if (held->len)
+        memcpy(joined + head.len, held->ptr, held->len);
+    return gh_str_of(joined, head.len + held->len);
+}
+
+void gh_held_body_release(struct gh_held_body *held)
+{
+    if (held->charged)
+        gh_body_budget_give(held->budget, held->charged);
+    held->charged = 0;
+}

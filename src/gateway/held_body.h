@@ -1,0 +1,36 @@
+/*
+ * A request body while it is held: until the upstream takes it, or until a stage that asked for it
+ * has seen all of it. Lives in the exchange's arena.
+ */
+#ifndef GH_GATEWAY_HELD_BODY_H
+#define GH_GATEWAY_HELD_BODY_H
+
+#include "base/arena.h"
+#include "gateway/body_budget.h"
+
+struct gh_held_body {
+    char *ptr;
+    size_t len, cap;
+    size_t unpaid;                 /* of `len`: not yet paid back to the codec */
+    struct gh_body_budget *budget; /* what it is charged to; NULL: nothing */
+    size_t charged;
+};
+
+enum gh_hold { GH_HOLD_OVER_BUDGET, GH_HOLD_NO_MEMORY, GH_HOLD_OK };
+
+/* Adds bytes. `expected`: the length of the whole when it is known, else 0; `max`: over it nobody
+   asks for more room. */
+enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
+                              struct gh_str bytes, size_t expected, size_t max);
+/* Head and body in one piece, in `arena`; ptr NULL: no memory, or over budget. */
+struct gh_str gh_held_body_join(struct gh_held_body *held, struct gh_arena *arena,
+                                struct gh_str head);
+/* The arena is about to go: gives the charge back. */
+void gh_held_body_release(struct gh_held_body *held);
+
+static inline struct gh_str gh_held_body_str(const struct gh_held_body *held)
+{
+    return held->len ? (struct gh_str){held->ptr, held->len} : (struct gh_str){"", 0};
+}
+
+#endif

@@ -1,0 +1,76 @@
+#include "gateway/session_watch.h"
+
+#include "gateway/connection.h"
+
+/* Twice within the second that is promised. */
+#define WATCH_MS 500
+
+/* Until the table of reasons has one for it. */
+#define REASON GH_REASON_CLIENT_GONE
+
+/* Only what an upstream is still answering. Calls of the service are left alone: the one that ends
+   the session is among them, and its answer says so. */
+static bool is_ended(const struct gh_worker *worker, const struct gh_exchange *exchange,
+                     uint64_t now_s)
+{
+    const struct gh_request *request = &exchange->request;
+    /* Judged at now_s of the request, its token was not revoked: whatever names that moment as one
+       of refusal was said later. */
+    return exchange->call_active && request->signed_in && request->subject.session_id.len &&
+           gh_revocations_has(worker->shared->revocations, request->subject.session_id,
+                              request->now_s, now_s);
+}
+
+static void end_streams(struct gh_worker *worker)
+{
+    uint64_t now_s = gh_wall_now_us() / 1000000;
+    struct gh_connection *next;
+    for (struct gh_connection *connection = worker->connections; connection; connection = next) {
+        struct gh_exchange *exchange = connection->exchange;
+        next = connection->next;
+        if (!exchange || !is_ended(worker, exchange, now_s))
+            continue;
+        exchange->close_after = true;
+        if (exchange->tunnel) {
+            exchange->stage = GH_STAGE_IDENTIFY;
+            exchange->reason = REASON;
+            gh_connection_kill(connection);
+        } else {
+            gh_exchange_refuse(exchange, GH_STAGE_IDENTIFY, REASON);
+        }
+    }
+}
+
+/* The gate counts for itself, on this thread; scrapes read the metrics, on another. */
+static void count_gate(struct gh_worker *worker)
+{
+    struct gh_metrics *metrics = worker->shared->metrics;
+    const struct gh_counters *counters = &worker->shared->counters;
+    struct gh_gate_counts now = gh_gate_counts(worker->gate);
+    struct gh_gate_counts *seen = &worker->gate_counted;
+    gh_metric_add(metrics, worker->index, counters->gate[GH_GATE_HITS], now.hits - seen->hits);
+    gh_metric_add(metrics, worker->index, counters->gate[GH_GATE_VERIFIED],
+                  now.verified - seen->verified);
+    gh_metric_add(metrics, worker->index, counters->gate[GH_GATE_REFUSED],
+                  now.refused - seen->refused);
+    *seen = now;
+}
+
+static void on_timer(struct gh_timer *timer)
+{
+    struct gh_worker *worker =
+        (struct gh_worker *)((char *)timer - offsetof(struct gh_worker, session_timer));
+    /* Read before the streams are looked at: what comes meanwhile is seen the next time. */
+    uint64_t version = gh_revocations_version(worker->shared->revocations);
+    if (version != worker->revocations_seen) {
+        worker->revocations_seen = version;
+        end_streams(worker);
+    }
+    count_gate(worker);
+    gh_timer_start(worker->loop, timer, WATCH_MS, on_timer);
+}
+
+void gh_session_watch_start(struct gh_worker *worker)
+{
+    gh_timer_start(worker->loop, &worker->session_timer, WATCH_MS, on_timer);
+}

@@ -67,4 +67,13 @@ enum gh_identity_result gh_user_import(struct gh_identity_call *call,
 enum gh_identity_result gh_user_import_parse(struct gh_identity_call *call, struct gh_str line,
                                              struct gh_user_import *out_user);
 
+/* ---- For the files of identity ---- */
+
+/* *out_last: without this account there would be no active admin any more. Inside the unit that
+   takes it away, so that two admins can't remove each other at the same time. */
+enum gh_err gh_admin_is_last(struct gh_tx *tx, const struct gh_identity_call *call,
+                             const struct gh_account *account, bool *out_last);
+/* Why that is refused: for call->why. */
+extern const char gh_admin_last_text[];
+
 #endif

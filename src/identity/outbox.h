@@ -28,6 +28,11 @@ enum gh_err gh_outbox_put(struct gh_tx *tx, const struct gh_identity_call *call,
                           enum gh_mail_kind kind, struct gh_str account, struct gh_str email,
                           struct gh_str data);
 
+/* The page of the app that a mail of this kind leads to, with the token in the fragment, where
+   neither servers nor scanners of mail see it. In the call's arena; ptr NULL: it is full. */
+struct gh_str gh_outbox_link(const struct gh_identity_call *call, enum gh_mail_kind kind,
+                             struct gh_str token);
+
 /* Sends, or writes into a folder: the app's. GH_OK; GH_ERR_REFUSED: never again; else later. */
 struct gh_mailer {
     enum gh_err (*send)(void *context, struct gh_arena *arena, struct gh_str recipient,
@@ -35,9 +40,10 @@ struct gh_mailer {
     void *context;
 };
 /*
- * Takes one mail that is due, makes it and sends it. NOT_FOUND: nothing is due. Pauses: 10 s, 30 s,
- * 2 min, 10 min, 30 min, then each hour; given up after a day (links: made anew at each try).
- * call->subject is NULL here.
+ * Takes one mail that is due, makes it and sends it. OK: sent, or there is nobody to send it to;
+ * NOT_FOUND: nothing is due; INVALID: refused for good and removed; UNAVAILABLE: later. Pauses: 10
+ * s, 30 s, 2 min, 10 min, 30 min, then each hour; given up after a day (links: made anew at each
+ * try). call->subject is NULL here.
  */
 enum gh_identity_result gh_outbox_step(struct gh_identity_call *call,
                                        const struct gh_mailer *mailer);

@@ -22,11 +22,8 @@
 
 static enum gh_identity_result charge(struct gh_identity_call *call)
 {
-    const struct gh_identity_quota *quota = &call->identity->quota;
-    if (!quota->take ||
-        quota->take(quota->context, "two_factor", ID_OF(call), &call->retry_after_s))
-        return GH_IDENTITY_OK;
-    return GH_IDENTITY_THROTTLED;
+    return gh_identity_take_quota(call, "two_factor", ID_OF(call)) ? GH_IDENTITY_OK
+                                                                   : GH_IDENTITY_THROTTLED;
 }
 
 /* ---- Codes ---- */
@@ -468,13 +465,11 @@ static enum gh_err disable(struct gh_tx *tx, void *args)
 enum gh_identity_result gh_two_factor_disable(struct gh_identity_call *call, struct gh_str password,
                                               struct gh_str code)
 {
-    struct disabling off = {.call = call, .result = GH_IDENTITY_UNAVAILABLE};
-    struct gh_store *store = call->identity->store;
-    if (store->ops->read(store, look_before_disabling, &off, call->arena) != GH_OK)
-        return GH_IDENTITY_UNAVAILABLE;
-    if (off.result != GH_IDENTITY_OK)
-        return off.result;
-    enum gh_identity_result result = gh_account_confirm(call, password, code);
+    struct disabling off = {.call = call};
+    enum gh_identity_result result = gh_identity_read(call, look_before_disabling, &off);
+    if (result != GH_IDENTITY_OK || off.result != GH_IDENTITY_OK)
+        return result != GH_IDENTITY_OK ? result : off.result;
+    result = gh_account_confirm(call, password, code);
     if (result != GH_IDENTITY_OK)
         return result;
     result = gh_identity_run(call, disable, &off);

@@ -1,0 +1,150 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "gateway/held_body.h"
+
+static struct gh_arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    gh_arena_init(&arena, 4096, 64 * 1024);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gh_arena_done(&arena);
+    return 0;
+}
+
+static void pieces_become_one_body(void **state)
+{
+    (void)state;
+    struct gh_held_body held = {0};
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("abc"), 0, 100000), GH_HOLD_OK);
+    assert_int_equal(held.len, 9000);
+    for (size_t i = 0; i < held.len; i++)
+        assert_int_equal(held.ptr[i], "abc"[i % 3]);
+}
+
+static void a_known_length_takes_its_room_at_once(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 10};
+    struct gh_held_body held = {.budget = &budget};
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("a"), 10, 10), GH_HOLD_OK);
+    assert_int_equal(budget.taken, 10);
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("bcdefghij"), 10, 10), GH_HOLD_OK);
+    assert_int_equal(budget.taken, 10);
+    assert_true(gh_str_eq(gh_held_body_str(&held), GH_STR("abcdefghij")));
+    gh_held_body_release(&held);
+    assert_int_equal(budget.taken, 0);
+}
+
+static void room_never_grows_past_what_may_come(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 1000};
+    struct gh_held_body held = {.budget = &budget};
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("a"), 0, 20), GH_HOLD_OK);
+    assert_int_equal(held.cap, 20);
+    assert_int_equal(budget.taken, 20);
+}
+
+static void what_is_outgrown_stays_charged(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 100000};
+    struct gh_held_body held = {.budget = &budget};
+    char bytes[4096] = {0};
+    assert_int_equal(gh_held_body_add(&held, &arena, gh_str_of(bytes, sizeof(bytes)), 0, 100000),
+                     GH_HOLD_OK);
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("x"), 0, 100000), GH_HOLD_OK);
+    assert_int_equal(budget.taken, 4096 + 8192);
+    assert_true(gh_held_body_join(&held, &arena, GH_STR("head")).ptr != NULL);
+    assert_int_equal(budget.taken, 4096 + 8192 + 4097);
+    gh_held_body_release(&held);
+    gh_held_body_release(&held);
+    assert_int_equal(budget.taken, 0);
+}
+
+static void over_the_budget_nothing_changes(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 10};
+    struct gh_held_body held = {.budget = &budget};
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("01234567"), 8, 100), GH_HOLD_OK);
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("89a"), 0, 100), GH_HOLD_OVER_BUDGET);
+    assert_null(gh_held_body_join(&held, &arena, GH_STR("head")).ptr);
+    assert_int_equal(budget.taken, 8);
+    assert_true(gh_str_eq(gh_held_body_str(&held), GH_STR("01234567")));
+}
+
+static void a_full_arena_is_no_memory(void **state)
+{
+    (void)state;
+    struct gh_held_body held = {0};
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("x"), 70000, 70000), GH_HOLD_NO_MEMORY);
+    assert_int_equal(held.len, 0);
+}
+
+static void head_and_body_are_joined(void **state)
+{
+    (void)state;
+    struct gh_held_body held = {0};
+    assert_true(gh_str_eq(gh_held_body_join(&held, &arena, GH_STR("H")), GH_STR("H")));
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("b"), 0, 10), GH_HOLD_OK);
+    assert_true(gh_str_eq(gh_held_body_join(&held, &arena, GH_STR("H")), GH_STR("Hb")));
+}
+
+static void *take_and_give(void *arg)
+{
+    struct gh_body_budget *budget = arg;
+    for (int i = 0; i < 20000; i++) {
+        if (gh_body_budget_take(budget, 3)) {
+            assert_true(atomic_load(&budget->taken) <= budget->max);
+            gh_body_budget_give(budget, 3);
+        }
+    }
+    return NULL;
+}
+
+static void the_budget_holds_over_threads(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 7};
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &budget), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(budget.taken, 0);
+    assert_false(gh_body_budget_take(&budget, 8));
+    assert_false(gh_body_budget_take(&budget, SIZE_MAX));
+    assert_true(gh_body_budget_take(&budget, 7));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(pieces_become_one_body),
+        TEST(a_known_length_takes_its_room_at_once),
+        TEST(room_never_grows_past_what_may_come),
+        TEST(what_is_outgrown_stays_charged),
+        TEST(over_the_budget_nothing_changes),
+        TEST(a_full_arena_is_no_memory),
+        TEST(head_and_body_are_joined),
+        TEST(the_budget_holds_over_threads),
+    };
+    return cmocka_run_group_tests_name("held_body", tests, NULL, NULL);
+}

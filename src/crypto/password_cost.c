@@ -31,11 +31,21 @@ static bool read_parameter(struct gh_str text, struct gh_str name, uint64_t max,
     return cut_prefix(&text, name) && gh_num_parse_u64(text, max, out_value) && *out_value > 0;
 }
 
-/* Standard alphabet without padding, at least `bytes_min` bytes. */
+static bool is_base64_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/';
+}
+
+/* Standard alphabet without padding, at least `bytes_min` bytes. The digits are looked at here:
+   libsodium takes some bytes over 127 for digits. */
 static bool is_base64(struct gh_str text, size_t bytes_min)
 {
     uint8_t bytes[GH_PASSWORD_HASH_BYTES_MAX];
     size_t len = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_base64_digit(text.ptr[i]))
+            return false;
     return text.ptr &&
            sodium_base642bin(bytes, sizeof(bytes), text.ptr, text.len, NULL, &len, NULL,
                              sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&

@@ -26,6 +26,7 @@ struct gh_json_value {
     uint32_t count;      /* ARRAY: items; OBJECT: members */
     uint32_t next;       /* index of the value behind this one and all it contains */
     uint32_t start, end; /* bytes of the text; of a member's value without its name */
+    uint32_t name_hash;  /* gh_json_name_hash(name), makes looking up cheap */
     struct gh_str name;  /* decoded; of a member of an object, else ptr NULL */
     struct gh_str text;  /* STRING: decoded; NUMBER: as written */
 };
@@ -38,7 +39,7 @@ struct gh_json_doc {
 };
 
 struct gh_json_limits {
-    size_t bytes_max;
+    size_t bytes_max;   /* under 4 GiB */
     unsigned depth_max; /* 1: a scalar only */
     size_t values_max;  /* of the whole document */
     size_t members_max; /* of one object */
@@ -68,14 +69,20 @@ struct gh_json_parser *gh_json_parser_new(struct gh_arena *arena,
 /* Not OK: it stays so. `bytes` need not outlive the call. */
 enum gh_json_status gh_json_feed(struct gh_json_parser *parser, struct gh_str bytes);
 enum gh_json_status gh_json_finish(struct gh_json_parser *parser, struct gh_json_doc *out_doc);
-/* Where the first error is, in bytes from the start. */
+/* Where the first error is, in bytes from the start (of a repeated name: its value). */
 size_t gh_json_error_offset(const struct gh_json_parser *parser);
 
-/* All at once. `out_offset` (may be NULL): where the first error is. */
+/*
+ * All at once. The values borrow from `text` what stands there as it is (numbers, and names and
+ * strings without escapes): it must outlive the document. `out_offset` (may be NULL): where the
+ * first error is. *out_doc is set on OK only.
+ */
 enum gh_json_status gh_json_parse(struct gh_arena *arena, struct gh_str text,
                                   const struct gh_json_limits *limits, struct gh_json_doc *out_doc,
                                   size_t *out_offset);
 
+/* A hash of a name; no secret goes into it, so equal hashes are only a hint. */
+uint32_t gh_json_name_hash(struct gh_str name);
 /* The member of an object, or NULL; NULL too when `object` is NULL or no object. */
 const struct gh_json_value *gh_json_get(const struct gh_json_doc *doc,
                                         const struct gh_json_value *object, struct gh_str name);

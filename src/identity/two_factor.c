@@ -258,6 +258,10 @@ static struct gh_str setup_uri(const struct gh_identity_call *call, struct gh_st
 enum gh_identity_result gh_two_factor_setup(struct gh_identity_call *call,
                                             struct gh_two_factor_setup *out_setup)
 {
+    if (!gh_session_is_fresh(call)) {
+        call->why = "confirm your password first";
+        return GH_IDENTITY_FORBIDDEN;
+    }
     uint8_t secret[GH_TOTP_SECRET_BYTES];
     char text[GH_BASE32_LEN(GH_TOTP_SECRET_BYTES)];
     struct gh_buf base32 = gh_buf_over(text, sizeof(text));
@@ -271,10 +275,8 @@ enum gh_identity_result gh_two_factor_setup(struct gh_identity_call *call,
     if (!setup.sealed.ptr)
         return GH_IDENTITY_UNAVAILABLE;
     enum gh_identity_result result = gh_identity_run(call, begin_setup, &setup);
-    if (result == GH_IDENTITY_OK)
-        result = setup.result;
-    if (result != GH_IDENTITY_OK)
-        return result;
+    if (result != GH_IDENTITY_OK || setup.result != GH_IDENTITY_OK)
+        return result != GH_IDENTITY_OK ? result : setup.result;
     struct gh_two_factor_setup made = {.secret = gh_arena_dup(call->arena, gh_buf_str(&base32))};
     gh_wipe(text, sizeof(text));
     made.uri = setup_uri(call, setup.email, made.secret);
@@ -292,6 +294,7 @@ struct enabling {
     struct fresh_codes codes;
     struct gh_revoked revoked;
     struct gh_session_grant grant;
+    bool session_ended;
     enum gh_identity_result result;
 };
 
@@ -306,19 +309,15 @@ static enum gh_err refuse_code(struct gh_tx *tx, struct gh_identity_call *call, 
                              metadata);
 }
 
-/* A new session with both factors in place of all there were, this one's included. */
-static enum gh_err exchange_sessions(struct gh_tx *tx, struct enabling *on,
-                                     const struct gh_account *account)
+/* The others end; this one goes on under a new id, with both factors. */
+static enum gh_err strengthen_session(struct gh_tx *tx, struct enabling *on,
+                                      const struct gh_account *account)
 {
-    struct gh_session_row own;
-    bool remember =
-        tx->ops->session_by_id(tx, on->call->subject->session_id, &own) == GH_OK && own.remember;
-    enum gh_err err = gh_sessions_revoke(tx, on->call, gh_id_str(&account->id), GH_STR(""),
-                                         "two_factor_enabled", &on->revoked);
-    struct gh_session_open open = {.account = account, .two_factor = true, .remember = remember};
-    if (err == GH_OK)
-        err = gh_session_open(tx, on->call, &open, &on->grant);
-    return err;
+    enum gh_err err =
+        gh_sessions_revoke(tx, on->call, gh_id_str(&account->id), on->call->subject->session_id,
+                           "two_factor_enabled", &on->revoked);
+    return err == GH_OK ? gh_session_confirm(tx, on->call, account, true, &on->revoked, &on->grant)
+                        : err;
 }
 
 static enum gh_err switch_on(struct gh_tx *tx, struct enabling *on, struct gh_account *account,
@@ -336,7 +335,7 @@ static enum gh_err switch_on(struct gh_tx *tx, struct enabling *on, struct gh_ac
     if (err == GH_OK)
         err = mail_owner(tx, on->call, account, GH_MAIL_TWO_FACTOR_ON);
     if (err == GH_OK)
-        err = exchange_sessions(tx, on, account);
+        err = strengthen_session(tx, on, account);
     return err;
 }
 
@@ -364,7 +363,9 @@ static enum gh_err enable(struct gh_tx *tx, void *args)
     }
     if (!read_digits(on->code, digits) || !match_totp(on->call, &account, digits, &step))
         return refuse_code(tx, on->call, "enrolment", &on->result);
-    return switch_on(tx, on, &account, step);
+    err = switch_on(tx, on, &account, step);
+    on->session_ended = err == GH_ERR_NOT_FOUND;
+    return err;
 }
 
 enum gh_identity_result gh_two_factor_enable(struct gh_identity_call *call, struct gh_str code,
@@ -377,7 +378,9 @@ enum gh_identity_result gh_two_factor_enable(struct gh_identity_call *call, stru
     struct enabling on = {.call = call, .code = code};
     make_codes(call, &on.codes);
     result = gh_identity_run(call, enable, &on);
-    if (result == GH_IDENTITY_OK)
+    if (on.session_ended)
+        result = GH_IDENTITY_SESSION_ENDED;
+    else if (result == GH_IDENTITY_OK)
         result = on.result;
     if (result == GH_IDENTITY_OK) {
         gh_sessions_revoked(call, &on.revoked);

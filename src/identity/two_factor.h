@@ -8,7 +8,8 @@ struct gh_two_factor_setup {
     struct gh_str secret; /* Base32 */
     struct gh_str uri;    /* otpauth://totp/... */
 };
-/* Begins (or begins again) to enrol. CONFLICT: it is on. */
+/* Begins (or begins again) to enrol. CONFLICT: it is on; FORBIDDEN: the session is not fresh (a
+   stolen one must not lock its owner out). */
 enum gh_identity_result gh_two_factor_setup(struct gh_identity_call *call,
                                             struct gh_two_factor_setup *out_setup);
 
@@ -19,7 +20,7 @@ struct gh_recovery_codes {
     char codes[GH_RECOVERY_CODES][GH_RECOVERY_CODE_LEN + 1];
 };
 /* A right code switches it on, is used up by that, ends the other sessions, renews this one
-   (*out_grant) and gives the recovery codes. BAD_CODE, CONFLICT. */
+   (*out_grant) and gives the recovery codes. BAD_CODE, CONFLICT, SESSION_ENDED, THROTTLED. */
 enum gh_identity_result gh_two_factor_enable(struct gh_identity_call *call, struct gh_str code,
                                              struct gh_recovery_codes *out_codes,
                                              struct gh_session_grant *out_grant);

@@ -22,6 +22,7 @@ struct gh_server {
     struct gh_snapshot *snapshot; /* the newest; a reference of the server's */
     struct gh_server_worker *workers;
     unsigned ended_count;
+    pthread_mutex_t starting; /* held while `started` of the workers changes or is relied upon */
 };
 
 /* What one worker is told at a reload. */
@@ -245,25 +246,31 @@ enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snaps
     return GH_OK;
 }
 
+static void give_gate(struct gh_server_worker *worker, struct gh_gate_version *version)
+{
+    struct gate_job *job = calloc(1, sizeof(*job));
+    GH_ASSERT(job); /* 16 bytes */
+    *job = (struct gate_job){&worker->worker, version};
+    gh_gate_version_ref(version);
+    if (!worker->started) {
+        adopt_gate(job);
+        return;
+    }
+    enum gh_err err;
+    while ((err = gh_loop_post(job->worker->loop, adopt_gate, job)) == GH_ERR_FULL)
+        usleep(1000);
+    if (err != GH_OK) { /* it has drained already */
+        gh_gate_version_unref(version);
+        free(job);
+    }
+}
+
 void gh_server_set_gate_rules(struct gh_server *server, struct gh_gate_version *version)
 {
-    for (unsigned w = 0; w < server->options.worker_count; w++) {
-        struct gate_job *job = calloc(1, sizeof(*job));
-        GH_ASSERT(job); /* 16 bytes */
-        *job = (struct gate_job){&server->workers[w].worker, version};
-        gh_gate_version_ref(version);
-        if (!server->workers[w].started) {
-            adopt_gate(job);
-            continue;
-        }
-        enum gh_err err;
-        while ((err = gh_loop_post(job->worker->loop, adopt_gate, job)) == GH_ERR_FULL)
-            usleep(1000);
-        if (err != GH_OK) { /* it has drained already */
-            gh_gate_version_unref(version);
-            free(job);
-        }
-    }
+    pthread_mutex_lock(&server->starting);
+    for (unsigned w = 0; w < server->options.worker_count; w++)
+        give_gate(&server->workers[w], version);
+    pthread_mutex_unlock(&server->starting);
     gh_gate_version_unref(version);
 }
 
@@ -299,6 +306,7 @@ enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_sn
         return GH_ERR_MEMORY;
     }
     server->options = *options;
+    pthread_mutex_init(&server->starting, NULL);
     enum gh_err err = open_shared(server);
     for (unsigned w = 0; err == GH_OK && w < options->worker_count; w++) {
         server->workers[w].server = server;
@@ -320,15 +328,15 @@ enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_sn
 enum gh_err gh_server_start(struct gh_server *server)
 {
     enum gh_err err = server->shared.service ? gh_service_start(server->shared.service) : GH_OK;
-    if (err != GH_OK)
-        return err;
-    for (unsigned w = 0; w < server->options.worker_count; w++) {
+    pthread_mutex_lock(&server->starting);
+    for (unsigned w = 0; err == GH_OK && w < server->options.worker_count; w++) {
         struct gh_server_worker *worker = &server->workers[w];
         if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
-            return GH_ERR_MEMORY;
-        worker->started = true;
+            err = GH_ERR_MEMORY;
+        worker->started = err == GH_OK;
     }
-    return GH_OK;
+    pthread_mutex_unlock(&server->starting);
+    return err;
 }
 
 void gh_server_drain(struct gh_server *server, uint64_t deadline_ms)
@@ -369,6 +377,7 @@ void gh_server_close(struct gh_server *server)
         gh_snapshot_unref(server->snapshot);
     gh_service_close(server->shared.service); /* its calls are all back */
     gh_client_count_close(server->shared.clients);
+    pthread_mutex_destroy(&server->starting);
     free(server->workers);
     free(server);
 }

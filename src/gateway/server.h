@@ -45,8 +45,7 @@ GH_MUST_USE enum gh_err gh_server_reload(struct gh_server *server, struct gh_sna
                                          struct gh_arena *arena, struct gh_str *out_message);
 /*
  * Makes `version` (a reference is taken over) what new requests' tokens are judged by, on all
- * workers. From any thread once the server is started, before that from the control thread. The
- * server is not to be closed meanwhile.
+ * workers. From any thread, also before the start; the server is not to be closed meanwhile.
  */
 void gh_server_set_gate_rules(struct gh_server *server, struct gh_gate_version *version);
 /* Stops accepting, lets requests finish until `deadline_ms` of the control loop's clock (all loops

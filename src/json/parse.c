@@ -105,23 +105,37 @@ static inline const char *on_string(struct gh_json_parser *parser, const char *s
     return behind;
 }
 
-/* A whole number that is over before the text is; NULL: not such a one. */
-static inline const char *skip_integer(const char *at, const char *end)
+static inline const char *skip_digits(const char *at, const char *end)
 {
-    at += *at == '-';
-    const char *digits = at;
     while (at < end && *at >= '0' && *at <= '9')
         at++;
-    if (at == end || at == digits || (*digits == '0' && at - digits > 1) || *at == '.' ||
-        *at == 'e' || *at == 'E')
+    return at;
+}
+
+/* A good number that is over before the text is; NULL: not such a one, see gh_json_read_number. */
+static inline const char *skip_number(const char *at, const char *end, bool *out_is_integer)
+{
+    at += *at == '-';
+    const char *from = at;
+    at = skip_digits(at, end);
+    if (at == end || at == from || (*from == '0' && at - from > 1))
+        return NULL;
+    *out_is_integer = *at != '.' && *at != 'e' && *at != 'E';
+    if (*at == '.') {
+        from = ++at;
+        at = skip_digits(at, end);
+        if (at == end || at == from)
+            return NULL;
+    }
+    if (*at == 'e' || *at == 'E')
         return NULL;
     return at;
 }
 
 static inline const char *on_number(struct gh_json_parser *parser, const char *start)
 {
-    bool is_integer = true;
-    const char *behind = parser->token.seen ? NULL : skip_integer(start, parser->end);
+    bool is_integer;
+    const char *behind = parser->token.seen ? NULL : skip_number(start, parser->end, &is_integer);
     if (!behind)
         behind = gh_json_read_number(parser, start, &is_integer);
     if (!behind)

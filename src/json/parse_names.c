@@ -18,25 +18,39 @@ static uint64_t load_64(const char *bytes)
     return word;
 }
 
+static uint64_t load_32(const char *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    hash ^= word;
+    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     return hash ^ hash >> 29;
+}
+
+/* Up to seven bytes; together with the length every one of them counts. */
+static uint64_t load_few(const char *bytes, size_t len)
+{
+    if (len >= 4)
+        return load_32(bytes) | load_32(bytes + len - 4) << 32;
+    if (len == 0)
+        return 0;
+    return (uint64_t)(uint8_t)bytes[0] << 16 | (uint64_t)(uint8_t)bytes[len / 2] << 8 |
+           (uint8_t)bytes[len - 1];
 }
 
 uint32_t gh_json_name_hash(struct gh_str name)
 {
     uint64_t hash = name.len;
-    while (name.len >= 8) {
-        hash = mix(hash, load_64(name.ptr));
-        name = gh_str_skip(name, 8);
-    }
-    if (name.len) {
-        uint64_t word = 0;
-        memcpy(&word, name.ptr, name.len);
-        hash = mix(hash, word);
-    }
-    return (uint32_t)(hash >> 32);
+    if (name.len < 8)
+        return (uint32_t)(mix(hash, load_few(name.ptr, name.len)) >> 32);
+    for (size_t at = 0; at + 8 < name.len; at += 8)
+        hash = mix(hash, load_64(name.ptr + at));
+    return (uint32_t)(mix(hash, load_64(name.ptr + name.len - 8)) >> 32);
 }
 
 /* Exact, for names whose hashes gave no answer. */

@@ -1,5 +1,5 @@
 /*
- * Numbers that the fast reader of parse.c leaves: with a fraction or exponent, malformed, or not
+ * Numbers that the fast reader of parse.c leaves: with an exponent, malformed, or not
  * over where the text so far is (RFC 8259 section 6). A state machine, so that it can go on.
  */
 #include "json/parse_state.h"

@@ -315,8 +315,8 @@ static void finds_the_repeated_name_among_many(void **state)
     }
 }
 
-/* Eight bytes of which the hash multiplies the difference away: found by trying. */
-static void names_of_one_hash_are_told_apart(void **state)
+/* Prepared names crowd one place of the table: they are sorted then, and found all the same. */
+static void crowded_names_are_told_apart(void **state)
 {
     static char names[40000][12];
     static uint32_t hashes[40000];
@@ -325,7 +325,6 @@ static void names_of_one_hash_are_told_apart(void **state)
         int len = snprintf(names[count], sizeof(names[0]), "%zx", count * 40503);
         hashes[count] = gh_json_name_hash(gh_str_of(names[count], (size_t)len)) & 0xffff;
     }
-    /* Low bits only: enough to crowd one place of the table. */
     static char text[1 << 20];
     size_t len = 0;
     for (size_t i = 0; i < count && pairs < 200; i++) {
@@ -532,7 +531,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_utf8),
         cmocka_unit_test(refuses_repeated_names_however_they_are_written),
         cmocka_unit_test(finds_the_repeated_name_among_many),
-        cmocka_unit_test(names_of_one_hash_are_told_apart),
+        cmocka_unit_test(crowded_names_are_told_apart),
         cmocka_unit_test(holds_its_limits),
         cmocka_unit_test(depth_costs_no_stack),
         cmocka_unit_test(long_tokens_in_pieces_cost_no_more_than_their_length),

@@ -137,7 +137,7 @@ static size_t ignore(char *bytes, size_t size, size_t count, void *context)
 static void set_up(struct gh_transfer *transfer, const struct credentials *credentials,
                    struct upload *upload)
 {
-    /* On loopback there is nobody to hide from: TLS if it is offered. */
+    /* On loopback there is nobody to hide from: TLS if it is offered (then verified, too). */
     long tls = host_is_loopback(credentials->host) ? CURLUSESSL_TRY : CURLUSESSL_ALL;
     gh_transfer_set(transfer, CURLOPT_USE_SSL, tls);
     if (credentials->user)
@@ -146,6 +146,7 @@ static void set_up(struct gh_transfer *transfer, const struct credentials *crede
         gh_transfer_set(transfer, CURLOPT_PASSWORD, credentials->password);
     if (credentials->options)
         gh_transfer_set(transfer, CURLOPT_LOGIN_OPTIONS, credentials->options);
+    gh_transfer_set(transfer, CURLOPT_SASL_IR, 1L);
     gh_transfer_set(transfer, CURLOPT_UPLOAD, 1L);
     gh_transfer_set(transfer, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->rest.len);
     gh_transfer_set(transfer, CURLOPT_READFUNCTION, on_wanted);

@@ -45,5 +45,8 @@ enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint6
    failures as logins do: BAD_CREDENTIALS, BAD_CODE, THROTTLED. ptr NULL of code: none given. */
 enum gh_identity_result gh_account_confirm(struct gh_identity_call *call, struct gh_str password,
                                            struct gh_str code);
+/* The password alone, whether a second factor is on or not. */
+enum gh_identity_result gh_account_confirm_password(struct gh_identity_call *call,
+                                                    struct gh_str password);
 
 #endif

@@ -89,6 +89,7 @@ struct gh_account_view {
 /* What a sign-in, a refresh or a step-up gives. */
 struct gh_session_grant {
     struct gh_account_view account;
+    struct gh_id session_id;
     struct gh_str access_token;
     struct gh_str refresh_token; /* ptr NULL: the old one stays (step-up) */
     struct gh_str device;        /* a new device cookie's value; ptr NULL: none */

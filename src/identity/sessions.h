@@ -48,6 +48,15 @@ struct gh_session_open {
 /* A new session: row, first refresh token, access token in *out_grant. */
 enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
                             const struct gh_session_open *open, struct gh_session_grant *out_grant);
+/*
+ * The session of call->subject, confirmed again just now (`by_code`: by the second factor): a new
+ * id, an access token in *out_grant, no new refresh token. GH_ERR_NOT_FOUND: it has ended.
+ */
+enum gh_err gh_session_confirm(struct gh_tx *tx, struct gh_identity_call *call,
+                               const struct gh_account *account, bool by_code,
+                               struct gh_revoked *revoked, struct gh_session_grant *out_grant);
+/* Was call->subject asked for a password or code within settings->sessions.fresh_ms? */
+bool gh_session_is_fresh(const struct gh_identity_call *call);
 /* All sessions of an account but `except` (a session id; empty: none of them spared). */
 enum gh_err gh_sessions_revoke(struct gh_tx *tx, const struct gh_identity_call *call,
                                struct gh_str account, struct gh_str except, const char *reason,
@@ -56,6 +65,18 @@ enum gh_err gh_sessions_revoke(struct gh_tx *tx, const struct gh_identity_call *
    and assurance of now. */
 enum gh_err gh_sessions_renew(struct gh_tx *tx, const struct gh_identity_call *call,
                               struct gh_str account, struct gh_revoked *revoked);
+/* One session, and its access tokens with it. */
+enum gh_err gh_session_revoke(struct gh_tx *tx, const struct gh_identity_call *call,
+                              struct gh_session_row *session, struct gh_revoked *revoked);
+/* Until when a session lasts if it is not used again, under the bounds of now: idle, absolute, and
+   those of admins. */
+uint64_t gh_session_end_us(const struct gh_identity_settings *settings,
+                           const struct gh_account *account, const struct gh_session_row *session);
+/* What comes back of a session that is good: account and access token; no refresh token yet.
+   GH_ERR_MEMORY; GH_ERR_INVALID: the account's fields can't be opened. */
+enum gh_err gh_session_grant_of(struct gh_identity_call *call, const struct gh_account *account,
+                                const struct gh_session_row *session,
+                                struct gh_session_grant *out_grant);
 /* After the commit. */
 void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_revoked *revoked);
 

@@ -47,3 +47,14 @@ enum gh_err gh_ticket_find(struct gh_tx *tx, const struct gh_identity_call *call
     *out_ticket = ticket;
     return GH_OK;
 }
+
+enum gh_err gh_ticket_missed(struct gh_tx *tx, const struct gh_ticket *ticket, unsigned tries_max)
+{
+    struct gh_ticket row; /* as it is stored: that of the caller has its data in clear */
+    enum gh_err err = tx->ops->ticket_get(tx, ticket->hash, &row);
+    if (err != GH_OK)
+        return err;
+    if (++row.tries >= tries_max)
+        return tx->ops->ticket_delete(tx, ticket->hash);
+    return tx->ops->ticket_update(tx, &row);
+}

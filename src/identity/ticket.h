@@ -24,5 +24,7 @@ enum gh_err gh_ticket_issue(struct gh_tx *tx, const struct gh_identity_call *cal
 enum gh_err gh_ticket_find(struct gh_tx *tx, const struct gh_identity_call *call,
                            struct gh_str token, enum gh_ticket_purpose purpose,
                            struct gh_ticket *out_ticket);
+/* A wrong try at it; with the last of `tries_max` it is gone. */
+enum gh_err gh_ticket_missed(struct gh_tx *tx, const struct gh_ticket *ticket, unsigned tries_max);
 
 #endif

@@ -1,0 +1,355 @@
+/*
+ * See keys.h. A kind of key is a cookie secret or a key of the ring; of each, rows in the order of
+ * their ids tell all: the newest that is ten minutes old signs (the oldest, when none is), those
+ * before it are retired, and go when no token of theirs can be good any more. Reading comes first,
+ * then keys are made outside of any unit, then one unit looks again and writes: of two nodes that
+ * find a key due, one makes it.
+ */
+#include "identity/keys.h"
+
+#include <stdlib.h>
+
+#include "base/base64.h"
+
+#define MINUTE_US  (60 * 1000000ull)
+#define PUBLISH_US (10 * MINUTE_US)
+#define KEEP_US    (24 * 60 * MINUTE_US) /* behind the life of an access token */
+#define KID_BYTES  12
+#define KINDS      2
+
+struct kind {
+    enum gh_key_purpose purpose;
+    enum gh_token_alg alg;
+    const char *name; /* in the audit log */
+};
+
+/* A key that was made, before it is known whether it is needed. */
+struct fresh {
+    bool made;
+    struct gh_str wrapped, kid;
+};
+
+struct keeping {
+    const struct gh_vault *vault;
+    const struct gh_identity_settings *settings;
+    const struct gh_random *random;
+    uint64_t now_us;
+    struct gh_arena *arena;
+    struct kind kinds[KINDS];
+    struct fresh fresh[KINDS];
+    struct gh_key_row *rows; /* in the order of their ids */
+    size_t row_count;
+    bool due[KINDS]; /* a new key of the kind */
+    bool overdue;    /* something to retire or to drop */
+    bool changed;
+};
+
+/* ---- What is due ---- */
+
+static bool is_of(const struct gh_key_row *row, const struct kind *kind)
+{
+    if (row->purpose != kind->purpose)
+        return false;
+    return kind->purpose == GH_KEY_COOKIE || gh_str_eq(row->alg, gh_token_alg_name(kind->alg));
+}
+
+static bool is_ripe(const struct gh_key_row *row, uint64_t now_us)
+{
+    return row->created_us + PUBLISH_US <= now_us;
+}
+
+/* The one that signs: the newest ripe one of the kind; while there is none (the algorithm was
+   changed just now), the newest ripe one of another algorithm; at the very first the oldest. NULL:
+   there is none at all. */
+static struct gh_key_row *signer(const struct keeping *keeping, const struct kind *kind)
+{
+    struct gh_key_row *ripe = NULL, *ripe_other = NULL, *first = NULL, *first_other = NULL;
+    for (size_t i = 0; i < keeping->row_count; i++) {
+        struct gh_key_row *row = &keeping->rows[i];
+        if (row->purpose != kind->purpose || row->retired_us)
+            continue;
+        bool own = is_of(row, kind), is_now = is_ripe(row, keeping->now_us);
+        ripe = own && is_now ? row : ripe;
+        ripe_other = !own && is_now ? row : ripe_other;
+        first = own && !first ? row : first;
+        first_other = !own && !first_other ? row : first_other;
+    }
+    if (ripe || ripe_other)
+        return ripe ? ripe : ripe_other;
+    return first ? first : first_other;
+}
+
+/* Is the newest of the kind so old that the next must be published? One that comes from the future
+   was made under a wrong clock. */
+static bool is_due(const struct keeping *keeping, const struct kind *kind)
+{
+    const struct gh_key_row *newest = NULL;
+    for (size_t i = 0; i < keeping->row_count; i++)
+        if (is_of(&keeping->rows[i], kind) && !keeping->rows[i].retired_us)
+            newest = &keeping->rows[i];
+    uint64_t rotate_us = keeping->settings->tokens.rotate_after_ms * 1000;
+    return !newest || newest->created_us + rotate_us <= keeping->now_us ||
+           newest->created_us > keeping->now_us + PUBLISH_US;
+}
+
+/* Keys of the vault are not ours to drop: what they sealed is there. */
+static bool is_over(const struct keeping *keeping, const struct gh_key_row *row)
+{
+    uint64_t keep_us = keeping->settings->tokens.access_ms * 1000 + KEEP_US;
+    bool ours = row->purpose == GH_KEY_COOKIE || row->purpose == GH_KEY_SIGNING;
+    return ours && row->retired_us && row->retired_us + keep_us <= keeping->now_us;
+}
+
+/* Does another sign in its place, now and from now on? */
+static bool is_replaced(const struct keeping *keeping, const struct gh_key_row *row,
+                        const struct kind *kind)
+{
+    const struct gh_key_row *signing = signer(keeping, kind);
+    if (row->purpose != kind->purpose || row->retired_us || !signing || row == signing ||
+        !is_ripe(signing, keeping->now_us) || !is_of(signing, kind))
+        return false;
+    return row->id < signing->id || (!is_of(row, kind) && is_ripe(row, keeping->now_us));
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t left = ((const struct gh_key_row *)a)->id, right = ((const struct gh_key_row *)b)->id;
+    return left < right ? -1 : left > right;
+}
+
+static enum gh_err read_rows(struct gh_tx *tx, struct keeping *keeping)
+{
+    enum gh_err err = tx->ops->keys_all(tx, &keeping->rows, &keeping->row_count);
+    if (err == GH_OK && keeping->row_count)
+        qsort(keeping->rows, keeping->row_count, sizeof(*keeping->rows), by_id);
+    return err;
+}
+
+static enum gh_err look(struct gh_tx *tx, void *args)
+{
+    struct keeping *keeping = args;
+    enum gh_err err = read_rows(tx, keeping);
+    keeping->overdue = false;
+    for (size_t k = 0; k < KINDS; k++) {
+        keeping->due[k] = is_due(keeping, &keeping->kinds[k]);
+        for (size_t i = 0; i < keeping->row_count; i++)
+            keeping->overdue |= is_replaced(keeping, &keeping->rows[i], &keeping->kinds[k]) ||
+                                is_over(keeping, &keeping->rows[i]);
+    }
+    return err;
+}
+
+/* ---- Making ---- */
+
+static enum gh_pkey_alg pkey_alg(enum gh_token_alg alg)
+{
+    switch (alg) {
+    case GH_TOKEN_EDDSA:
+    case GH_TOKEN_HS256: /* is no pair */
+        return GH_PKEY_ED25519;
+    case GH_TOKEN_ES256:
+        return GH_PKEY_ES256;
+    case GH_TOKEN_RS256:
+        return GH_PKEY_RS256;
+    }
+    return GH_PKEY_ED25519;
+}
+
+static enum gh_err make_secret(struct keeping *keeping, const struct kind *kind,
+                               struct fresh *fresh)
+{
+    uint8_t secret[GH_KEY_BYTES], random[KID_BYTES];
+    char text[GH_BASE64URL_LEN(KID_BYTES)];
+    struct gh_buf kid = gh_buf_over(text, sizeof(text));
+    gh_random_fill(keeping->random, secret, sizeof(secret));
+    gh_random_fill(keeping->random, random, sizeof(random));
+    gh_base64url_put(&kid, random, sizeof(random));
+    fresh->kid = gh_arena_dup(keeping->arena, gh_buf_str(&kid));
+    fresh->wrapped = gh_vault_wrap(keeping->vault, keeping->arena, gh_vault_key_use(kind->purpose),
+                                   gh_str_of((char *)secret, sizeof(secret)));
+    gh_wipe(secret, sizeof(secret));
+    return fresh->kid.ptr && fresh->wrapped.ptr ? GH_OK : GH_ERR_MEMORY;
+}
+
+static enum gh_err make_pair(struct keeping *keeping, const struct kind *kind, struct fresh *fresh)
+{
+    struct gh_pkey *pkey = gh_pkey_generate(pkey_alg(kind->alg));
+    if (!pkey)
+        return GH_ERR_MEMORY;
+    struct gh_str der = gh_pkey_private_der(pkey, keeping->arena);
+    fresh->kid = gh_jwk_thumbprint(keeping->arena, pkey);
+    gh_pkey_unref(pkey);
+    if (!der.ptr)
+        return GH_ERR_MEMORY;
+    fresh->wrapped =
+        gh_vault_wrap(keeping->vault, keeping->arena, gh_vault_key_use(kind->purpose), der);
+    gh_wipe((char *)der.ptr, der.len);
+    return fresh->kid.ptr && fresh->wrapped.ptr ? GH_OK : GH_ERR_MEMORY;
+}
+
+static enum gh_err make_due(struct keeping *keeping)
+{
+    enum gh_err err = GH_OK;
+    for (size_t k = 0; k < KINDS && err == GH_OK; k++) {
+        const struct kind *kind = &keeping->kinds[k];
+        if (!keeping->due[k])
+            continue;
+        err = kind->alg == GH_TOKEN_HS256 ? make_secret(keeping, kind, &keeping->fresh[k])
+                                          : make_pair(keeping, kind, &keeping->fresh[k]);
+        keeping->fresh[k].made = err == GH_OK;
+    }
+    return err;
+}
+
+/* ---- Writing ---- */
+
+static enum gh_err audit_rotated(struct gh_tx *tx, const struct keeping *keeping,
+                                 const struct kind *kind)
+{
+    struct gh_str metadata = gh_arena_format(tx->arena, "{\"purpose\":\"%s\"}", kind->name);
+    struct gh_audit_record record = {
+        .time_us = keeping->now_us, .event = GH_AUDIT_SECRET_ROTATED, .metadata = metadata};
+    return metadata.ptr ? tx->ops->audit_append(tx, &record) : GH_ERR_MEMORY;
+}
+
+static enum gh_err insert(struct gh_tx *tx, struct keeping *keeping, size_t k)
+{
+    const struct kind *kind = &keeping->kinds[k];
+    bool is_successor = signer(keeping, kind) != NULL;
+    struct gh_key_row row = {
+        .purpose = kind->purpose,
+        .alg = kind->purpose == GH_KEY_SIGNING ? gh_token_alg_name(kind->alg) : GH_STR(""),
+        .kid = keeping->fresh[k].kid,
+        .wrapped = keeping->fresh[k].wrapped,
+        .created_us = keeping->now_us,
+    };
+    keeping->changed = true;
+    enum gh_err err = tx->ops->key_insert(tx, &row, &row.id);
+    return err == GH_OK && is_successor ? audit_rotated(tx, keeping, kind) : err;
+}
+
+static enum gh_err retire_or_drop(struct gh_tx *tx, struct keeping *keeping, struct gh_key_row *row)
+{
+    bool replaced = false;
+    for (size_t k = 0; k < KINDS; k++)
+        replaced |= is_replaced(keeping, row, &keeping->kinds[k]);
+    bool over = is_over(keeping, row);
+    keeping->changed |= replaced || over;
+    if (over)
+        return tx->ops->key_delete(tx, row->id);
+    struct gh_key_row retired = *row;
+    retired.retired_us = keeping->now_us;
+    return replaced ? tx->ops->key_update(tx, &retired) : GH_OK;
+}
+
+static enum gh_err write(struct gh_tx *tx, void *args)
+{
+    struct keeping *keeping = args;
+    keeping->changed = false;
+    enum gh_err err = read_rows(tx, keeping);
+    for (size_t k = 0; k < KINDS && err == GH_OK; k++)
+        if (keeping->fresh[k].made && is_due(keeping, &keeping->kinds[k]))
+            err = insert(tx, keeping, k);
+    if (err == GH_OK)
+        err = read_rows(tx, keeping);
+    for (size_t i = 0; i < keeping->row_count && err == GH_OK; i++)
+        err = retire_or_drop(tx, keeping, &keeping->rows[i]);
+    return err == GH_OK ? read_rows(tx, keeping) : err;
+}
+
+/* ---- The keys of this moment ---- */
+
+static enum gh_err open_key(const struct keeping *keeping, const struct gh_key_row *row,
+                            struct gh_token_key *out_key)
+{
+    struct gh_token_key key = {.alg = GH_TOKEN_HS256, .kid = row->kid};
+    struct gh_str material = gh_vault_unwrap(keeping->vault, keeping->arena,
+                                             gh_vault_key_use(row->purpose), row->wrapped);
+    if (!material.ptr ||
+        (row->purpose == GH_KEY_SIGNING && !gh_token_alg_parse(row->alg, &key.alg)))
+        return GH_ERR_INVALID;
+    if (key.alg == GH_TOKEN_HS256) {
+        key.secret = material;
+    } else {
+        key.pkey = gh_pkey_from_private(pkey_alg(key.alg), material);
+        gh_wipe((char *)material.ptr, material.len);
+        if (!key.pkey)
+            return GH_ERR_INVALID;
+    }
+    *out_key = key;
+    return GH_OK;
+}
+
+static void set_done(struct gh_token_key_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        gh_pkey_unref(set->keys[i].pkey);
+        if (set->keys[i].secret.len)
+            gh_wipe((char *)set->keys[i].secret.ptr, set->keys[i].secret.len);
+    }
+    *set = (struct gh_token_key_set){.keys = NULL};
+}
+
+/* The signing one first, the others from the newest to the oldest. */
+static enum gh_err open_set(const struct keeping *keeping, const struct kind *kind,
+                            struct gh_token_key_set *out_set)
+{
+    const struct gh_key_row *signing = signer(keeping, kind);
+    struct gh_token_key *keys =
+        gh_arena_zalloc(keeping->arena, GH_TOKEN_SET_KEYS_MAX, sizeof(*keys));
+    if (!keys || !signing)
+        return keys ? GH_ERR_INVALID : GH_ERR_MEMORY;
+    *out_set = (struct gh_token_key_set){.keys = keys};
+    enum gh_err err = open_key(keeping, signing, &keys[0]);
+    out_set->count = err == GH_OK;
+    for (size_t i = keeping->row_count; i-- > 0 && err == GH_OK;) {
+        const struct gh_key_row *row = &keeping->rows[i];
+        if (row->purpose != kind->purpose || row == signing ||
+            out_set->count == GH_TOKEN_SET_KEYS_MAX)
+            continue;
+        err = open_key(keeping, row, &keys[out_set->count]);
+        out_set->count += err == GH_OK;
+    }
+    if (err != GH_OK)
+        set_done(out_set);
+    return err;
+}
+
+enum gh_err gh_identity_keys_maintain(struct gh_store *store, const struct gh_vault *vault,
+                                      const struct gh_identity_settings *settings,
+                                      const struct gh_random *random, uint64_t now_us,
+                                      struct gh_arena *arena, struct gh_identity_keys *out_keys)
+{
+    struct keeping keeping = {
+        .vault = vault,
+        .settings = settings,
+        .random = random,
+        .now_us = now_us,
+        .arena = arena,
+        .kinds = {{GH_KEY_COOKIE, GH_TOKEN_HS256, "cookie"},
+                  {GH_KEY_SIGNING, settings->tokens.algorithm, "signing"}},
+    };
+    struct gh_identity_keys keys = {.changed = false};
+    enum gh_err err = store->ops->read(store, look, &keeping, arena);
+    if (err == GH_OK)
+        err = make_due(&keeping);
+    if (err == GH_OK && (keeping.overdue || keeping.due[0] || keeping.due[1]))
+        err = store->ops->run(store, write, &keeping, arena);
+    if (err == GH_OK)
+        err = open_set(&keeping, &keeping.kinds[0], &keys.cookie);
+    if (err == GH_OK)
+        err = open_set(&keeping, &keeping.kinds[1], &keys.ring);
+    if (err != GH_OK) {
+        gh_identity_keys_done(&keys);
+        return err;
+    }
+    keys.changed = keeping.changed;
+    *out_keys = keys;
+    return GH_OK;
+}
+
+void gh_identity_keys_done(struct gh_identity_keys *keys)
+{
+    set_done(&keys->cookie);
+    set_done(&keys->ring);
+}

@@ -1,0 +1,356 @@
+#include "identity/passwords.h"
+
+#include "base/utf8.h"
+#include "identity/account.h"
+#include "identity/address.h"
+#include "identity/metadata.h"
+#include "identity/outbox.h"
+#include "identity/sessions.h"
+#include "identity/throttle.h"
+#include "identity/ticket.h"
+#include "json/writer.h"
+
+/* Guesses as a power of ten under which a password is refused: what a throttled attacker, and one
+   with a stolen slow hash and some patience, can make. */
+#define GUESSES_LOG10_MIN  8.0
+#define METADATA_BYTES_MAX 2048
+
+/* ---- What is accepted ---- */
+
+/* Code points; false: not UTF-8, or with control characters. */
+static bool count_characters(struct gh_str text, uint64_t *out_count)
+{
+    uint64_t count = 0;
+    for (size_t len; text.len; text = gh_str_skip(text, len), count++) {
+        unsigned char first = (unsigned char)text.ptr[0];
+        len = gh_utf8_sequence_len(text);
+        bool c1 = len == 2 && first == 0xc2 && (unsigned char)text.ptr[1] < 0xa0;
+        if (!len || first < 0x20 || first == 0x7f || c1)
+            return false;
+    }
+    *out_count = count;
+    return true;
+}
+
+static enum gh_identity_result refuse(struct gh_identity_call *call, const char *why)
+{
+    call->why = why;
+    return GH_IDENTITY_WEAK_PASSWORD;
+}
+
+static enum gh_identity_result refuse_length(struct gh_identity_call *call, const char *which,
+                                             uint64_t bound)
+{
+    struct gh_str why = gh_arena_format(call->arena, "the password must have at %s %llu characters",
+                                        which, (unsigned long long)bound);
+    return refuse(call, why.ptr ? why.ptr : "the password is too short or too long");
+}
+
+static enum gh_identity_result judge_form(struct gh_identity_call *call, struct gh_str password)
+{
+    const struct gh_identity_settings *settings = call->settings;
+    uint64_t characters;
+    if (!count_characters(password, &characters))
+        return refuse(call, "the password has control characters in it");
+    if (characters < settings->passwords.min_length)
+        return refuse_length(call, "least", settings->passwords.min_length);
+    if (characters > settings->passwords.max_length)
+        return refuse_length(call, "most", settings->passwords.max_length);
+    if (settings->passwords.hash == GH_PASSWORD_BCRYPT &&
+        password.len > GH_BCRYPT_PASSWORD_BYTES_MAX)
+        return refuse(call, "the password must not be longer than 72 bytes");
+    return GH_IDENTITY_OK;
+}
+
+enum gh_identity_result gh_password_judge(struct gh_identity_call *call, struct gh_str password,
+                                          struct gh_str email, struct gh_str name)
+{
+    enum gh_identity_result result = judge_form(call, password);
+    if (result != GH_IDENTITY_OK)
+        return result;
+    struct gh_str own_words[] = {email, name};
+    struct gh_password_strength strength = gh_password_strength(password, own_words, 2);
+    if (strength.is_common)
+        return refuse(call, "the password is one of the most common ones");
+    if (strength.guesses_log10 < GUESSES_LOG10_MIN)
+        return refuse(call, "the password is too easy to guess: use more words or characters that "
+                            "do not belong together, and nothing about yourself");
+    return GH_IDENTITY_OK;
+}
+
+/* ---- Hashing ---- */
+
+static struct gh_password_cost cost_of(const struct gh_identity_settings *settings)
+{
+    return (struct gh_password_cost){
+        .scheme = settings->passwords.hash,
+        .memory_bytes = settings->passwords.memory_bytes,
+        .passes = (unsigned)settings->passwords.passes,
+        .lanes = 1,
+        .log_rounds = (unsigned)settings->passwords.log_rounds,
+    };
+}
+
+struct gh_str gh_password_make(const struct gh_identity_call *call, struct gh_str password)
+{
+    char text[GH_PASSWORD_HASH_BYTES_MAX];
+    struct gh_password_cost cost = cost_of(call->settings);
+    if (gh_password_hash(&cost, password, text) != GH_OK)
+        return (struct gh_str){NULL, 0};
+    return gh_arena_dup(call->arena, gh_str_from_c(text));
+}
+
+static bool is_of_cost(struct gh_str hash, const struct gh_password_cost *wanted)
+{
+    struct gh_password_cost cost;
+    if (!gh_password_cost_of(hash, &cost) || cost.scheme != wanted->scheme)
+        return false;
+    if (wanted->scheme == GH_PASSWORD_BCRYPT)
+        return cost.log_rounds == wanted->log_rounds;
+    return cost.memory_bytes == wanted->memory_bytes && cost.passes == wanted->passes &&
+           cost.lanes == wanted->lanes;
+}
+
+bool gh_password_matches(const struct gh_identity_call *call, struct gh_str hash,
+                         struct gh_str password, bool *out_upgrade)
+{
+    struct gh_password_cost cost = cost_of(call->settings);
+    *out_upgrade = false;
+    if (!hash.len) {
+        /* What a hash costs does not hang on what is hashed, so a text that every scheme takes. */
+        char text[GH_PASSWORD_HASH_BYTES_MAX];
+        (void)(gh_password_hash(&cost, GH_STR("nobody's password"), text) == GH_OK);
+        return false;
+    }
+    if (gh_password_verify(hash, password) != GH_OK)
+        return false;
+    *out_upgrade = !is_of_cost(hash, &cost);
+    return true;
+}
+
+/* ---- Change ---- */
+
+struct change {
+    struct gh_identity_call *call;
+    struct gh_str hash;
+    uint64_t changed_us; /* as it was when the current password was verified */
+    struct gh_account_view view;
+    struct gh_revoked revoked;
+    enum gh_identity_result result;
+};
+
+/* What a new password takes with it: other sessions, half-done logins, links that were sent. */
+static enum gh_err store_password(struct gh_tx *tx, struct gh_identity_call *call,
+                                  struct gh_account *account, struct gh_str hash)
+{
+    struct gh_str id = gh_id_str(&account->id);
+    account->password_hash = hash;
+    account->password_changed_us = call->now_us;
+    enum gh_err err = tx->ops->account_update(tx, account);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHALLENGE);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_RESET);
+    return err;
+}
+
+static enum gh_err tell(struct gh_tx *tx, struct gh_identity_call *call,
+                        const struct gh_account *account, struct gh_str metadata)
+{
+    struct gh_account_view view;
+    struct gh_str id = gh_id_str(&account->id);
+    if (!gh_account_view_of(call, account, &view))
+        return GH_ERR_INVALID;
+    enum gh_err err =
+        gh_identity_audit(tx, call, GH_AUDIT_PASSWORD_CHANGE, GH_AUDIT_SUCCESS, id, metadata);
+    if (err == GH_OK)
+        err = gh_outbox_put(tx, call, GH_MAIL_PASSWORD_CHANGED, id, view.email, GH_STR(""));
+    return err;
+}
+
+static enum gh_err look_before_change(struct gh_tx *tx, void *args)
+{
+    struct change *change = args;
+    struct gh_account account;
+    change->result = GH_IDENTITY_OK;
+    enum gh_err err = tx->ops->account_by_id(tx, change->call->subject->id, &account);
+    if (err == GH_ERR_NOT_FOUND) {
+        change->result = GH_IDENTITY_NOT_FOUND;
+        return GH_OK;
+    }
+    if (err != GH_OK)
+        return err;
+    change->changed_us = account.password_changed_us;
+    return gh_account_view_of(change->call, &account, &change->view) ? GH_OK : GH_ERR_INVALID;
+}
+
+static enum gh_err change_unit(struct gh_tx *tx, void *args)
+{
+    struct change *change = args;
+    struct gh_identity_call *call = change->call;
+    struct gh_account account;
+    change->result = GH_IDENTITY_OK;
+    change->revoked = (struct gh_revoked){.count = 0};
+    enum gh_err err = tx->ops->account_by_id(tx, call->subject->id, &account);
+    /* Somebody else (a reset) was faster: what was verified is not the password any more. */
+    if (err == GH_ERR_NOT_FOUND ||
+        (err == GH_OK && account.password_changed_us != change->changed_us)) {
+        change->result = GH_IDENTITY_BAD_CREDENTIALS;
+        return GH_OK;
+    }
+    if (err == GH_OK)
+        err = store_password(tx, call, &account, change->hash);
+    if (err == GH_OK)
+        err = gh_sessions_revoke(tx, call, gh_id_str(&account.id), call->subject->session_id,
+                                 "password_change", &change->revoked);
+    if (err == GH_OK) {
+        struct gh_str metadata = gh_metadata_by(call);
+        err = metadata.ptr ? tell(tx, call, &account, metadata) : GH_ERR_MEMORY;
+    }
+    return err;
+}
+
+enum gh_identity_result gh_password_change(struct gh_identity_call *call, struct gh_str current,
+                                           struct gh_str code, struct gh_str next)
+{
+    struct change change = {.call = call};
+    enum gh_identity_result result = gh_identity_read(call, look_before_change, &change);
+    if (result == GH_IDENTITY_OK)
+        result = change.result;
+    if (result == GH_IDENTITY_OK)
+        result = gh_password_judge(call, next, change.view.email, change.view.name);
+    if (result == GH_IDENTITY_OK)
+        result = gh_session_is_fresh(call) ? gh_account_confirm_password(call, current)
+                                           : gh_account_confirm(call, current, code);
+    if (result != GH_IDENTITY_OK)
+        return result;
+    change.hash = gh_password_make(call, next);
+    if (!change.hash.ptr)
+        return GH_IDENTITY_UNAVAILABLE;
+    result = gh_identity_run(call, change_unit, &change);
+    if (result == GH_IDENTITY_OK)
+        result = change.result;
+    if (result == GH_IDENTITY_OK)
+        gh_sessions_revoked(call, &change.revoked);
+    return result;
+}
+
+/* ---- Reset ---- */
+
+struct reset {
+    struct gh_identity_call *call;
+    struct gh_str email; /* of the request; normalised */
+    struct gh_str token, hash;
+    struct gh_account_view view;
+    struct gh_revoked revoked;
+    enum gh_identity_result result;
+};
+
+static enum gh_err request_unit(struct gh_tx *tx, void *args)
+{
+    struct reset *reset = args;
+    struct gh_identity_call *call = reset->call;
+    uint8_t index[GH_SHA256_BYTES];
+    char memory[METADATA_BYTES_MAX];
+    struct gh_buf metadata = gh_buf_over(memory, sizeof(memory));
+    struct gh_account account = {.id = {.text = ""}};
+    gh_address_index(call, reset->email, index);
+    enum gh_err err = tx->ops->account_by_email(tx, index, &account);
+    bool known = err == GH_OK;
+    if (!known && err != GH_ERR_NOT_FOUND)
+        return err;
+    gh_buf_put_char(&metadata, '{');
+    gh_json_put_member(&metadata, GH_STR("email"), reset->email);
+    gh_json_put_member_bool(&metadata, GH_STR("known"), known);
+    gh_buf_put_char(&metadata, '}');
+    err = gh_outbox_put(tx, call, GH_MAIL_RESET, GH_STR(""), reset->email, GH_STR(""));
+    if (err == GH_OK)
+        err = gh_identity_audit(tx, call, GH_AUDIT_PASSWORD_RESET_REQUEST, GH_AUDIT_SUCCESS,
+                                known ? gh_id_str(&account.id) : GH_STR(""), gh_buf_str(&metadata));
+    return err;
+}
+
+enum gh_identity_result gh_password_reset_request(struct gh_identity_call *call,
+                                                  struct gh_str email)
+{
+    struct reset reset = {.call = call};
+    if (!gh_email_normalise(call->arena, email, &reset.email)) {
+        call->why = "email: not an address";
+        return GH_IDENTITY_INVALID;
+    }
+    return gh_identity_run(call, request_unit, &reset);
+}
+
+/* The ticket and its account, or BAD_TOKEN. */
+static enum gh_err find_reset(struct gh_tx *tx, struct reset *reset, struct gh_ticket *out_ticket,
+                              struct gh_account *out_account)
+{
+    reset->result = GH_IDENTITY_OK;
+    enum gh_err err = gh_ticket_find(tx, reset->call, reset->token, GH_TICKET_RESET, out_ticket);
+    if (err == GH_OK)
+        err = tx->ops->account_by_id(tx, gh_id_str(&out_ticket->account), out_account);
+    if (err == GH_ERR_NOT_FOUND || (err == GH_OK && out_account->status == GH_ACCOUNT_DISABLED)) {
+        reset->result = GH_IDENTITY_BAD_TOKEN;
+        return GH_OK;
+    }
+    return err;
+}
+
+static enum gh_err look_before_reset(struct gh_tx *tx, void *args)
+{
+    struct reset *reset = args;
+    struct gh_ticket ticket;
+    struct gh_account account;
+    enum gh_err err = find_reset(tx, reset, &ticket, &account);
+    if (err != GH_OK || reset->result != GH_IDENTITY_OK)
+        return err;
+    return gh_account_view_of(reset->call, &account, &reset->view) ? GH_OK : GH_ERR_INVALID;
+}
+
+/* The link reached the mailbox: the address is confirmed by that too. */
+static enum gh_err reset_unit(struct gh_tx *tx, void *args)
+{
+    struct reset *reset = args;
+    struct gh_identity_call *call = reset->call;
+    struct gh_ticket ticket;
+    struct gh_account account;
+    reset->revoked = (struct gh_revoked){.count = 0};
+    enum gh_err err = find_reset(tx, reset, &ticket, &account);
+    if (err != GH_OK || reset->result != GH_IDENTITY_OK)
+        return err;
+    if (!account.email_verified_us)
+        account.email_verified_us = call->now_us;
+    err = store_password(tx, call, &account, reset->hash);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, gh_id_str(&account.id), GH_TICKET_CONFIRM_EMAIL);
+    if (err == GH_OK)
+        err = gh_sessions_revoke(tx, call, gh_id_str(&account.id), GH_STR(""), "password_reset",
+                                 &reset->revoked);
+    if (err == GH_OK)
+        err = gh_throttle_forgive(tx, call, reset->view.email);
+    if (err == GH_OK)
+        err = tell(tx, call, &account, GH_STR("{\"by\":\"reset\"}"));
+    return err;
+}
+
+enum gh_identity_result gh_password_reset(struct gh_identity_call *call, struct gh_str token,
+                                          struct gh_str next)
+{
+    struct reset reset = {.call = call, .token = token};
+    enum gh_identity_result result = gh_identity_read(call, look_before_reset, &reset);
+    if (result == GH_IDENTITY_OK)
+        result = reset.result;
+    if (result == GH_IDENTITY_OK)
+        result = gh_password_judge(call, next, reset.view.email, reset.view.name);
+    if (result != GH_IDENTITY_OK)
+        return result;
+    reset.hash = gh_password_make(call, next);
+    if (!reset.hash.ptr)
+        return GH_IDENTITY_UNAVAILABLE;
+    result = gh_identity_run(call, reset_unit, &reset);
+    if (result == GH_IDENTITY_OK)
+        result = reset.result;
+    if (result == GH_IDENTITY_OK)
+        gh_sessions_revoked(call, &reset.revoked);
+    return result;
+}

@@ -1,0 +1,259 @@
+/* The memory store: tickets, mails, keys, revocations, the audit log, and what has run out. */
+#include "store/memory_rows.h"
+
+/* ---- Tickets ---- */
+
+static bool ticket_has_hash(const void *row, const void *wanted)
+{
+    return gh_memory_is_hash(((const struct gh_ticket *)row)->hash, wanted);
+}
+
+enum gh_err gh_memory_ticket_insert(struct gh_tx *tx, const struct gh_ticket *ticket)
+{
+    return gh_memory_insert(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket);
+}
+
+enum gh_err gh_memory_ticket_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
+                                 struct gh_ticket *out)
+{
+    return gh_memory_get(tx, GH_MEMORY_TICKETS, ticket_has_hash, hash, out);
+}
+
+enum gh_err gh_memory_ticket_update(struct gh_tx *tx, const struct gh_ticket *ticket)
+{
+    return gh_memory_update(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket);
+}
+
+enum gh_err gh_memory_ticket_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES])
+{
+    return gh_memory_remove_one(tx, GH_MEMORY_TICKETS, ticket_has_hash, hash);
+}
+
+struct ticket_owner {
+    struct gh_str account;
+    enum gh_ticket_purpose purpose;
+};
+
+static bool ticket_is_of(const void *row, const void *wanted)
+{
+    const struct gh_ticket *ticket = row;
+    const struct ticket_owner *owner = wanted;
+    return ticket->purpose == owner->purpose && gh_memory_is_id(&ticket->account, &owner->account);
+}
+
+enum gh_err gh_memory_tickets_delete_of(struct gh_tx *tx, struct gh_str account,
+                                        enum gh_ticket_purpose purpose)
+{
+    struct ticket_owner owner = {account, purpose};
+    gh_memory_remove_all(gh_memory_table_of(tx, GH_MEMORY_TICKETS), ticket_is_of, &owner, SIZE_MAX);
+    return GH_OK;
+}
+
+/* ---- Mails ---- */
+
+static bool mail_has_id(const void *row, const void *wanted)
+{
+    return gh_memory_is_id(&((const struct gh_mail_row *)row)->id, wanted);
+}
+
+enum gh_err gh_memory_mail_insert(struct gh_tx *tx, const struct gh_mail_row *mail)
+{
+    struct gh_str id = gh_id_str(&mail->id);
+    return gh_memory_insert(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail);
+}
+
+enum gh_err gh_memory_mail_take(struct gh_tx *tx, uint64_t now_us, uint64_t lease_until_us,
+                                struct gh_mail_row *out)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_MAILS);
+    size_t best = table->count;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct gh_mail_row *mail = gh_memory_row(table, i);
+        const struct gh_mail_row *first = best < table->count ? gh_memory_row(table, best) : NULL;
+        if (mail->next_us <= now_us && (!first || mail->next_us < first->next_us))
+            best = i;
+    }
+    if (best == table->count)
+        return GH_ERR_NOT_FOUND;
+    ((struct gh_mail_row *)gh_memory_row(table, best))->next_us = lease_until_us;
+    return gh_memory_read(table, best, tx->arena, out) ? GH_OK : GH_ERR_MEMORY;
+}
+
+enum gh_err gh_memory_mail_update(struct gh_tx *tx, const struct gh_mail_row *mail)
+{
+    struct gh_str id = gh_id_str(&mail->id);
+    return gh_memory_update(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail);
+}
+
+enum gh_err gh_memory_mail_delete(struct gh_tx *tx, struct gh_str id)
+{
+    return gh_memory_remove_one(tx, GH_MEMORY_MAILS, mail_has_id, &id);
+}
+
+enum gh_err gh_memory_mail_count(struct gh_tx *tx, uint64_t *out_count)
+{
+    *out_count = gh_memory_table_of(tx, GH_MEMORY_MAILS)->count;
+    return GH_OK;
+}
+
+/* ---- Keys ---- */
+
+static bool key_has_id(const void *row, const void *wanted)
+{
+    return ((const struct gh_key_row *)row)->id == *(const uint64_t *)wanted;
+}
+
+enum gh_err gh_memory_key_insert(struct gh_tx *tx, const struct gh_key_row *key, uint64_t *out_id)
+{
+    struct gh_key_row row = *key;
+    if (!row.id)
+        row.id = ++gh_memory_store_of(tx)->next_key;
+    else if (row.id > gh_memory_store_of(tx)->next_key)
+        gh_memory_store_of(tx)->next_key = row.id;
+    *out_id = row.id;
+    return gh_memory_insert(tx, GH_MEMORY_KEYS, key_has_id, &row.id, &row);
+}
+
+enum gh_err gh_memory_key_update(struct gh_tx *tx, const struct gh_key_row *key)
+{
+    return gh_memory_update(tx, GH_MEMORY_KEYS, key_has_id, &key->id, key);
+}
+
+enum gh_err gh_memory_key_delete(struct gh_tx *tx, uint64_t id)
+{
+    return gh_memory_remove_one(tx, GH_MEMORY_KEYS, key_has_id, &id);
+}
+
+enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_KEYS);
+    struct gh_key_row *rows = gh_arena_zalloc(tx->arena, table->count + 1, sizeof(*rows));
+    if (!rows)
+        return GH_ERR_MEMORY;
+    for (size_t i = 0; i < table->count; i++)
+        if (!gh_memory_read(table, i, tx->arena, &rows[i]))
+            return GH_ERR_MEMORY;
+    *out_rows = rows;
+    *out_count = table->count;
+    return GH_OK;
+}
+
+/* ---- Revocations ---- */
+
+static bool revocation_has_id(const void *row, const void *wanted)
+{
+    return gh_memory_is_id(&((const struct gh_revocation_row *)row)->session_id, wanted);
+}
+
+enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row)
+{
+    struct gh_str id = gh_id_str(&row->session_id);
+    return gh_memory_put(tx, GH_MEMORY_REVOCATIONS, revocation_has_id, &id, row);
+}
+
+enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_REVOCATIONS);
+    struct gh_revocation_row *rows = gh_arena_zalloc(tx->arena, table->count + 1, sizeof(*rows));
+    size_t count = 0;
+    if (!rows)
+        return GH_ERR_MEMORY;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct gh_revocation_row *row = gh_memory_row(table, i);
+        if (row->until_us > now_us)
+            rows[count++] = *row;
+    }
+    *out_rows = rows;
+    *out_count = count;
+    return GH_OK;
+}
+
+/* ---- Audit ---- */
+
+enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_record *record)
+{
+    struct gh_audit_record row = *record;
+    row.seq = ++gh_memory_store_of(tx)->next_seq;
+    return gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &row);
+}
+
+static bool record_is_asked_for(const struct gh_audit_record *record,
+                                const struct gh_audit_query *query)
+{
+    if (query->user_id.len && !gh_str_eq(record->user_id, query->user_id) &&
+        !gh_str_eq(record->actor_id, query->user_id))
+        return false;
+    if (query->event.len && !gh_str_eq(gh_audit_event_facts(record->event)->name, query->event))
+        return false;
+    if (query->before_seq && record->seq >= query->before_seq)
+        return false;
+    return record->time_us >= query->since_us &&
+           (!query->until_us || record->time_us < query->until_us);
+}
+
+enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_record **out_rows, size_t *out_count)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
+    struct gh_audit_record *rows = gh_arena_zalloc(tx->arena, query->limit + 1, sizeof(*rows));
+    size_t count = 0;
+    if (!rows)
+        return GH_ERR_MEMORY;
+    for (size_t i = table->count; i-- > 0 && count < query->limit;)
+        if (record_is_asked_for(gh_memory_row(table, i), query) &&
+            !gh_memory_read(table, i, tx->arena, &rows[count++]))
+            return GH_ERR_MEMORY;
+    *out_rows = rows;
+    *out_count = count;
+    return GH_OK;
+}
+
+/* ---- What has run out ---- */
+
+#define DAY_US 86400000000ull
+
+static bool ticket_ran_out(const void *row, const void *now_us)
+{
+    return ((const struct gh_ticket *)row)->expires_us <= *(const uint64_t *)now_us;
+}
+
+static bool session_ran_out(const void *row, const void *now_us)
+{
+    return ((const struct gh_session_row *)row)->expires_us <= *(const uint64_t *)now_us;
+}
+
+static bool revocation_ran_out(const void *row, const void *now_us)
+{
+    return ((const struct gh_revocation_row *)row)->until_us <= *(const uint64_t *)now_us;
+}
+
+static bool throttle_ran_out(const void *row, const void *now_us)
+{
+    const struct gh_throttle_row *throttle = row;
+    uint64_t now = *(const uint64_t *)now_us;
+    return throttle->last_us + DAY_US <= now && throttle->blocked_until_us <= now;
+}
+
+static bool device_ran_out(const void *row, const void *now_us)
+{
+    const struct gh_device_row *device = row;
+    return device->last_used_us + 180 * DAY_US <= *(const uint64_t *)now_us;
+}
+
+enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed)
+{
+    static const struct {
+        enum gh_memory_table_id id;
+        gh_memory_row_test *test;
+    } RULES[] = {
+        {GH_MEMORY_TICKETS, ticket_ran_out},         {GH_MEMORY_SESSIONS, session_ran_out},
+        {GH_MEMORY_REVOCATIONS, revocation_ran_out}, {GH_MEMORY_THROTTLES, throttle_ran_out},
+        {GH_MEMORY_DEVICES, device_ran_out},
+    };
+    *out_removed = 0;
+    for (size_t i = 0; i < sizeof(RULES) / sizeof(RULES[0]); i++)
+        *out_removed += gh_memory_remove_all(gh_memory_table_of(tx, RULES[i].id), RULES[i].test,
+                                             &now_us, limit - *out_removed);
+    return GH_OK;
+}

@@ -1,0 +1,126 @@
+/*
+ * Inside the memory store: finding and changing rows, and the operations of the port, one file for
+ * people (accounts, sessions, devices, ...) and one for the rest.
+ */
+#ifndef GH_STORE_MEMORY_ROWS_H
+#define GH_STORE_MEMORY_ROWS_H
+
+#include <pthread.h>
+
+#include "store/memory.h"
+#include "store/memory_tables.h"
+
+struct gh_memory_store {
+    struct gh_store store; /* first */
+    pthread_mutex_t lock;
+    struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT];
+    uint64_t next_key, next_seq;
+    unsigned failures;
+    enum gh_err failure;
+};
+
+/* A unit under way; the lock is held. */
+struct gh_memory_tx {
+    struct gh_tx tx; /* first */
+    struct gh_memory_store *store;
+};
+
+static inline struct gh_memory_store *gh_memory_store_of(struct gh_tx *tx)
+{
+    return ((struct gh_memory_tx *)tx)->store;
+}
+
+static inline struct gh_memory_table *gh_memory_table_of(struct gh_tx *tx,
+                                                         enum gh_memory_table_id id)
+{
+    return &gh_memory_store_of(tx)->tables[id];
+}
+
+/* Is this row the one that is wanted? */
+typedef bool gh_memory_row_test(const void *row, const void *wanted);
+
+/* The index of the first row that passes (from `from` on), or the count. */
+size_t gh_memory_find(const struct gh_memory_table *table, gh_memory_row_test *test,
+                      const void *wanted);
+size_t gh_memory_find_from(const struct gh_memory_table *table, size_t from,
+                           gh_memory_row_test *test, const void *wanted);
+
+/* GH_ERR_NOT_FOUND, GH_ERR_EXISTS, GH_ERR_MEMORY. */
+enum gh_err gh_memory_get(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *test,
+                          const void *wanted, void *out_row);
+enum gh_err gh_memory_insert(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *same,
+                             const void *key, const void *row);
+enum gh_err gh_memory_update(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *same,
+                             const void *key, const void *row);
+/* Updates, or inserts what is not there. */
+enum gh_err gh_memory_put(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *same,
+                          const void *key, const void *row);
+size_t gh_memory_remove_all(struct gh_memory_table *table, gh_memory_row_test *test,
+                            const void *wanted, size_t limit);
+enum gh_err gh_memory_remove_one(struct gh_tx *tx, enum gh_memory_table_id id,
+                                 gh_memory_row_test *test, const void *wanted);
+
+/* `wanted` is a struct gh_str, or a hash. */
+bool gh_memory_is_id(const struct gh_id *id, const void *wanted);
+bool gh_memory_is_hash(const uint8_t *hash, const void *wanted);
+
+/* ---- The operations of the port ---- */
+
+enum gh_err gh_memory_account_insert(struct gh_tx *tx, const struct gh_account *account);
+enum gh_err gh_memory_account_by_id(struct gh_tx *tx, struct gh_str id, struct gh_account *out);
+enum gh_err gh_memory_account_by_email(struct gh_tx *tx, const uint8_t index[GH_SHA256_BYTES],
+                                       struct gh_account *out);
+enum gh_err gh_memory_account_update(struct gh_tx *tx, const struct gh_account *account);
+enum gh_err gh_memory_account_delete(struct gh_tx *tx, struct gh_str id);
+enum gh_err gh_memory_account_page(struct gh_tx *tx, const struct gh_account_query *query,
+                                   struct gh_account **out_rows, size_t *out_count);
+enum gh_err gh_memory_account_count(struct gh_tx *tx, struct gh_str role, uint64_t *out_count);
+enum gh_err gh_memory_session_insert(struct gh_tx *tx, const struct gh_session_row *session);
+enum gh_err gh_memory_session_by_family(struct gh_tx *tx, struct gh_str family,
+                                        struct gh_session_row *out);
+enum gh_err gh_memory_session_by_id(struct gh_tx *tx, struct gh_str session_id,
+                                    struct gh_session_row *out);
+enum gh_err gh_memory_session_update(struct gh_tx *tx, const struct gh_session_row *session);
+enum gh_err gh_memory_sessions_of(struct gh_tx *tx, struct gh_str account,
+                                  struct gh_session_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_ticket_insert(struct gh_tx *tx, const struct gh_ticket *ticket);
+enum gh_err gh_memory_ticket_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
+                                 struct gh_ticket *out);
+enum gh_err gh_memory_ticket_update(struct gh_tx *tx, const struct gh_ticket *ticket);
+enum gh_err gh_memory_ticket_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES]);
+enum gh_err gh_memory_tickets_delete_of(struct gh_tx *tx, struct gh_str account,
+                                        enum gh_ticket_purpose purpose);
+enum gh_err gh_memory_recovery_set(struct gh_tx *tx, struct gh_str account,
+                                   const uint8_t (*hashes)[GH_SHA256_BYTES], size_t count);
+enum gh_err gh_memory_recovery_take(struct gh_tx *tx, struct gh_str account,
+                                    const uint8_t hash[GH_SHA256_BYTES]);
+enum gh_err gh_memory_recovery_count(struct gh_tx *tx, struct gh_str account, uint64_t *out_count);
+enum gh_err gh_memory_throttle_get(struct gh_tx *tx, const uint8_t key[16],
+                                   struct gh_throttle_row *out);
+enum gh_err gh_memory_throttle_put(struct gh_tx *tx, const struct gh_throttle_row *row);
+enum gh_err gh_memory_throttle_delete(struct gh_tx *tx, const uint8_t key[16]);
+enum gh_err gh_memory_device_put(struct gh_tx *tx, const struct gh_device_row *device);
+enum gh_err gh_memory_device_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
+                                 struct gh_device_row *out);
+enum gh_err gh_memory_devices_of(struct gh_tx *tx, struct gh_str account,
+                                 struct gh_device_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_devices_delete_of(struct gh_tx *tx, struct gh_str account);
+enum gh_err gh_memory_mail_insert(struct gh_tx *tx, const struct gh_mail_row *mail);
+enum gh_err gh_memory_mail_take(struct gh_tx *tx, uint64_t now_us, uint64_t lease_until_us,
+                                struct gh_mail_row *out);
+enum gh_err gh_memory_mail_update(struct gh_tx *tx, const struct gh_mail_row *mail);
+enum gh_err gh_memory_mail_delete(struct gh_tx *tx, struct gh_str id);
+enum gh_err gh_memory_mail_count(struct gh_tx *tx, uint64_t *out_count);
+enum gh_err gh_memory_key_insert(struct gh_tx *tx, const struct gh_key_row *key, uint64_t *out_id);
+enum gh_err gh_memory_key_update(struct gh_tx *tx, const struct gh_key_row *key);
+enum gh_err gh_memory_key_delete(struct gh_tx *tx, uint64_t id);
+enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row);
+enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_record *record);
+enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_record **out_rows, size_t *out_count);
+enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
+
+#endif

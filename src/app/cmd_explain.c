@@ -19,7 +19,7 @@
 #define ARENA_BLOCK_BYTES (64 * 1024)
 #define ARENA_BYTES_MAX   (256 * 1024 * 1024)
 #define HEADERS_MAX       64
-#define STEPS_MAX         GH_STAGE_COUNT
+#define STEPS_MAX         (2 * GH_STAGE_COUNT) /* some stages come more than once */
 #define OUTPUT_BYTES_MAX  (1024 * 1024)
 
 static const char HELP[] =
@@ -232,6 +232,7 @@ static bool run(struct explain *explain, struct gh_str bytes)
     request->peer = &explain->peer;
     request->dry_run = true;
     request->ready = true;
+    request->now_s = (uint64_t)time(NULL);
     for (size_t i = 0; i < sizeof(request->random); i++) /* ids that are plainly made up */
         request->random[i] = (uint8_t)(i + 1);
     enum gh_http_error error = parse(explain, bytes);
@@ -308,6 +309,9 @@ static void put_decision(struct gh_buf *out, const struct explain *explain)
         gh_buf_put(out, GH_STR(" gets:\n"));
         put_indented(out, gh_policy_write_upstream_head(&explain->request));
         gh_buf_put(out, GH_STR("\nIts answer, if it says nothing else, goes on as:\n"));
+    } else if (explain->verdict.kind == GH_VERDICT_NEXT &&
+               explain->request.target == GH_TARGET_SERVICE) {
+        gh_buf_put(out, GH_STR("\nThe identity service answers, at best with:\n"));
     } else if (explain->verdict.kind == GH_VERDICT_NEXT) {
         gh_buf_put(out, GH_STR("\nBuilt in ("));
         gh_buf_put(out, gh_str_from_c(target_name(explain->request.target)));

@@ -124,6 +124,56 @@ static void put_headers(FILE *out, const struct gh_header_block *block)
     put(out, "]");
 }
 
+#define ACCESS_BYTES_MAX (16 * 1024)
+
+static void put_access(FILE *out, const struct gh_effective *effective,
+                       const struct gh_route *route)
+{
+    struct gh_arena words;
+    gh_arena_init(&words, 1024, ACCESS_BYTES_MAX);
+    put_member(out, "access", gh_effective_access(&words, effective, route));
+    gh_arena_done(&words);
+}
+
+/* What identity's endpoints take from the route. */
+static void put_shadows(FILE *out, const struct gh_effective *effective, size_t route)
+{
+    const struct gh_identity_rules *identity = effective->policy->identity;
+    bool first = true;
+    put(out, ",\"shadowed_by\":[");
+    for (size_t at = 0; gh_effective_shadow(effective, route, &at); at++) {
+        put(out, first ? "{" : ",{");
+        put_member(out, "method",
+                   gh_str_from_c(effective->settings->policy.identity.endpoints[at].method));
+        put(out, ",");
+        put_member(out, "path", identity->routes[at].pattern);
+        put(out, "}");
+        first = false;
+    }
+    put(out, "]");
+}
+
+static void put_identity(FILE *out, const struct gh_policy_identity *identity)
+{
+    static const char *const FORWARD[] = {[GH_FORWARD_HEADERS] = "headers",
+                                          [GH_FORWARD_BEARER] = "bearer",
+                                          [GH_FORWARD_BOTH] = "both"};
+    put(out, ",\"identity\":");
+    if (!identity->enabled) {
+        put(out, "null");
+        return;
+    }
+    put(out, "{");
+    put_member(out, "base_path", identity->base_path);
+    put(out, ",");
+    put_member(out, "login_url", identity->login_url);
+    put(out, ",");
+    put_number(out, "endpoints", identity->endpoint_count);
+    fprintf(out, ",\"forward\":\"%s\",", FORWARD[identity->forward]);
+    put_list(out, "authz_peers", &identity->authz_peers);
+    put(out, "}");
+}
+
 static void put_route(FILE *out, const struct gh_effective *effective, size_t index)
 {
     const struct gh_policy *policy = effective->policy;
@@ -137,7 +187,10 @@ static void put_route(FILE *out, const struct gh_effective *effective, size_t in
         put(out, "null");
     put(out, ",");
     put_member(out, "upstream", effective->settings->upstreams.keys[route->upstream]);
-    put(out, ",\"access\":\"public\",");
+    put(out, ",");
+    put_access(out, effective, route);
+    put_shadows(out, effective, index);
+    put(out, ",");
     put_number(out, "request_body", route->request_body_max);
     put(out, ",\"rate_limits\":[");
     for (size_t i = 0; i < route->rate_limit_count; i++) {
@@ -166,6 +219,7 @@ void gh_effective_print_json(FILE *out, const struct gh_effective *effective)
     put_list(out, "trusted_proxies", &policy->trusted_proxies.allow);
     put_cors(out, policy);
     put_rates(out, &policy->rate_limits);
+    put_identity(out, &policy->identity);
     put(out, ",\"routes\":[");
     for (size_t i = 0; i < effective->policy->route_count; i++)
         put_route(out, effective, i);

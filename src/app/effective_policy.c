@@ -71,6 +71,27 @@ const char *gh_effective_when(const struct gh_header_line *line)
     return line->when[1] ? NULL : "plain only";
 }
 
+struct gh_str gh_effective_access(struct gh_arena *arena, const struct gh_effective *effective,
+                                  const struct gh_route *route)
+{
+    const size_t cap = 4096;
+    char *memory = gh_arena_alloc(arena, cap);
+    if (!memory)
+        return GH_STR("");
+    struct gh_buf text = gh_buf_over(memory, cap);
+    gh_access_put(&text, &effective->settings->policy.identity.roles, &route->access);
+    return gh_buf_str(&text);
+}
+
+bool gh_effective_shadow(const struct gh_effective *effective, size_t route, size_t *endpoint)
+{
+    const struct gh_policy_identity *identity = &effective->settings->policy.identity;
+    for (; identity->enabled && *endpoint < identity->endpoint_count; ++*endpoint)
+        if (gh_identity_shadows(identity, *endpoint, &effective->policy->routes[route]))
+            return true;
+    return false;
+}
+
 /* ---- text ---- */
 
 static void print_label(struct printer *printer, const char *label)
@@ -229,10 +250,11 @@ static void print_route(struct printer *printer, size_t index, size_t block_numb
     const struct gh_config_map *upstreams = &printer->effective->settings->upstreams;
     FILE *out = printer->out;
     gh_arena_reset(&printer->words);
-    fprintf(out, "  %.*s\n      %.*s -> %.*s; access public", GH_STR_ARG(route->pattern),
+    fprintf(out, "  %.*s\n      %.*s -> %.*s; access %.*s", GH_STR_ARG(route->pattern),
             route->methods.len ? (int)route->methods.len : 11,
             route->methods.len ? route->methods.ptr : "all methods",
-            GH_STR_ARG(upstreams->keys[route->upstream]));
+            GH_STR_ARG(upstreams->keys[route->upstream]),
+            GH_STR_ARG(gh_effective_access(&printer->words, printer->effective, route)));
     print_size(printer, "; body", route->request_body_max);
     fputs("; rate limits ", out);
     for (size_t i = 0; i < route->rate_limit_count; i++)
@@ -248,6 +270,43 @@ static void print_route(struct printer *printer, size_t index, size_t block_numb
         print_duration(printer, "      answer in", route->response_timeout_ms);
         fputc('\n', out);
     }
+}
+
+/* Routes that identity takes requests from: nobody should wonder why they stay quiet. */
+static void print_shadows(struct printer *printer)
+{
+    const struct gh_effective *effective = printer->effective;
+    const struct gh_identity_rules *identity = effective->policy->identity;
+    bool first = true;
+    for (size_t i = 0; i < effective->policy->route_count; i++) {
+        for (size_t at = 0; gh_effective_shadow(effective, i, &at); at++) {
+            fprintf(printer->out, "%s  %.*s never sees %s %.*s\n",
+                    first ? "\nshadowed by identity\n" : "",
+                    GH_STR_ARG(effective->policy->routes[i].pattern),
+                    effective->settings->policy.identity.endpoints[at].method,
+                    GH_STR_ARG(identity->routes[at].pattern));
+            first = false;
+        }
+    }
+}
+
+static void print_identity(struct printer *printer)
+{
+    const struct gh_policy_identity *identity = &printer->effective->settings->policy.identity;
+    static const char *const FORWARD[] = {[GH_FORWARD_HEADERS] = "headers",
+                                          [GH_FORWARD_BEARER] = "a signed bearer token",
+                                          [GH_FORWARD_BOTH] = "headers and a signed bearer token"};
+    print_label(printer, "identity");
+    if (!identity->enabled) {
+        fputs("off: every route is public\n", printer->out);
+        return;
+    }
+    fprintf(printer->out, "%zu endpoints under %.*s; sign in at %.*s; backends get %s\n",
+            identity->endpoint_count, GH_STR_ARG(identity->base_path),
+            GH_STR_ARG(identity->login_url), FORWARD[identity->forward]);
+    print_label(printer, "forward-auth");
+    print_list(printer, &identity->authz_peers);
+    fputs(identity->authz_peers.count ? " may ask\n" : " may ask: it is off\n", printer->out);
 }
 
 static void print_block(struct printer *printer, const struct gh_header_block *block, size_t number)
@@ -270,6 +329,7 @@ static void print_routes(struct printer *printer)
     fputs("\nroutes\n", printer->out);
     for (size_t i = 0; numbers && i < policy->route_count; i++)
         print_route(printer, i, numbers[i]);
+    print_shadows(printer);
     for (size_t i = 0; numbers && i < policy->route_count; i++) {
         if (numbers[i] > printed)
             print_block(printer, policy->routes[i].block, ++printed);
@@ -291,6 +351,7 @@ void gh_effective_print(FILE *out, const struct gh_effective *effective)
     print_limits(&printer);
     print_rates(&printer);
     print_upstreams(&printer);
+    print_identity(&printer);
     print_routes(&printer);
     gh_arena_done(&printer.words);
 }

@@ -23,6 +23,7 @@ void gh_effective_print_json(FILE *out, const struct gh_effective *effective);
 
 struct gh_header_block;
 struct gh_header_line;
+struct gh_route;
 
 /* Words for what the settings hold as enums. */
 const char *gh_effective_preset_name(enum gh_header_preset preset);
@@ -32,6 +33,12 @@ const char *gh_effective_plain_text(const struct gh_effective *effective,
 enum gh_header_preset gh_effective_preset(const struct gh_effective *effective, size_t route);
 /* "5/minute" in `arena`. */
 struct gh_str gh_effective_rate(struct gh_arena *arena, struct gh_config_rate rate);
+/* "public", "role admin, fresh", in `arena`. */
+struct gh_str gh_effective_access(struct gh_arena *arena, const struct gh_effective *effective,
+                                  const struct gh_route *route);
+/* The next endpoint of identity from *endpoint on that takes requests of `route` (its index);
+   false: there is none. */
+bool gh_effective_shadow(const struct gh_effective *effective, size_t route, size_t *endpoint);
 /* When a line is sent, or NULL for always. */
 const char *gh_effective_when(const struct gh_header_line *line);
 

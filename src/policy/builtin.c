@@ -17,8 +17,10 @@ static bool is_builtin(const struct gh_request *request, enum gh_builtin_id id)
 
 bool gh_builtin_is_probe(const struct gh_request *request)
 {
-    return request->peer->admin || is_builtin(request, GH_BUILTIN_HEALTHZ) ||
-           is_builtin(request, GH_BUILTIN_READYZ);
+    if (request->inner)
+        return false;
+    return request->peer->admin || request->authz != GH_AUTHZ_NONE ||
+           is_builtin(request, GH_BUILTIN_HEALTHZ) || is_builtin(request, GH_BUILTIN_READYZ);
 }
 
 static bool is_get_or_head(const struct gh_request *request)
@@ -137,7 +139,7 @@ bool gh_builtin_route(struct gh_request *request, struct gh_verdict *out_verdict
 
 bool gh_builtin_fallback(struct gh_request *request)
 {
-    if (!is_get_or_head(request))
+    if (!is_get_or_head(request) || request->inner)
         return false;
     if (is_builtin(request, GH_BUILTIN_HEALTH))
         gh_reply_begin(&request->reply, 200, JSON, GH_STR("{\"status\":\"ok\"}"));

@@ -90,6 +90,7 @@ void gh_builtin_compile(struct gh_config_load *load, const struct gh_policy_sett
             .scrub_errors = false,
             .cors_mode = settings->cors.mode,
             .cross_site_mode = GH_MODE_OFF, /* none of them changes what a caller owns */
+            .access = {.kind = GH_ACCESS_PUBLIC},
         };
     to[GH_BUILTIN_HEALTHZ].pattern = check_path(load, &from->healthz, "healthz");
     to[GH_BUILTIN_HEALTHZ].target = GH_TARGET_HEALTHZ;

@@ -35,16 +35,27 @@ static const struct {
     {GH_STR_INIT("x-http-method-override"), STRIP_ALL},
     {GH_STR_INIT("x-method-override"), STRIP_ALL},
     {GH_STR_INIT("proxy"), STRIP_ALL}, /* "httpoxy": HTTP_PROXY of CGI */
-    /* the identity that only the gateway may vouch for (stage 15) */
+    /* the identity that only the gateway may vouch for (stage 15): our own names, and those of
+       the proxies that backends are used to */
     {GH_STR_INIT("x-user-id"), STRIP_ALL},
     {GH_STR_INIT("x-user-email"), STRIP_ALL},
     {GH_STR_INIT("x-user-roles"), STRIP_ALL},
     {GH_STR_INIT("x-session-id"), STRIP_ALL},
+    {GH_STR_INIT("remote-user"), STRIP_ALL},
+    {GH_STR_INIT("remote-groups"), STRIP_ALL},
+    {GH_STR_INIT("remote-name"), STRIP_ALL},
+    {GH_STR_INIT("remote-email"), STRIP_ALL},
+    {GH_STR_INIT("x-forwarded-user"), STRIP_ALL},
+    {GH_STR_INIT("x-forwarded-email"), STRIP_ALL},
+    {GH_STR_INIT("x-forwarded-groups"), STRIP_ALL},
+    {GH_STR_INIT("x-forwarded-preferred-username"), STRIP_ALL},
+    {GH_STR_INIT("x-forwarded-access-token"), STRIP_ALL},
 };
 #define STRIPPED_COUNT         (sizeof(STRIPPED) / sizeof(STRIPPED[0]))
 #define STRIPPED_NAME_LEN_MIN  5
-#define STRIPPED_NAME_LEN_MAX  24
+#define STRIPPED_NAME_LEN_MAX  32
 #define X_FORWARDED            GH_STR("x-forwarded-")
+#define X_AUTH_REQUEST         GH_STR("x-auth-request-")
 #define REQUEST_ID_LEN_MAX     128
 #define TRACEPARENT_LEN        55
 #define TRACEPARENT_TRACE_AT   3
@@ -53,7 +64,7 @@ static const struct {
 #define TRACEPARENT_TRACE_LEN  32
 #define TRACEPARENT_PARENT_LEN 16
 
-/* Cheap no for most names: all of the table begin with c, f, p, t or "x" and a separator. */
+/* Cheap no for most names: all of the table begin with c, f, p, r, t or "x" and a separator. */
 static bool may_be_stripped(struct gh_str name)
 {
     if (name.len < STRIPPED_NAME_LEN_MIN)
@@ -67,6 +78,8 @@ static bool may_be_stripped(struct gh_str name)
         return name.len == 9;
     case 'p':
         return name.len == 5;
+    case 'r':
+        return name.len >= 11 && (name.ptr[2] | 0x20) == 'm';
     case 't':
         return name.len == 14;
     default:
@@ -85,22 +98,43 @@ static bool is_stripped(struct gh_str name, bool from_trusted)
         folded[i] = separator ? '-' : gh_ascii_lower(name.ptr[i]);
     }
     struct gh_str plain = gh_str_of(folded, len);
-    if (gh_str_starts_with(plain, X_FORWARDED))
-        return alias || !from_trusted;
+    if (gh_str_starts_with(plain, X_AUTH_REQUEST))
+        return true;
     for (size_t i = 0; name.len == len && i < STRIPPED_COUNT; i++)
         if (gh_str_eq(STRIPPED[i].name, plain))
             return alias || STRIPPED[i].strip == STRIP_ALL ||
                    (STRIPPED[i].strip == STRIP_UNTRUSTED && !from_trusted);
+    return gh_str_starts_with(plain, X_FORWARDED) && (alias || !from_trusted);
+}
+
+/* Names of the configuration may be of any length and begin with any letter. */
+static bool is_own(const struct gh_identity_rules *identity, struct gh_str name)
+{
+    for (size_t i = 0; i < identity->own_name_count; i++) {
+        struct gh_str own = identity->own_names[i];
+        if (own.len != name.len)
+            continue;
+        size_t at = 0;
+        while (at < own.len && (name.ptr[at] == '_' || name.ptr[at] == '.'
+                                    ? own.ptr[at] == '-'
+                                    : own.ptr[at] == gh_ascii_lower(name.ptr[at])))
+            at++;
+        if (at == own.len)
+            return true;
+    }
     return false;
 }
 
 static void strip_forged(struct gh_request *request)
 {
+    const struct gh_identity_rules *identity = request->policy->identity;
     struct gh_fields *fields = &request->head->fields;
-    for (size_t i = 0; i < fields->count; i++)
-        if (may_be_stripped(fields->items[i].name) &&
-            is_stripped(fields->items[i].name, request->from_trusted))
+    for (size_t i = 0; i < fields->count; i++) {
+        struct gh_str name = fields->items[i].name;
+        if ((may_be_stripped(name) && is_stripped(name, request->from_trusted)) ||
+            (identity && identity->own_name_count && is_own(identity, name)))
             fields->items[i].dropped = true;
+    }
 }
 
 static bool is_request_id(struct gh_str id)
@@ -220,7 +254,8 @@ struct gh_verdict gh_stage_client(struct gh_request *request)
     const struct gh_peer *peer = request->peer;
     request->client = peer->ip;
     request->https = peer->tls;
-    request->from_trusted = gh_policy_is_trusted_proxy(policy, &peer->ip);
+    /* who may ask for decisions may also say for whom */
+    request->from_trusted = request->authz_listed || gh_policy_is_trusted_proxy(policy, &peer->ip);
     if (request->from_trusted) {
         struct gh_forwarded_result found =
             gh_forwarded_walk(&request->head->fields, &policy->trusted, &peer->ip);

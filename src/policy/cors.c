@@ -19,7 +19,8 @@ enum gh_mode gh_cors_mode(const struct gh_request *request)
 bool gh_cors_is_preflight(const struct gh_request *request)
 {
     const struct gh_request_head *head = request->head;
-    return head->method == GH_METHOD_OPTIONS && gh_fields_find(&head->fields, GH_FIELD_ORIGIN) &&
+    return head->method == GH_METHOD_OPTIONS && !request->inner &&
+           gh_fields_find(&head->fields, GH_FIELD_ORIGIN) &&
            gh_fields_find(&head->fields, GH_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
 }
 

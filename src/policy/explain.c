@@ -86,18 +86,32 @@ static void explain_size(const struct gh_request *request, struct gh_buf *out)
     gh_buf_put(out, GH_STR(" bytes"));
 }
 
-static void explain_rate(const struct gh_request *request, struct gh_buf *out)
+static void explain_body(const struct gh_request *request, struct gh_buf *out)
+{
+    gh_buf_put(out, request->target == GH_TARGET_SERVICE
+                        ? GH_STR("the body is read first, as JSON of at most ")
+                        : GH_STR("the body is read first, for a rate limit, at most "));
+    gh_buf_put_u64(out,
+                   request->target == GH_TARGET_SERVICE ? request->route->ask_body_max : 64 * 1024);
+    gh_buf_put(out, GH_STR(" bytes"));
+}
+
+static void explain_rate(const struct gh_request *request, unsigned point, struct gh_buf *out)
 {
     const struct gh_route *route = request->route;
-    if (!route || !route->rate_limit_count) {
-        gh_buf_put(out, GH_STR("no rate limit applies"));
-        return;
+    bool first = true;
+    for (size_t i = 0; route && i < route->rate_limit_count; i++) {
+        const struct gh_rate_policy *policy =
+            &request->policy->rate_policies[route->rate_limits[i]];
+        if (policy->point != point)
+            continue;
+        gh_buf_put(out, first ? GH_STR("counted against ") : GH_STR(", "));
+        put_cut(out, policy->policy_field);
+        first = false;
     }
-    gh_buf_put(out, GH_STR("counted against "));
-    for (size_t i = 0; i < route->rate_limit_count; i++) {
-        gh_buf_put(out, i ? GH_STR(", ") : GH_STR(""));
-        put_cut(out, request->policy->rate_policies[route->rate_limits[i]].policy_field);
-    }
+    if (first)
+        gh_buf_put(out, route && route->rate_limit_count ? GH_STR("no rate limit applies yet")
+                                                         : GH_STR("no rate limit applies"));
 }
 
 static void explain_cross_site(const struct gh_request *request, struct gh_buf *out)
@@ -107,6 +121,52 @@ static void explain_cross_site(const struct gh_request *request, struct gh_buf *
     else
         gh_buf_put(out, GH_STR("no cookies of ours that another site could abuse, or its origin "
                                "is ours or allowed"));
+}
+
+/* Only upstreams and the service are told who calls. */
+static bool is_identified(const struct gh_request *request)
+{
+    return request->policy->identity &&
+           (request->target == GH_TARGET_UPSTREAM || request->target == GH_TARGET_SERVICE);
+}
+
+static void explain_identify(const struct gh_request *request, struct gh_buf *out)
+{
+    if (!is_identified(request)) {
+        gh_buf_put(out, request->policy->identity ? GH_STR("nobody need be known here")
+                                                  : GH_STR("identity is off"));
+        return;
+    }
+    switch (request->credential_found) {
+    case GH_CREDENTIAL_NONE:
+        gh_buf_put(out, GH_STR("no session cookie and no bearer token: anonymous"));
+        break;
+    case GH_CREDENTIAL_AMBIGUOUS:
+        gh_buf_put(out, GH_STR("several credentials: none is believed, anonymous"));
+        break;
+    case GH_CREDENTIAL_UNCHECKED:
+        gh_buf_put(out, GH_STR("there is a credential, which can't be verified here: the running "
+                               "gateway has the keys"));
+        break;
+    case GH_CREDENTIAL_JUDGED:
+        gh_buf_put(out, request->signed_in ? GH_STR("signed in as ")
+                                           : GH_STR("the credential is not valid: anonymous"));
+        put_cut(out, request->signed_in ? request->subject.id : GH_STR(""));
+        break;
+    }
+}
+
+static void explain_access(const struct gh_request *request, struct gh_buf *out)
+{
+    if (!is_identified(request)) {
+        gh_buf_put(out, GH_STR("public"));
+        return;
+    }
+    gh_access_put(out, &request->policy->identity->roles, &request->route->access);
+    if (request->route->access.kind == GH_ACCESS_PUBLIC)
+        return;
+    gh_buf_put(out, request->signed_in ? GH_STR(": granted")
+                                       : GH_STR(": depends on who calls, which is not known here"));
 }
 
 static void explain_refusal(const struct gh_request *request, enum gh_reason reason,
@@ -123,7 +183,19 @@ static void explain_refusal(const struct gh_request *request, enum gh_reason rea
     }
 }
 
-void gh_explain_stage(const struct gh_request *request, enum gh_stage stage,
+bool gh_explain_concerns(const struct gh_request *request, enum gh_stage stage, unsigned turn)
+{
+    const struct gh_route *route = request->route;
+    if (!turn)
+        return true;
+    if (stage == GH_STAGE_RATE)
+        return route && route->rate_points >> turn & 1;
+    return route &&
+           (request->target == GH_TARGET_SERVICE ? route->ask_body_max > 0
+                                                 : route->rate_points >> GH_RATE_AT_BODY & 1);
+}
+
+void gh_explain_stage(const struct gh_request *request, enum gh_stage stage, unsigned turn,
                       struct gh_verdict verdict, bool observed, struct gh_buf *out)
 {
     if (verdict.kind != GH_VERDICT_NEXT) {
@@ -156,18 +228,25 @@ void gh_explain_stage(const struct gh_request *request, enum gh_stage stage,
         explain_cors(request, out);
         break;
     case GH_STAGE_SIZE:
-        explain_size(request, out);
+        if (turn)
+            explain_body(request, out);
+        else
+            explain_size(request, out);
         break;
     case GH_STAGE_RATE:
-        explain_rate(request, out);
+        explain_rate(request, turn, out);
         break;
     case GH_STAGE_CROSS_SITE:
         explain_cross_site(request, out);
         break;
+    case GH_STAGE_IDENTIFY:
+        explain_identify(request, out);
+        break;
+    case GH_STAGE_ACCESS:
+        explain_access(request, out);
+        break;
     case GH_STAGE_READ:
     case GH_STAGE_HEADERS:
-    case GH_STAGE_IDENTIFY:
-    case GH_STAGE_ACCESS:
     case GH_STAGE_HANDOVER:
     case GH_STAGE_SCRUB:
     case GH_STAGE_COUNT:

@@ -37,13 +37,14 @@ static const bool REWRITTEN[GH_FIELD_ID_COUNT] = {
     [GH_FIELD_X_REQUEST_ID] = true,
 };
 
-static size_t bytes_of(const struct gh_request *request)
+static size_t bytes_of(const struct gh_request *request,
+                       const struct gh_identity_handover *identity)
 {
     const struct gh_request_head *head = request->head;
     /* the host stands in Host, X-Forwarded-Host and Forwarded */
     size_t bytes = FIXED_BYTES_MAX + head->method_text.len + request->path.len +
                    request->query.len + 3 * request->authority.host.len + 2 * IP_BYTES_MAX +
-                   request->request_id.len + request->traceparent.len;
+                   request->request_id.len + request->traceparent.len + identity->bytes;
     for (size_t i = 0; i < head->fields.count; i++)
         bytes += head->fields.items[i].name.len + head->fields.items[i].value.len + 4;
     return bytes;
@@ -68,13 +69,16 @@ static void put_request_line(struct gh_buf *out, const struct gh_request *reques
     gh_buf_put(out, GH_STR(" HTTP/1.1\r\n"));
 }
 
-static void put_client_fields(struct gh_buf *out, const struct gh_fields *fields)
+static void put_client_fields(struct gh_buf *out, const struct gh_request *request,
+                              bool has_identity)
 {
+    const struct gh_fields *fields = &request->head->fields;
     bool has_nominated = gh_hop_has_nominated(fields);
     for (size_t i = 0; i < fields->count; i++) {
         const struct gh_field *field = &fields->items[i];
         if (field->dropped || REWRITTEN[field->id] ||
-            (has_nominated && gh_hop_is_nominated(fields, field->name)))
+            (has_nominated && gh_hop_is_nominated(fields, field->name)) ||
+            (has_identity && gh_identity_put_instead(out, request, field)))
             continue;
         gh_buf_put(out, field->name);
         gh_buf_put(out, GH_STR(": "));
@@ -153,7 +157,10 @@ static void put_framing(struct gh_buf *out, const struct gh_request_head *head)
 struct gh_str gh_policy_write_upstream_head(const struct gh_request *request)
 {
     const struct gh_request_head *head = request->head;
-    size_t cap = bytes_of(request);
+    struct gh_identity_handover identity;
+    if (!gh_identity_handover_make(request, &identity))
+        return (struct gh_str){0};
+    size_t cap = bytes_of(request, &identity);
     char *memory = gh_arena_alloc(request->arena, cap);
     if (!memory)
         return (struct gh_str){0};
@@ -162,7 +169,8 @@ struct gh_str gh_policy_write_upstream_head(const struct gh_request *request)
     gh_buf_put(&out, GH_STR("Host: "));
     put_authority(&out, &request->authority);
     gh_buf_put(&out, GH_STR("\r\n"));
-    put_client_fields(&out, &head->fields);
+    put_client_fields(&out, request, identity.active);
+    gh_identity_put_fields(&out, request, &identity);
     put_forwarding_fields(&out, request);
     put_framing(&out, head);
     if (head->upgrade_websocket && request->route && request->route->websocket)

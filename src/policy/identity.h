@@ -18,12 +18,15 @@ enum gh_access_kind { GH_ACCESS_SIGNED_IN, GH_ACCESS_PUBLIC };
 struct gh_access_settings {
     bool given;
     enum gh_access_kind kind;
+    bool signed_in;             /* of the map; only true can be written */
     struct gh_config_list role; /* of struct gh_str: any of them */
     bool two_factor, fresh;
     struct gh_str owner;           /* name of a path parameter that must equal the caller's id */
     struct gh_config_list or_role; /* of struct gh_str: these need not be the owner */
     enum gh_mode mode;
 };
+
+extern const struct gh_config_table gh_access_table; /* access_config.c */
 
 /* Compiled. */
 struct gh_access_rule {

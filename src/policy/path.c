@@ -11,12 +11,15 @@ struct gh_verdict gh_stage_path(struct gh_request *request)
     request->query = head->query;
     if (head->query.ptr && !gh_query_is_valid(head->query))
         return gh_verdict_deny(GH_REASON_TARGET_MALFORMED);
-    if (head->method == GH_METHOD_OPTIONS && gh_str_eq(head->path, GH_STR("*"))) {
+    if (head->method == GH_METHOD_OPTIONS && gh_str_eq(head->path, GH_STR("*")) &&
+        !request->inner) {
         request->path = head->path;
         return gh_verdict_next();
     }
     if (!head->path.len || head->path.ptr[0] != '/')
         return gh_verdict_deny(GH_REASON_TARGET_MALFORMED);
+    if (request->policy->identity && gh_authz_note(request))
+        return gh_verdict_next();
     char *memory = gh_arena_alloc(request->arena, head->path.len);
     if (!memory)
         return gh_verdict_deny(GH_REASON_OVERLOADED);

@@ -9,6 +9,7 @@
 
 #include "http/forwarded.h"
 #include "http/origin.h"
+#include "policy/identity_rules.h"
 #include "policy/name_set.h"
 #include "policy/rate.h"
 #include "policy/request.h"
@@ -81,7 +82,8 @@ struct gh_policy {
     const struct gh_rate_policy *rate_policies;
     size_t rate_policy_count;
     enum gh_mode cross_site_mode;
-    const struct gh_header_block *block; /* of answers without a route */
+    const struct gh_header_block *block;      /* of answers without a route */
+    const struct gh_identity_rules *identity; /* NULL: off */
 };
 
 /* The stages, one file each; gh_stage_rate is in rate.h. */
@@ -93,6 +95,9 @@ struct gh_verdict gh_stage_route(struct gh_request *request);
 struct gh_verdict gh_stage_cors(struct gh_request *request);
 struct gh_verdict gh_stage_size(struct gh_request *request);
 struct gh_verdict gh_stage_cross_site(struct gh_request *request);
+struct gh_verdict gh_stage_identify(struct gh_request *request);
+struct gh_verdict gh_stage_access(struct gh_request *request);
+struct gh_verdict gh_stage_body(struct gh_request *request);
 
 static inline struct gh_verdict gh_verdict_next(void)
 {
@@ -118,6 +123,8 @@ struct gh_verdict gh_stage_refuse(struct gh_request *request, enum gh_stage stag
    our bug: both are sized for all that stages add. */
 void gh_reply_add(struct gh_reply *reply, struct gh_str name, struct gh_str value);
 void gh_request_add_extra(struct gh_request *request, struct gh_str name, struct gh_str value);
+/* Takes those of that name away again. */
+void gh_request_remove_extra(struct gh_request *request, struct gh_str name);
 /* gh_policy_refuse with another status than the reason's (0: the reason's). */
 void gh_reply_problem(struct gh_request *request, enum gh_stage stage, enum gh_reason reason,
                       unsigned status);
@@ -128,7 +135,8 @@ void gh_reply_begin(struct gh_reply *reply, unsigned status, struct gh_str conte
 /* The request id: kept from a trusted proxy, else made from request->random (client.c). */
 void gh_request_make_id(struct gh_request *request);
 
-/* True for /healthz and /readyz, which stages 4 and 5 let pass; and for the admin listener. */
+/* True for /healthz and /readyz, which stages 4 and 5 let pass; for the admin listener; and for
+   what a proxy asks forward-auth, where these stages judge the request that it asks about. */
 bool gh_builtin_is_probe(const struct gh_request *request);
 /* Our answer in place of an upstream's 404 or 405, or of a missing route, at `/` and `/health`:
    fills request->reply and returns true when there is one. */

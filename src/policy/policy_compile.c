@@ -7,7 +7,8 @@
 #include "policy/headers.h"
 
 /* The limit of the CSP report endpoint; a policy of that name in the file takes its place. */
-#define CSP_REPORT_POLICY GH_STR("csp-report")
+#define CSP_REPORT_POLICY_NAME "csp-report"
+#define CSP_REPORT_POLICY      GH_STR(CSP_REPORT_POLICY_NAME)
 
 struct compile {
     struct gh_config_load *load;
@@ -42,35 +43,67 @@ static void full(struct compile *compile)
 
 /* ---- Rate limits ---- */
 
-/* The file's policies and the built-in one behind them. */
-static void compile_rate(struct compile *compile)
+static bool has_rate(const struct gh_config_map *map, size_t count, struct gh_str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gh_str_eq(map->keys[i], name))
+            return true;
+    return false;
+}
+
+/* Adds a policy of ours, unless the file has one of that name. */
+static bool add_own_rate(struct compile *compile, struct gh_config_map *all, const char *name,
+                         const char *limit, const char *key)
+{
+    struct gh_rate_settings *item = (struct gh_rate_settings *)all->items + all->count;
+    struct gh_str *keys = gh_arena_zalloc(compile->load->arena, 1, sizeof(*keys));
+    if (!keys)
+        return false;
+    if (has_rate(all, all->count, gh_str_from_c(name)))
+        return true;
+    *keys = gh_str_from_c(key);
+    *item = (struct gh_rate_settings){.key = {keys, 1}};
+    if (!gh_config_read_rate(gh_str_from_c(limit), &item->limit))
+        return false;
+    all->keys[all->count++] = gh_str_from_c(name);
+    return true;
+}
+
+/* The file's policies, and behind them those that come with the gateway and with identity. */
+static bool gather_rates(struct compile *compile, struct gh_config_map *all)
 {
     const struct gh_config_map *from = &compile->settings->rate_limits;
+    const struct gh_policy_identity *identity = &compile->settings->identity;
     struct gh_arena *arena = compile->load->arena;
-    struct gh_config_map all = {.count = from->count + 1};
-    struct gh_rate_settings *items = gh_arena_zalloc(arena, all.count, sizeof(*items));
-    struct gh_str *key = gh_arena_zalloc(arena, 1, sizeof(*key));
-    all.keys = gh_arena_zalloc(arena, all.count, sizeof(*all.keys));
-    all.places = gh_arena_zalloc(arena, all.count, sizeof(*all.places));
-    all.items = items;
-    if (!items || !key || !all.keys || !all.places) {
+    size_t count_max = from->count + 1 + identity->limit_count;
+    all->items = gh_arena_zalloc(arena, count_max, sizeof(struct gh_rate_settings));
+    all->keys = gh_arena_zalloc(arena, count_max, sizeof(*all->keys));
+    all->places = gh_arena_zalloc(arena, count_max, sizeof(*all->places));
+    if (!all->items || !all->keys || !all->places)
+        return false;
+    all->count = from->count;
+    if (from->count) {
+        memcpy(all->items, from->items, from->count * sizeof(struct gh_rate_settings));
+        memcpy(all->keys, from->keys, from->count * sizeof(*all->keys));
+        if (from->places)
+            memcpy(all->places, from->places, from->count * sizeof(*all->places));
+    }
+    bool good = add_own_rate(compile, all, CSP_REPORT_POLICY_NAME, "60/minute", "client");
+    for (size_t i = 0; identity->enabled && i < identity->limit_count && good; i++)
+        good = add_own_rate(compile, all, identity->limits[i].name, identity->limits[i].limit,
+                            identity->limits[i].key);
+    return good;
+}
+
+static void compile_rate(struct compile *compile)
+{
+    struct gh_config_map all = {0};
+    if (!gather_rates(compile, &all)) {
         full(compile);
         return;
     }
-    if (from->count) {
-        memcpy(items, from->items, from->count * sizeof(*items));
-        memcpy(all.keys, from->keys, from->count * sizeof(*all.keys));
-        if (from->places)
-            memcpy(all.places, from->places, from->count * sizeof(*all.places));
-    }
-    for (size_t i = 0; i < from->count; i++)
-        if (gh_str_eq(from->keys[i], CSP_REPORT_POLICY))
-            all.count = from->count;
-    *key = GH_STR("client");
-    all.keys[from->count] = CSP_REPORT_POLICY;
-    items[from->count] = (struct gh_rate_settings){.limit = {60, 60000}, .key = {key, 1}};
-    if (!gh_rate_compile(compile->load, &all, &compile->policy->rate_policies,
-                         &compile->policy->rate_policy_count))
+    if (!gh_rate_compile(compile->load, &all, compile->settings->identity.enabled,
+                         &compile->policy->rate_policies, &compile->policy->rate_policy_count))
         compile->policy->rate_policy_count = 0;
 }
 
@@ -128,6 +161,9 @@ static void compile_routes(struct compile *compile)
         .scrub_errors = compile->settings->environment == GH_PRODUCTION,
         .cors_mode = compile->settings->cors.mode,
         .cross_site_mode = compile->settings->cross_site_mode,
+        .identity = compile->settings->identity.enabled ? &compile->settings->identity : NULL,
+        .production = compile->settings->environment == GH_PRODUCTION,
+        .unsafe_observe_access = compile->settings->unsafe_observe_access,
     };
     for (size_t i = 0; i < count; i++) {
         bool own_headers = from[i].headers_given || from[i].csp_given;
@@ -159,6 +195,18 @@ static void finish_builtins(struct compile *compile)
     *limit = index;
     policy->builtins[GH_BUILTIN_CSP_REPORT].rate_limits = limit;
     policy->builtins[GH_BUILTIN_CSP_REPORT].rate_limit_count = 1;
+    gh_route_note_rates(&policy->builtins[GH_BUILTIN_CSP_REPORT], policy->rate_policies);
+}
+
+/* The service answers as an API, whatever the site in front of it is. */
+static void compile_identity(struct compile *compile)
+{
+    struct gh_route_settings service = {.headers = {.preset = GH_PRESET_API},
+                                        .headers_given = true};
+    if (!compile->settings->identity.enabled)
+        return;
+    gh_identity_compile(compile->load, compile->settings, compile_block(compile, &service),
+                        compile->policy);
 }
 
 const struct gh_policy *gh_policy_compile(struct gh_config_load *load,
@@ -184,6 +232,7 @@ const struct gh_policy *gh_policy_compile(struct gh_config_load *load,
     compile_rate(&compile);
     policy->block = compile_block(&compile, NULL);
     compile_routes(&compile);
+    compile_identity(&compile);
     finish_builtins(&compile);
     return load->error_count == errors_before ? policy : NULL;
 }

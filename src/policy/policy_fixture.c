@@ -50,6 +50,10 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      .offset = SETTING(routes),
      .item = &ROUTE_ITEM,
      .doc = "routes"},
+    {.name = "unsafe_observe_access",
+     .type = GH_CONFIG_TYPE_BOOL,
+     .offset = SETTING(unsafe_observe_access),
+     .doc = "unsafe_observe_access"},
     {.name = "cross_site",
      .type = GH_CONFIG_TYPE_ENUM,
      .offset = SETTING(cross_site_mode),
@@ -74,7 +78,109 @@ static const char *fixture_getenv(void *context, const char *name)
     return NULL;
 }
 
-void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const char *const *env)
+/* ---- Identity ---- */
+
+static const struct gh_str ROLES[] = {GH_STR_INIT("user"), GH_STR_INIT("admin"),
+                                      GH_STR_INIT("editor")};
+static const struct gh_str PEERS[] = {GH_STR_INIT("10.0.0.0/8")};
+
+static const struct gh_service_endpoint ENDPOINTS[] = {
+    [GH_FIXTURE_LOGIN] = {.method = "POST",
+                          .path = "/auth/login",
+                          .access = {.kind = GH_ACCESS_PUBLIC},
+                          .sets_session = true,
+                          .limits = {"signup"},
+                          .body_max = 1024},
+    [GH_FIXTURE_LOGOUT] = {.method = "POST", .path = "/auth/logout", .access = {.enrolling = true}},
+    [GH_FIXTURE_RESET] = {.method = "POST",
+                          .path = "/account/reset",
+                          .access = {.kind = GH_ACCESS_PUBLIC},
+                          .limits = {"reset"},
+                          .body_max = 1024},
+    [GH_FIXTURE_PROFILE] = {.method = "GET", .path = "/account/profile"},
+    [GH_FIXTURE_ROLE] = {.method = "PATCH",
+                         .path = "/admin/users/{id}/role",
+                         .access = {.roles = 2, .fresh = true},
+                         .body_max = 1024},
+    [GH_FIXTURE_JWKS] = {.method = "GET",
+                         .path = "/.well-known/jwks.json",
+                         .absolute = true,
+                         .access = {.kind = GH_ACCESS_PUBLIC}},
+};
+static const struct gh_service_limit OWN_LIMITS[] = {{"signup", "5/minute", "client"},
+                                                     {"reset", "3/hour", "body:email"}};
+
+const struct gh_policy_identity gh_fixture_identity = {
+    .enabled = true,
+    .roles = {ROLES, 3},
+    .fresh_ms = 600000,
+    .base_path = GH_STR_INIT("/api/v1"),
+    .login_url = GH_STR_INIT("/login"),
+    .headers = {GH_STR_INIT("X-User-Id"), GH_STR_INIT("X-User-Email"), GH_STR_INIT("X-User-Roles"),
+                GH_STR_INIT("X-Session-Id")},
+    .authz_peers = {(void *)(uintptr_t)PEERS, 1},
+    .endpoints = ENDPOINTS,
+    .endpoint_count = sizeof(ENDPOINTS) / sizeof(ENDPOINTS[0]),
+    .limits = OWN_LIMITS,
+    .limit_count = 2,
+};
+
+#define COOKIE_SECRET GH_STR_INIT("cookie secret of thirty-two bytes!")
+#define BEARER_SECRET GH_STR_INIT("bearer secret of thirty-two bytes!")
+
+static const struct gh_token_key COOKIE_KEY = {
+    .alg = GH_TOKEN_HS256, .kid = GH_STR_INIT("c"), .secret = COOKIE_SECRET};
+static const struct gh_token_key BEARER_KEY = {
+    .alg = GH_TOKEN_HS256, .kid = GH_STR_INIT("b"), .secret = BEARER_SECRET};
+
+static void open_gate(struct gh_fixture *fixture)
+{
+    fixture->revocations = gh_revocations_new(64, (struct gh_hash_key){3, 4});
+    fixture->gate = gh_gate_new(fixture->revocations, (struct gh_hash_key){5, 6});
+    fixture->gate_rules = (struct gh_gate_rules){
+        .cookie_keys = {&COOKIE_KEY, 1},
+        .bearer_keys = {&BEARER_KEY, 1},
+        .roles = {ROLES, 3},
+        .issuer = GH_STR("https://api.example.com"),
+        .audience = GH_STR("api"),
+        .epoch = 1,
+    };
+    GH_ASSERT(fixture->revocations && fixture->gate);
+}
+
+struct gh_subject gh_fixture_subject(void)
+{
+    return (struct gh_subject){
+        .id = GH_STR(GH_FIXTURE_USER),
+        .session_id = GH_STR("7e3c1f6e-0b53-4e0e-9d3c-1c1a5f0f7a0f"),
+        .email = GH_STR("ann@example.com"),
+        .roles = 1,
+        .authenticated_s = GH_FIXTURE_NOW_S - 3600,
+        .expires_s = GH_FIXTURE_NOW_S + 600,
+    };
+}
+
+const char *gh_fixture_token(struct gh_fixture *fixture, enum gh_credential kind,
+                             const struct gh_subject *subject)
+{
+    const struct gh_access_claims claims = {
+        .subject = *subject,
+        .issuer = fixture->gate_rules.issuer,
+        .audience = fixture->gate_rules.audience,
+        .issued_s = GH_FIXTURE_NOW_S - 60,
+    };
+    struct gh_str token = gh_access_token_make(
+        &fixture->settings_arena, kind == GH_CREDENTIAL_COOKIE ? &COOKIE_KEY : &BEARER_KEY,
+        &fixture->gate_rules.roles, &claims);
+    struct gh_str copy = token.ptr ? gh_arena_dup(&fixture->settings_arena, token) : token;
+    GH_ASSERT(copy.ptr);
+    return copy.ptr;
+}
+
+/* ---- The policy ---- */
+
+static void open_all(struct gh_fixture *fixture, const char *yaml, const char *const *env,
+                     const struct gh_policy_identity *identity)
 {
     static const struct gh_str UPSTREAMS[] = {GH_STR_INIT("api"), GH_STR_INIT("web")};
     *fixture = (struct gh_fixture){0};
@@ -90,21 +196,40 @@ void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const cha
         return;
     fixture->settings.csp_given = gh_config_get(node, "csp");
     fixture->settings.cors_given = gh_config_get(node, "cors");
+    if (identity)
+        fixture->settings.identity = *identity;
     fixture->policy = gh_policy_compile(&fixture->load, &fixture->settings, UPSTREAMS, 2);
     gh_fixture_peer(fixture, "192.0.2.1", false);
     enum gh_err err = gh_limit_table_open(1024, (struct gh_hash_key){1, 2}, &fixture->limits);
     GH_ASSERT(err == GH_OK);
+    if (identity)
+        open_gate(fixture);
+}
+
+void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const char *const *env)
+{
+    open_all(fixture, yaml, env, NULL);
+}
+
+void gh_fixture_open_identity(struct gh_fixture *fixture, const char *yaml,
+                              const struct gh_policy_identity *identity)
+{
+    open_all(fixture, yaml, NULL, identity);
 }
 
 void gh_fixture_open(struct gh_fixture *fixture, const char *yaml)
 {
-    gh_fixture_open_env(fixture, yaml, NULL);
+    open_all(fixture, yaml, NULL, NULL);
 }
 
 void gh_fixture_close(struct gh_fixture *fixture)
 {
     if (fixture->limits)
         gh_limit_table_close(fixture->limits);
+    if (fixture->gate)
+        gh_gate_free(fixture->gate);
+    if (fixture->revocations)
+        gh_revocations_free(fixture->revocations);
     gh_arena_done(&fixture->settings_arena);
     gh_arena_done(&fixture->request_arena);
 }
@@ -143,6 +268,9 @@ void gh_fixture_begin(struct gh_fixture *fixture, const char *bytes)
     request->peer = &fixture->peer;
     request->limits = fixture->limits;
     request->now_ms = 1000000;
+    request->now_s = GH_FIXTURE_NOW_S;
+    request->gate = fixture->gate;
+    request->gate_rules = fixture->gate ? &fixture->gate_rules : NULL;
     request->date = GH_STR("Sat, 21 Nov 2026 03:00:00 GMT");
     for (size_t i = 0; i < sizeof(request->random); i++)
         request->random[i] = (uint8_t)(0xa0 + i);

@@ -6,6 +6,7 @@
 #define GH_POLICY_POLICY_FIXTURE_H
 
 #include "policy/policy.h"
+#include "session/gate.h"
 
 struct gh_fixture {
     struct gh_arena settings_arena, request_arena;
@@ -17,13 +18,42 @@ struct gh_fixture {
     struct gh_request request;
     struct gh_verdict verdict;
     struct gh_limit_table *limits;
+    struct gh_revocations *revocations; /* NULL with gate: identity is off */
+    struct gh_gate *gate;
+    struct gh_gate_rules gate_rules;
 };
 
 /* Compiles `yaml`; the upstreams are "api" and "web". */
 void gh_fixture_open(struct gh_fixture *fixture, const char *yaml);
 /* The same, with values of environment variables: name, value, ..., NULL. */
 void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const char *const *env);
+/* The same with identity on: gh_fixture_identity, or one like it. */
+void gh_fixture_open_identity(struct gh_fixture *fixture, const char *yaml,
+                              const struct gh_policy_identity *identity);
 void gh_fixture_close(struct gh_fixture *fixture);
+
+/* Roles user, admin and editor; cookies with their prefixes; the login page /login; forward-auth
+   for 10.0.0.0/8; the endpoints below; the limits signup (5/minute per client) and reset (3/hour
+   per body:email). */
+extern const struct gh_policy_identity gh_fixture_identity;
+enum {
+    GH_FIXTURE_LOGIN,   /* POST /api/v1/auth/login: public, sets a session, JSON of 1 KiB */
+    GH_FIXTURE_LOGOUT,  /* POST /api/v1/auth/logout: signed in, may be who must enrol */
+    GH_FIXTURE_RESET,   /* POST /api/v1/account/reset: public, limit reset, JSON of 1 KiB */
+    GH_FIXTURE_PROFILE, /* GET /api/v1/account/profile: signed in */
+    GH_FIXTURE_ROLE,    /* PATCH /api/v1/admin/users/{id}/role: admin, fresh, JSON of 1 KiB */
+    GH_FIXTURE_JWKS,    /* GET /.well-known/jwks.json: public */
+};
+#define GH_FIXTURE_NOW_S 1800000000u
+#define GH_FIXTURE_USER  "5d3c1f6e-0b53-4e0e-9d3c-1c1a5f0f7a01"
+#define GH_FIXTURE_OTHER "5d3c1f6e-0b53-4e0e-9d3c-1c1a5f0f7a02"
+
+/* GH_FIXTURE_USER with e-mail, the role user, signed in an hour ago, valid for ten minutes. */
+struct gh_subject gh_fixture_subject(void);
+/* A token for that subject as our cookie holds it, or as a bearer token; lives as long as the
+   fixture. */
+const char *gh_fixture_token(struct gh_fixture *fixture, enum gh_credential kind,
+                             const struct gh_subject *subject);
 /* True when a problem of that severity says `text` in what or remedy. */
 bool gh_fixture_has_problem(const struct gh_fixture *fixture, enum gh_config_severity severity,
                             const char *text);

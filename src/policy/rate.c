@@ -16,10 +16,6 @@
 #define MEMBER_BYTES_MAX  128
 #define PROBLEM_BYTES_MAX 2048
 
-/* What a client that is one of many behind a prefix is counted by (SPEC stage 3). */
-#define V4_BITS 32
-#define V6_BITS 64
-
 /* The policies of one mode that a request is counted by, and what became of them. */
 struct group {
     const struct gh_rate_policy *policies[GH_LIMIT_CHARGES_MAX];
@@ -29,73 +25,27 @@ struct group {
     size_t count;
 };
 
-/* ---- Keys ---- */
+/* ---- Who is counted (the keys are rate_key.c's) ---- */
 
-/* The first line of that name; an absent one counts as empty. */
-static struct gh_str header_value(const struct gh_request *request, const struct gh_rate_key *key)
-{
-    const struct gh_fields *fields = &request->head->fields;
-    if (key->header_id != GH_FIELD_OTHER)
-        return gh_fields_value(fields, key->header_id);
-    for (size_t i = 0; i < fields->count; i++) {
-        if (!fields->items[i].dropped && gh_str_ieq(fields->items[i].name, key->header))
-            return fields->items[i].value;
-    }
-    return GH_STR("");
-}
-
-static struct gh_hash128 key_part(const struct gh_request *request, const struct gh_rate_key *key,
-                                  struct gh_hash_key secret)
-{
-    switch (key->kind) {
-    case GH_RATE_KEY_CLIENT: {
-        struct gh_ip network = gh_ip_mask(&request->client, V4_BITS, V6_BITS);
-        struct gh_hash128 part = {(uint64_t)network.family, 0};
-        if (network.family == GH_IP_V4)
-            memcpy(&part.hi, network.bytes, V4_BITS / 8);
-        else
-            memcpy(&part.hi, network.bytes, V6_BITS / 8);
-        return part;
-    }
-    case GH_RATE_KEY_ROUTE:
-        return gh_hash128(secret, request->route->pattern);
-    case GH_RATE_KEY_HEADER:
-        return gh_hash128(secret, header_value(request, key));
-    }
-    return (struct gh_hash128){0, 0};
-}
-
-/* Policy and source in one: each part has a fixed length, and the shape says what they are. */
-static struct gh_hash128 make_key(const struct gh_request *request,
-                                  const struct gh_rate_policy *policy)
-{
-    struct gh_hash_key secret = gh_limit_table_key(request->limits);
-    uint64_t words[1 + 2 * GH_RATE_KEYS_MAX];
-    size_t count = 0;
-    words[count++] = policy->shape;
-    for (size_t i = 0; i < policy->key_count; i++) {
-        struct gh_hash128 part = key_part(request, &policy->keys[i], secret);
-        words[count++] = part.lo;
-        words[count++] = part.hi;
-    }
-    return gh_hash128(secret, gh_str_of((const char *)words, count * sizeof(words[0])));
-}
-
-static void gather(const struct gh_request *request, const struct gh_rate_policy *policies,
-                   enum gh_mode mode, struct group *group)
+/* False: the body can't be counted by in one way. */
+static bool gather(const struct gh_request *request, const struct gh_rate_policy *policies,
+                   enum gh_rate_point point, enum gh_mode mode, const struct gh_rate_body *body,
+                   struct group *group)
 {
     const struct gh_route *route = request->route;
     group->count = 0;
     for (size_t i = 0; i < route->rate_limit_count && group->count < GH_LIMIT_CHARGES_MAX; i++) {
         const struct gh_rate_policy *policy = &policies[route->rate_limits[i]];
-        if (policy->mode != mode)
+        if (policy->mode != mode || policy->point != point)
             continue;
         group->policies[group->count] = policy;
         group->indices[group->count] = route->rate_limits[i];
         group->charges[group->count].rule = &policy->rule;
-        group->charges[group->count].key = make_key(request, policy);
+        if (!gh_rate_key_make(request, policy, body, &group->charges[group->count].key))
+            return false;
         group->count++;
     }
+    return true;
 }
 
 /* ---- Answers ---- */
@@ -197,6 +147,8 @@ static struct gh_verdict refuse(struct gh_request *request, const struct group *
         return gh_verdict_deny(GH_REASON_RATE_LIMITED); /* answered 204 whatever becomes of it */
     uint64_t retry_s = seconds_rounded_up(group->decisions[worst].retry_after_ms);
     struct gh_str limit, policy;
+    gh_request_remove_extra(request, GH_STR("RateLimit")); /* of limits that admitted it */
+    gh_request_remove_extra(request, GH_STR("RateLimit-Policy"));
     write_fields(request->arena, group, true, &limit, &policy);
     gh_reply_begin(&request->reply, gh_reason_facts(GH_REASON_RATE_LIMITED)->status,
                    GH_STR(GH_PROBLEM_CONTENT_TYPE),
@@ -212,6 +164,21 @@ static struct gh_verdict refuse(struct gh_request *request, const struct group *
     return gh_verdict_respond(GH_REASON_RATE_LIMITED);
 }
 
+/* One line of a name, however many groups have something to tell. */
+static void tell_one(struct gh_request *request, struct gh_str name, struct gh_str value)
+{
+    for (size_t i = 0; i < request->extra_count; i++) {
+        if (!gh_str_eq(request->extra[i].name, name))
+            continue;
+        const struct gh_str both[] = {request->extra[i].value, value};
+        struct gh_str joined = gh_policy_join(request->arena, both, 2, GH_STR(", "));
+        if (joined.ptr)
+            request->extra[i].value = joined;
+        return;
+    }
+    gh_request_add_extra(request, name, value);
+}
+
 static void tell(struct gh_request *request, const struct group *group)
 {
     struct gh_str limit, policy;
@@ -223,17 +190,19 @@ static void tell(struct gh_request *request, const struct group *group)
     write_fields(request->arena, group, false, &limit, &policy);
     if (!limit.len)
         return;
-    gh_request_add_extra(request, GH_STR("RateLimit"), limit);
-    gh_request_add_extra(request, GH_STR("RateLimit-Policy"), policy);
+    tell_one(request, GH_STR("RateLimit"), limit);
+    tell_one(request, GH_STR("RateLimit-Policy"), policy);
 }
 
 /* ---- The stage ---- */
 
-static void observe(struct gh_request *request, const struct gh_rate_policy *policies)
+static void observe(struct gh_request *request, const struct gh_rate_policy *policies,
+                    enum gh_rate_point point, const struct gh_rate_body *body)
 {
     struct group group;
     bool refused = false;
-    gather(request, policies, GH_MODE_OBSERVE, &group);
+    if (!gather(request, policies, point, GH_MODE_OBSERVE, body, &group))
+        return;
     for (size_t i = 0; i < group.count; i++)
         refused |= !gh_limit_decide(request->limits, &group.charges[i], 1, request->now_ms,
                                     request->dry_run, &group.decisions[i]);
@@ -241,22 +210,55 @@ static void observe(struct gh_request *request, const struct gh_rate_policy *pol
         gh_stage_refuse(request, GH_STAGE_RATE, GH_MODE_OBSERVE, GH_REASON_RATE_LIMITED);
 }
 
-struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies)
+static struct gh_verdict enforce(struct gh_request *request, const struct gh_rate_policy *policies,
+                                 enum gh_rate_point point, const struct gh_rate_body *body)
 {
     struct group group;
-    if (!request->limits || !request->route || !request->route->rate_limit_count)
-        return gh_verdict_next();
-    gather(request, policies, GH_MODE_ENFORCE, &group);
+    if (!gather(request, policies, point, GH_MODE_ENFORCE, body, &group))
+        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
     if (group.count && !gh_limit_decide(request->limits, group.charges, group.count,
                                         request->now_ms, request->dry_run, group.decisions))
         return refuse(request, &group);
     tell(request, &group);
-    if (group.count < request->route->rate_limit_count)
-        observe(request, policies);
     return gh_verdict_next();
+}
+
+/* False: the body is no JSON. The service answers that itself, with what is wrong in it. */
+static bool read_body(const struct gh_request *request, struct gh_rate_body *out_body)
+{
+    if (gh_rate_body_read(request, out_body))
+        return true;
+    return request->target == GH_TARGET_SERVICE;
+}
+
+struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies,
+                                enum gh_rate_point point)
+{
+    const struct gh_route *route = request->route;
+    struct gh_rate_body body;
+    if (!request->limits || !route || !(route->rate_points >> point & 1))
+        return gh_verdict_next();
+    bool observed = route->observed_rates >> point & 1;
+    if (point == GH_RATE_AT_BODY && !read_body(request, &body))
+        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
+    const struct gh_rate_body *known = point == GH_RATE_AT_BODY ? &body : NULL;
+    struct gh_verdict verdict = enforce(request, policies, point, known);
+    if (observed && verdict.kind == GH_VERDICT_NEXT)
+        observe(request, policies, point, known);
+    return verdict;
 }
 
 struct gh_verdict gh_stage_rate(struct gh_request *request)
 {
-    return gh_rate_judge(request, gh_policy_rates(request->policy));
+    return gh_rate_judge(request, gh_policy_rates(request->policy), GH_RATE_AT_HEAD);
+}
+
+struct gh_verdict gh_stage_rate_subject(struct gh_request *request)
+{
+    return gh_rate_judge(request, gh_policy_rates(request->policy), GH_RATE_AT_SUBJECT);
+}
+
+struct gh_verdict gh_stage_rate_body(struct gh_request *request)
+{
+    return gh_rate_judge(request, gh_policy_rates(request->policy), GH_RATE_AT_BODY);
 }

@@ -7,7 +7,19 @@
 #define BODY_PREFIX   GH_STR("body:")
 
 /* Kinds that a key may be made of, for "did you mean". */
-static const char *const KEY_NAMES[] = {"client", "route"};
+static const char *const KEY_NAMES[] = {"client", "user", "session", "route"};
+
+static const struct {
+    struct gh_str name;
+    enum gh_rate_key_kind kind;
+} PLAIN_KEYS[] = {
+    {GH_STR_INIT("client"), GH_RATE_KEY_CLIENT},
+    {GH_STR_INIT("user"), GH_RATE_KEY_USER},
+    {GH_STR_INIT("session"), GH_RATE_KEY_SESSION},
+    {GH_STR_INIT("route"), GH_RATE_KEY_ROUTE},
+};
+
+#define KEY_REMEDY "use client, user, session, route, header:NAME or body:FIELD"
 
 static struct gh_config_place place_of(const struct gh_config_load *load,
                                        const struct gh_rate_settings *settings, const void *member)
@@ -46,31 +58,53 @@ static bool read_header_key(struct gh_config_load *load, struct gh_str name,
     return true;
 }
 
+static bool read_body_key(struct gh_config_load *load, struct gh_str name,
+                          struct gh_config_place place, struct gh_rate_key *out_key)
+{
+    if (!name.len) {
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "write body:FIELD, as in body:email",
+                              "the key body: names no field");
+        return false;
+    }
+    *out_key = (struct gh_rate_key){.kind = GH_RATE_KEY_BODY, .name = name};
+    return true;
+}
+
 static bool read_key(struct gh_config_load *load, struct gh_str text, struct gh_config_place place,
                      struct gh_rate_key *out_key)
 {
-    if (gh_str_eq(text, GH_STR("client")) || gh_str_eq(text, GH_STR("route"))) {
-        bool client = gh_str_eq(text, GH_STR("client"));
-        *out_key = (struct gh_rate_key){.kind = client ? GH_RATE_KEY_CLIENT : GH_RATE_KEY_ROUTE};
-        return true;
+    for (size_t i = 0; i < sizeof(PLAIN_KEYS) / sizeof(PLAIN_KEYS[0]); i++) {
+        if (gh_str_eq(text, PLAIN_KEYS[i].name)) {
+            *out_key = (struct gh_rate_key){.kind = PLAIN_KEYS[i].kind};
+            return true;
+        }
     }
     if (gh_str_starts_with(text, HEADER_PREFIX))
         return read_header_key(load, gh_str_skip(text, HEADER_PREFIX.len), place, out_key);
-    if (gh_str_eq(text, GH_STR("user")) || gh_str_eq(text, GH_STR("session")) ||
-        gh_str_starts_with(text, BODY_PREFIX)) {
-        gh_config_problem_add(load, GH_CONFIG_ERROR, place,
-                              "use client, route or header:NAME; it comes with a later version",
-                              "the key \"%.*s\" is not available yet", GH_STR_ARG(text));
-        return false;
-    }
+    if (gh_str_starts_with(text, BODY_PREFIX))
+        return read_body_key(load, gh_str_skip(text, BODY_PREFIX.len), place, out_key);
     const char *nearest =
         gh_config_nearest(text, KEY_NAMES, sizeof(KEY_NAMES) / sizeof(KEY_NAMES[0]));
-    const char *remedy = "use client, route or header:NAME";
+    const char *remedy = KEY_REMEDY;
     if (nearest)
         remedy = gh_arena_format(load->arena, "did you mean \"%s\"?", nearest).ptr;
     gh_config_problem_add(load, GH_CONFIG_ERROR, place, remedy, "\"%.*s\" is nothing to count by",
                           GH_STR_ARG(text));
     return false;
+}
+
+/* When all keys are known. */
+static enum gh_rate_point point_of(const struct gh_rate_key *keys, size_t count)
+{
+    enum gh_rate_point point = GH_RATE_AT_HEAD;
+    for (size_t i = 0; i < count; i++) {
+        bool subject = keys[i].kind == GH_RATE_KEY_USER || keys[i].kind == GH_RATE_KEY_SESSION;
+        if (keys[i].kind == GH_RATE_KEY_BODY)
+            return GH_RATE_AT_BODY;
+        if (subject)
+            point = GH_RATE_AT_SUBJECT;
+    }
+    return point;
 }
 
 static bool compile_keys(struct gh_config_load *load, const struct gh_rate_settings *settings,
@@ -84,14 +118,15 @@ static bool compile_keys(struct gh_config_load *load, const struct gh_rate_setti
         return false;
     if (count == 0 || count > GH_RATE_KEYS_MAX) {
         gh_config_problem_add(load, GH_CONFIG_ERROR, place_of(load, settings, &settings->key),
-                              "use client, route or header:NAME, or several of them",
-                              "a key has 1 to %d parts", GH_RATE_KEYS_MAX);
+                              KEY_REMEDY ", or several of them", "a key has 1 to %d parts",
+                              GH_RATE_KEYS_MAX);
         return false;
     }
     for (size_t i = 0; i < count; i++)
         good &= read_key(load, items[i], gh_config_where(load, &items[i]), &keys[i]);
     policy->keys = keys;
     policy->key_count = count;
+    policy->point = point_of(keys, count);
     return good;
 }
 
@@ -166,7 +201,7 @@ static bool compile_shape(struct gh_rate_policy *policy)
     for (size_t i = 0; i < policy->key_count; i++)
         gh_buf_format(
             &text, " %d:%016llx", (int)policy->keys[i].kind,
-            (unsigned long long)gh_hash64((struct gh_hash_key){0, 0}, policy->keys[i].header));
+            (unsigned long long)gh_hash64((struct gh_hash_key){0, 0}, policy->keys[i].name));
     policy->shape = gh_hash64((struct gh_hash_key){0, 0}, gh_buf_str(&text));
     return !text.overflow;
 }
@@ -188,8 +223,22 @@ static bool compile_policy(struct gh_config_load *load, struct gh_str name,
     return good && compile_texts(load, policy) && compile_shape(policy);
 }
 
+/* A limit by user or session where nobody signs in counts clients. */
+static void warn_without_identity(struct gh_config_load *load, struct gh_config_place place,
+                                  const struct gh_rate_policy *policy)
+{
+    for (size_t i = 0; i < policy->key_count; i++) {
+        if (policy->keys[i].kind != GH_RATE_KEY_USER && policy->keys[i].kind != GH_RATE_KEY_SESSION)
+            continue;
+        gh_config_problem_add(load, GH_CONFIG_WARNING, place, "use client, or switch identity on",
+                              "nobody can sign in, so \"%.*s\" is counted by client",
+                              GH_STR_ARG(policy->name));
+        return;
+    }
+}
+
 bool gh_rate_compile(struct gh_config_load *load, const struct gh_config_map *settings,
-                     const struct gh_rate_policy **out_policies, size_t *out_count)
+                     bool identity, const struct gh_rate_policy **out_policies, size_t *out_count)
 {
     const struct gh_rate_settings *items = settings->items;
     struct gh_rate_policy *policies =
@@ -201,6 +250,8 @@ bool gh_rate_compile(struct gh_config_load *load, const struct gh_config_map *se
         struct gh_config_place place =
             settings->places ? settings->places[i] : (struct gh_config_place){0};
         good &= compile_policy(load, settings->keys[i], place, &items[i], &policies[i]);
+        if (!identity)
+            warn_without_identity(load, place, &policies[i]);
     }
     *out_policies = policies;
     *out_count = settings->count;
@@ -232,8 +283,10 @@ static const struct gh_config_field RATE_FIELDS[] = {
      .item = &STRING_ITEM,
      .one_or_list = true,
      .default_yaml = "client",
-     .doc = "Whom it is counted for: `client` (IPv6 by /64), `route`, `header:NAME`, or a list, "
-            "which counts each combination."},
+     .doc = "Whom it is counted for: `client` (IPv6 by /64), `user` and `session` (callers who are "
+            "not signed in: client), `route`, `header:NAME`, `body:FIELD` (a field of a JSON or "
+            "form body of up to 64 KiB; where it is missing: client), or a list, which counts "
+            "each combination."},
     {.name = "mode",
      .type = GH_CONFIG_TYPE_ENUM,
      RATE(mode),

@@ -48,6 +48,35 @@
     X(RATE_LIMITED, "rate_limited", 429,                                                           \
       "https://iana.org/assignments/http-problem-types#quota-exceeded", "Rate limit exceeded")     \
     X(CROSS_SITE, "cross_site", 403, "", "This request may not come from another site.")           \
+    X(NOT_SIGNED_IN, "not_signed_in", 401, "", "Sign in, then try again.")                         \
+    X(CREDENTIAL_REFUSED, "credential_refused", 401, "",                                           \
+      "The access token is not valid. Sign in again.")                                             \
+    X(CREDENTIAL_EXPIRED, "credential_expired", 401, "",                                           \
+      "The access token has expired. Refresh it, or sign in again.")                               \
+    X(CREDENTIAL_REVOKED, "credential_revoked", 401, "", "The session has ended. Sign in again.")  \
+    X(CREDENTIAL_AMBIGUOUS, "credential_ambiguous", 400, "",                                       \
+      "The request carries several credentials. Send one: the session's cookie once, or one "      \
+      "bearer token.")                                                                             \
+    X(CREDENTIAL_BUDGET, "credential_budget", 429, "",                                             \
+      "Too many invalid access tokens came from this address. Try again in a minute.")             \
+    X(IDENTITY_UNAVAILABLE, "identity_unavailable", 503, "",                                       \
+      "Sessions can't be checked right now. Try again shortly.")                                   \
+    X(LOGIN_REDIRECT, "login_redirect", 303, "", "Sign in.")                                       \
+    X(ENROL_FIRST, "enrol_first", 403, "urn:gatehouse:problem:enrol-second-factor",                \
+      "Set up a second factor first: nothing else is allowed until then.")                         \
+    X(ROLE_MISSING, "role_missing", 403, "", "Your account does not have the role for this.")      \
+    X(NOT_OWNER, "not_owner", 403, "", "You can do this with what is your own only.")              \
+    X(TWO_FACTOR_NEEDED, "two_factor_needed", 403, "urn:gatehouse:problem:second-factor-needed",   \
+      "This needs a session with a second factor. Sign in again with a code.")                     \
+    X(FRESH_NEEDED, "fresh_needed", 403, "urn:gatehouse:problem:confirm-identity",                 \
+      "Confirm that it is you: give the password or a code again, then repeat this.")              \
+    X(CONTENT_TYPE, "content_type", 415, "", "Send the body as application/json, not encoded.")    \
+    X(BODY_UNREADABLE, "body_unreadable", 400, "",                                                 \
+      "The request body can't be read in one way only. Name each field once, in valid JSON or "    \
+      "form encoding.")                                                                            \
+    X(AUTHZ_PEER, "authz_peer", 403, "", "Decisions are not given to this address.")               \
+    X(AUTHZ_FACTS, "authz_facts", 403, "",                                                         \
+      "The proxy in front did not say in one clear way which request it asks about.")              \
     X(BUILT_IN, "built_in", 200, "", "")                                                           \
     X(UPSTREAM_BAD_RESPONSE, "upstream_bad_response", 502, "",                                     \
       "The service behind the gateway gave no valid answer. Try again later.")                     \

@@ -27,6 +27,15 @@ void gh_request_add_extra(struct gh_request *request, struct gh_str name, struct
     request->extra[request->extra_count++] = make_field(name, value);
 }
 
+void gh_request_remove_extra(struct gh_request *request, struct gh_str name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < request->extra_count; i++)
+        if (!gh_str_ieq(request->extra[i].name, name))
+            request->extra[kept++] = request->extra[i];
+    request->extra_count = kept;
+}
+
 void gh_reply_begin(struct gh_reply *reply, unsigned status, struct gh_str content_type,
                     struct gh_str body)
 {

@@ -71,6 +71,22 @@ enum gh_target_kind {
     GH_TARGET_SERVICE,    /* an endpoint of identity: request->endpoint; the body is known */
 };
 
+/* What stage 12 found of a credential. */
+enum gh_credential_found {
+    GH_CREDENTIAL_NONE,
+    GH_CREDENTIAL_JUDGED,    /* request->credential says what became of it */
+    GH_CREDENTIAL_AMBIGUOUS, /* several, or one that can be read two ways: none was looked at */
+    GH_CREDENTIAL_UNCHECKED, /* there is no gate: explain, or a process that can't verify */
+};
+
+/* Forward-auth: in which way a proxy asks for a decision (authz.c). */
+enum gh_authz_dialect {
+    GH_AUTHZ_NONE,
+    GH_AUTHZ_AUTH_REQUEST, /* nginx */
+    GH_AUTHZ_FORWARD_AUTH, /* Traefik, Caddy */
+    GH_AUTHZ_EXT_AUTHZ,    /* Envoy */
+};
+
 /* What the shell knows about the connection. */
 struct gh_peer {
     struct gh_ip ip; /* of the socket, or of its PROXY header; GH_IP_NONE: Unix socket */
@@ -117,10 +133,13 @@ struct gh_request {
     uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
     bool dry_run;                           /* explain: nothing is charged */
     bool draining, ready;
+    bool inner; /* what forward-auth asks about: built-ins and preflights are not ours to answer */
 
     /* -- what the stages found, each written by one stage -- */
     struct gh_str path, query; /* PATH: canonical; query.ptr NULL: none */
     struct gh_path_traits path_traits;
+    enum gh_authz_dialect authz;   /* PATH: a proxy asks about another request */
+    bool authz_listed;             /* PATH: and it is one that may */
     bool from_trusted;             /* CLIENT */
     struct gh_ip client;           /* CLIENT */
     bool https;                    /* CLIENT: the effective scheme */
@@ -134,13 +153,15 @@ struct gh_request {
     size_t upstream;            /* ROUTE: index into the snapshot's upstreams */
     size_t endpoint;            /* ROUTE: index into the identity endpoints */
     struct gh_str acme_token;
-    struct gh_str cors_origin;      /* CORS: the allowed origin to echo; empty: none */
-    bool cors_seen;                 /* CORS ran: Vary must name Origin */
-    uint64_t body_bytes_max;        /* SIZE: for the shell, which counts chunked bodies */
-    size_t limited_by;              /* RATE: index of the policy that refused */
-    bool signed_in;                 /* IDENTIFY: `subject` is known */
-    struct gh_subject subject;      /* IDENTIFY */
-    enum gh_gate_status credential; /* IDENTIFY: what became of the credential, if there was one */
+    struct gh_str cors_origin; /* CORS: the allowed origin to echo; empty: none */
+    bool cors_seen;            /* CORS ran: Vary must name Origin */
+    uint64_t body_bytes_max;   /* SIZE: for the shell, which counts chunked bodies */
+    size_t limited_by;         /* RATE: index of the policy that refused */
+    bool signed_in;            /* IDENTIFY: `subject` is known */
+    struct gh_subject subject; /* IDENTIFY */
+    enum gh_credential_found credential_found; /* IDENTIFY */
+    enum gh_gate_status credential;            /* IDENTIFY: when it was judged */
+    bool own_authorization; /* IDENTIFY: the Authorization field is for us, not for the backend */
     struct gh_field extra[GH_EXTRA_FIELDS_MAX]; /* for the answer: RateLimit, Retry-After, ... */
     size_t extra_count;
     enum gh_stage observed[GH_STAGE_COUNT]; /* stages in observe mode that would have refused */

@@ -29,8 +29,13 @@ struct gh_route {
     enum gh_encoded encoded;
     bool scrub_errors;
     enum gh_mode cors_mode, cross_site_mode;
+    struct gh_access_rule access;
+    bool sets_session;   /* an endpoint where somebody may come with an old session */
+    size_t ask_body_max; /* such an endpoint takes a JSON body of at most so many bytes; 0: none */
     const size_t *rate_limits; /* indices into the policy's rate policies */
     size_t rate_limit_count;
+    uint8_t rate_points;    /* bit per enum gh_rate_point: some limit is judged there */
+    uint8_t observed_rates; /* the same of limits that are observed only */
     const struct gh_header_block *block; /* response headers of this route */
 };
 
@@ -40,9 +45,11 @@ struct gh_route_context {
     size_t upstream_count;
     const struct gh_rate_policy *rates; /* compiled before the routes; may be NULL without any */
     size_t rate_count;
-    uint64_t request_body_max;               /* limits.request_body */
-    bool scrub_errors;                       /* what GH_ERRORS_DEFAULT means */
-    enum gh_mode cors_mode, cross_site_mode; /* for routes that do not give their own */
+    uint64_t request_body_max;                 /* limits.request_body */
+    bool scrub_errors;                         /* what GH_ERRORS_DEFAULT means */
+    enum gh_mode cors_mode, cross_site_mode;   /* for routes that do not give their own */
+    const struct gh_policy_identity *identity; /* NULL: off */
+    bool production, unsafe_observe_access;
 };
 
 /*
@@ -53,6 +60,9 @@ struct gh_route_context {
 bool gh_route_compile(struct gh_config_load *load, const struct gh_route_settings *settings,
                       size_t index, const struct gh_route_context *context,
                       struct gh_route *out_route);
+
+/* Sets rate_points and observed_rates from rate_limits. */
+void gh_route_note_rates(struct gh_route *route, const struct gh_rate_policy *rates);
 
 struct gh_route_tree;
 

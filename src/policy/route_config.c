@@ -5,6 +5,7 @@
  */
 #include "policy/route.h"
 
+#include "policy/identity_rules.h"
 #include "policy/rate.h"
 
 #define GLOBAL_POLICY GH_STR("global")
@@ -162,6 +163,18 @@ static bool compile_rates(struct gh_config_load *load, const struct gh_route_set
     return false;
 }
 
+void gh_route_note_rates(struct gh_route *route, const struct gh_rate_policy *rates)
+{
+    for (size_t i = 0; i < route->rate_limit_count; i++) {
+        const struct gh_rate_policy *rate = &rates[route->rate_limits[i]];
+        if (rate->mode == GH_MODE_OFF)
+            continue;
+        route->rate_points |= (uint8_t)(1u << rate->point);
+        if (rate->mode == GH_MODE_OBSERVE)
+            route->observed_rates |= (uint8_t)(1u << rate->point);
+    }
+}
+
 bool gh_route_compile(struct gh_config_load *load, const struct gh_route_settings *settings,
                       size_t index, const struct gh_route_context *context,
                       struct gh_route *out_route)
@@ -184,6 +197,8 @@ bool gh_route_compile(struct gh_config_load *load, const struct gh_route_setting
     bool good = compile_methods(load, settings, out_route);
     good &= compile_upstream(load, settings, context, out_route);
     good &= compile_rates(load, settings, context, out_route);
+    good &= gh_access_compile(load, settings, context, &out_route->access);
+    gh_route_note_rates(out_route, context->rates);
     return good;
 }
 
@@ -193,16 +208,6 @@ bool gh_route_compile(struct gh_config_load *load, const struct gh_route_setting
 #define SETTINGS_OF(member_ptr, member)                                                            \
     ((struct gh_route_settings *)(void *)((char *)(member_ptr)-offsetof(struct gh_route_settings,  \
                                                                         member)))
-
-static void read_access(struct gh_config_load *load, const struct gh_config_node *node, void *out)
-{
-    *(bool *)out = true;
-    if (node->kind == GH_CONFIG_SCALAR && gh_str_eq(node->text, GH_STR("public")))
-        return;
-    gh_config_problem_add(load, GH_CONFIG_ERROR, node->place,
-                          "`public` is; rules that need identity come with a later version",
-                          "this access rule is not available yet");
-}
 
 static const struct gh_config_field STRING_ITEM = {.type = GH_CONFIG_TYPE_STRING};
 
@@ -307,9 +312,10 @@ static const struct gh_config_field ROUTE_FIELDS[] = {
     {.name = "access",
      .type = GH_CONFIG_TYPE_CUSTOM,
      ROUTE(access),
-     .custom = read_access,
-     .custom_schema = "{\"const\":\"public\"}",
-     .doc = "Who may call: `public`."},
+     .custom = gh_access_read,
+     .custom_schema = gh_access_schema,
+     .doc = "Who may call: `public`, `signed_in`, or a map of `role`, `two_factor`, `fresh`, "
+            "`owner`, `or_role`, `mode`. Default: signed_in with identity, public without."},
     {.name = "rate_limit",
      .type = GH_CONFIG_TYPE_CUSTOM,
      ROUTE(rate_limit),

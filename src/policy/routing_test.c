@@ -288,7 +288,7 @@ static void explains_each_stage_and_charges_nothing(void **state)
         f.request.limits = NULL;
         f.request.dry_run = true;
         assert_int_equal(gh_policy_explain(&f.request, on_step, &steps).kind, GH_VERDICT_NEXT);
-        assert_int_equal(steps.count, 9);
+        assert_int_equal(steps.count, 11);
         assert_true(steps.said_route);
     }
     struct steps steps = {0};

@@ -9,19 +9,27 @@
 
 typedef struct gh_verdict stage_run(struct gh_request *request);
 
+/* Rows that stand there again judge what has become known since; they are passed over silently
+   where they have nothing to do. */
 static const struct {
     enum gh_stage stage;
     stage_run *run;
+    unsigned turn;
 } STAGES[] = {
-    {GH_STAGE_PATH, gh_stage_path},
-    {GH_STAGE_CLIENT, gh_stage_client},
-    {GH_STAGE_HOST, gh_stage_host},
-    {GH_STAGE_HTTPS, gh_stage_https},
-    {GH_STAGE_ROUTE, gh_stage_route},
-    {GH_STAGE_CORS, gh_stage_cors},
-    {GH_STAGE_SIZE, gh_stage_size},
-    {GH_STAGE_RATE, gh_stage_rate},
-    {GH_STAGE_CROSS_SITE, gh_stage_cross_site},
+    {GH_STAGE_PATH, gh_stage_path, 0},
+    {GH_STAGE_CLIENT, gh_stage_client, 0},
+    {GH_STAGE_HOST, gh_stage_host, 0},
+    {GH_STAGE_HTTPS, gh_stage_https, 0},
+    {GH_STAGE_ROUTE, gh_stage_route, 0},
+    {GH_STAGE_CORS, gh_stage_cors, 0},
+    {GH_STAGE_SIZE, gh_stage_size, 0},
+    {GH_STAGE_RATE, gh_stage_rate, GH_RATE_AT_HEAD},
+    {GH_STAGE_CROSS_SITE, gh_stage_cross_site, 0},
+    {GH_STAGE_IDENTIFY, gh_stage_identify, 0},
+    {GH_STAGE_RATE, gh_stage_rate_subject, GH_RATE_AT_SUBJECT},
+    {GH_STAGE_ACCESS, gh_stage_access, 0},
+    {GH_STAGE_SIZE, gh_stage_body, 1},
+    {GH_STAGE_RATE, gh_stage_rate_body, GH_RATE_AT_BODY},
 };
 #define STAGE_COUNT (sizeof(STAGES) / sizeof(STAGES[0]))
 
@@ -124,8 +132,12 @@ struct gh_verdict gh_policy_explain(struct gh_request *request, gh_policy_step *
         struct gh_buf why = gh_buf_over(text, sizeof(text));
         size_t observed_before = request->observed_count;
         enum gh_stage stage = STAGES[request->next_stage].stage;
+        unsigned turn = STAGES[request->next_stage].turn;
         verdict = run_one(request);
-        gh_explain_stage(request, stage, verdict, request->observed_count > observed_before, &why);
+        bool observed = request->observed_count > observed_before;
+        if (!gh_explain_concerns(request, stage, turn) && verdict.kind == GH_VERDICT_NEXT)
+            continue;
+        gh_explain_stage(request, stage, turn, verdict, observed, &why);
         step(context, stage, verdict, gh_buf_str(&why));
     }
     if (verdict.kind == GH_VERDICT_NEXT)

@@ -89,7 +89,8 @@ struct gh_rate_settings {
     enum gh_mode mode;
     struct gh_config_rate limit;
     uint64_t burst;            /* 0: exact */
-    struct gh_config_list key; /* of struct gh_str: client, route, header:NAME */
+    struct gh_config_list key; /* of struct gh_str: client, user, session, route, header:NAME,
+                                  body:FIELD */
 };
 extern const struct gh_config_table gh_rate_table; /* rate.c */
 
@@ -149,6 +150,7 @@ struct gh_policy_settings {
     struct gh_security_txt_settings security_txt;
     struct gh_builtin_settings builtin;
     enum gh_mode cross_site_mode;
+    bool unsafe_observe_access;         /* access rules may be observed or off in production */
     struct gh_policy_identity identity; /* filled by app */
     uint16_t tls_port;                  /* of the first TLS listener, 0: none; filled by app */
 };

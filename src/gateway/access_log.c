@@ -102,7 +102,10 @@ static void put_outcome(struct gh_buf *line, const struct gh_exchange *exchange,
     }
     if (exchange->reason != GH_REASON_UNDECIDED) {
         put_text(line, GH_STR("stage"), gh_stage_name(exchange->stage));
-        put_text(line, GH_STR("reason"), gh_reason_facts(exchange->reason)->word);
+        /* Told apart from a request that came with a revoked token. */
+        put_text(line, GH_STR("reason"),
+                 exchange->session_revoked ? GH_STR("session_revoked")
+                                           : gh_reason_facts(exchange->reason)->word);
     }
     put_observed(line, &exchange->request);
 }

@@ -83,7 +83,8 @@ struct gh_exchange {
     bool start_wanted;  /* the call starts at the end of this turn, or when the body is complete */
     bool continue_owed; /* the client waits for "100 Continue" */
     bool tunnel;
-    bool close_after; /* the connection must end after this answer */
+    bool close_after;     /* the connection must end after this answer */
+    bool session_revoked; /* while it was being answered: session_watch.c ended it */
     bool turn_wanted;
     bool ended;    /* over; its memory goes back when nobody works with it any more */
     unsigned busy; /* calls of ours that are under way */

@@ -4,9 +4,9 @@
 
 /* Twice within the second that is promised. */
 #define WATCH_MS 500
-
-/* Until the table of reasons has one for it. */
-#define REASON GH_REASON_CLIENT_GONE
+/* What goes with a 401 (RFC 6750 section 3), where no answer had begun. */
+#define CHALLENGE                                                                                  \
+    GH_STR("Bearer error=\"invalid_token\", error_description=\"The session has ended\"")
 
 /* Only what an upstream is still answering. Calls of the service are left alone: the one that ends
    the session is among them, and its answer says so. */
@@ -21,23 +21,32 @@ static bool is_ended(const struct gh_worker *worker, const struct gh_exchange *e
                               request->now_s, now_s);
 }
 
+static void end_stream(struct gh_connection *connection)
+{
+    struct gh_exchange *exchange = connection->exchange;
+    struct gh_request *request = &exchange->request;
+    exchange->close_after = true;
+    exchange->session_revoked = true;
+    if (exchange->tunnel) {
+        exchange->stage = GH_STAGE_IDENTIFY;
+        exchange->reason = GH_REASON_CREDENTIAL_REVOKED;
+        gh_connection_kill(connection);
+        return;
+    }
+    if (request->extra_count < GH_EXTRA_FIELDS_MAX)
+        request->extra[request->extra_count++] =
+            (struct gh_field){.name = GH_STR("WWW-Authenticate"), .value = CHALLENGE};
+    gh_exchange_refuse(exchange, GH_STAGE_IDENTIFY, GH_REASON_CREDENTIAL_REVOKED);
+}
+
 static void end_streams(struct gh_worker *worker)
 {
     uint64_t now_s = gh_wall_now_us() / 1000000;
     struct gh_connection *next;
     for (struct gh_connection *connection = worker->connections; connection; connection = next) {
-        struct gh_exchange *exchange = connection->exchange;
         next = connection->next;
-        if (!exchange || !is_ended(worker, exchange, now_s))
-            continue;
-        exchange->close_after = true;
-        if (exchange->tunnel) {
-            exchange->stage = GH_STAGE_IDENTIFY;
-            exchange->reason = REASON;
-            gh_connection_kill(connection);
-        } else {
-            gh_exchange_refuse(exchange, GH_STAGE_IDENTIFY, REASON);
-        }
+        if (connection->exchange && is_ended(worker, connection->exchange, now_s))
+            end_stream(connection);
     }
 }
 

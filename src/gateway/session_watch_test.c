@@ -133,6 +133,9 @@ static void a_stream_of_a_revoked_session_is_ended_and_others_are_not(void **sta
     tick();
     assert_ptr_equal(refused, &exchanges[1]);
     assert_true(exchanges[1].close_after);
+    assert_true(exchanges[1].session_revoked);
+    assert_int_equal(exchanges[1].reason, GH_REASON_CREDENTIAL_REVOKED);
+    assert_true(gh_str_eq(exchanges[1].request.extra[0].name, GH_STR("WWW-Authenticate")));
     assert_false(exchanges[0].close_after);
     assert_null(killed);
 }
@@ -147,7 +150,8 @@ static void a_tunnel_of_a_revoked_session_is_cut_with_its_reason(void **state)
     assert_ptr_equal(killed, &connections[0]);
     assert_null(refused);
     assert_int_equal(exchanges[0].stage, GH_STAGE_IDENTIFY);
-    assert_int_not_equal(exchanges[0].reason, GH_REASON_UNDECIDED);
+    assert_int_equal(exchanges[0].reason, GH_REASON_CREDENTIAL_REVOKED);
+    assert_true(exchanges[0].session_revoked);
 }
 
 static void a_call_of_the_service_may_end_its_own_session_and_say_so(void **state)

@@ -55,6 +55,9 @@ bool gh_hook_call(struct gh_identity_call *call, struct gh_arena *arena, struct 
         status < 200 || status > 299)
         return false;
     call->why = NULL;
-    *out_body = status == 200 ? answer : GH_STR("");
+    if (status != 200)
+        *out_body = (struct gh_str){NULL, 0};
+    else
+        *out_body = answer.ptr ? answer : GH_STR("");
     return true;
 }

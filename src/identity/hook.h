@@ -4,8 +4,8 @@
 
 #include "identity/privacy.h"
 
-/* Posts {"user_id": ...} with a hook token. *out_body: of a 200, in `arena`; empty for another
-   status of 2xx. False: it could not be reached or answered otherwise (call->why). */
+/* Posts {"user_id": ...} with a hook token. *out_body: of a 200, in `arena`; ptr NULL for
+   another status of 2xx. False: it could not be reached or answered otherwise (call->why). */
 bool gh_hook_call(struct gh_identity_call *call, struct gh_arena *arena, struct gh_str url,
                   struct gh_str account, const char *purpose, struct gh_str *out_body);
 

@@ -13,14 +13,12 @@ static struct gh_arena arena;
 
 static int open_arena(void **state)
 {
-    (void)state;
     gh_arena_init(&arena, 4096, 1024 * 1024);
     return 0;
 }
 
 static int close_arena(void **state)
 {
-    (void)state;
     gh_arena_done(&arena);
     return 0;
 }
@@ -53,7 +51,6 @@ static void assert_has(struct gh_str text, const char *part)
 
 static void writes_all_fields_that_a_message_needs(void **state)
 {
-    (void)state;
     struct gh_mail_parts parts = parts_of(GH_MAIL_RESET);
     struct gh_str text = gh_mail_write(&arena, &parts);
     assert_non_null(text.ptr);
@@ -92,7 +89,6 @@ static void assert_well_formed(struct gh_str text)
 
 static void writes_every_kind_in_lines_that_servers_take(void **state)
 {
-    (void)state;
     for (int kind = GH_MAIL_CONFIRM; kind <= GH_MAIL_DELETED; kind++) {
         struct gh_mail_parts parts = parts_of((enum gh_mail_kind)kind);
         struct gh_str text = gh_mail_write(&arena, &parts);
@@ -105,7 +101,6 @@ static void writes_every_kind_in_lines_that_servers_take(void **state)
 
 static void knows_every_kind_by_its_name(void **state)
 {
-    (void)state;
     for (int kind = GH_MAIL_CONFIRM; kind <= GH_MAIL_DELETED; kind++) {
         enum gh_mail_kind back = GH_MAIL_CONFIRM;
         assert_true(gh_mail_kind_parse(gh_mail_kind_name((enum gh_mail_kind)kind), &back));
@@ -118,7 +113,6 @@ static void knows_every_kind_by_its_name(void **state)
 
 static void refuses_control_bytes_in_every_part(void **state)
 {
-    (void)state;
     static const char *const BAD[] = {"a\r\nBcc: all@example.com", "a\nb", "a\rb", "a\tb", "a\x7f"};
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
         for (unsigned part = 0; part < 5; part++) {
@@ -136,7 +130,6 @@ static void refuses_control_bytes_in_every_part(void **state)
 
 static void refuses_parts_that_are_too_long(void **state)
 {
-    (void)state;
     static char link[16 * 1024];
     memset(link, 'a', sizeof(link));
     struct gh_mail_parts parts = parts_of(GH_MAIL_RESET);
@@ -157,7 +150,6 @@ static void assert_sender(const char *from, const char *line)
 
 static void writes_senders_in_forms_that_may_stand_in_a_header(void **state)
 {
-    (void)state;
     assert_sender("no-reply@example.com", "From: no-reply@example.com\r\n");
     assert_sender("<no-reply@example.com>", "From: <no-reply@example.com>\r\n");
     assert_sender("Smith, Ann (Sales) <a@b.example>",
@@ -169,7 +161,6 @@ static void writes_senders_in_forms_that_may_stand_in_a_header(void **state)
 
 static void cuts_long_names_between_characters(void **state)
 {
-    (void)state;
     char from[200];
     struct gh_buf buf = gh_buf_over(from, sizeof(from) - 1);
     for (unsigned i = 0; i < 40; i++)
@@ -196,7 +187,6 @@ static void cuts_long_names_between_characters(void **state)
 
 static void writes_dates_at_the_edges_of_the_calendar(void **state)
 {
-    (void)state;
     static const struct {
         uint64_t seconds;
         const char *date;

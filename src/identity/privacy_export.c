@@ -231,7 +231,7 @@ static enum gh_identity_result put_records(struct document *document)
 static enum gh_identity_result put_application(struct document *document)
 {
     struct gh_identity_call *call = document->call;
-    struct gh_str url = call->settings->hooks.export, body = GH_STR("");
+    struct gh_str url = call->settings->hooks.export, body = {NULL, 0};
     struct gh_json_doc doc;
     gh_arena_reset(&document->page_arena);
     if (url.len &&
@@ -243,7 +243,7 @@ static enum gh_identity_result put_application(struct document *document)
         return GH_IDENTITY_UNAVAILABLE;
     }
     append(document, GH_STR(",\"application\":"));
-    append(document, body.len ? body : GH_STR("null"));
+    append(document, body.ptr ? body : GH_STR("null"));
     return GH_IDENTITY_OK;
 }
 

@@ -35,14 +35,12 @@ static const char *no_environment(void *context, const char *name)
 
 static int open_arena(void **state)
 {
-    (void)state;
     gh_arena_init(&arena, 4096, 4 * 1024 * 1024);
     return 0;
 }
 
 static int close_arena(void **state)
 {
-    (void)state;
     gh_arena_done(&arena);
     return 0;
 }
@@ -106,7 +104,6 @@ static void assert_text(struct gh_str is, const char *wanted)
 
 static void has_the_documented_defaults(void **state)
 {
-    (void)state;
     assert_taken_in(&DEVELOPMENT, "");
     assert_text(settings.base_path, "/api/v1");
     assert_int_equal(settings.transport, GH_TRANSPORT_COOKIE);
@@ -143,7 +140,6 @@ static void has_the_documented_defaults(void **state)
 
 static void is_off_unless_it_is_switched_on(void **state)
 {
-    (void)state;
     memset(&settings, 0, sizeof(settings));
     gh_config_load_init(&load, &arena, "test.yaml", no_environment, NULL);
     gh_config_bind(&load, &gh_identity_table, NULL, &settings);
@@ -155,7 +151,6 @@ static void is_off_unless_it_is_switched_on(void **state)
 
 static void takes_the_example_of_the_specification(void **state)
 {
-    (void)state;
     assert_taken_in(
         &PRODUCTION,
         "base_path: /api/v1\n"
@@ -195,7 +190,6 @@ static void takes_the_example_of_the_specification(void **state)
 
 static void adds_user_and_admin_where_they_are_missing(void **state)
 {
-    (void)state;
     assert_taken_in(&DEVELOPMENT, "roles: [editor, reader]");
     assert_int_equal(settings.role_names.count, 4);
     assert_text(settings.role_names.names[2], "user");
@@ -206,7 +200,6 @@ static void adds_user_and_admin_where_they_are_missing(void **state)
 
 static void never_makes_new_accounts_admins(void **state)
 {
-    (void)state;
     assert_refused("roles: [admin, user]");
     assert_says("new accounts");
     assert_refused("roles: admin");
@@ -214,7 +207,6 @@ static void never_makes_new_accounts_admins(void **state)
 
 static void refuses_names_that_are_no_roles(void **state)
 {
-    (void)state;
     assert_refused("roles: [user, \"a,b\"]");
     assert_refused("roles: [user, \"a b\"]");
     assert_refused("roles: [user, \"\"]");
@@ -227,7 +219,6 @@ static void refuses_names_that_are_no_roles(void **state)
 
 static void refuses_more_roles_than_there_are_bits(void **state)
 {
-    (void)state;
     char yaml[1024];
     struct gh_buf buf = gh_buf_over(yaml, sizeof(yaml) - 1);
     gh_buf_put(&buf, GH_STR("roles: [r0"));
@@ -241,7 +232,6 @@ static void refuses_more_roles_than_there_are_bits(void **state)
 
 static void refuses_required_for_a_role_that_is_not_there(void **state)
 {
-    (void)state;
     assert_refused("two_factor: {required_for: [admn]}");
     assert_says("admn");
     assert_taken_in(&DEVELOPMENT, "roles: [user, editor]\ntwo_factor: {required_for: editor}");
@@ -253,7 +243,6 @@ static void refuses_required_for_a_role_that_is_not_there(void **state)
 
 static void refuses_base_paths_that_are_not_canonical(void **state)
 {
-    (void)state;
     static const char *const PATHS[] = {"api",     "/",     "/api/",  "//api", "/api//v1",
                                         "/a/../b", "/./a",  "/a%2fb", "/a b",  "/a?b",
                                         "/{id}",   "/a/**", "/a;b",   "\"\"",  "/a#b"};
@@ -270,7 +259,6 @@ static void refuses_base_paths_that_are_not_canonical(void **state)
 
 static void refuses_login_urls_of_another_origin(void **state)
 {
-    (void)state;
     static const char *const URLS[] = {
         "https://evil.example/login", "//evil.example", "/\\\\evil", "login",
         "javascript:alert(1)",        "/login?next=/",  "/a#b",      "/a b"};
@@ -286,7 +274,6 @@ static void refuses_login_urls_of_another_origin(void **state)
 
 static void refuses_identity_headers_that_mean_something_else(void **state)
 {
-    (void)state;
     assert_refused("forward_headers: {user_id: Authorization}");
     assert_refused("forward_headers: {user_id: host}");
     assert_refused("forward_headers: {user_id: X_User_Id}");
@@ -298,7 +285,6 @@ static void refuses_identity_headers_that_mean_something_else(void **state)
 
 static void refuses_lifetimes_that_contradict_each_other(void **state)
 {
-    (void)state;
     assert_refused("tokens: {access: 2h}");
     assert_refused("tokens: {access: 0s}");
     assert_refused("tokens: {access: 10s, refresh_grace: 10s}");
@@ -312,7 +298,6 @@ static void refuses_lifetimes_that_contradict_each_other(void **state)
 
 static void refuses_password_rules_that_contradict_each_other(void **state)
 {
-    (void)state;
     assert_refused("passwords: {min_length: 40, max_length: 20}");
     assert_refused("passwords: {min_length: 4}");
     assert_refused("passwords: {hash: md5}");
@@ -330,7 +315,6 @@ static void refuses_password_rules_that_contradict_each_other(void **state)
 
 static void refuses_more_drift_than_one_step(void **state)
 {
-    (void)state;
     assert_refused("two_factor: {drift: 2}");
     assert_taken_in(&DEVELOPMENT, "two_factor: {drift: 0}");
     assert_int_equal(settings.two_factor.drift, 0);
@@ -338,7 +322,6 @@ static void refuses_more_drift_than_one_step(void **state)
 
 static void warns_of_tokens_that_the_backend_cannot_verify(void **state)
 {
-    (void)state;
     assert_warns_in(&DEVELOPMENT, "tokens: {algorithm: HS256}\nforward: bearer", "can't verify");
     assert_taken_in(&DEVELOPMENT, "tokens: {algorithm: HS256}");
     assert_refused("tokens: {audience: \"a b\"}");
@@ -349,7 +332,6 @@ static void warns_of_tokens_that_the_backend_cannot_verify(void **state)
 
 static void drops_cookie_prefixes_on_plain_localhost_in_development_only(void **state)
 {
-    (void)state;
     static const struct gh_identity_surroundings LOOPBACK = {
         .public_url = GH_STR_INIT("http://127.0.0.1:8080")};
     static const struct gh_identity_surroundings NOTHING = {.production = false};
@@ -376,7 +358,6 @@ static void drops_cookie_prefixes_on_plain_localhost_in_development_only(void **
 
 static void refuses_same_site_none_without_https(void **state)
 {
-    (void)state;
     static const struct gh_identity_surroundings PLAIN = {
         .production = true, .public_url = GH_STR_INIT("https://api.example.com")};
     assert_refused("cookies: {same_site: none}");
@@ -387,7 +368,6 @@ static void refuses_same_site_none_without_https(void **state)
 
 static void cuts_the_path_of_public_url(void **state)
 {
-    (void)state;
     static const struct gh_identity_surroundings SLASH = {
         .public_url = GH_STR_INIT("http://localhost:8080/")};
     static const struct gh_identity_surroundings PATH = {
@@ -402,7 +382,6 @@ static void cuts_the_path_of_public_url(void **state)
 
 static void refuses_issuers_that_could_be_forged(void **state)
 {
-    (void)state;
 #define ISSUER(issuer, jwks, algorithms)                                                           \
     "issuers: [{issuer: \"" issuer "\", jwks: \"" jwks                                             \
     "\", audience: api, algorithms: " algorithms "}]"
@@ -434,7 +413,6 @@ static void refuses_issuers_that_could_be_forged(void **state)
 
 static void refuses_networks_that_are_none(void **state)
 {
-    (void)state;
     assert_refused("authz: {peers: [10.0.0.1/8]}");
     assert_refused("authz: {peers: [proxy]}");
     assert_refused("authz: {peers: [\"*\"]}");
@@ -443,7 +421,6 @@ static void refuses_networks_that_are_none(void **state)
 
 static void refuses_hooks_that_are_no_urls(void **state)
 {
-    (void)state;
     assert_refused("hooks: {export: /internal/export}");
     assert_refused("hooks: {export: \"ftp://localhost/export\"}");
     assert_refused("hooks: {delete: \"http://u:p@localhost/delete\"}");
@@ -457,7 +434,6 @@ static void refuses_hooks_that_are_no_urls(void **state)
 
 static void refuses_mail_that_cannot_be_sent(void **state)
 {
-    (void)state;
     assert_refused("mail: {smtp: http://mail.example.com}");
     assert_refused("mail: {smtp: mail.example.com}");
     assert_refused("mail: {smtp: smtp://mail.example.com/path}");
@@ -476,7 +452,6 @@ static void refuses_mail_that_cannot_be_sent(void **state)
 
 static void says_in_production_which_links_cannot_be_sent(void **state)
 {
-    (void)state;
     assert_warns_in(&PRODUCTION, "", "can't be confirmed");
     assert_warns_in(&PRODUCTION, "email_verification: off", "passwords can't be reset");
     assert_warns_in(&PRODUCTION, "email_verification: off", "somebody else");
@@ -489,7 +464,6 @@ static void says_in_production_which_links_cannot_be_sent(void **state)
 
 static void names_the_place_of_a_problem(void **state)
 {
-    (void)state;
     assert_refused("login_url: /login\nbase_path: api/\n");
     assert_int_equal(load.problems->place.line, 3);
     assert_true(load.problems->remedy.len > 0);
@@ -499,7 +473,6 @@ static void names_the_place_of_a_problem(void **state)
 
 static void takes_urls_apart(void **state)
 {
-    (void)state;
     struct gh_url url;
     assert_true(gh_url_parse(GH_STR("https://a.example:8443/p?q#f"), &url));
     assert_text(url.scheme, "https");
@@ -522,7 +495,6 @@ static void takes_urls_apart(void **state)
 
 static void refuses_what_is_no_url(void **state)
 {
-    (void)state;
     static const char *const TEXTS[] = {
         "",
         "https",

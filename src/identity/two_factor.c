@@ -95,6 +95,14 @@ static void make_recovery_code(const struct gh_identity_call *call, char shown[]
     gh_wipe(chars, sizeof(chars));
 }
 
+/* A pointer to const arrays is no conversion that C makes by itself. */
+static enum gh_err store_codes(struct gh_tx *tx, struct gh_str account,
+                               const struct fresh_codes *codes)
+{
+    return tx->ops->recovery_set(tx, account, (const uint8_t(*)[GH_SHA256_BYTES])codes->hashes,
+                                 GH_RECOVERY_CODES);
+}
+
 static void make_codes(const struct gh_identity_call *call, struct fresh_codes *codes)
 {
     for (size_t i = 0; i < GH_RECOVERY_CODES; i++)
@@ -327,8 +335,7 @@ static enum gh_err switch_on(struct gh_tx *tx, struct enabling *on, struct gh_ac
     account->totp_last_step = step;
     enum gh_err err = tx->ops->account_update(tx, account);
     if (err == GH_OK)
-        err =
-            tx->ops->recovery_set(tx, gh_id_str(&account->id), on->codes.hashes, GH_RECOVERY_CODES);
+        err = store_codes(tx, gh_id_str(&account->id), &on->codes);
     if (err == GH_OK)
         err = gh_identity_audit(tx, on->call, GH_AUDIT_TWO_FACTOR_ENABLED, GH_AUDIT_SUCCESS,
                                 gh_id_str(&account->id), GH_STR(""));
@@ -512,8 +519,7 @@ static enum gh_err renew(struct gh_tx *tx, void *args)
     if (err == GH_OK && used == GH_FACTOR_NONE)
         return refuse_code(tx, renewing->call, "recovery_codes", &renewing->result);
     if (err == GH_OK)
-        err = tx->ops->recovery_set(tx, ID_OF(renewing->call), renewing->codes.hashes,
-                                    GH_RECOVERY_CODES);
+        err = store_codes(tx, ID_OF(renewing->call), &renewing->codes);
     if (err == GH_OK)
         err = gh_identity_audit(tx, renewing->call, GH_AUDIT_PROFILE_UPDATED, GH_AUDIT_SUCCESS,
                                 ID_OF(renewing->call), GH_STR("{\"fields\":[\"recovery_codes\"]}"));

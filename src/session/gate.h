@@ -14,6 +14,9 @@ struct gh_gate_issuer {
     uint32_t algorithms;                 /* bit 1 << enum gh_token_alg */
     struct gh_str roles_claim;           /* empty: such subjects have no roles */
 };
+/* Of another issuer's token the subject gets: sub; roles from the named claim (a list, or a text
+   of names with spaces between); email only with `email_verified`; two_factor from `amr` ("mfa", or
+   "pwd" and "otp"; RFC 8176); authenticated_s from `auth_time`. */
 
 /* What tokens are judged by; frozen, swapped whole when keys rotate or the configuration changes,
    counted. Made by the app from the key ring and the settings. */
@@ -45,9 +48,11 @@ enum gh_gate_status {
 };
 
 /*
- * Judges `token`. On OK *out_subject points into `arena` or into the cache's copy made there.
- * `client` (a hash of the client's address) has a budget of failed public-key verifications:
- * 20 a minute.
+ * Judges `token`: a cookie's by the cookie keys only, a bearer's by the ring or by the keys of the
+ * issuer that it names. On OK *out_subject points into `arena`. Verified tokens are remembered
+ * (1,024 of up to 4 KiB); expiry and revocation are looked at every time. Rules without an issuer,
+ * an audience or keys let nothing in. `client` (a hash of the client's address) has a budget of
+ * failed public-key verifications: 20 a minute.
  */
 enum gh_gate_status gh_gate_judge(struct gh_gate *gate, struct gh_arena *arena,
                                   const struct gh_gate_rules *rules, enum gh_credential kind,
@@ -56,8 +61,9 @@ enum gh_gate_status gh_gate_judge(struct gh_gate *gate, struct gh_arena *arena,
 
 /*
  * A bearer token for the backend that speaks for `subject`: 120 seconds long, `aud` the
- * configured audience, signed by the ring; one made under 60 seconds ago for the same session and
- * roles is given again. ptr NULL: out of memory.
+ * configured audience, signed by the ring; one made under 60 seconds ago for the same subject is
+ * given again. Its typ is "JWT", so that nobody gets in here with it; whom another issuer vouches
+ * for has `sub_id` in it (RFC 9493, "iss_sub"). ptr NULL: out of memory, or no key to sign with.
  */
 struct gh_str gh_gate_forward_token(struct gh_gate *gate, struct gh_arena *arena,
                                     const struct gh_gate_rules *rules,

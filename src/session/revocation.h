@@ -1,7 +1,8 @@
 /*
  * Sessions that ended before their access tokens expire, shared by all threads of the process.
- * Reading takes no lock. When the table is full the oldest are folded into one instant: every
- * token issued before it is refused, and honest clients refresh.
+ * Reading takes no lock. Memory is fixed: the table consists of small places, and when one is full
+ * its oldest session is folded into an instant. Every token issued up to then whose session
+ * belongs to that place is refused, and honest clients refresh.
  */
 #ifndef GH_SESSION_REVOCATION_H
 #define GH_SESSION_REVOCATION_H
@@ -12,18 +13,22 @@
 
 struct gh_revocations;
 
-/* `capacity`: sessions at the most (rounded up to a power of two). NULL without memory. */
+/* `capacity`: sessions that it holds with little folding (rounded up to a power of two); takes 32
+   bytes for each, as they come. NULL without memory. */
 struct gh_revocations *gh_revocations_new(size_t capacity, struct gh_hash_key hash_key);
 void gh_revocations_free(struct gh_revocations *revocations);
 
-/* From any thread. `until_s`: when its last access token expires. */
+/* From any thread. `until_s`: when its last access token expires; it is refused up to and with that
+   second. A session that is there already stays until the later of both. */
 void gh_revocations_add(struct gh_revocations *revocations, struct gh_str session_id,
                         uint64_t until_s, uint64_t now_s);
 /* True: a token of that session issued at `issued_s` is refused. */
 bool gh_revocations_has(const struct gh_revocations *revocations, struct gh_str session_id,
                         uint64_t issued_s, uint64_t now_s);
-/* Grows with each addition: unchanged means that nothing was revoked meanwhile. */
+/* Grows after each addition that changed something: unchanged means that nothing was revoked
+   meanwhile. */
 uint64_t gh_revocations_version(const struct gh_revocations *revocations);
+/* Sessions in the table, with expired ones whose place nobody needed yet. */
 size_t gh_revocations_count(const struct gh_revocations *revocations);
 
 #endif

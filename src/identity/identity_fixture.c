@@ -85,13 +85,24 @@ static void stop(struct gh_identity_fixture *fixture)
     gh_revocations_free(fixture->identity.revocations);
 }
 
+struct gh_store *gh_fixture_store_open(void)
+{
+    struct gh_store *store = gh_memory_store_open();
+    assert_non_null(store);
+    return store;
+}
+
+void gh_fixture_store_fail(struct gh_store *store, unsigned count, enum gh_err err)
+{
+    gh_memory_store_fail(store, count, err);
+}
+
 void gh_identity_fixture_open(struct gh_identity_fixture *fixture)
 {
     *fixture = (struct gh_identity_fixture){.now_us = FIXTURE_BEGIN_US};
     gh_crypto_init();
     gh_arena_init(&fixture->arena, 64 * 1024, 256 * 1024 * 1024);
-    fixture->store = gh_memory_store_open();
-    assert_non_null(fixture->store);
+    fixture->store = gh_fixture_store_open();
     set_settings(fixture);
     start(fixture);
 }

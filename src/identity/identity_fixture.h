@@ -67,4 +67,8 @@ size_t gh_fixture_audit_count(struct gh_identity_fixture *fixture, enum gh_audit
                               struct gh_audit_record *out_last);
 uint64_t gh_fixture_mail_count(struct gh_identity_fixture *fixture);
 
+/* A store in memory alone; and one whose next `count` writes fail. */
+struct gh_store *gh_fixture_store_open(void);
+void gh_fixture_store_fail(struct gh_store *store, unsigned count, enum gh_err err);
+
 #endif

@@ -7,6 +7,7 @@
 #define GH_API_API_H
 
 #include "identity/identity.h"
+#include "policy/identity.h"
 #include "policy/service_call.h"
 
 /* What handlers need of the process; given by the app. */
@@ -29,7 +30,8 @@ const struct gh_service_limit *gh_api_limits(size_t *out_count);
 void gh_api_handle(void *context, struct gh_service_call *call);
 bool gh_api_hashes(void *context, size_t endpoint);
 
-/* The OpenAPI 3.1 document of the service, as JSON; static. */
-struct gh_str gh_api_openapi(void);
+/* The OpenAPI 3.1 document of the service, as JSON. */
+#define GH_API_DOCUMENT_BYTES_MAX (256u * 1024)
+void gh_api_put_document(struct gh_buf *buf, const struct gh_identity_settings *settings);
 
 #endif

@@ -1,0 +1,177 @@
+/* /account: profile, password, address, activity, deletion; /compliance. */
+#include "identity/account.h"
+#include "api/endpoint.h"
+#include "base/num.h"
+#include "identity/passwords.h"
+#include "identity/privacy.h"
+#include "json/writer.h"
+
+#define USER_BYTES_MAX   8192
+#define RECORD_BYTES_MAX 4096
+#define PAGE_DEFAULT     50
+#define PAGE_MAX         200
+
+static void reply_user(struct gh_api_request *request, enum gh_identity_result result,
+                       const struct gh_account_view *user)
+{
+    if (!gh_api_is_ok(request, result))
+        return;
+    struct gh_buf json = gh_api_buf(request, USER_BYTES_MAX);
+    gh_api_put_user(&json, request, user);
+    gh_api_reply_json(request, 200, &json);
+}
+
+void gh_api_profile(struct gh_api_request *request)
+{
+    struct gh_account_view user = {0};
+    reply_user(request, gh_account_get(&request->identity, &user), &user);
+}
+
+void gh_api_profile_update(struct gh_api_request *request)
+{
+    struct gh_account_view user = {0};
+    reply_user(
+        request,
+        gh_profile_update(&request->identity, request->body.name, request->body.locale, &user),
+        &user);
+}
+
+void gh_api_password_change(struct gh_api_request *request)
+{
+    const struct gh_api_body *body = &request->body;
+    gh_api_reply_message(request,
+                         gh_password_change(&request->identity, body->current_password, body->code,
+                                            body->new_password),
+                         GH_STR("The password is changed, other sessions have ended."));
+}
+
+void gh_api_reset_request(struct gh_api_request *request)
+{
+    gh_api_reply_message(request,
+                         gh_password_reset_request(&request->identity, request->body.email),
+                         GH_STR("If there is an account, a link is on its way."));
+}
+
+void gh_api_reset(struct gh_api_request *request)
+{
+    gh_api_reply_message(
+        request,
+        gh_password_reset(&request->identity, request->body.token, request->body.new_password),
+        GH_STR("The password is changed. Sign in with it."));
+}
+
+void gh_api_email_change(struct gh_api_request *request)
+{
+    gh_api_reply_message(
+        request, gh_email_change(&request->identity, request->body.password, request->body.email),
+        GH_STR("Confirm the new address by the link in our mail."));
+}
+
+void gh_api_account_delete(struct gh_api_request *request)
+{
+    enum gh_identity_result result =
+        gh_account_remove(&request->identity, request->body.password, request->body.code);
+    if (result == GH_IDENTITY_OK)
+        gh_api_clear_cookies(request);
+    gh_api_reply_message(request, result, GH_STR("The account is deleted."));
+}
+
+/* ---- Audit records, one's own and all ---- */
+
+/* {"records":[...],"next":seq or null} */
+static void reply_records(struct gh_api_request *request, const struct gh_audit_record *records,
+                          size_t count, size_t limit)
+{
+    struct gh_buf json = gh_api_buf(request, (count + 1) * RECORD_BYTES_MAX);
+    gh_buf_put(&json, GH_STR("{\"records\":["));
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            gh_buf_put_char(&json, ',');
+        gh_audit_record_put_json(&json, &records[i]);
+    }
+    gh_buf_put(&json, GH_STR("]"));
+    if (count == limit)
+        gh_json_put_member_u64(&json, GH_STR("next"), records[count - 1].seq);
+    else
+        gh_buf_put(&json, GH_STR(",\"next\":null"));
+    gh_buf_put_char(&json, '}');
+    gh_api_reply_json(request, 200, &json);
+}
+
+/* False: it answered. An empty text is the default. */
+static bool read_number(struct gh_api_request *request, struct gh_str text, uint64_t min,
+                        uint64_t max, uint64_t otherwise, uint64_t *out)
+{
+    *out = otherwise;
+    if (!text.ptr || (gh_num_parse_u64(text, max, out) && *out >= min))
+        return true;
+    gh_api_reply_problem(request, 400, GH_STR("A number in the query is out of its range."));
+    return false;
+}
+
+void gh_api_activity(struct gh_api_request *request)
+{
+    static const char *const NAMES[] = {"before", "limit", NULL};
+    struct gh_str values[2];
+    uint64_t before, limit;
+    struct gh_audit_record *records;
+    size_t count = 0;
+    if (!gh_api_read_query(request, NAMES, values) ||
+        !read_number(request, values[0], 1, INT64_MAX, 0, &before) ||
+        !read_number(request, values[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+        return;
+    if (gh_api_is_ok(request, gh_account_activity(&request->identity, before, (size_t)limit,
+                                                  &records, &count)))
+        reply_records(request, records, count, (size_t)limit);
+}
+
+struct audit_reading {
+    struct gh_audit_query query;
+    struct gh_audit_record *records;
+    size_t count;
+};
+
+static enum gh_err read_audit(struct gh_tx *tx, void *args)
+{
+    struct audit_reading *reading = args;
+    return tx->ops->audit_page(tx, &reading->query, &reading->records, &reading->count);
+}
+
+void gh_api_audit(struct gh_api_request *request)
+{
+    static const char *const NAMES[] = {"before", "limit", "user", "event", NULL};
+    struct gh_str values[4];
+    struct audit_reading reading = {0};
+    uint64_t limit;
+    if (!gh_api_read_query(request, NAMES, values) ||
+        !read_number(request, values[0], 1, INT64_MAX, 0, &reading.query.before_seq) ||
+        !read_number(request, values[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+        return;
+    reading.query.user_id = values[2].ptr ? values[2] : GH_STR("");
+    reading.query.event = values[3].ptr ? values[3] : GH_STR("");
+    reading.query.limit = (size_t)limit;
+    if (gh_api_is_ok(request, gh_identity_read(&request->identity, read_audit, &reading)))
+        reply_records(request, reading.records, reading.count, (size_t)limit);
+}
+
+/* ---- /compliance ---- */
+
+void gh_api_export(struct gh_api_request *request)
+{
+    struct gh_str json;
+    uint64_t records;
+    if (!gh_api_is_ok(request, gh_privacy_export(&request->identity, &json, &records)))
+        return;
+    gh_api_add_field(request, GH_STR("Content-Disposition"),
+                     GH_STR("attachment; filename=\"export.json\""));
+    gh_api_reply_text(request, 200, json);
+}
+
+void gh_api_erase(struct gh_api_request *request)
+{
+    enum gh_identity_result result =
+        gh_privacy_erase(&request->identity, request->body.password, request->body.code);
+    if (result == GH_IDENTITY_OK)
+        gh_api_clear_cookies(request);
+    gh_api_reply_message(request, result, GH_STR("Everything held on you is erased."));
+}

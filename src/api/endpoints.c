@@ -1,0 +1,243 @@
+/* The table of all endpoints (SPEC section 4): one row each. */
+#include "api/endpoint.h"
+
+#include "base/assert.h"
+
+/* ---- Members of bodies ---- */
+
+#define EMAIL_MAX    254
+#define PASSWORD_MAX 1024 /* characters; the policy of passwords says less, in its own words */
+#define TOKEN_MAX    256
+#define CODE_MAX     32
+
+#define AT(member) offsetof(struct gh_api_body, member)
+#define EMAIL                                                                                      \
+    {                                                                                              \
+        "email", GH_BODY_STRING, true, 3, EMAIL_MAX, AT(email)                                     \
+    }
+#define PASSWORD                                                                                   \
+    {                                                                                              \
+        "password", GH_BODY_STRING, true, 1, PASSWORD_MAX, AT(password)                            \
+    }
+#define TOKEN                                                                                      \
+    {                                                                                              \
+        "token", GH_BODY_STRING, true, 16, TOKEN_MAX, AT(token)                                    \
+    }
+#define CODE                                                                                       \
+    {                                                                                              \
+        "code", GH_BODY_STRING, true, 6, CODE_MAX, AT(code)                                        \
+    }
+#define OPTIONAL_CODE                                                                              \
+    {                                                                                              \
+        "code", GH_BODY_STRING, false, 6, CODE_MAX, AT(code)                                       \
+    }
+#define OPTIONAL_PASSWORD                                                                          \
+    {                                                                                              \
+        "password", GH_BODY_STRING, false, 1, PASSWORD_MAX, AT(password)                           \
+    }
+#define OPTIONAL_NAME                                                                              \
+    {                                                                                              \
+        "name", GH_BODY_STRING, false, 0, 100, AT(name)                                            \
+    }
+#define OPTIONAL_REFRESH                                                                           \
+    {                                                                                              \
+        "refresh_token", GH_BODY_STRING, false, 16, TOKEN_MAX, AT(refresh_token)                   \
+    }
+#define NEW_PASSWORD                                                                               \
+    {                                                                                              \
+        "new_password", GH_BODY_STRING, true, 1, PASSWORD_MAX, AT(new_password)                    \
+    }
+
+static const struct gh_body_member SIGN_UP[] = {EMAIL, PASSWORD, OPTIONAL_NAME};
+static const struct gh_body_member LOGIN[] = {
+    EMAIL, PASSWORD, {"remember", GH_BODY_BOOLEAN, false, 0, 0, AT(remember)}};
+static const struct gh_body_member SECOND_STEP[] = {
+    {"challenge", GH_BODY_STRING, true, 16, TOKEN_MAX, AT(challenge)}, CODE};
+static const struct gh_body_member REFRESH[] = {OPTIONAL_REFRESH};
+static const struct gh_body_member TOKEN_ONLY[] = {TOKEN};
+static const struct gh_body_member EMAIL_ONLY[] = {EMAIL};
+static const struct gh_body_member CODE_ONLY[] = {CODE};
+static const struct gh_body_member EITHER[] = {OPTIONAL_PASSWORD, OPTIONAL_CODE};
+static const struct gh_body_member SETUP[] = {TOKEN, EMAIL, PASSWORD};
+static const struct gh_body_member PROFILE[] = {
+    OPTIONAL_NAME, {"locale", GH_BODY_STRING, false, 0, 35, AT(locale)}};
+static const struct gh_body_member CHANGE[] = {
+    {"current_password", GH_BODY_STRING, true, 1, PASSWORD_MAX, AT(current_password)},
+    NEW_PASSWORD,
+    OPTIONAL_CODE};
+static const struct gh_body_member RESET[] = {TOKEN, NEW_PASSWORD};
+static const struct gh_body_member CHANGE_EMAIL[] = {PASSWORD, EMAIL};
+static const struct gh_body_member BOTH[] = {PASSWORD, CODE};
+static const struct gh_body_member CONFIRM[] = {PASSWORD, OPTIONAL_CODE};
+static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 64, AT(role)},
+                                             {"roles", GH_BODY_STRINGS, false, 1, 64, AT(roles)}};
+
+/* ---- Endpoints ---- */
+
+#define BODY_MAX 4096
+#define PUBLIC                                                                                     \
+    {                                                                                              \
+        .kind = GH_ACCESS_PUBLIC                                                                   \
+    }
+#define ANY_CALLER                                                                                 \
+    {                                                                                              \
+        .kind = GH_ACCESS_SIGNED_IN                                                                \
+    }
+#define ENROLLING                                                                                  \
+    {                                                                                              \
+        .kind = GH_ACCESS_SIGNED_IN, .enrolling = true                                             \
+    }
+#define FRESH_CALLER                                                                               \
+    {                                                                                              \
+        .kind = GH_ACCESS_SIGNED_IN, .fresh = true                                                 \
+    }
+#define ADMIN                                                                                      \
+    {                                                                                              \
+        .kind = GH_ACCESS_SIGNED_IN, .roles = GH_API_ADMIN                                         \
+    }
+#define FRESH_ADMIN                                                                                \
+    {                                                                                              \
+        .kind = GH_ACCESS_SIGNED_IN, .roles = GH_API_ADMIN, .fresh = true                          \
+    }
+#define NOTHING     NULL, 0
+#define OF(members) members, sizeof(members) / sizeof(members[0])
+
+/* X(method, path, access, sets_session, body_max, limits, operation, handler, members, hashes) */
+#define ENDPOINTS(X)                                                                               \
+    X("POST", "/auth/signup", PUBLIC, true, BODY_MAX, {"signup"}, "signUp", gh_api_sign_up,        \
+      OF(SIGN_UP), true)                                                                           \
+    X("POST", "/auth/login", PUBLIC, true, BODY_MAX, {"login"}, "logIn", gh_api_login, OF(LOGIN),  \
+      true)                                                                                        \
+    X("POST", "/auth/2fa", PUBLIC, true, BODY_MAX, {"two_factor"}, "secondStep",                   \
+      gh_api_second_step, OF(SECOND_STEP), false)                                                  \
+    X("POST", "/auth/refresh", PUBLIC, true, BODY_MAX, {NULL}, "refresh", gh_api_refresh,          \
+      OF(REFRESH), false)                                                                          \
+    X("POST", "/auth/logout", PUBLIC, true, BODY_MAX, {NULL}, "logOut", gh_api_logout,             \
+      OF(REFRESH), false)                                                                          \
+    X("POST", "/auth/email/verify", PUBLIC, true, BODY_MAX, {"verify"}, "verifyEmail",             \
+      gh_api_email_verify, OF(TOKEN_ONLY), false)                                                  \
+    X("POST", "/auth/email/resend", PUBLIC, true, BODY_MAX, {"resend"}, "resendEmail",             \
+      gh_api_email_resend, OF(EMAIL_ONLY), false)                                                  \
+    X("POST", "/auth/step-up", ENROLLING, true, BODY_MAX, {"password"}, "stepUp", gh_api_step_up,  \
+      OF(EITHER), true)                                                                            \
+    X("POST", "/auth/setup", PUBLIC, true, BODY_MAX, {"setup"}, "setUp", gh_api_setup, OF(SETUP),  \
+      true)                                                                                        \
+    X("GET", "/auth/session", ENROLLING, false, 0, {NULL}, "session", gh_api_session, NOTHING,     \
+      false)                                                                                       \
+    X("GET", "/account/profile", ENROLLING, false, 0, {NULL}, "profile", gh_api_profile, NOTHING,  \
+      false)                                                                                       \
+    X("PATCH", "/account/profile", ANY_CALLER, false, BODY_MAX, {NULL}, "updateProfile",           \
+      gh_api_profile_update, OF(PROFILE), false)                                                   \
+    X("POST", "/account/password", ANY_CALLER, false, BODY_MAX, {"password"}, "changePassword",    \
+      gh_api_password_change, OF(CHANGE), true)                                                    \
+    X("POST", "/account/password/reset-request", PUBLIC, true, BODY_MAX, {"reset"},                \
+      "requestPasswordReset", gh_api_reset_request, OF(EMAIL_ONLY), false)                         \
+    X("POST", "/account/password/reset", PUBLIC, true, BODY_MAX, {"reset_token"}, "resetPassword", \
+      gh_api_reset, OF(RESET), true)                                                               \
+    X("POST", "/account/email", ANY_CALLER, false, BODY_MAX, {"email"}, "changeEmail",             \
+      gh_api_email_change, OF(CHANGE_EMAIL), true)                                                 \
+    X("POST", "/account/2fa/setup", ENROLLING, false, BODY_MAX, {"password"}, "setUpTwoFactor",    \
+      gh_api_two_factor_setup, NOTHING, false)                                                     \
+    X("POST", "/account/2fa/verify", ENROLLING, false, BODY_MAX, {"password"}, "verifyTwoFactor",  \
+      gh_api_two_factor_verify, OF(CODE_ONLY), false)                                              \
+    X("POST", "/account/2fa/disable", ANY_CALLER, false, BODY_MAX, {"password"},                   \
+      "disableTwoFactor", gh_api_two_factor_disable, OF(BOTH), true)                               \
+    X("POST", "/account/2fa/recovery-codes", ANY_CALLER, false, BODY_MAX, {"password"},            \
+      "renewRecoveryCodes", gh_api_recovery_codes, OF(CODE_ONLY), false)                           \
+    X("GET", "/account/sessions", ANY_CALLER, false, 0, {NULL}, "sessions", gh_api_sessions,       \
+      NOTHING, false)                                                                              \
+    X("DELETE", "/account/sessions", ANY_CALLER, false, BODY_MAX, {NULL}, "endOtherSessions",      \
+      gh_api_sessions_end_others, NOTHING, false)                                                  \
+    X("DELETE", "/account/sessions/{id}", ANY_CALLER, false, BODY_MAX, {NULL}, "endSession",       \
+      gh_api_session_end, NOTHING, false)                                                          \
+    X("GET", "/account/activity", ANY_CALLER, false, 0, {NULL}, "activity", gh_api_activity,       \
+      NOTHING, false)                                                                              \
+    X("DELETE", "/account", ANY_CALLER, false, BODY_MAX, {"password"}, "deleteAccount",            \
+      gh_api_account_delete, OF(CONFIRM), true)                                                    \
+    X("POST", "/compliance/export", FRESH_CALLER, false, BODY_MAX, {"export"}, "exportData",       \
+      gh_api_export, NOTHING, false)                                                               \
+    X("POST", "/compliance/delete", ANY_CALLER, false, BODY_MAX, {"password"}, "eraseData",        \
+      gh_api_erase, OF(CONFIRM), true)                                                             \
+    X("GET", "/admin/users", ADMIN, false, 0, {NULL}, "users", gh_api_users, NOTHING, false)       \
+    X("GET", "/admin/users/{id}", ADMIN, false, 0, {NULL}, "user", gh_api_user, NOTHING, false)    \
+    X("PATCH", "/admin/users/{id}/role", FRESH_ADMIN, false, BODY_MAX, {NULL}, "setRole",          \
+      gh_api_user_role, OF(ROLE), false)                                                           \
+    X("POST", "/admin/users/{id}/unlock", FRESH_ADMIN, false, BODY_MAX, {NULL}, "unlockUser",      \
+      gh_api_user_unlock, NOTHING, false)                                                          \
+    X("POST", "/admin/users/{id}/reset-2fa", FRESH_ADMIN, false, BODY_MAX, {NULL},                 \
+      "resetTwoFactor", gh_api_user_reset_two_factor, NOTHING, false)                              \
+    X("POST", "/admin/users/{id}/reset-password", FRESH_ADMIN, false, BODY_MAX, {NULL},            \
+      "sendPasswordReset", gh_api_user_reset_password, NOTHING, false)                             \
+    X("POST", "/admin/users/{id}/disable", FRESH_ADMIN, false, BODY_MAX, {NULL}, "disableUser",    \
+      gh_api_user_disable, NOTHING, false)                                                         \
+    X("POST", "/admin/users/{id}/enable", FRESH_ADMIN, false, BODY_MAX, {NULL}, "enableUser",      \
+      gh_api_user_enable, NOTHING, false)                                                          \
+    X("DELETE", "/admin/users/{id}", FRESH_ADMIN, false, BODY_MAX, {NULL}, "deleteUser",           \
+      gh_api_user_delete, NOTHING, false)                                                          \
+    X("DELETE", "/admin/users/{id}/sessions", FRESH_ADMIN, false, BODY_MAX, {NULL},                \
+      "endUserSessions", gh_api_user_end_sessions, NOTHING, false)                                 \
+    X("GET", "/admin/audit", ADMIN, false, 0, {NULL}, "audit", gh_api_audit, NOTHING, false)       \
+    X("GET", "/openapi.json", PUBLIC, false, 0, {NULL}, "document", gh_api_document, NOTHING,      \
+      false)                                                                                       \
+    X("GET", "/.well-known/jwks.json", PUBLIC, false, 0, {NULL}, "keySet", gh_api_key_set,         \
+      NOTHING, false)
+
+static const struct gh_endpoint HANDLERS[] = {
+#define X(method, path, access, sets, max, limits, operation, handler, members, hashes)            \
+    {operation, handler, members, hashes},
+    ENDPOINTS(X)
+#undef X
+};
+#define ENDPOINT_COUNT (sizeof(HANDLERS) / sizeof(HANDLERS[0]))
+
+static const struct gh_service_endpoint ROUTES[ENDPOINT_COUNT] = {
+#define X(verb, where, who, sets, max, names, operation, handler, members, hashes)                 \
+    {.method = verb,                                                                               \
+     .path = where,                                                                                \
+     .absolute = (where)[1] == '.',                                                                \
+     .access = who,                                                                                \
+     .sets_session = sets,                                                                         \
+     .limits = names,                                                                              \
+     .body_max = max},
+    ENDPOINTS(X)
+#undef X
+};
+
+const struct gh_service_endpoint *gh_api_endpoints(size_t *out_count)
+{
+    *out_count = ENDPOINT_COUNT;
+    return ROUTES;
+}
+
+const struct gh_endpoint *gh_endpoint_at(size_t index)
+{
+    GH_ASSERT(index < ENDPOINT_COUNT);
+    return &HANDLERS[index];
+}
+
+bool gh_api_hashes(void *context, size_t endpoint)
+{
+    (void)context;
+    return gh_endpoint_at(endpoint)->hashes;
+}
+
+/* Accounts behind challenges and sessions behind refresh tokens are known to identity alone: their
+   limits are quotas that it takes itself. */
+const struct gh_service_limit *gh_api_limits(size_t *out_count)
+{
+    static const struct gh_service_limit LIMITS[] = {
+        {"login", "5/minute", "client"},
+        {"signup", "5/minute", "client"},
+        {"two_factor", "5/minute", "body:challenge"},
+        {"reset", "3/hour", "body:email"},
+        {"reset_token", "5/minute", "client"},
+        {"password", "5/minute", "user"},
+        {"email", "3/hour", "user"},
+        {"export", "3/hour", "user"},
+        {"verify", "5/minute", "client"},
+        {"resend", "3/hour", "body:email"},
+        {"setup", "5/minute", "client"},
+    };
+    *out_count = sizeof(LIMITS) / sizeof(LIMITS[0]);
+    return LIMITS;
+}

@@ -1,0 +1,94 @@
+/* From a call of the gateway to a handler. */
+#include "api/endpoint.h"
+#include "http/target.h"
+
+struct gh_str gh_api_param(const struct gh_api_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->call->param_count; i++)
+        if (gh_str_eq(request->call->params[i].name, gh_str_from_c(name)))
+            return request->call->params[i].value;
+    return GH_STR("");
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = gh_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Escapes are well-formed: the target was read. '+' is a plus, as RFC 3986 has it. */
+static struct gh_str decode(struct gh_arena *arena, struct gh_str text)
+{
+    char *memory = gh_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; memory && i < text.len; i++) {
+        bool escape = text.ptr[i] == '%' && text.len - i > 2;
+        memory[len++] = escape
+                            ? (char)(hex_digit(text.ptr[i + 1]) << 4 | hex_digit(text.ptr[i + 2]))
+                            : text.ptr[i];
+        i += escape ? 2 : 0;
+    }
+    return (struct gh_str){memory, len};
+}
+
+static int find_name(const char *const *names, struct gh_str name)
+{
+    for (int i = 0; names[i]; i++)
+        if (gh_str_eq(gh_str_from_c(names[i]), name))
+            return i;
+    return -1;
+}
+
+bool gh_api_read_query(struct gh_api_request *request, const char *const *names,
+                       struct gh_str *out_values)
+{
+    for (int i = 0; names[i]; i++)
+        out_values[i] = (struct gh_str){NULL, 0};
+    if (!request->call->query.len)
+        return true;
+    for (struct gh_str rest = request->call->query; rest.ptr;) {
+        struct gh_str value = gh_str_split(&rest, '&');
+        struct gh_str name = gh_str_split(&value, '=');
+        int index = find_name(names, name);
+        if (index < 0 || out_values[index].ptr || !value.ptr) {
+            gh_api_reply_problem(request, 400,
+                                 GH_STR("The query has a name that is not known here, or twice."));
+            return false;
+        }
+        out_values[index] = decode(&request->call->arena, value);
+    }
+    return true;
+}
+
+static void fill_identity_call(struct gh_api_request *request)
+{
+    const struct gh_service_call *call = request->call;
+    request->identity = (struct gh_identity_call){
+        .identity = request->api->identity,
+        .settings = call->identity,
+        .keys = request->api->keys_take(request->api->context),
+        .arena = &request->call->arena,
+        .now_us = call->now_us,
+        .subject = call->signed_in ? &call->subject : NULL,
+        .client = call->client,
+        .network = call->network,
+        .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
+        .request_id = call->request_id,
+        .device = call->device_cookie,
+        .by = GH_STR(""),
+    };
+}
+
+void gh_api_handle(void *context, struct gh_service_call *call)
+{
+    struct gh_api_request request = {
+        .call = call, .api = context, .endpoint = gh_endpoint_at(call->endpoint)};
+    bool takes_body = request.endpoint->members || call->body.len;
+    if (takes_body && !gh_api_read_body(&request))
+        return;
+    fill_identity_call(&request);
+    request.endpoint->handle(&request);
+    request.api->keys_give(request.api->context, request.identity.keys);
+}

@@ -1,0 +1,60 @@
+/* /account/sessions */
+#include "identity/sessions.h"
+#include "api/endpoint.h"
+#include "json/writer.h"
+
+#define SESSION_BYTES_MAX 2048
+
+static void put_session(struct gh_buf *json, const struct gh_session_view *session)
+{
+    gh_buf_put_char(json, '{');
+    gh_json_put_member(json, GH_STR("id"), gh_id_str(&session->id));
+    gh_json_put_member(json, GH_STR("device"), session->device);
+    gh_json_put_member(json, GH_STR("ip_address"), session->ip);
+    gh_json_put_member_bool(json, GH_STR("current"), session->current);
+    gh_json_put_member_bool(json, GH_STR("two_factor"), session->two_factor);
+    gh_json_put_member_bool(json, GH_STR("remember"), session->remember);
+    gh_api_put_time(json, GH_STR("created_at"), session->created_us);
+    gh_api_put_time(json, GH_STR("last_used_at"), session->last_used_us);
+    gh_api_put_time(json, GH_STR("expires_at"), session->expires_us);
+    gh_buf_put_char(json, '}');
+}
+
+void gh_api_sessions(struct gh_api_request *request)
+{
+    struct gh_session_view *sessions;
+    size_t count = 0;
+    if (!gh_api_is_ok(request, gh_sessions_list(&request->identity, &sessions, &count)))
+        return;
+    struct gh_buf json = gh_api_buf(request, (count + 1) * SESSION_BYTES_MAX);
+    gh_buf_put(&json, GH_STR("{\"sessions\":["));
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            gh_buf_put_char(&json, ',');
+        put_session(&json, &sessions[i]);
+    }
+    gh_buf_put(&json, GH_STR("]}"));
+    gh_api_reply_json(request, 200, &json);
+}
+
+static void reply_count(struct gh_api_request *request, uint64_t count)
+{
+    struct gh_buf json = gh_api_buf(request, 64);
+    gh_buf_put_char(&json, '{');
+    gh_json_put_member_u64(&json, GH_STR("ended"), count);
+    gh_buf_put_char(&json, '}');
+    gh_api_reply_json(request, 200, &json);
+}
+
+void gh_api_sessions_end_others(struct gh_api_request *request)
+{
+    uint64_t count = 0;
+    if (gh_api_is_ok(request, gh_sessions_end_others(&request->identity, &count)))
+        reply_count(request, count);
+}
+
+void gh_api_session_end(struct gh_api_request *request)
+{
+    if (gh_api_is_ok(request, gh_session_end(&request->identity, gh_api_param(request, "id"))))
+        reply_count(request, 1);
+}

@@ -96,10 +96,12 @@ static enum gh_err make_first_admin(struct gh_tx *tx, void *args)
     return err;
 }
 
-/* GH_ERR_EXISTS rolls back, and says so in the unit's own result. */
-static enum gh_identity_result settle(enum gh_identity_result run, enum gh_identity_result own)
+/* Runs a unit whose own result is *own: GH_ERR_EXISTS rolls back, and is told there. */
+static enum gh_identity_result run_insert(struct gh_identity_call *call, gh_store_unit *unit,
+                                          void *args, const enum gh_identity_result *own)
 {
-    return run == GH_IDENTITY_OK || own == GH_IDENTITY_EMAIL_TAKEN ? own : run;
+    enum gh_identity_result result = gh_identity_run(call, unit, args);
+    return result == GH_IDENTITY_OK || *own == GH_IDENTITY_EMAIL_TAKEN ? *own : result;
 }
 
 enum gh_identity_result gh_setup_admin(struct gh_identity_call *call, struct gh_str token,
@@ -127,7 +129,7 @@ enum gh_identity_result gh_setup_admin(struct gh_identity_call *call, struct gh_
     first.from.password_hash = gh_password_make(call, password);
     if (!first.from.password_hash.ptr || !gh_new_account_prepare(call, &first.from, &first.account))
         return GH_IDENTITY_UNAVAILABLE;
-    result = settle(gh_identity_run(call, make_first_admin, &first), first.result);
+    result = run_insert(call, make_first_admin, &first, &first.result);
     if (result == GH_IDENTITY_OK && !gh_account_view_of(call, &first.account, out_user))
         return GH_IDENTITY_UNAVAILABLE;
     return result;
@@ -179,7 +181,7 @@ enum gh_identity_result gh_user_add(struct gh_identity_call *call, struct gh_str
     if (!adding.from.password_hash.ptr ||
         !gh_new_account_prepare(call, &adding.from, &adding.account))
         return GH_IDENTITY_UNAVAILABLE;
-    enum gh_identity_result result = settle(gh_identity_run(call, add, &adding), adding.result);
+    enum gh_identity_result result = run_insert(call, add, &adding, &adding.result);
     if (result == GH_IDENTITY_OK && !gh_account_view_of(call, &adding.account, out_user))
         return GH_IDENTITY_UNAVAILABLE;
     return result;

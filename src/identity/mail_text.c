@@ -117,7 +117,7 @@ static void put_date(struct gh_buf *buf, uint64_t time_us)
 {
     static const char DAYS[] = "ThuFriSatSunMonTueWed"; /* 1970 began on a Thursday */
     static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char memory[GH_AUDIT_TIME_LEN];
+    char memory[GH_AUDIT_TIME_LEN + 1]; /* with the NUL that formatting writes */
     struct gh_buf time = gh_buf_over(memory, sizeof(memory));
     gh_audit_put_time(&time, time_us);
     if (time.overflow || time.len != GH_AUDIT_TIME_LEN) {

@@ -119,7 +119,8 @@ static bool is_wanted(const struct step *step, const struct gh_account *account)
     case GH_MAIL_CONFIRM:
         return !account->email_verified_us;
     case GH_MAIL_RESET:
-        return account->email_verified_us && account->password_changed_us <= step->row.created_us;
+        return (account->email_verified_us || !step->call->settings->verify_email) &&
+               account->password_changed_us <= step->row.created_us;
     case GH_MAIL_CHANGE_CONFIRM:
         return true;
     case GH_MAIL_ALREADY:

@@ -173,6 +173,18 @@ static void tells_nobody_whether_there_is_an_account(void **state)
     assert_int_equal(step(), GH_IDENTITY_NOT_FOUND);
 }
 
+static void sends_to_unconfirmed_addresses_where_none_are_confirmed(void **state)
+{
+    struct gh_account row;
+    assert_true(gh_fixture_account_row(&f, ann, &row));
+    row.email_verified_us = 0;
+    gh_fixture_account_put(&f, &row);
+    f.settings.verify_email = false;
+    assert_int_equal(put(GH_MAIL_RESET, GH_STR(""), ANN, ""), GH_OK);
+    assert_int_equal(step(), GH_IDENTITY_OK);
+    assert_int_equal(sent.count, 1);
+}
+
 static void a_request_for_an_unknown_address_leaves_no_trace(void **state)
 {
     struct gh_identity_call call = gh_fixture_call(&f);
@@ -370,6 +382,7 @@ int main(void)
         TEST(keeps_nothing_readable_in_the_store),
         TEST(a_reset_link_works_once_and_for_fifteen_minutes),
         TEST(tells_nobody_whether_there_is_an_account),
+        TEST(sends_to_unconfirmed_addresses_where_none_are_confirmed),
         TEST(a_request_for_an_unknown_address_leaves_no_trace),
         TEST(a_confirmation_link_confirms),
         TEST(a_new_address_counts_when_its_link_is_used),

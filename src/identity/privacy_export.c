@@ -237,7 +237,7 @@ static enum gh_identity_result put_application(struct document *document)
     if (url.len &&
         !gh_hook_call(call, &document->pieces_arena, url, call->subject->id, "export", &body))
         return GH_IDENTITY_UNAVAILABLE;
-    if (body.len &&
+    if (body.ptr &&
         gh_json_parse(&document->page_arena, body, &APPLICATION_LIMITS, &doc, NULL) != GH_JSON_OK) {
         call->why = "the application's part is not JSON";
         return GH_IDENTITY_UNAVAILABLE;
@@ -293,11 +293,14 @@ struct export_record {
 static enum gh_err audit_export(struct gh_tx *tx, void *args)
 {
     const struct export_record *record = args;
+    struct gh_identity_call call = *record->call;
+    if (call.by.len) /* the operator's command, not the one whom it speaks of */
+        call.subject = NULL;
     struct gh_str metadata = gh_arena_format(record->call->arena, "{\"record_count\":%llu}",
                                              (unsigned long long)record->records);
     if (!metadata.ptr)
         return GH_ERR_MEMORY;
-    return gh_identity_audit(tx, record->call, GH_AUDIT_DATA_EXPORT, GH_AUDIT_SUCCESS,
+    return gh_identity_audit(tx, &call, GH_AUDIT_DATA_EXPORT, GH_AUDIT_SUCCESS,
                              record->call->subject->id, metadata);
 }
 

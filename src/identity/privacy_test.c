@@ -123,6 +123,21 @@ static void exports_everything_that_is_held(void **state)
     assert_true(gh_str_eq(last.metadata, GH_STR("{\"record_count\":7}")));
 }
 
+static void an_export_by_the_operator_has_no_actor(void **state)
+{
+    uint64_t records;
+    struct gh_str json;
+    struct gh_audit_record last;
+    struct gh_subject subject = {.id = ann};
+    struct gh_identity_call command = gh_fixture_call(&f);
+    command.by = GH_STR("command");
+    command.subject = &subject;
+    assert_int_equal(gh_privacy_export(&command, &json, &records), GH_IDENTITY_OK);
+    assert_int_equal(gh_fixture_audit_count(&f, GH_AUDIT_DATA_EXPORT, &last), 1);
+    assert_true(gh_str_eq(last.user_id, ann));
+    assert_int_equal(last.actor_id.len, 0);
+}
+
 static void exports_no_secret(void **state)
 {
     uint64_t records;
@@ -190,7 +205,8 @@ static void an_export_without_the_application_is_none(void **state)
     backend.status = 200;
     for (size_t i = 0; i < sizeof(ANSWERS) / sizeof(ANSWERS[0]); i++) {
         backend.answer = ANSWERS[i];
-        assert_int_equal(gh_privacy_export(&call, &json, &records), GH_IDENTITY_UNAVAILABLE);
+        if (gh_privacy_export(&call, &json, &records) != GH_IDENTITY_UNAVAILABLE)
+            fail_msg("taken: %s", ANSWERS[i]);
     }
     f.identity.http.fetch = NULL;
     assert_int_equal(gh_privacy_export(&call, &json, &records), GH_IDENTITY_UNAVAILABLE);
@@ -345,6 +361,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(exports_everything_that_is_held),
+        TEST(an_export_by_the_operator_has_no_actor),
         TEST(exports_no_secret),
         TEST(reads_the_audit_log_to_its_end),
         TEST(an_export_without_the_application_is_none),

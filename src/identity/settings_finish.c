@@ -225,7 +225,9 @@ static void check_tokens(struct gh_config_load *load, const struct gh_identity_s
     if (settings->tokens.refresh_grace_ms >= settings->tokens.access_ms)
         add_error(load, &settings->tokens.refresh_grace_ms, "write 10s",
                   "refresh_grace is not shorter than the life of access tokens");
-    if (settings->tokens.algorithm == GH_TOKEN_HS256 && settings->forward != GH_IDENTITY_HEADERS)
+    bool sends_tokens = settings->forward != GH_IDENTITY_HEADERS || settings->hooks.export.len ||
+                        settings->hooks.delete.len;
+    if (settings->tokens.algorithm == GH_TOKEN_HS256 && sends_tokens)
         add_warning(load, &settings->tokens.algorithm, "use EdDSA or ES256",
                     "the backend can't verify its bearer tokens: HS256 keys are not published");
 }

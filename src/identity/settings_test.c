@@ -323,6 +323,8 @@ static void refuses_more_drift_than_one_step(void **state)
 static void warns_of_tokens_that_the_backend_cannot_verify(void **state)
 {
     assert_warns_in(&DEVELOPMENT, "tokens: {algorithm: HS256}\nforward: bearer", "can't verify");
+    assert_warns_in(&DEVELOPMENT, "tokens: {algorithm: HS256}\nhooks: {delete: http://localhost/d}",
+                    "can't verify");
     assert_taken_in(&DEVELOPMENT, "tokens: {algorithm: HS256}");
     assert_refused("tokens: {audience: \"a b\"}");
     assert_refused("tokens: {audience: \"\"}");

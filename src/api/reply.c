@@ -167,7 +167,7 @@ bool gh_api_is_ok(struct gh_api_request *request, enum gh_identity_result result
 
 void gh_api_put_time(struct gh_buf *buf, struct gh_str name, uint64_t time_us)
 {
-    char memory[GH_AUDIT_TIME_LEN];
+    char memory[GH_AUDIT_TIME_LEN + 1]; /* and the NUL of the formatting */
     struct gh_buf text = gh_buf_over(memory, sizeof(memory));
     if (!time_us) {
         gh_json_put_name(buf, name);

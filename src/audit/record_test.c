@@ -53,7 +53,7 @@ static void times_are_utc_with_microseconds(void **state)
         {4107542400000000, "2100-03-01T00:00:00.000000Z"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        char memory[GH_AUDIT_TIME_LEN];
+        char memory[GH_AUDIT_TIME_LEN + 1];
         struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
         gh_audit_put_time(&buf, CASES[i].time_us);
         assert_false(buf.overflow);

@@ -63,7 +63,7 @@ static enum gh_err find_grant(struct gh_tx *tx, void *args)
 
 static void put_day(char *text, size_t cap, uint64_t time_us)
 {
-    struct gh_buf buf = gh_buf_over(text, cap - 1);
+    struct gh_buf buf = gh_buf_over(text, cap);
     if (time_us)
         gh_audit_put_time(&buf, time_us);
     else

@@ -88,12 +88,22 @@ static void put_roles(struct gh_buf *buf, const struct gh_role_names *names, gh_
     gh_buf_put_char(buf, ']');
 }
 
+/* How another issuer made sure of somebody is known in so far as it says "two factors". */
+static void put_methods(struct gh_buf *buf, const struct gh_subject *subject)
+{
+    struct gh_str own = subject->two_factor ? GH_STR("[\"pwd\",\"otp\"]") : GH_STR("[\"pwd\"]");
+    if (subject->issuer.len && !subject->two_factor)
+        return;
+    gh_json_put_name(buf, GH_STR("amr"));
+    gh_buf_put(buf, subject->issuer.len ? GH_STR("[\"mfa\"]") : own);
+}
+
 void gh_claims_put_subject(struct gh_buf *buf, const struct gh_role_names *names,
                            const struct gh_subject *subject)
 {
-    gh_json_put_member_u64(buf, GH_STR("auth_time"), subject->authenticated_s);
-    gh_json_put_name(buf, GH_STR("amr"));
-    gh_buf_put(buf, subject->two_factor ? GH_STR("[\"pwd\",\"otp\"]") : GH_STR("[\"pwd\"]"));
+    if (subject->authenticated_s)
+        gh_json_put_member_u64(buf, GH_STR("auth_time"), subject->authenticated_s);
+    put_methods(buf, subject);
     put_roles(buf, names, subject->roles);
     if (subject->email.len)
         gh_json_put_member(buf, GH_STR("email"), subject->email);

@@ -24,11 +24,14 @@ def allowed_library(header, module, is_test, rules):
     return verdict
 
 
-def check_own(header, module, rules):
+def check_own(header, module, is_test, rules):
     target = header.split("/")[0] if "/" in header else None
     if target not in rules["modules"]:
         return f'"{header}" names no module; write "module/file.h"'
-    if target != module and target not in rules["modules"][module]["may"]:
+    may = rules["modules"][module]["may"]
+    if is_test:
+        may = may + rules["test_modules"].get(module, [])
+    if target != module and target not in may:
         return f"{module} may not include {target} ({header})"
     if not (ROOT / "src" / header).is_file():
         return f'"{header}" does not exist'
@@ -47,7 +50,7 @@ def check_system(header, module, is_test, rules):
 
 def check_file(path, rules):
     module = path.relative_to(ROOT / "src").parts[0]
-    is_test = path.name.endswith("_test.c")
+    is_test = path.name.endswith(("_test.c", "_fixture.c"))
     if module not in rules["modules"]:
         yield 1, f"module {module} is not in layers.toml"
         return
@@ -57,7 +60,7 @@ def check_file(path, rules):
             continue
         own, system = found.groups()
         problem = (
-            check_own(own, module, rules) if own else check_system(system, module, is_test, rules)
+            check_own(own, module, is_test, rules) if own else check_system(system, module, is_test, rules)
         )
         if problem:
             yield number, problem

@@ -17,144 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEEN_BYTES_MAX (64 * 1024)
-
-/* What the peer says to a line that begins so; NULL: it closes the connection. */
-struct line {
-    const char *begins, *answer;
-};
-
-struct peer {
-    pthread_t thread;
-    int listener;
-    unsigned port;
-    const char *greeting;     /* SMTP; NULL: HTTP, which waits for a request */
-    const struct line *lines; /* looked at before the ordinary answers */
-    const char *response;     /* HTTP: all of it */
-    bool silent;              /* takes the connection and says nothing until it ends */
-    unsigned connections;
-    char seen[SEEN_BYTES_MAX]; /* all that it was sent */
-    size_t seen_len;
-};
-
-static void say(int fd, const char *text)
-{
-    size_t len = strlen(text);
-    while (len > 0) {
-        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return;
-        text += sent;
-        len -= (size_t)sent;
-    }
-}
-
-/* One byte at a time: simple, and enough for a few lines. */
-static bool hear_line(struct peer *peer, int fd, char *line, size_t cap)
-{
-    size_t len = 0;
-    char c;
-    while (len + 1 < cap && recv(fd, &c, 1, 0) == 1) {
-        if (peer->seen_len + 1 < sizeof(peer->seen))
-            peer->seen[peer->seen_len++] = c;
-        line[len++] = c;
-        if (c == '\n')
-            break;
-    }
-    line[len] = '\0';
-    return len > 0;
-}
-
-static const char *answer_to(const struct peer *peer, const char *line)
-{
-    static const struct line ordinary[] = {
-        {"EHLO", "250 test\r\n"},     {"HELO", "250 test\r\n"},    {"MAIL", "250 2.1.0 ok\r\n"},
-        {"RCPT", "250 2.1.5 ok\r\n"}, {"DATA", "354 go on\r\n"},   {".\r\n", "250 2.0.0 taken\r\n"},
-        {"QUIT", "221 bye\r\n"},      {"", "500 5.5.1 what?\r\n"},
-    };
-    for (const struct line *own = peer->lines; own && own->begins; own++) {
-        if (strncmp(line, own->begins, strlen(own->begins)) == 0)
-            return own->answer;
-    }
-    const struct line *found = ordinary;
-    while (strncmp(line, found->begins, strlen(found->begins)) != 0)
-        found++;
-    return found->answer;
-}
-
-static void serve_smtp(struct peer *peer, int fd)
-{
-    char line[2048];
-    bool data = false;
-    say(fd, peer->greeting);
-    while (hear_line(peer, fd, line, sizeof(line))) {
-        if (data && strcmp(line, ".\r\n") != 0)
-            continue;
-        const char *answer = answer_to(peer, line);
-        if (!answer)
-            return;
-        say(fd, answer);
-        data = strncmp(answer, "354", 3) == 0;
-    }
-}
-
-static void serve_http(struct peer *peer, int fd)
-{
-    char line[2048];
-    size_t length = 0;
-    while (hear_line(peer, fd, line, sizeof(line)) && strcmp(line, "\r\n") != 0) {
-        if (strncasecmp(line, "Content-Length:", 15) == 0)
-            length = strtoul(line + 15, NULL, 10);
-    }
-    while (length-- > 0 && recv(fd, line, 1, 0) == 1)
-        peer->seen[peer->seen_len++] = line[0];
-    say(fd, peer->response);
-}
-
-static void *serve(void *arg)
-{
-    struct peer *peer = arg;
-    int fd;
-    /* Ends when the listener is shut down. */
-    while ((fd = accept(peer->listener, NULL, NULL)) >= 0) {
-        char c;
-        peer->connections++;
-        if (peer->silent)
-            while (recv(fd, &c, 1, 0) > 0)
-                ;
-        else if (peer->greeting)
-            serve_smtp(peer, fd);
-        else
-            serve_http(peer, fd);
-        close(fd);
-    }
-    return NULL;
-}
-
-static struct peer *start(struct peer wanted)
-{
-    struct peer *peer = malloc(sizeof(*peer));
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
-    assert_non_null(peer);
-    *peer = wanted;
-    peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(listen(peer->listener, 8), 0);
-    getsockname(peer->listener, (struct sockaddr *)&address, &len);
-    peer->port = ntohs(address.sin_port);
-    assert_int_equal(pthread_create(&peer->thread, NULL, serve, peer), 0);
-    return peer;
-}
-
-/* After this all that it has seen is there to be read. */
-static void stop(struct peer *peer)
-{
-    shutdown(peer->listener, SHUT_RDWR);
-    pthread_join(peer->thread, NULL);
-    close(peer->listener);
-    peer->seen[peer->seen_len] = '\0';
-}
+#include "net/test_sink.h"
 
 /* ---- Mail ---- */
 
@@ -191,9 +54,9 @@ static enum gh_err mail_to(struct peer *peer, const char *userinfo, const char *
 
 static enum gh_err mail_with(const struct line *lines, struct gh_str *out_detail)
 {
-    struct peer *peer = start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = lines});
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = lines});
     enum gh_err err = mail_to(peer, "", "127.0.0.1", MESSAGE, out_detail);
-    stop(peer);
+    sink_stop(peer);
     free(peer);
     return err;
 }
@@ -202,9 +65,9 @@ static void a_mail_arrives_whole_with_its_envelope(void **state)
 {
     (void)state;
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.greeting = "220 test ESMTP\r\n"});
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n"});
     assert_int_equal(mail_to(peer, "", "127.0.0.1", MESSAGE, &detail), GH_OK);
-    stop(peer);
+    sink_stop(peer);
     assert_int_equal(detail.len, 0);
     assert_non_null(strstr(peer->seen, "MAIL FROM:<no-reply@example.com>"));
     assert_non_null(strstr(peer->seen, "RCPT TO:<ada@example.org>"));
@@ -219,9 +82,9 @@ static void no_line_of_a_mail_can_end_it_early(void **state)
     static const struct gh_str SMUGGLE =
         GH_STR_INIT("Subject: x\n\na\n.\nMAIL FROM:<b@c>\r.\r\r\n.\r\nend");
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.greeting = "220 test ESMTP\r\n"});
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n"});
     assert_int_equal(mail_to(peer, "", "127.0.0.1", SMUGGLE, &detail), GH_OK);
-    stop(peer);
+    sink_stop(peer);
     assert_non_null(
         strstr(peer->seen, "a\r\n..\r\nMAIL FROM:<b@c>\r\n..\r\n\r\n..\r\nend\r\n.\r\n"));
     free(peer);
@@ -266,9 +129,9 @@ static void a_refusal_of_us_and_not_of_the_mail_is_tried_again(void **state)
     struct gh_str detail;
     assert_int_equal(mail_with(AUTH_WANTED, &detail), GH_ERR_IO);
     assert_int_equal(mail_with(NO_EHLO, &detail), GH_ERR_IO);
-    struct peer *peer = start((struct peer){.greeting = "554 no service\r\n"});
+    struct peer *peer = sink_start((struct peer){.greeting = "554 no service\r\n"});
     assert_int_equal(mail_to(peer, "", "127.0.0.1", MESSAGE, &detail), GH_ERR_IO);
-    stop(peer);
+    sink_stop(peer);
     free(peer);
 }
 
@@ -286,9 +149,9 @@ static void a_server_that_says_nothing_times_out(void **state)
 {
     (void)state;
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.greeting = "", .silent = true});
+    struct peer *peer = sink_start((struct peer){.greeting = "", .silent = true});
     assert_int_equal(mail_to(peer, "", "127.0.0.1", MESSAGE, &detail), GH_ERR_TIMEOUT);
-    stop(peer);
+    sink_stop(peer);
     free(peer);
 }
 
@@ -296,8 +159,8 @@ static void nobody_there_is_tried_again(void **state)
 {
     (void)state;
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.greeting = "220 test\r\n"});
-    stop(peer); /* its port is free again */
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test\r\n"});
+    sink_stop(peer); /* its port is free again */
     assert_int_equal(mail_to(peer, "", "127.0.0.1", MESSAGE, &detail), GH_ERR_IO);
     assert_true(detail.len > 0);
     free(peer);
@@ -310,15 +173,15 @@ static void mail_never_goes_in_clear_to_another_host(void **state)
         {"EHLO", "250-test\r\n250 STARTTLS\r\n"}, {"STARTTLS", "454 4.7.0 not now\r\n"}, {0}};
     struct gh_str detail;
     /* A name that leads to loopback and is not known to do so. */
-    struct peer *peer = start((struct peer){.greeting = "220 test ESMTP\r\n"});
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n"});
     assert_int_equal(mail_to(peer, "u:p@", "mail.localhost", MESSAGE, &detail), GH_ERR_TLS);
-    stop(peer);
+    sink_stop(peer);
     assert_null(strstr(peer->seen, "MAIL"));
     assert_null(strstr(peer->seen, "AUTH"));
     free(peer);
-    peer = start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = REFUSES});
+    peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = REFUSES});
     assert_int_equal(mail_to(peer, "", "mail.localhost", MESSAGE, &detail), GH_ERR_TLS);
-    stop(peer);
+    sink_stop(peer);
     assert_null(strstr(peer->seen, "MAIL"));
     free(peer);
 }
@@ -330,10 +193,10 @@ static void a_password_shows_in_no_detail(void **state)
                                         {"AUTH", "535 5.7.8 who is gate%40house or s3cret?\r\n"},
                                         {0}};
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = LINES});
+    struct peer *peer = sink_start((struct peer){.greeting = "220 test ESMTP\r\n", .lines = LINES});
     assert_int_equal(mail_to(peer, "gatehouse:hunter2%40x@", "127.0.0.1", MESSAGE, &detail),
                      GH_ERR_IO);
-    stop(peer);
+    sink_stop(peer);
     assert_non_null(strstr(peer->seen, "AUTH PLAIN"));
     assert_int_equal(gh_str_find(detail, GH_STR("hunter2")), detail.len);
     assert_int_equal(gh_str_find(detail, GH_STR("gatehouse:")), detail.len);
@@ -388,7 +251,7 @@ static enum gh_err fetch_from(struct peer *peer, struct gh_http_fetch fetch, uns
     fetch.bytes_max = fetch.bytes_max ? fetch.bytes_max : 1000;
     fetch.timeout_ms = peer->silent ? 300 : 20000;
     enum gh_err err = gh_http_fetch(&fetch, &arena, out_status, out_body, out_detail);
-    stop(peer);
+    sink_stop(peer);
     return err;
 }
 
@@ -396,7 +259,7 @@ static enum gh_err fetch_response(const char *response, unsigned *out_status,
                                   struct gh_str *out_body)
 {
     struct gh_str detail;
-    struct peer *peer = start((struct peer){.response = response});
+    struct peer *peer = sink_start((struct peer){.response = response});
     enum gh_err err = fetch_from(peer, (struct gh_http_fetch){0}, out_status, out_body, &detail);
     free(peer);
     return err;
@@ -423,7 +286,7 @@ static void a_post_carries_its_body_and_bearer(void **state)
     unsigned status;
     struct gh_str body, detail;
     struct peer *peer =
-        start((struct peer){.response = "HTTP/1.1 204 OK\r\nContent-Length: 0\r\n\r\n"});
+        sink_start((struct peer){.response = "HTTP/1.1 204 OK\r\nContent-Length: 0\r\n\r\n"});
     struct gh_http_fetch fetch = {.body = GH_STR("{\"a\":1}"), .bearer = GH_STR("tok.en")};
     assert_int_equal(fetch_from(peer, fetch, &status, &body, &detail), GH_OK);
     assert_int_equal(status, 204);
@@ -439,15 +302,15 @@ static void a_redirect_is_not_followed(void **state)
     (void)state;
     unsigned status;
     struct gh_str body, detail;
-    struct peer *other = start((struct peer){.response = "HTTP/1.1 200 OK\r\n\r\n"});
+    struct peer *other = sink_start((struct peer){.response = "HTTP/1.1 200 OK\r\n\r\n"});
     struct gh_str response = gh_arena_format(
         &arena, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%u/\r\nContent-Length: 0\r\n\r\n",
         other->port);
-    struct peer *peer = start((struct peer){.response = response.ptr});
+    struct peer *peer = sink_start((struct peer){.response = response.ptr});
     struct gh_http_fetch fetch = {.bearer = GH_STR("secret")};
     assert_int_equal(fetch_from(peer, fetch, &status, &body, &detail), GH_OK);
     assert_int_equal(status, 302);
-    stop(other);
+    sink_stop(other);
     assert_int_equal(other->connections, 0);
     free(peer);
     free(other);
@@ -463,13 +326,13 @@ static void an_answer_over_its_cap_is_refused_with_a_length_or_without(void **st
     unsigned status = 7;
     struct gh_str body = {0}, detail;
     for (size_t i = 0; i < 2; i++) {
-        struct peer *peer = start((struct peer){.response = responses[i]});
+        struct peer *peer = sink_start((struct peer){.response = responses[i]});
         struct gh_http_fetch fetch = {.bytes_max = 10};
         assert_int_equal(fetch_from(peer, fetch, &status, &body, &detail), GH_ERR_FULL);
         assert_int_equal(status, 7);
         free(peer);
     }
-    struct peer *peer = start((struct peer){.response = FITS});
+    struct peer *peer = sink_start((struct peer){.response = FITS});
     struct gh_http_fetch fetch = {.bytes_max = 10};
     assert_int_equal(fetch_from(peer, fetch, &status, &body, &detail), GH_OK);
     assert_int_equal(body.len, 10);
@@ -493,7 +356,7 @@ static void a_silent_server_times_out(void **state)
     (void)state;
     unsigned status;
     struct gh_str body, detail;
-    struct peer *peer = start((struct peer){.silent = true});
+    struct peer *peer = sink_start((struct peer){.silent = true});
     assert_int_equal(fetch_from(peer, (struct gh_http_fetch){0}, &status, &body, &detail),
                      GH_ERR_TIMEOUT);
     free(peer);
@@ -561,14 +424,14 @@ static void threads_fetch_at_once(void **state)
     (void)state;
     struct fetcher fetchers[4];
     for (size_t i = 0; i < 4; i++) {
-        fetchers[i].peer = start((struct peer){
+        fetchers[i].peer = sink_start((struct peer){
             .response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"});
         assert_int_equal(pthread_create(&fetchers[i].thread, NULL, fetch_once, &fetchers[i]), 0);
     }
     for (size_t i = 0; i < 4; i++) {
         pthread_join(fetchers[i].thread, NULL);
         assert_int_equal(fetchers[i].err, GH_OK);
-        stop(fetchers[i].peer);
+        sink_stop(fetchers[i].peer);
         free(fetchers[i].peer);
     }
 }

@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+"""Writes numbered SQL files as a C table: embed_sql.py OUTPUT FILE... (0001_name.sql, 0002_...)."""
+
+import re
+import sys
+from pathlib import Path
+
+HEAD = '/* Made by tools/embed_sql.py from src/store/migrations/. */\n#include "store/migrations.h"\n\n'
+
+
+def embed(files):
+    rows = []
+    text = HEAD
+    for number, path in enumerate(sorted(map(Path, files)), 1):
+        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
+        if not match or int(match[1]) != number:
+            sys.exit(f"{path}: migrations are named 0001_name.sql, 0002_name.sql, ... without a gap")
+        # Bytes, because compilers bound the length of string literals.
+        sql = ", ".join(str(byte) for byte in path.read_bytes())
+        text += f"static const char SQL_{number}[] = {{{sql}, 0}};\n"
+        rows.append(f'    {{{number}, "{match[2]}", SQL_{number}}},\n')
+    text += "\nconst struct gh_migration gh_migrations[] = {\n" + "".join(rows) + "};\n"
+    return text + f"const unsigned gh_migration_count = {len(rows)};\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(embed(sys.argv[2:]), encoding="ascii")

@@ -6,6 +6,7 @@ Stays until Ctrl-C; with DEMO_ONCE=1 it shows the requests and ends 0.
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from demo_identity import show_identity
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMN = 46
@@ -158,18 +161,7 @@ def show(backend, gate):
         gate,
         lambda port: request(port, "POST", "/api/v1/echo", body=b"x" * 2 * 1024 * 1024),
     )
-    attempts = {
-        port: [
-            send(port, request(port, "POST", "/api/v1/auth/login", body=b"{}")) for _ in range(6)
-        ]
-        for port in (backend, gate)
-    }
-    side_by_side(
-        "six logins in a row",
-        [" ".join(a.status_line[:3] for a in attempts[backend])],
-        [" ".join(a.status_line[:3] for a in attempts[gate])]
-        + summary(attempts[gate][-1], "Retry-After", "RateLimit")[1:],
-    )
+    show_identity(sys.modules[__name__], backend, gate)
 
 
 def hints(gate, admin):
@@ -182,6 +174,13 @@ Try it:
   curl -i --path-as-is http://127.0.0.1:{gate}/api/../../etc/passwd
   curl -N http://127.0.0.1:{gate}/api/v1/events
   curl -s http://127.0.0.1:{admin}/metrics
+and with an account (cookies are kept in a file):
+  alias gh="curl -s -b jar -c jar -H Content-Type:application/json -H Sec-Fetch-Site:same-origin"
+  gh http://127.0.0.1:{gate}/api/v1/auth/signup -d '{{"email":"me@example.com","password":"vellum-orbit-lantern"}}'
+  gh http://127.0.0.1:{gate}/api/v1/auth/login -d '{{"email":"me@example.com","password":"vellum-orbit-lantern"}}'
+  gh http://127.0.0.1:{gate}/api/v1/auth/session
+  gh http://127.0.0.1:{gate}/api/v1/users/somebody-else/tasks
+  gh -X POST http://127.0.0.1:{gate}/api/v1/account/2fa/setup
   build/release/gatehouse explain GET http://127.0.0.1:{gate}/health --config examples/demo.yaml
 """,
         flush=True,
@@ -216,8 +215,13 @@ def demo(stack, folder):
         "BACKEND": f"http://127.0.0.1:{backend}",
         "LISTEN": f"127.0.0.1:{gate}",
         "ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "STORE": f"sqlite:{folder}/gatehouse.db",
+        "MAIL_FOLDER": f"{folder}/mail",
+        "APP_SECRET_KEY": secrets.token_urlsafe(32),
     }
     command = ["build/release/gatehouse", "serve", "--config", "examples/demo.yaml"]
+    if os.geteuid() == 0:
+        command += ["--user", "root"]  # the folder is root's
     with open(front_log, "wb") as log:
         front = start(stack, command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     wait_for(behind, backend, "/health", behind_log)

@@ -51,8 +51,7 @@ static void accepts_what_is_hard_to_guess(void **state)
         "correct horse battery staple",
         "violet tractor seven moons",
         "unsung-kettle-73-orbit",
-        "\xc3\xa4pfel und b\xc3\xbc"
-        "cher im regal",
+        "\xc3\xa4pfel und n\xc3\xbcsse im regal",
     };
     for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i++)
         assert_null(judge(*state, gh_str_from_c(GOOD[i])));

@@ -11,9 +11,15 @@ completed. Absolute figures hold for this machine and hour; the ratios of one ru
     bench/run.py --limits        also nanoseconds for a rate-limit decision
 """
 import argparse
+import base64
+import hashlib
+import hmac
+import http.client
+import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -41,6 +47,8 @@ HEAD = {
     "Cookie": "theme=dark; locale=en",
 }
 PATH = "/api/v1/items?page=2&sort=name"
+# Of the tokens that HAProxy checks; gatehouse makes its own.
+TOKEN_SECRET = "a-secret-of-the-benchmark-that-guards-nothing"
 
 
 def free_port():
@@ -99,11 +107,45 @@ def pss_kib(pid):
     return total
 
 
+def make_token():
+    """A session's token as ours are: HS256, the same claims."""
+    def part(value):
+        text = json.dumps(value, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(text).rstrip(b"=")
+    now = int(time.time())
+    claims = {"iss": "https://api.example.com", "aud": "api", "iat": now, "exp": now + 900,
+              "sub": "6903b064-0ac4-495d-b887-4fd4298628f4",
+              "sid": "e37f2526-0499-4d63-839c-7a3a3f2a1224", "auth_time": now, "amr": ["pwd"],
+              "roles": ["user"], "email": "ann@example.com"}
+    text = part({"alg": "HS256", "typ": "at+jwt", "kid": "k1"}) + b"." + part(claims)
+    mac = hmac.new(TOKEN_SECRET.encode(), text, hashlib.sha256).digest()
+    return (text + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+
+
+def sign_in(port):
+    """Makes an account; the session cookie that its sign-in gives."""
+    body = json.dumps({"email": "ann@example.com", "password": secrets.token_urlsafe(16)})
+    fields = {"Host": "api.example.com", "Content-Type": "application/json",
+              "Sec-Fetch-Site": "same-origin"}
+    for path in ("signup", "login"):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client.request("POST", f"/api/v1/auth/{path}", body, fields)
+        answer = client.getresponse()
+        cookies = [value for name, value in answer.getheaders() if name.lower() == "set-cookie"]
+        text = answer.read()
+        client.close()
+        if answer.status not in (200, 201):
+            sys.exit(f"bench: {path} answered {answer.status}: {text}")
+    return next(cookie.split(";", 1)[0] for cookie in cookies if "gh_access" in cookie)
+
+
 class Proxy:
-    """One proxy under test, started for one round."""
+    """One proxy under test, started for one round. Of those named ...-session each request carries
+    a session's cookie, which is checked."""
 
     def __init__(self, name, origin_port):
         self.name = name
+        self.head = dict(HEAD)
         self.port = free_port()
         self.dir = tempfile.mkdtemp(prefix="gatehouse-bench-")
         os.chmod(self.dir, 0o755)
@@ -111,11 +153,16 @@ class Proxy:
                                         stdout=open(f"{self.dir}/stdout", "w"),
                                         stderr=open(f"{self.dir}/stderr", "w"))
         wait_for(self.port, self.process)
+        if name == "gatehouse-session":
+            self.head["Cookie"] += "; " + sign_in(self.port)
+        elif name.endswith("-session"):
+            self.head["Cookie"] += f"; gh_access={make_token()}"
 
     def command(self, origin_port):
         def fill(template):
             text = (HERE / "peers" / template).read_text()
-            for key, value in (("port", self.port), ("origin", origin_port), ("dir", self.dir)):
+            for key, value in (("port", self.port), ("origin", origin_port), ("dir", self.dir),
+                               ("secret", TOKEN_SECRET)):
                 text = text.replace("{%s}" % key, str(value))
             path = pathlib.Path(self.dir, template)
             path.write_text(text)
@@ -125,9 +172,11 @@ class Proxy:
         if self.name.startswith("nginx"):
             return ["/usr/sbin/nginx", "-c", fill(f"{self.name}.conf")]
         if self.name.startswith("haproxy"):
+            pathlib.Path(self.dir, "revoked.lst").write_text("not-a-session\n")
             return ["/usr/sbin/haproxy", "-f", fill(f"{self.name}.cfg")]
+        os.environ.setdefault("APP_SECRET_KEY", secrets.token_urlsafe(32))
         return [os.environ.get("GATEHOUSE_BIN", str(ROOT / "build/release/gatehouse")), "serve",
-                "--config", fill("gatehouse.yaml")]
+                "--workers", "1", "--config", fill(f"{self.name}.yaml")]
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
@@ -188,13 +237,13 @@ def cold_start():
     return statistics.median(times), resident, os.path.getsize(binary)
 
 
-def header_args(flag):
-    return [part for name, value in HEAD.items() for part in (flag, f"{name}: {value}")]
+def header_args(proxy, flag):
+    return [part for name, value in proxy.head.items() for part in (flag, f"{name}: {value}")]
 
 
 def saturate(proxy, seconds, lua=None):
     """CPU nanoseconds per request with 64 connections that always have one in flight."""
-    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", *header_args("-H")]
+    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", *header_args(proxy, "-H")]
     if lua:
         command += ["-s", lua]
     before = cpu_ns(proxy.process.pid)
@@ -209,15 +258,15 @@ def saturate(proxy, seconds, lua=None):
     return spent / count, count / seconds
 
 
-def request_bytes():
-    head = "".join(f"{name}: {value}\r\n" for name, value in HEAD.items())
+def request_bytes(proxy):
+    head = "".join(f"{name}: {value}\r\n" for name, value in proxy.head.items())
     return f"GET {PATH} HTTP/1.1\r\n{head}\r\n".encode()
 
 
 def fixed_rate(proxy, seconds, rate=2000, clients=64):
     """p50 and p99 in microseconds at a fixed rate, from the moment each request was due."""
     request = pathlib.Path(proxy.dir, "request")
-    request.write_bytes(request_bytes())
+    request.write_bytes(request_bytes(proxy))
     text = subprocess.run([str(built("fixed_rate")), str(proxy.port), str(rate), str(seconds),
                            str(clients), str(request)], check=True, text=True, timeout=60,
                           capture_output=True, preexec_fn=pin(CORES[-1])).stdout
@@ -229,7 +278,7 @@ def fixed_rate(proxy, seconds, rate=2000, clients=64):
 
 def idle_bytes(proxy, count=2000):
     """Bytes of the proxy's own memory for each idle keep-alive connection."""
-    request = request_bytes()
+    request = request_bytes(proxy)
 
     def one():
         s = socket.create_connection(("127.0.0.1", proxy.port))
@@ -296,14 +345,18 @@ def print_tables(figures, names):
         print(f"| {name} | {median(f['get']):.1f} | {min(f['get']):.1f}-{max(f['get']):.1f} "
               f"| {median(f['post']):.1f} | {median(f['rps']):,.0f} | {median(f['p50']):.0f} "
               f"| {median(f['p99']):.0f} | {f['idle'][0]:,.0f} |")
-    if "gatehouse" not in names:
-        return
+    for own in ("gatehouse", "gatehouse-session"):
+        if own in names:
+            print_ratios(figures, names, own)
+
+
+def print_ratios(figures, names, own):
     print()
-    print("| gatehouse against | GET | POST 1 KiB | p99 at 2,000/s |")
+    print(f"| {own} against | GET | POST 1 KiB | p99 at 2,000/s |")
     print("|---|---:|---:|---:|")
     for other in names:
-        if other != "gatehouse":
-            cells = " | ".join(f"{ratio(figures, 'gatehouse', other, what):.2f}"
+        if other != own:
+            cells = " | ".join(f"{ratio(figures, own, other, what):.2f}"
                                for what in ("get", "post", "p99"))
             print(f"| {other} | {cells} |")
 
@@ -314,7 +367,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="three rounds of two seconds")
-    parser.add_argument("--only", default="floor,nginx-plain,nginx-policy,haproxy-policy,gatehouse")
+    parser.add_argument("--only", default="floor,nginx-plain,nginx-policy,haproxy-policy,gatehouse,"
+                        "haproxy-session,gatehouse-session")
     parser.add_argument("--limits", action="store_true",
                         help="also nanoseconds for a rate-limit decision")
     args = parser.parse_args()

@@ -13,14 +13,13 @@
 
 /* ---- Is it asked? ---- */
 
-/* With anything behind the path, too: a proxy whose configuration has a slash too many must not
-   be answered by some route. */
+/* With anything behind the path, too: a proxy whose configuration has a slash too many, or that
+   asks about "OPTIONS *", must not be answered by some route. */
 static enum gh_authz_dialect dialect_of(const struct gh_identity_rules *identity,
                                         struct gh_str path)
 {
     for (unsigned i = GH_AUTHZ_NONE + 1; i < GH_AUTHZ_DIALECT_COUNT; i++) {
-        struct gh_str own = identity->authz_routes[i].pattern;
-        if (gh_str_starts_with(path, own) && (path.len == own.len || path.ptr[own.len] == '/'))
+        if (gh_str_starts_with(path, identity->authz_routes[i].pattern))
             return (enum gh_authz_dialect)i;
     }
     return GH_AUTHZ_NONE;

@@ -126,26 +126,26 @@ const struct gh_policy_identity gh_fixture_identity = {
 };
 
 #define COOKIE_SECRET GH_STR_INIT("cookie secret of thirty-two bytes!")
-#define BEARER_SECRET GH_STR_INIT("bearer secret of thirty-two bytes!")
 
 static const struct gh_token_key COOKIE_KEY = {
     .alg = GH_TOKEN_HS256, .kid = GH_STR_INIT("c"), .secret = COOKIE_SECRET};
-static const struct gh_token_key BEARER_KEY = {
-    .alg = GH_TOKEN_HS256, .kid = GH_STR_INIT("b"), .secret = BEARER_SECRET};
 
 static void open_gate(struct gh_fixture *fixture)
 {
+    gh_crypto_init();
+    fixture->bearer_key = (struct gh_token_key){
+        .alg = GH_TOKEN_EDDSA, .kid = GH_STR("b"), .pkey = gh_pkey_generate(GH_PKEY_ED25519)};
     fixture->revocations = gh_revocations_new(64, (struct gh_hash_key){3, 4});
     fixture->gate = gh_gate_new(fixture->revocations, (struct gh_hash_key){5, 6});
     fixture->gate_rules = (struct gh_gate_rules){
         .cookie_keys = {&COOKIE_KEY, 1},
-        .bearer_keys = {&BEARER_KEY, 1},
+        .bearer_keys = {&fixture->bearer_key, 1},
         .roles = {ROLES, 3},
         .issuer = GH_STR("https://api.example.com"),
         .audience = GH_STR("api"),
         .epoch = 1,
     };
-    GH_ASSERT(fixture->revocations && fixture->gate);
+    GH_ASSERT(fixture->bearer_key.pkey && fixture->revocations && fixture->gate);
 }
 
 struct gh_subject gh_fixture_subject(void)
@@ -170,7 +170,7 @@ const char *gh_fixture_token(struct gh_fixture *fixture, enum gh_credential kind
         .issued_s = GH_FIXTURE_NOW_S - 60,
     };
     struct gh_str token = gh_access_token_make(
-        &fixture->settings_arena, kind == GH_CREDENTIAL_COOKIE ? &COOKIE_KEY : &BEARER_KEY,
+        &fixture->settings_arena, kind == GH_CREDENTIAL_COOKIE ? &COOKIE_KEY : &fixture->bearer_key,
         &fixture->gate_rules.roles, &claims);
     struct gh_str copy = token.ptr ? gh_arena_dup(&fixture->settings_arena, token) : token;
     GH_ASSERT(copy.ptr);
@@ -230,6 +230,7 @@ void gh_fixture_close(struct gh_fixture *fixture)
         gh_gate_free(fixture->gate);
     if (fixture->revocations)
         gh_revocations_free(fixture->revocations);
+    gh_pkey_unref(fixture->bearer_key.pkey);
     gh_arena_done(&fixture->settings_arena);
     gh_arena_done(&fixture->request_arena);
 }

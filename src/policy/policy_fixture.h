@@ -21,6 +21,7 @@ struct gh_fixture {
     struct gh_revocations *revocations; /* NULL with gate: identity is off */
     struct gh_gate *gate;
     struct gh_gate_rules gate_rules;
+    struct gh_token_key bearer_key; /* that of cookies is a constant */
 };
 
 /* Compiles `yaml`; the upstreams are "api" and "web". */

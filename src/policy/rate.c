@@ -216,6 +216,9 @@ static struct gh_verdict enforce(struct gh_request *request, const struct gh_rat
     struct group group;
     if (!gather(request, policies, point, GH_MODE_ENFORCE, body, &group))
         return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
+    /* The service answers that itself, and says what is wrong. */
+    if (group.count && body->unreadable && request->target != GH_TARGET_SERVICE)
+        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
     if (group.count && !gh_limit_decide(request->limits, group.charges, group.count,
                                         request->now_ms, request->dry_run, group.decisions))
         return refuse(request, &group);
@@ -223,28 +226,19 @@ static struct gh_verdict enforce(struct gh_request *request, const struct gh_rat
     return gh_verdict_next();
 }
 
-/* False: the body is no JSON. The service answers that itself, with what is wrong in it. */
-static bool read_body(const struct gh_request *request, struct gh_rate_body *out_body)
-{
-    if (gh_rate_body_read(request, out_body))
-        return true;
-    return request->target == GH_TARGET_SERVICE;
-}
-
 struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies,
                                 enum gh_rate_point point)
 {
     const struct gh_route *route = request->route;
-    struct gh_rate_body body;
+    struct gh_rate_body body = {.unreadable = false};
     if (!request->limits || !route || !(route->rate_points >> point & 1))
         return gh_verdict_next();
     bool observed = route->observed_rates >> point & 1;
-    if (point == GH_RATE_AT_BODY && !read_body(request, &body))
-        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
-    const struct gh_rate_body *known = point == GH_RATE_AT_BODY ? &body : NULL;
-    struct gh_verdict verdict = enforce(request, policies, point, known);
+    if (point == GH_RATE_AT_BODY)
+        gh_rate_body_read(request, &body);
+    struct gh_verdict verdict = enforce(request, policies, point, &body);
     if (observed && verdict.kind == GH_VERDICT_NEXT)
-        observe(request, policies, point, known);
+        observe(request, policies, point, &body);
     return verdict;
 }
 

@@ -71,12 +71,13 @@ struct gh_rate_body {
     enum { GH_RATE_BODY_OTHER, GH_RATE_BODY_JSON, GH_RATE_BODY_FORM } kind;
     struct gh_json_doc doc;
     struct gh_str form;
+    bool
+        unreadable; /* it says that it is JSON and is not: another reader may see something in it */
 };
 
-/* Reads request->body. False: it says that it is JSON and is not, so that another reader may see
-   something else in it. */
-bool gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body);
-/* Whom `policy` counts the request for. `body` may be NULL before it is known. False: the body has
+/* Reads request->body. */
+void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body);
+/* Whom `policy` counts the request for; `body` is looked at by keys that ask for it. False: it has
    the field twice. */
 bool gh_rate_key_make(const struct gh_request *request, const struct gh_rate_policy *policy,
                       const struct gh_rate_body *body, struct gh_hash128 *out_key);

@@ -96,24 +96,23 @@ static bool is_json_type(struct gh_str type)
            (type.len > suffix.len && gh_str_ieq(gh_str_skip(type, type.len - suffix.len), suffix));
 }
 
-bool gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body)
+void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body)
 {
     struct gh_str type = media_type(request), body = trim(request->body);
     *out_body = (struct gh_rate_body){.kind = GH_RATE_BODY_OTHER};
     if (gh_str_ieq(type, GH_STR("application/x-www-form-urlencoded"))) {
         out_body->kind = GH_RATE_BODY_FORM;
         out_body->form = body;
-        return true;
+        return;
     }
     bool json = is_json_type(type);
     /* Many backends read JSON whatever the type says. */
     if (!body.len || (!json && body.ptr[0] != '{'))
-        return true;
-    if (gh_json_parse(request->arena, body, &gh_json_small, &out_body->doc, NULL) == GH_JSON_OK) {
+        return;
+    if (gh_json_parse(request->arena, body, &gh_json_small, &out_body->doc, NULL) == GH_JSON_OK)
         out_body->kind = GH_RATE_BODY_JSON;
-        return true;
-    }
-    return !json;
+    else
+        out_body->unreadable = json;
 }
 
 /* One name or value of a form, decoded (WHATWG URL section 5.1); a bad escape stays as it is. */
@@ -177,9 +176,9 @@ static bool body_part(const struct making *making, const struct gh_rate_key *key
     struct gh_arena *arena = making->request->arena;
     struct gh_str value = {0};
     enum found found = MISSING;
-    if (body && body->kind == GH_RATE_BODY_JSON)
+    if (body->kind == GH_RATE_BODY_JSON)
         found = find_in_json(&body->doc, key->name, &value);
-    else if (body && body->kind == GH_RATE_BODY_FORM)
+    else if (body->kind == GH_RATE_BODY_FORM)
         found = find_in_form(arena, body->form, key->name, &value);
     value = trim(value);
     if (found == TWICE)

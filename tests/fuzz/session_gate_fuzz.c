@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW 1700000000u
-enum { SESSIONS = 8, STEPS_MAX = 200 };
+enum { SESSIONS = 8, STEPS_MAX = 64 };
 
 static const struct gh_str NAMES[] = {GH_STR_INIT("user"), GH_STR_INIT("admin")};
 static const struct gh_token_key COOKIE_KEYS[2] = {

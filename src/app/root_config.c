@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "app/config_checks.h"
+#include "app/identity_checks.h"
 #include "app/identity_policy.h"
 #include "base/buf.h"
 
@@ -366,5 +367,6 @@ const struct gh_policy *gh_root_compile(struct gh_config_load *load,
     const struct gh_policy *policy = gh_policy_compile(
         load, &settings->policy, settings->upstreams.keys, settings->upstreams.count);
     gh_config_check(load, settings, unix_seconds);
+    gh_identity_check(load, settings, policy);
     return load->error_count == 0 ? policy : NULL;
 }

@@ -174,5 +174,10 @@ bool gh_policy_is_production(const struct gh_policy *policy);
 bool gh_policy_is_trusted_proxy(const struct gh_policy *policy, const struct gh_ip *ip);
 /* Where challenges lie; empty: they are not served. */
 struct gh_str gh_policy_acme_directory(const struct gh_policy *policy);
+/* "https://api.example.com" of public_url, without a path; empty: there is none. */
+struct gh_str gh_policy_public_base(const struct gh_policy *policy);
+/* True when a POST to this canonical path would go to an upstream without anybody signed in. */
+bool gh_policy_is_open_to(const struct gh_policy *policy, struct gh_arena *arena,
+                          struct gh_str path);
 
 #endif

@@ -1,0 +1,143 @@
+#include "app/identity_checks.h"
+
+#include "http/origin.h"
+
+/* ---- Hooks: nobody but the gateway may call them ---- */
+
+static struct gh_str without_scheme(struct gh_str url)
+{
+    size_t at = gh_str_find(url, GH_STR("://"));
+    return at < url.len ? gh_str_skip(url, at + 3) : url;
+}
+
+/* "127.0.0.1:8000" and "/internal/export" of a URL. */
+static void split_url(struct gh_str url, struct gh_str *out_server, struct gh_str *out_path)
+{
+    struct gh_str rest = without_scheme(url);
+    size_t slash = gh_str_find_char(rest, '/');
+    *out_server = gh_str_first(rest, slash);
+    *out_path = slash < rest.len ? gh_str_skip(rest, slash) : GH_STR("/");
+    *out_path = gh_str_first(*out_path, gh_str_find_char(*out_path, '?'));
+}
+
+static bool is_a_server(const struct gh_root_settings *settings, struct gh_str server)
+{
+    const struct gh_upstream_settings *upstreams = settings->upstreams.items;
+    for (size_t u = 0; u < settings->upstreams.count; u++) {
+        const struct gh_str *urls = upstreams[u].servers.items;
+        for (size_t i = 0; i < upstreams[u].servers.count; i++)
+            if (gh_str_ieq(without_scheme(urls[i]), server))
+                return true;
+    }
+    return false;
+}
+
+static void check_hook(struct gh_config_load *load, const struct gh_root_settings *settings,
+                       const struct gh_policy *policy, const struct gh_str *url)
+{
+    struct gh_str server, path;
+    if (!url->len || !policy)
+        return;
+    split_url(*url, &server, &path);
+    if (is_a_server(settings, server) && gh_policy_is_open_to(policy, load->arena, path))
+        gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, url),
+                              "add a more specific route with an `access` that nobody has, or let "
+                              "the hook listen on another port",
+                              "anyone can call the hook: a public route leads to %.*s",
+                              GH_STR_ARG(path));
+}
+
+/* ---- Cookies and origins of other sites ---- */
+
+/* Names under which everyone can register: their sites have one label more. Not the whole list;
+   what is missing here is taken for one site, and the warning does not come. */
+static bool is_public_suffix(struct gh_str name)
+{
+    static const struct gh_str SUFFIXES[] = {
+        GH_STR_INIT("co.uk"),       GH_STR_INIT("org.uk"),      GH_STR_INIT("com.au"),
+        GH_STR_INIT("co.jp"),       GH_STR_INIT("co.nz"),       GH_STR_INIT("com.br"),
+        GH_STR_INIT("co.in"),       GH_STR_INIT("co.za"),       GH_STR_INIT("github.io"),
+        GH_STR_INIT("vercel.app"),  GH_STR_INIT("netlify.app"), GH_STR_INIT("pages.dev"),
+        GH_STR_INIT("workers.dev"), GH_STR_INIT("web.app"),     GH_STR_INIT("herokuapp.com"),
+    };
+    for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++)
+        if (gh_str_eq(name, SUFFIXES[i]))
+            return true;
+    return false;
+}
+
+/* The last `labels` labels of a name; all of it when it has fewer. */
+static struct gh_str last_labels(struct gh_str name, unsigned labels)
+{
+    size_t at = name.len;
+    for (; at > 0; at--)
+        if (name.ptr[at - 1] == '.' && --labels == 0)
+            break;
+    return gh_str_skip(name, at);
+}
+
+static bool is_address(struct gh_str host)
+{
+    return host.len &&
+           (host.ptr[0] == '[' || (host.ptr[host.len - 1] >= '0' && host.ptr[host.len - 1] <= '9'));
+}
+
+/* What SameSite compares (RFC 6265bis section 5.2): scheme and registrable domain. */
+static bool is_same_site(const struct gh_origin *a, const struct gh_origin *b)
+{
+    if (!gh_str_eq(a->scheme, b->scheme))
+        return false;
+    if (gh_str_eq(a->host, b->host))
+        return true;
+    if (is_address(a->host) || is_address(b->host))
+        return false;
+    struct gh_str site = last_labels(a->host, 2), other = last_labels(b->host, 2);
+    if (is_public_suffix(site)) {
+        site = last_labels(a->host, 3);
+        other = last_labels(b->host, 3);
+    }
+    return gh_str_eq(site, other);
+}
+
+static void check_same_site(struct gh_config_load *load, const struct gh_root_settings *settings)
+{
+    const struct gh_cors_settings *cors = &settings->policy.cors;
+    const struct gh_str *origins = cors->origins.items;
+    struct gh_origin own, other;
+    if (settings->identity.transport != GH_TRANSPORT_COOKIE || !settings->policy.public_url.len ||
+        settings->identity.same_site == GH_SAME_SITE_NONE ||
+        gh_origin_parse(settings->identity.public_url, false, &own) != GH_ORIGIN_OK)
+        return;
+    for (size_t i = 0; i < cors->origins.count; i++) {
+        if (gh_origin_parse(origins[i], true, &other) != GH_ORIGIN_OK || is_same_site(&own, &other))
+            continue;
+        gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &origins[i]),
+                              "serve the app under the same site, or set identity.cookies: "
+                              "{same_site: none}",
+                              "browsers will not send the session's cookies from %.*s: it is "
+                              "another site than public_url",
+                              GH_STR_ARG(origins[i]));
+    }
+}
+
+static void check_credentials(struct gh_config_load *load, const struct gh_root_settings *settings)
+{
+    const struct gh_cors_settings *cors = &settings->policy.cors;
+    if (settings->policy.cors_given && cors->origins.count && !cors->credentials &&
+        settings->identity.transport == GH_TRANSPORT_COOKIE)
+        gh_config_problem_add(load, GH_CONFIG_WARNING,
+                              gh_config_where(load, &settings->policy.cors),
+                              "set cors.credentials: true, or identity.transport: bearer",
+                              "apps of other origins can't send the session's cookies");
+}
+
+void gh_identity_check(struct gh_config_load *load, const struct gh_root_settings *settings,
+                       const struct gh_policy *policy)
+{
+    if (!settings->identity.enabled)
+        return;
+    check_hook(load, settings, policy, &settings->identity.hooks.export);
+    check_hook(load, settings, policy, &settings->identity.hooks.delete);
+    check_same_site(load, settings);
+    check_credentials(load, settings);
+}

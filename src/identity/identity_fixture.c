@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "identity/address.h"
 #include "identity/passwords.h"
 #include "identity/ticket.h"
@@ -12,6 +14,75 @@
 #include "store/memory.h"
 
 #define AUDIT_PAGE 10000
+
+/* ---- A store that runs each writing unit twice, and undoes the first ---- */
+
+struct twice {
+    struct gh_store store; /* first */
+    struct gh_store *inner;
+};
+
+struct undone {
+    gh_store_unit *unit;
+    void *args;
+    enum gh_err err;
+};
+
+static enum gh_err run_and_undo(struct gh_tx *tx, void *args)
+{
+    struct undone *undone = args;
+    undone->err = undone->unit(tx, undone->args);
+    return GH_ERR_CLOSED;
+}
+
+static enum gh_err twice_run(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct twice *)store)->inner;
+    struct undone undone = {unit, args, GH_OK};
+    enum gh_err err = inner->ops->run(inner, run_and_undo, &undone, arena);
+    if (err != GH_ERR_CLOSED || undone.err != GH_OK)
+        return err == GH_ERR_CLOSED ? undone.err : err;
+    return inner->ops->run(inner, unit, args, arena);
+}
+
+static enum gh_err twice_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                              struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct twice *)store)->inner;
+    enum gh_err err = inner->ops->read(inner, unit, args, arena);
+    return err == GH_OK ? inner->ops->read(inner, unit, args, arena) : err;
+}
+
+static void close_nothing(struct gh_store *store)
+{
+    (void)store;
+}
+
+static const struct gh_store_ops TWICE_OPS = {twice_run, twice_read, close_nothing};
+
+/* Lives in the fixture's arena. */
+static struct gh_store *run_twice(struct gh_identity_fixture *fixture)
+{
+    struct twice *twice = gh_arena_alloc(&fixture->arena, sizeof(*twice));
+    assert_non_null(twice);
+    *twice = (struct twice){{&TWICE_OPS}, fixture->store};
+    return &twice->store;
+}
+
+struct gh_store *gh_fixture_store_open(void)
+{
+    struct gh_store *store = gh_memory_store_open();
+    assert_non_null(store);
+    return store;
+}
+
+void gh_fixture_store_fail(struct gh_store *store, unsigned count, enum gh_err err)
+{
+    gh_memory_store_fail(store, count, err);
+}
+
+/* ---- The fixture ---- */
 
 static void fill(void *context, void *out, size_t count)
 {
@@ -63,18 +134,18 @@ static void start(struct gh_identity_fixture *fixture)
 {
     struct gh_str root = FIXTURE_ROOT, message;
     fixture->identity = (struct gh_identity){
-        .store = fixture->store,
+        .store = getenv("GH_TEST_UNITS_TWICE") ? run_twice(fixture) : fixture->store,
         .revocations = gh_revocations_new(1024, (struct gh_hash_key){3, 4}),
         .random = {fill, fixture},
     };
     assert_non_null(fixture->identity.revocations);
-    assert_int_equal(gh_vault_open(fixture->store, &root, 1, &fixture->identity.random,
+    assert_int_equal(gh_vault_open(fixture->identity.store, &root, 1, &fixture->identity.random,
                                    fixture->now_us, &fixture->arena, &fixture->vault, &message),
                      GH_OK);
     fixture->identity.vault = fixture->vault;
-    assert_int_equal(gh_identity_keys_maintain(fixture->store, fixture->vault, &fixture->settings,
-                                               &fixture->identity.random, fixture->now_us,
-                                               &fixture->arena, &fixture->keys),
+    assert_int_equal(gh_identity_keys_maintain(fixture->identity.store, fixture->vault,
+                                               &fixture->settings, &fixture->identity.random,
+                                               fixture->now_us, &fixture->arena, &fixture->keys),
                      GH_OK);
 }
 
@@ -83,18 +154,6 @@ static void stop(struct gh_identity_fixture *fixture)
     gh_identity_keys_done(&fixture->keys);
     gh_vault_close(fixture->vault);
     gh_revocations_free(fixture->identity.revocations);
-}
-
-struct gh_store *gh_fixture_store_open(void)
-{
-    struct gh_store *store = gh_memory_store_open();
-    assert_non_null(store);
-    return store;
-}
-
-void gh_fixture_store_fail(struct gh_store *store, unsigned count, enum gh_err err)
-{
-    gh_memory_store_fail(store, count, err);
 }
 
 void gh_identity_fixture_open(struct gh_identity_fixture *fixture)

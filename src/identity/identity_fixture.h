@@ -21,6 +21,8 @@
 
 struct gh_identity_fixture {
     struct gh_arena arena; /* of all calls; of one thread */
+    /* In memory. identity.store is this one, or, with GH_TEST_UNITS_TWICE in the environment, one
+       that runs each unit twice and undoes the first, as a database may. */
     struct gh_store *store;
     struct gh_vault *vault;
     struct gh_identity identity;

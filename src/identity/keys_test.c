@@ -28,9 +28,9 @@ static int teardown(void **state)
 static const struct gh_identity_keys *keys_at(struct gh_identity_fixture *fixture, uint64_t now_us)
 {
     struct gh_identity_keys keys;
-    assert_int_equal(gh_identity_keys_maintain(fixture->store, fixture->vault, &fixture->settings,
-                                               &fixture->identity.random, now_us, &fixture->arena,
-                                               &keys),
+    assert_int_equal(gh_identity_keys_maintain(fixture->identity.store, fixture->vault,
+                                               &fixture->settings, &fixture->identity.random,
+                                               now_us, &fixture->arena, &keys),
                      GH_OK);
     gh_identity_keys_done(&fixture->keys);
     fixture->keys = keys;
@@ -203,8 +203,8 @@ static void says_so_when_the_store_fails(void **state)
     struct gh_identity_fixture *fixture = *state;
     struct gh_identity_keys keys;
     gh_fixture_store_fail(fixture->store, 1, GH_ERR_FULL);
-    assert_int_equal(gh_identity_keys_maintain(fixture->store, fixture->vault, &fixture->settings,
-                                               &fixture->identity.random,
+    assert_int_equal(gh_identity_keys_maintain(fixture->identity.store, fixture->vault,
+                                               &fixture->settings, &fixture->identity.random,
                                                FIXTURE_BEGIN_US + ROTATE_US, &fixture->arena,
                                                &keys),
                      GH_ERR_FULL);

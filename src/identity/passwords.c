@@ -8,10 +8,12 @@
 #include "identity/sessions.h"
 #include "identity/throttle.h"
 #include "identity/ticket.h"
+#include "identity/url.h"
 #include "json/writer.h"
 
-/* Guesses as a power of ten under which a password is refused: what a throttled attacker, and one
-   with a stolen slow hash and some patience, can make. */
+/* Guesses as a power of ten under which a password is refused: where zxcvbn's scale says "safely
+   unguessable" (3 of 4), which a throttled attacker never gets near, and one with a stolen slow
+   hash only at some cost. */
 #define GUESSES_LOG10_MIN  8.0
 #define METADATA_BYTES_MAX 2048
 
@@ -68,8 +70,8 @@ enum gh_identity_result gh_password_judge(struct gh_identity_call *call, struct 
     enum gh_identity_result result = judge_form(call, password);
     if (result != GH_IDENTITY_OK)
         return result;
-    struct gh_str own_words[] = {email, name};
-    struct gh_password_strength strength = gh_password_strength(password, own_words, 2);
+    struct gh_str own_words[] = {email, name, gh_url_host_of(call->settings->public_url)};
+    struct gh_password_strength strength = gh_password_strength(password, own_words, 3);
     if (strength.is_common)
         return refuse(call, "the password is one of the most common ones");
     if (strength.guesses_log10 < GUESSES_LOG10_MIN)

@@ -96,7 +96,8 @@ static void lays_values_on_a_tape(void **state)
 {
     struct gh_str text = GH_STR("{\"a\" : [1, {\"b\":[]} ,\"x\"], \"\":null,\"c\":{\"d\":true}}");
     struct gh_json_doc doc = parse_good(text);
-    const struct gh_json_value *root = gh_json_root(&doc);
+    const struct gh_json_value *root = &doc.values[0];
+    assert_ptr_equal(root, gh_json_root(&doc));
     assert_int_equal(doc.count, 9);
     assert_int_equal(root->count, 3);
     assert_int_equal(root->next, 9);

@@ -1,0 +1,160 @@
+#include "store/sqlite_connection.h"
+
+#include <errno.h>
+
+#define BUSY_MS 5000 /* somebody reads the file with another program */
+
+/* Journals over this size are cut when they begin anew. */
+#define JOURNAL_BYTES_MAX "67108864"
+
+static const char *const SQL[GH_SQLITE_STATEMENT_COUNT] = {
+#define X(id, sql) [GH_SQLITE_##id] = sql,
+    GH_SQLITE_STATEMENTS(X)
+#undef X
+};
+
+/* ---- Results ---- */
+
+/* A full disk shows as a failed write too: quotas and limits have numbers of their own. */
+static bool is_disk_full(const struct gh_sqlite_connection *connection)
+{
+    int number = sqlite3_system_errno(connection->db);
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
+static enum gh_err constraint_err(int result)
+{
+    switch (result) {
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_ROWID:
+        return GH_ERR_EXISTS;
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+        return GH_ERR_NOT_FOUND;
+    default: /* of many numbers, not an enum */
+        return GH_ERR_INVALID;
+    }
+}
+
+enum gh_err gh_sqlite_err(const struct gh_sqlite_connection *connection, int result)
+{
+    switch (result & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return GH_OK;
+    case SQLITE_NOMEM:
+        return GH_ERR_MEMORY;
+    case SQLITE_FULL:
+        return GH_ERR_FULL;
+    case SQLITE_CONSTRAINT:
+        return constraint_err(result);
+    case SQLITE_TOOBIG:
+        return GH_ERR_INVALID;
+    case SQLITE_READONLY:
+        return connection->read_only ? GH_ERR_INVALID : GH_ERR_IO;
+    case SQLITE_IOERR:
+        if (result == SQLITE_IOERR_NOMEM)
+            return GH_ERR_MEMORY;
+        return is_disk_full(connection) ? GH_ERR_FULL : GH_ERR_IO;
+    default:
+        return GH_ERR_IO;
+    }
+}
+
+/* ---- Opening ---- */
+
+static int configure(struct gh_sqlite_connection *connection)
+{
+    static const struct {
+        int option, value;
+    } OPTIONS[] = {
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 1},    {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},    {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+    };
+    sqlite3 *db = connection->db;
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++) {
+        int result = sqlite3_db_config(db, OPTIONS[i].option, OPTIONS[i].value, NULL);
+        if (result != SQLITE_OK)
+            return result;
+    }
+    return sqlite3_busy_timeout(db, BUSY_MS);
+}
+
+static int set_pragmas(struct gh_sqlite_connection *connection)
+{
+    /* temp_store: a process in a sandbox has no directory for temporary files. */
+    static const char WRITER[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                 "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
+                                 "PRAGMA cell_size_check = ON; "
+                                 "PRAGMA journal_size_limit = " JOURNAL_BYTES_MAX;
+    static const char READER[] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; "
+                                 "PRAGMA cell_size_check = ON";
+    return sqlite3_exec(connection->db, connection->read_only ? READER : WRITER, NULL, NULL, NULL);
+}
+
+enum gh_err gh_sqlite_connect(struct gh_sqlite_connection *connection, const char *path,
+                              bool read_only)
+{
+    *connection = (struct gh_sqlite_connection){.read_only = read_only};
+    /* Readers open for writing too: whoever comes first makes the shared index of the journal. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int result = sqlite3_open_v2(path, &connection->db, flags, NULL);
+    if (!connection->db)
+        return GH_ERR_MEMORY;
+    if (result == SQLITE_OK)
+        result = configure(connection);
+    if (result == SQLITE_OK)
+        result = set_pragmas(connection);
+    return gh_sqlite_err(connection, result);
+}
+
+void gh_sqlite_disconnect(struct gh_sqlite_connection *connection)
+{
+    for (size_t i = 0; i < GH_SQLITE_STATEMENT_COUNT; i++)
+        sqlite3_finalize(connection->statements[i]);
+    sqlite3_close(connection->db);
+    *connection = (struct gh_sqlite_connection){.db = NULL};
+}
+
+/* ---- Statements ---- */
+
+sqlite3_stmt *gh_sqlite_statement(struct gh_sqlite_connection *connection,
+                                  enum gh_sqlite_statement id, enum gh_err *out_err)
+{
+    sqlite3_stmt **statement = &connection->statements[id];
+    if (!*statement) {
+        int result = sqlite3_prepare_v3(connection->db, SQL[id], -1, SQLITE_PREPARE_PERSISTENT,
+                                        statement, NULL);
+        if (result != SQLITE_OK)
+            *out_err = gh_sqlite_err(connection, result);
+    }
+    return *statement;
+}
+
+enum gh_err gh_sqlite_exec(struct gh_sqlite_connection *connection, enum gh_sqlite_statement id)
+{
+    enum gh_err err = GH_OK;
+    sqlite3_stmt *statement = gh_sqlite_statement(connection, id, &err);
+    if (!statement)
+        return err;
+    err = gh_sqlite_err(connection, sqlite3_step(statement));
+    sqlite3_reset(statement);
+    return err;
+}
+
+bool gh_sqlite_number(struct gh_sqlite_connection *connection, const char *sql,
+                      sqlite3_int64 *out_number)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+                 sqlite3_step(statement) == SQLITE_ROW;
+    if (found)
+        *out_number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return found;
+}

@@ -1,0 +1,38 @@
+/*
+ * A connection to SQLite with its prepared statements, and what its results mean. One thread at a
+ * time.
+ */
+#ifndef GH_STORE_SQLITE_CONNECTION_H
+#define GH_STORE_SQLITE_CONNECTION_H
+
+#include <sqlite3.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "store/sqlite_statements.h"
+
+struct gh_sqlite_connection {
+    sqlite3 *db;
+    bool read_only;
+    sqlite3_stmt *statements[GH_SQLITE_STATEMENT_COUNT]; /* prepared when first used */
+};
+
+/* `path` ends with a NUL. The caller closes after a failure too. */
+GH_MUST_USE enum gh_err gh_sqlite_connect(struct gh_sqlite_connection *connection, const char *path,
+                                          bool read_only);
+void gh_sqlite_disconnect(struct gh_sqlite_connection *connection);
+
+/* The statement, ready to be bound; NULL: *out_err says why. */
+sqlite3_stmt *gh_sqlite_statement(struct gh_sqlite_connection *connection,
+                                  enum gh_sqlite_statement id, enum gh_err *out_err);
+/* Runs one without parameters and rows (BEGIN, COMMIT, ...). */
+GH_MUST_USE enum gh_err gh_sqlite_exec(struct gh_sqlite_connection *connection,
+                                       enum gh_sqlite_statement id);
+/* The number that a query gives (a PRAGMA, a count); false: none. */
+bool gh_sqlite_number(struct gh_sqlite_connection *connection, const char *sql,
+                      sqlite3_int64 *out_number);
+
+/* What an SQLite result code means to the port (GH_OK for OK, ROW and DONE). Call it at once. */
+enum gh_err gh_sqlite_err(const struct gh_sqlite_connection *connection, int result);
+
+#endif

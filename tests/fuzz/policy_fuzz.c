@@ -84,6 +84,13 @@ static void check_handed_field(const struct gh_request *request, const struct gh
                                         "x-user-email",
                                         "x-user-roles",
                                         "x-session-id",
+                                        "remote-user",
+                                        "remote-groups",
+                                        "remote-name",
+                                        "remote-email",
+                                        "x-forwarded-user",
+                                        "x-forwarded-email",
+                                        "x-forwarded-groups",
                                         "x-original-url",
                                         "x-rewrite-url",
                                         "x-http-method",
@@ -105,6 +112,7 @@ static void check_handed_field(const struct gh_request *request, const struct gh
     char memory[64];
     struct gh_str name = fold(field->name, memory, sizeof(memory));
     GH_ASSERT(!is_one_of(name, NEVER));
+    GH_ASSERT(!gh_str_starts_with(name, GH_STR("x-auth-request-")));
     if (request->from_trusted)
         return;
     GH_ASSERT(!is_one_of(name, NEVER_OF_STRANGERS));

@@ -145,6 +145,9 @@ static int run(struct local *local, int argc, char **argv)
     struct gh_str path = gh_control_path(&local->messages, local->loaded.settings.store);
     if (!path.ptr)
         return fail("out of memory");
+    if (!path.len)
+        return fail("a store in memory is that of its process alone; write memory:DIRECTORY for a "
+                    "place of the control socket");
     enum gh_err err = gh_control_call(path.ptr, argc, argv, &status);
     if (err == GH_OK)
         return status;

@@ -4,11 +4,11 @@
 
 #include "app/store_open.h"
 
-/* In `arena`, NUL behind it; ptr NULL: the arena is full. */
+/* In `arena`, NUL behind it; ptr NULL: the arena is full; empty: there is none. */
 static inline struct gh_str gh_control_path(struct gh_arena *arena, struct gh_str store)
 {
     struct gh_str directory = gh_store_setting_directory(arena, store);
-    return directory.ptr ? gh_arena_format(arena, "%.*scontrol.sock", GH_STR_ARG(directory))
+    return directory.len ? gh_arena_format(arena, "%.*scontrol.sock", GH_STR_ARG(directory))
                          : directory;
 }
 

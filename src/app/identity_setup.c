@@ -31,7 +31,7 @@ void gh_identity_setup_token(struct gh_identity_host *host,
     gh_identity_host_call(host, settings, &arena, &call);
     struct gh_str directory = gh_store_setting_directory(&arena, store);
     struct gh_str path = gh_arena_format(&arena, "%.*ssetup-token", GH_STR_ARG(directory));
-    if (path.ptr && gh_setup_token(&call, &token) == GH_IDENTITY_OK) {
+    if (directory.len && path.ptr && gh_setup_token(&call, &token) == GH_IDENTITY_OK) {
         if (!token.ptr)
             unlink(path.ptr);
         else if (write_token(path.ptr, token))

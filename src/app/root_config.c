@@ -237,7 +237,8 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      .default_yaml = "\"sqlite:/var/lib/gatehouse/gatehouse.db\"",
      .env = "DATABASE_URL",
      .doc = "Where accounts, sessions and the audit log live when identity is on: "
-            "`sqlite:PATH`, or in development `memory:`."},
+            "`sqlite:PATH`, or in development `memory:` (`memory:DIRECTORY` with a place for "
+            "setup token and control socket)."},
     {.name = "secrets",
      .type = GH_CONFIG_TYPE_TABLE,
      ROOT(secrets),

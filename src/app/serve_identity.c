@@ -92,29 +92,33 @@ static int run_command(void *context, int argc, char **argv, FILE *in, FILE *out
     return status;
 }
 
-enum gh_err gh_serve_identity_start(struct gh_serve_identity *identity,
-                                    const struct gh_loaded *loaded, struct gh_server *server,
-                                    struct gh_snapshot *snapshot)
+/* Without it the gateway serves all the same: commands say that they can't reach it. */
+static void open_control(struct gh_serve_identity *identity, struct gh_str store)
 {
     struct gh_arena arena;
-    enum gh_err err = gh_identity_host_start(identity->host, server, snapshot);
-    if (err != GH_OK)
-        return err;
     gh_arena_init(&arena, SECRETS_BLOCK_BYTES, SECRETS_BYTES_MAX);
-    struct gh_str path = gh_control_path(&arena, loaded->settings.store);
+    struct gh_str path = gh_control_path(&arena, store);
     struct gh_control_options options = {
         .path = path.ptr,
         .ring = identity->control_ring,
         .run = run_command,
         .context = identity,
     };
-    if (!path.ptr || gh_control_open(&options, &identity->control) != GH_OK)
+    if (path.len && gh_control_open(&options, &identity->control) != GH_OK)
         gh_log_message(identity->control_ring, GH_LOG_WARNING,
-                       "no control socket at %s: commands can't reach this process",
-                       path.ptr ? path.ptr : "?");
+                       "no control socket at %s: commands can't reach this process", path.ptr);
     gh_log_flush(identity->control_ring);
     gh_arena_done(&arena);
-    return GH_OK;
+}
+
+enum gh_err gh_serve_identity_start(struct gh_serve_identity *identity,
+                                    const struct gh_loaded *loaded, struct gh_server *server,
+                                    struct gh_snapshot *snapshot)
+{
+    enum gh_err err = gh_identity_host_start(identity->host, server, snapshot);
+    if (err == GH_OK)
+        open_control(identity, loaded->settings.store);
+    return err;
 }
 
 /* ---- Reloading ---- */

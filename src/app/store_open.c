@@ -22,7 +22,7 @@ void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place 
                               "PostgreSQL is not available yet");
         return;
     }
-    if (gh_str_eq(setting, MEMORY)) {
+    if (gh_str_starts_with(setting, MEMORY)) {
         if (production)
             gh_config_problem_add(load, GH_CONFIG_ERROR, place, "write sqlite:PATH",
                                   "a store in memory forgets all accounts at every restart");
@@ -38,7 +38,7 @@ enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive, struct 
                                   struct gh_store **out_store, struct gh_str *out_message)
 {
     *out_message = GH_STR("out of memory");
-    if (gh_str_eq(setting, MEMORY)) {
+    if (gh_str_starts_with(setting, MEMORY)) {
         *out_store = gh_memory_store_open();
         return *out_store ? GH_OK : GH_ERR_MEMORY;
     }
@@ -51,8 +51,11 @@ enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive, struct 
 
 struct gh_str gh_store_setting_directory(struct gh_arena *arena, struct gh_str setting)
 {
-    struct gh_str path =
-        gh_str_starts_with(setting, SQLITE) ? gh_str_skip(setting, SQLITE.len) : GH_STR("");
+    if (gh_str_starts_with(setting, MEMORY)) {
+        struct gh_str directory = gh_str_skip(setting, MEMORY.len);
+        return directory.len ? gh_arena_format(arena, "%.*s/", GH_STR_ARG(directory)) : GH_STR("");
+    }
+    struct gh_str path = gh_str_skip(setting, SQLITE.len);
     size_t len = path.len;
     while (len && path.ptr[len - 1] != '/')
         len--;

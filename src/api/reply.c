@@ -98,10 +98,13 @@ static struct gh_str why(const struct gh_api_request *request, const char *other
     return gh_str_from_c(request->identity.why ? request->identity.why : otherwise);
 }
 
-/* Somebody who is signed in and gives a wrong password is not told to sign in. */
-static unsigned credentials_status(const struct gh_api_request *request)
+/* Where one has to be signed in, a wrong password is no reason to be told to sign in; where anyone
+   may come, whoever still has a session gets the answer of all. */
+static bool confirms_caller(const struct gh_api_request *request)
 {
-    return request->call->signed_in ? 403 : 401;
+    size_t count;
+    const struct gh_service_endpoint *endpoints = gh_api_endpoints(&count);
+    return endpoints[request->call->endpoint].access.kind != GH_ACCESS_PUBLIC;
 }
 
 static void reply_refused(struct gh_api_request *request, enum gh_identity_result result)
@@ -110,12 +113,12 @@ static void reply_refused(struct gh_api_request *request, enum gh_identity_resul
     case GH_IDENTITY_OK:
         return;
     case GH_IDENTITY_BAD_CREDENTIALS:
-        gh_api_reply_problem(request, credentials_status(request),
-                             request->call->signed_in ? GH_STR("The password is not right.")
+        gh_api_reply_problem(request, confirms_caller(request) ? 403 : 401,
+                             confirms_caller(request) ? GH_STR("The password is not right.")
                                                       : GH_STR("Invalid email or password"));
         return;
     case GH_IDENTITY_BAD_CODE:
-        gh_api_reply_problem(request, credentials_status(request),
+        gh_api_reply_problem(request, confirms_caller(request) ? 403 : 401,
                              GH_STR("The code is not right, or was used already."));
         return;
     case GH_IDENTITY_THROTTLED:

@@ -1,6 +1,7 @@
 """People with browsers: a cookie jar each, sign-up, sign-in, a second factor, mails."""
 
 import base64
+import contextlib
 import email
 import email.policy
 import hashlib
@@ -11,7 +12,8 @@ import re
 import struct
 import time
 
-from harness.gate import config
+from harness.backend import Backend
+from harness.gate import Gatehouse, config
 
 ROOT_KEY = "pX0h4n1a8vB2mTzq7Lr5WcYk3Jd9SfGe6UiOoPtRy+w="
 PASSWORD = "vellum-orbit-lantern-92"
@@ -92,8 +94,9 @@ class Mailbox:
         self.folder = folder / "mail"
 
     def all(self, to=None):
+        """Oldest first."""
         found = []
-        for path in sorted(self.folder.glob("*.eml")) if self.folder.is_dir() else ():
+        for path in sorted(self.folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns):
             message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
             if to is None or message["To"] == to:
                 found.append(message)
@@ -123,7 +126,7 @@ class Person:
     def __init__(self, gate, address=None, email=None, password=PASSWORD):
         self.gate = gate
         number = next(self.numbers)
-        self.address = address or f"192.0.2.{number % 250}"
+        self.address = address or f"198.18.{number // 250}.{number % 250 + 1}"
         self.email = email or f"person{number}@example.com"
         self.password = password
         self.cookies = {}
@@ -200,6 +203,39 @@ class Person:
         self.used_step = step
         return totp(self.secret, now)
 
+    def try_code(self, code):
+        """Signs in up to the second step, with this code."""
+        return self.second_step(self.try_login().json()["challenge"], code)
+
+    def step_up(self, password=None, code=None):
+        body = {"code": code} if code else {"password": password or self.password}
+        return self.api("POST", "/auth/step-up", body)
+
+    def session(self):
+        response = self.api("GET", "/auth/session")
+        assert response.status == 200, response
+        return response.json()
+
+    def is_signed_in(self):
+        status = self.api("GET", "/auth/session").status
+        assert status in (200, 401), status
+        return status == 200
+
+    def events(self, limit=200):
+        """The names of one's own audit records, oldest first."""
+        return [record["event_type"] for record in self.records(limit)]
+
+    def records(self, limit=200):
+        response = self.api("GET", f"/account/activity?limit={limit}")
+        assert response.status == 200, response
+        return response.json()["records"][::-1]
+
+    def other_browser(self):
+        """The same person elsewhere: other cookies, another address, the same app for codes."""
+        other = Person(self.gate, email=self.email, password=self.password)
+        other.secret, other.used_step, other.user = self.secret, self.used_step, self.user
+        return other
+
     def enrol(self):
         """Switches the second factor on; returns the recovery codes."""
         response = self.api("POST", "/account/2fa/setup", {})
@@ -224,3 +260,78 @@ def new_person(gate, **options):
     assert response.status in (201, 202), response.body
     person.login()
     return person
+
+
+def assert_answer(response, status, **members):
+    """The status, and members of the JSON body (a text: it stands in there, in any case)."""
+    assert response.status == status, response
+    body = response.problem() if status >= 400 else response.json()
+    for name, value in members.items():
+        if isinstance(value, str):
+            assert value.lower() in body[name].lower(), body
+        else:
+            assert body[name] == value, body
+    return body
+
+
+class Deployment:
+    """A running gate with identity, the scripted backend behind it, and its folder."""
+
+    def __init__(self, gate, backend, folder):
+        self.gate = gate
+        self.backend = backend
+        self.folder = folder
+        self.mail = Mailbox(gate, folder)
+        self.first_admin = None
+
+    def stranger(self, **options):
+        return Person(self.gate, **options)
+
+    def person(self, **options):
+        return new_person(self.gate, **options)
+
+    def setup_token(self):
+        return (self.folder / "setup-token").read_text().strip()
+
+    def admin(self):
+        """The first admin, made when first asked for; signed in freshly."""
+        if self.first_admin is None:
+            admin = self.first_admin = Person(self.gate)
+            body = {"token": self.setup_token(), "email": admin.email, "password": admin.password}
+            assert_answer(admin.api("POST", "/auth/setup", body), 201)
+            admin.login()
+            admin.enrol()
+        elif not self.first_admin.is_signed_in() or not self.first_admin.session()["fresh"]:
+            self.first_admin.login()
+        return self.first_admin
+
+    def set_roles(self, person, *roles):
+        body = {"roles": list(roles)}
+        return self.admin().api("PATCH", f"/admin/users/{person.id}/role", body)
+
+    def new_admin(self):
+        """Another one, enrolled and fresh."""
+        person = self.person()
+        assert_answer(self.set_roles(person, "user", "admin"), 200)
+        person.login()
+        person.enrol()
+        return person
+
+    def audit(self, **query):
+        """Records that the admin sees, oldest first."""
+        text = "&".join(f"{name}={value}" for name, value in {"limit": 200, **query}.items())
+        return assert_answer(self.admin().api("GET", f"/admin/audit?{text}"), 200)["records"][::-1]
+
+    def link_of(self, email, subject):
+        """The token of the newest such mail."""
+        return link_token(self.mail.wait(email, subject=subject)[-1])
+
+
+@contextlib.contextmanager
+def deployed(folder, identity=None, env=None, backend=None, **changes):
+    """A deployment for the tests of a module."""
+    with Backend() as own:
+        backend = backend or own
+        settings = identity_config(backend, folder, identity, **changes)
+        with Gatehouse(settings, env={**ENV, **(env or {})}) as gate:
+            yield Deployment(gate, backend, folder)

@@ -5,6 +5,10 @@
  * A unit is a short deterministic function that reads, decides and writes; it never hashes a
  * password, waits or does I/O of its own, and may be run twice. All rows that it returns live in
  * the unit's `arena`.
+ *
+ * An operation that fails has changed nothing, and the unit may go on (but for recovery_set, after
+ * which it must fail). A unit that hides a failure of the store itself (GH_ERR_IO, GH_ERR_FULL,
+ * GH_ERR_MEMORY) can't commit. Updates replace all but the key of a row.
  */
 #ifndef GH_IDENTITY_STORE_H
 #define GH_IDENTITY_STORE_H
@@ -20,7 +24,8 @@ struct gh_tx;
 /* GH_OK commits, anything else rolls back and is what gh_store_run returns. */
 typedef enum gh_err gh_store_unit(struct gh_tx *tx, void *args);
 
-/* ---- Rows. Times are microseconds since 1970, 0: never. Sealed texts are opaque here. ---- */
+/* ---- Rows. Times are microseconds since 1970, 0: never. Sealed texts are opaque bytes here.
+   Numbers are at most INT64_MAX. Those of status and purposes are on disks: never reorder. ---- */
 
 enum gh_account_status { GH_ACCOUNT_ACTIVE, GH_ACCOUNT_DISABLED };
 
@@ -133,13 +138,15 @@ struct gh_account_query {
 struct gh_audit_query {
     struct gh_str user_id;       /* speaks of, or was done by; empty: any */
     struct gh_str event;         /* name; empty: any */
-    uint64_t since_us, until_us; /* 0: open */
+    uint64_t since_us, until_us; /* from, and before; 0: open */
     uint64_t before_seq;         /* cursor, newest first; 0: from the newest */
     size_t limit;
 };
 
-/* ---- Operations. GH_OK, GH_ERR_NOT_FOUND, GH_ERR_EXISTS (a unique key is taken), GH_ERR_MEMORY,
-   GH_ERR_IO (the store failed), GH_ERR_FULL (the disk). ---- */
+/* ---- Operations. GH_OK, GH_ERR_NOT_FOUND (also the account that a new row should hang on),
+   GH_ERR_EXISTS (a unique key is taken), GH_ERR_INVALID (an id or hash that is none, or a change
+   while reading), GH_ERR_MEMORY, GH_ERR_IO (the store failed), GH_ERR_FULL (the disk). What
+   deletes all of a kind is content with none. ---- */
 
 struct gh_tx_ops {
     enum gh_err (*account_insert)(struct gh_tx *tx, const struct gh_account *account);
@@ -168,7 +175,7 @@ struct gh_tx_ops {
     enum gh_err (*ticket_insert)(struct gh_tx *tx, const struct gh_ticket *ticket);
     enum gh_err (*ticket_get)(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
                               struct gh_ticket *out);
-    enum gh_err (*ticket_update)(struct gh_tx *tx, const struct gh_ticket *ticket); /* tries */
+    enum gh_err (*ticket_update)(struct gh_tx *tx, const struct gh_ticket *ticket);
     enum gh_err (*ticket_delete)(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES]);
     enum gh_err (*tickets_delete_of)(struct gh_tx *tx, struct gh_str account,
                                      enum gh_ticket_purpose purpose);
@@ -198,8 +205,7 @@ struct gh_tx_ops {
        sender at a time, and again when that one dies). */
     enum gh_err (*mail_take)(struct gh_tx *tx, uint64_t now_us, uint64_t lease_until_us,
                              struct gh_mail_row *out);
-    enum gh_err (*mail_update)(struct gh_tx *tx,
-                               const struct gh_mail_row *mail); /* attempts, next */
+    enum gh_err (*mail_update)(struct gh_tx *tx, const struct gh_mail_row *mail);
     enum gh_err (*mail_delete)(struct gh_tx *tx, struct gh_str id);
     enum gh_err (*mail_count)(struct gh_tx *tx, uint64_t *out_count);
 
@@ -208,16 +214,19 @@ struct gh_tx_ops {
     enum gh_err (*key_delete)(struct gh_tx *tx, uint64_t id);
     enum gh_err (*keys_all)(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count);
 
+    /* A second one of a session keeps the later end. */
     enum gh_err (*revocation_insert)(struct gh_tx *tx, const struct gh_revocation_row *row);
+    /* Those that end later than `now_us`. */
     enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t now_us,
                                      struct gh_revocation_row **out_rows, size_t *out_count);
 
-    /* The record gets its number from the log; it commits with the rest. */
+    /* The record gets its number from the log, without gaps; it commits with the rest. Metadata
+       come back as "{}" where there were none. */
     enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_record *record);
     enum gh_err (*audit_page)(struct gh_tx *tx, const struct gh_audit_query *query,
                               struct gh_audit_record **out_rows, size_t *out_count);
 
-    /* Removes what has run out before `now_us`: tickets, sessions, revocations, throttles quiet
+    /* Removes what has run out at `now_us`: tickets, sessions, revocations, throttles quiet
        for a day, devices unused for 180 days; at most `limit` rows. */
     enum gh_err (*purge)(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
 };
@@ -232,8 +241,9 @@ struct gh_store;
 struct gh_store_ops {
     /*
      * Runs `unit` in a write transaction and returns when it is durable. Any thread but an event
-     * loop's. What the unit read lives in `arena`. GH_ERR_FULL: too many wait already, or the
-     * disk is full; GH_ERR_IO.
+     * loop's, and never inside a unit. What the unit read lives in `arena`. GH_ERR_FULL: too many
+     * wait already, or the disk is full; GH_ERR_IO; GH_ERR_INVALID: open for reading only. After
+     * GH_ERR_IO from the commit itself it is not known what a crash would leave.
      */
     enum gh_err (*run)(struct gh_store *store, gh_store_unit *unit, void *args,
                        struct gh_arena *arena);

@@ -48,26 +48,33 @@ static const struct gh_tx_ops TX_OPS = {
 
 /* ---- Transactions: one at a time ---- */
 
+/* The lock is held. */
+static enum gh_err run_unit(struct gh_memory_store *store, gh_store_unit *unit, void *args,
+                            struct gh_arena *arena)
+{
+    struct gh_memory_tx tx = {{&TX_OPS, arena}, store, false};
+    uint64_t last_key = store->last_key, last_seq = store->last_seq;
+    enum gh_err err = unit(&tx.tx, args);
+    if (err == GH_OK && store->failures) {
+        store->failures--;
+        err = store->failure;
+    }
+    if (err == GH_OK) {
+        gh_memory_commit(&store->log);
+    } else {
+        gh_memory_roll_back(&store->log);
+        store->last_key = last_key;
+        store->last_seq = last_seq;
+    }
+    return err;
+}
+
 static enum gh_err store_run(struct gh_store *base, gh_store_unit *unit, void *args,
                              struct gh_arena *arena)
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;
-    struct gh_memory_table before[GH_MEMORY_TABLE_COUNT];
-    struct gh_memory_tx tx = {{&TX_OPS, arena}, store};
     pthread_mutex_lock(&store->lock);
-    enum gh_err err = GH_ERR_MEMORY;
-    if (store->failures) {
-        store->failures--;
-        err = store->failure;
-    } else if (gh_memory_tables_copy(store->tables, before)) {
-        err = unit(&tx.tx, args);
-        if (err != GH_OK) { /* back to what was */
-            gh_memory_tables_free(store->tables);
-            memcpy(store->tables, before, sizeof(before));
-        } else {
-            gh_memory_tables_free(before);
-        }
-    }
+    enum gh_err err = run_unit(store, unit, args, arena);
     pthread_mutex_unlock(&store->lock);
     return err;
 }
@@ -76,7 +83,7 @@ static enum gh_err store_read(struct gh_store *base, gh_store_unit *unit, void *
                               struct gh_arena *arena)
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;
-    struct gh_memory_tx tx = {{&TX_OPS, arena}, store};
+    struct gh_memory_tx tx = {{&TX_OPS, arena}, store, true};
     pthread_mutex_lock(&store->lock);
     enum gh_err err = unit(&tx.tx, args);
     pthread_mutex_unlock(&store->lock);
@@ -100,7 +107,7 @@ struct gh_store *gh_memory_store_open(void)
         return NULL;
     store->store.ops = &STORE_OPS;
     pthread_mutex_init(&store->lock, NULL);
-    gh_memory_tables_init(store->tables);
+    gh_memory_tables_init(store->tables, &store->log);
     return &store->store;
 }
 

@@ -17,6 +17,8 @@ enum gh_err gh_memory_account_insert(struct gh_tx *tx, const struct gh_account *
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_ACCOUNTS);
     struct gh_str id = gh_id_str(&account->id);
+    if (!gh_memory_has_form(&account->id))
+        return GH_ERR_INVALID;
     if (gh_memory_find(table, account_has_id, &id) < table->count)
         return GH_ERR_EXISTS;
     return gh_memory_insert(tx, GH_MEMORY_ACCOUNTS, account_has_email, account->email_index,
@@ -80,9 +82,10 @@ enum gh_err gh_memory_account_delete(struct gh_tx *tx, struct gh_str id)
         {GH_MEMORY_MAILS, mail_has_account},
     };
     enum gh_err err = gh_memory_remove_one(tx, GH_MEMORY_ACCOUNTS, account_has_id, &id);
+    size_t removed;
     for (size_t i = 0; err == GH_OK && i < sizeof(HANGS_ON_IT) / sizeof(HANGS_ON_IT[0]); i++)
-        gh_memory_remove_all(gh_memory_table_of(tx, HANGS_ON_IT[i].id), HANGS_ON_IT[i].test, &id,
-                             SIZE_MAX);
+        err = gh_memory_remove_all(tx, HANGS_ON_IT[i].id, HANGS_ON_IT[i].test, &id, SIZE_MAX,
+                                   &removed);
     return err;
 }
 
@@ -94,38 +97,48 @@ static bool has_role(const struct gh_account *account, struct gh_str role)
     return false;
 }
 
-static bool account_is_asked_for(const void *row, const void *wanted)
+static bool account_is_asked_for(const struct gh_account *account,
+                                 const struct gh_account_query *query)
 {
-    const struct gh_account *account = row;
-    const struct gh_account_query *query = wanted;
     if (query->by_email && !account_has_email(account, query->email_index))
         return false;
-    if (query->role.len && !has_role(account, query->role))
-        return false;
-    return strcmp(account->id.text, query->after.text) > 0;
+    return !query->role.len || has_role(account, query->role);
 }
 
-static int compare_ids(const void *a, const void *b)
+/* The index of the first one asked for behind the id `after`, or the count. */
+static size_t next_account(const struct gh_memory_table *table,
+                           const struct gh_account_query *query, const char *after)
 {
-    return strcmp(((const struct gh_account *)a)->id.text, ((const struct gh_account *)b)->id.text);
+    size_t best = table->count;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct gh_account *account = gh_memory_row(table, i);
+        const struct gh_account *first = best < table->count ? gh_memory_row(table, best) : NULL;
+        if (strcmp(account->id.text, after) > 0 && account_is_asked_for(account, query) &&
+            (!first || strcmp(account->id.text, first->id.text) < 0))
+            best = i;
+    }
+    return best;
 }
 
 enum gh_err gh_memory_account_page(struct gh_tx *tx, const struct gh_account_query *query,
                                    struct gh_account **out_rows, size_t *out_count)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_ACCOUNTS);
-    struct gh_account *rows = gh_arena_zalloc(tx->arena, table->count + 1, sizeof(*rows));
-    size_t count = 0;
+    size_t most = query->limit < table->count ? query->limit : table->count, count = 0;
+    struct gh_account *rows = gh_arena_zalloc(tx->arena, most + 1, sizeof(*rows));
+    const char *after = query->after.text;
     if (!rows)
         return GH_ERR_MEMORY;
-    for (size_t i = gh_memory_find(table, account_is_asked_for, query); i < table->count;
-         i = gh_memory_find_from(table, i + 1, account_is_asked_for, query))
-        if (!gh_memory_read(table, i, tx->arena, &rows[count++]))
+    while (count < most) {
+        size_t index = next_account(table, query, after);
+        if (index == table->count)
+            break;
+        if (!gh_memory_read(table, index, tx->arena, &rows[count]))
             return GH_ERR_MEMORY;
-    if (count)
-        qsort(rows, count, sizeof(*rows), compare_ids);
+        after = rows[count++].id.text;
+    }
     *out_rows = rows;
-    *out_count = count < query->limit ? count : query->limit;
+    *out_count = count;
     return GH_OK;
 }
 
@@ -152,10 +165,27 @@ static bool session_has_id(const void *row, const void *wanted)
     return gh_memory_is_id(&((const struct gh_session_row *)row)->session_id, wanted);
 }
 
+/* The other rules of a row to be; the family is looked at by the caller. */
+static enum gh_err check_session(struct gh_tx *tx, const struct gh_session_row *session)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_SESSIONS);
+    struct gh_str id = gh_id_str(&session->session_id), family = gh_id_str(&session->family);
+    if (!gh_memory_has_form(&session->family) || !gh_memory_has_form(&session->session_id) ||
+        !gh_memory_has_form(&session->account))
+        return GH_ERR_INVALID;
+    size_t owner = gh_memory_find(table, session_has_id, &id);
+    if (owner < table->count && !session_has_family(gh_memory_row(table, owner), &family))
+        return GH_ERR_EXISTS;
+    return gh_memory_check_account(tx, &session->account);
+}
+
 enum gh_err gh_memory_session_insert(struct gh_tx *tx, const struct gh_session_row *session)
 {
     struct gh_str family = gh_id_str(&session->family);
-    return gh_memory_insert(tx, GH_MEMORY_SESSIONS, session_has_family, &family, session);
+    enum gh_err err = check_session(tx, session);
+    return err == GH_OK
+               ? gh_memory_insert(tx, GH_MEMORY_SESSIONS, session_has_family, &family, session)
+               : err;
 }
 
 enum gh_err gh_memory_session_by_family(struct gh_tx *tx, struct gh_str family,
@@ -173,7 +203,19 @@ enum gh_err gh_memory_session_by_id(struct gh_tx *tx, struct gh_str session_id,
 enum gh_err gh_memory_session_update(struct gh_tx *tx, const struct gh_session_row *session)
 {
     struct gh_str family = gh_id_str(&session->family);
-    return gh_memory_update(tx, GH_MEMORY_SESSIONS, session_has_family, &family, session);
+    enum gh_err err = check_session(tx, session);
+    return err == GH_OK
+               ? gh_memory_update(tx, GH_MEMORY_SESSIONS, session_has_family, &family, session)
+               : err;
+}
+
+/* Newest first. */
+static int compare_sessions(const void *left, const void *right)
+{
+    const struct gh_session_row *a = left, *b = right;
+    if (a->created_us != b->created_us)
+        return a->created_us < b->created_us ? 1 : -1;
+    return strcmp(b->family.text, a->family.text);
 }
 
 enum gh_err gh_memory_sessions_of(struct gh_tx *tx, struct gh_str account,
@@ -191,6 +233,8 @@ enum gh_err gh_memory_sessions_of(struct gh_tx *tx, struct gh_str account,
         if (!gh_memory_read(table, i, tx->arena, &rows[count++]))
             return GH_ERR_MEMORY;
     }
+    if (count)
+        qsort(rows, count, sizeof(*rows), compare_sessions);
     *out_rows = rows;
     *out_count = count;
     return GH_OK;
@@ -214,16 +258,18 @@ static bool make_recovery(struct gh_str account, const uint8_t hash[GH_SHA256_BY
 enum gh_err gh_memory_recovery_set(struct gh_tx *tx, struct gh_str account,
                                    const uint8_t (*hashes)[GH_SHA256_BYTES], size_t count)
 {
-    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_RECOVERIES);
-    gh_memory_remove_all(table, recovery_has_account, &account, SIZE_MAX);
-    for (size_t i = 0; i < count; i++) {
-        struct gh_memory_recovery row;
+    struct gh_memory_recovery row;
+    size_t removed;
+    enum gh_err err = gh_memory_remove_all(tx, GH_MEMORY_RECOVERIES, recovery_has_account, &account,
+                                           SIZE_MAX, &removed);
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
         if (!make_recovery(account, hashes[i], &row))
-            return GH_ERR_INVALID;
-        if (!gh_memory_append(table, &row))
-            return GH_ERR_MEMORY;
+            return GH_ERR_NOT_FOUND;
+        err = gh_memory_check_account(tx, &row.account);
+        if (err == GH_OK)
+            err = gh_memory_insert(tx, GH_MEMORY_RECOVERIES, recovery_is, &row, &row);
     }
-    return GH_OK;
+    return err;
 }
 
 enum gh_err gh_memory_recovery_take(struct gh_tx *tx, struct gh_str account,
@@ -274,13 +320,27 @@ static bool device_has_hash(const void *row, const void *wanted)
 
 enum gh_err gh_memory_device_put(struct gh_tx *tx, const struct gh_device_row *device)
 {
-    return gh_memory_put(tx, GH_MEMORY_DEVICES, device_has_hash, device->hash, device);
+    enum gh_err err = gh_memory_has_form(&device->account)
+                          ? gh_memory_check_account(tx, &device->account)
+                          : GH_ERR_INVALID;
+    return err == GH_OK
+               ? gh_memory_put(tx, GH_MEMORY_DEVICES, device_has_hash, device->hash, device)
+               : err;
 }
 
 enum gh_err gh_memory_device_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
                                  struct gh_device_row *out)
 {
     return gh_memory_get(tx, GH_MEMORY_DEVICES, device_has_hash, hash, out);
+}
+
+/* Newest first. */
+static int compare_devices(const void *left, const void *right)
+{
+    const struct gh_device_row *a = left, *b = right;
+    if (a->created_us != b->created_us)
+        return a->created_us < b->created_us ? 1 : -1;
+    return memcmp(b->hash, a->hash, sizeof(a->hash));
 }
 
 enum gh_err gh_memory_devices_of(struct gh_tx *tx, struct gh_str account,
@@ -295,6 +355,8 @@ enum gh_err gh_memory_devices_of(struct gh_tx *tx, struct gh_str account,
         if (device_has_account(gh_memory_row(table, i), &account) &&
             !gh_memory_read(table, i, tx->arena, &rows[count++]))
             return GH_ERR_MEMORY;
+    if (count)
+        qsort(rows, count, sizeof(*rows), compare_devices);
     *out_rows = rows;
     *out_count = count;
     return GH_OK;
@@ -302,7 +364,7 @@ enum gh_err gh_memory_devices_of(struct gh_tx *tx, struct gh_str account,
 
 enum gh_err gh_memory_devices_delete_of(struct gh_tx *tx, struct gh_str account)
 {
-    gh_memory_remove_all(gh_memory_table_of(tx, GH_MEMORY_DEVICES), device_has_account, &account,
-                         SIZE_MAX);
-    return GH_OK;
+    size_t removed;
+    return gh_memory_remove_all(tx, GH_MEMORY_DEVICES, device_has_account, &account, SIZE_MAX,
+                                &removed);
 }

@@ -10,7 +10,10 @@ static bool ticket_has_hash(const void *row, const void *wanted)
 
 enum gh_err gh_memory_ticket_insert(struct gh_tx *tx, const struct gh_ticket *ticket)
 {
-    return gh_memory_insert(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket);
+    enum gh_err err = gh_memory_check_account(tx, &ticket->account);
+    return err == GH_OK
+               ? gh_memory_insert(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket)
+               : err;
 }
 
 enum gh_err gh_memory_ticket_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
@@ -21,7 +24,10 @@ enum gh_err gh_memory_ticket_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_
 
 enum gh_err gh_memory_ticket_update(struct gh_tx *tx, const struct gh_ticket *ticket)
 {
-    return gh_memory_update(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket);
+    enum gh_err err = gh_memory_check_account(tx, &ticket->account);
+    return err == GH_OK
+               ? gh_memory_update(tx, GH_MEMORY_TICKETS, ticket_has_hash, ticket->hash, ticket)
+               : err;
 }
 
 enum gh_err gh_memory_ticket_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES])
@@ -45,8 +51,8 @@ enum gh_err gh_memory_tickets_delete_of(struct gh_tx *tx, struct gh_str account,
                                         enum gh_ticket_purpose purpose)
 {
     struct ticket_owner owner = {account, purpose};
-    gh_memory_remove_all(gh_memory_table_of(tx, GH_MEMORY_TICKETS), ticket_is_of, &owner, SIZE_MAX);
-    return GH_OK;
+    size_t removed;
+    return gh_memory_remove_all(tx, GH_MEMORY_TICKETS, ticket_is_of, &owner, SIZE_MAX, &removed);
 }
 
 /* ---- Mails ---- */
@@ -59,30 +65,45 @@ static bool mail_has_id(const void *row, const void *wanted)
 enum gh_err gh_memory_mail_insert(struct gh_tx *tx, const struct gh_mail_row *mail)
 {
     struct gh_str id = gh_id_str(&mail->id);
-    return gh_memory_insert(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail);
+    enum gh_err err = gh_memory_has_form(&mail->id) ? gh_memory_check_account(tx, &mail->account)
+                                                    : GH_ERR_INVALID;
+    return err == GH_OK ? gh_memory_insert(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail) : err;
+}
+
+/* Waits longer. */
+static bool is_before(const struct gh_mail_row *a, const struct gh_mail_row *b)
+{
+    if (a->next_us != b->next_us)
+        return a->next_us < b->next_us;
+    if (a->created_us != b->created_us)
+        return a->created_us < b->created_us;
+    return strcmp(a->id.text, b->id.text) < 0;
 }
 
 enum gh_err gh_memory_mail_take(struct gh_tx *tx, uint64_t now_us, uint64_t lease_until_us,
                                 struct gh_mail_row *out)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_MAILS);
-    size_t best = table->count;
+    const struct gh_mail_row *best = NULL;
     for (size_t i = 0; i < table->count; i++) {
         const struct gh_mail_row *mail = gh_memory_row(table, i);
-        const struct gh_mail_row *first = best < table->count ? gh_memory_row(table, best) : NULL;
-        if (mail->next_us <= now_us && (!first || mail->next_us < first->next_us))
-            best = i;
+        if (mail->next_us <= now_us && (!best || is_before(mail, best)))
+            best = mail;
     }
-    if (best == table->count)
+    if (!best)
         return GH_ERR_NOT_FOUND;
-    ((struct gh_mail_row *)gh_memory_row(table, best))->next_us = lease_until_us;
-    return gh_memory_read(table, best, tx->arena, out) ? GH_OK : GH_ERR_MEMORY;
+    struct gh_mail_row leased = *best;
+    struct gh_str id = gh_id_str(&leased.id);
+    leased.next_us = lease_until_us;
+    enum gh_err err = gh_memory_update(tx, GH_MEMORY_MAILS, mail_has_id, &id, &leased);
+    return err == GH_OK ? gh_memory_get(tx, GH_MEMORY_MAILS, mail_has_id, &id, out) : err;
 }
 
 enum gh_err gh_memory_mail_update(struct gh_tx *tx, const struct gh_mail_row *mail)
 {
     struct gh_str id = gh_id_str(&mail->id);
-    return gh_memory_update(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail);
+    enum gh_err err = gh_memory_check_account(tx, &mail->account);
+    return err == GH_OK ? gh_memory_update(tx, GH_MEMORY_MAILS, mail_has_id, &id, mail) : err;
 }
 
 enum gh_err gh_memory_mail_delete(struct gh_tx *tx, struct gh_str id)
@@ -106,12 +127,16 @@ static bool key_has_id(const void *row, const void *wanted)
 enum gh_err gh_memory_key_insert(struct gh_tx *tx, const struct gh_key_row *key, uint64_t *out_id)
 {
     struct gh_key_row row = *key;
+    uint64_t *last = &gh_memory_store_of(tx)->last_key;
     if (!row.id)
-        row.id = ++gh_memory_store_of(tx)->next_key;
-    else if (row.id > gh_memory_store_of(tx)->next_key)
-        gh_memory_store_of(tx)->next_key = row.id;
+        row.id = *last + 1;
+    enum gh_err err = gh_memory_insert(tx, GH_MEMORY_KEYS, key_has_id, &row.id, &row);
+    if (err != GH_OK)
+        return err;
+    if (row.id > *last)
+        *last = row.id;
     *out_id = row.id;
-    return gh_memory_insert(tx, GH_MEMORY_KEYS, key_has_id, &row.id, &row);
+    return GH_OK;
 }
 
 enum gh_err gh_memory_key_update(struct gh_tx *tx, const struct gh_key_row *key)
@@ -124,6 +149,12 @@ enum gh_err gh_memory_key_delete(struct gh_tx *tx, uint64_t id)
     return gh_memory_remove_one(tx, GH_MEMORY_KEYS, key_has_id, &id);
 }
 
+static int compare_keys(const void *left, const void *right)
+{
+    const struct gh_key_row *a = left, *b = right;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
 enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_KEYS);
@@ -133,6 +164,8 @@ enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, s
     for (size_t i = 0; i < table->count; i++)
         if (!gh_memory_read(table, i, tx->arena, &rows[i]))
             return GH_ERR_MEMORY;
+    if (table->count)
+        qsort(rows, table->count, sizeof(*rows), compare_keys);
     *out_rows = rows;
     *out_count = table->count;
     return GH_OK;
@@ -147,8 +180,18 @@ static bool revocation_has_id(const void *row, const void *wanted)
 
 enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row)
 {
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_REVOCATIONS);
     struct gh_str id = gh_id_str(&row->session_id);
-    return gh_memory_put(tx, GH_MEMORY_REVOCATIONS, revocation_has_id, &id, row);
+    struct gh_revocation_row later = *row;
+    if (!gh_memory_has_form(&row->session_id))
+        return GH_ERR_INVALID;
+    size_t index = gh_memory_find(table, revocation_has_id, &id);
+    if (index < table->count) {
+        const struct gh_revocation_row *there = gh_memory_row(table, index);
+        if (there->until_us > later.until_us)
+            later.until_us = there->until_us;
+    }
+    return gh_memory_put(tx, GH_MEMORY_REVOCATIONS, revocation_has_id, &id, &later);
 }
 
 enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
@@ -174,8 +217,13 @@ enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
 enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_record *record)
 {
     struct gh_audit_record row = *record;
-    row.seq = ++gh_memory_store_of(tx)->next_seq;
-    return gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &row);
+    row.seq = gh_memory_store_of(tx)->last_seq + 1;
+    if (!row.metadata.len)
+        row.metadata = GH_STR("{}");
+    enum gh_err err = gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &row);
+    if (err == GH_OK)
+        gh_memory_store_of(tx)->last_seq = row.seq;
+    return err;
 }
 
 static bool record_is_asked_for(const struct gh_audit_record *record,
@@ -196,8 +244,8 @@ enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *
                                  struct gh_audit_record **out_rows, size_t *out_count)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
-    struct gh_audit_record *rows = gh_arena_zalloc(tx->arena, query->limit + 1, sizeof(*rows));
-    size_t count = 0;
+    size_t most = query->limit < table->count ? query->limit : table->count, count = 0;
+    struct gh_audit_record *rows = gh_arena_zalloc(tx->arena, most + 1, sizeof(*rows));
     if (!rows)
         return GH_ERR_MEMORY;
     for (size_t i = table->count; i-- > 0 && count < query->limit;)
@@ -251,9 +299,14 @@ enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uin
         {GH_MEMORY_REVOCATIONS, revocation_ran_out}, {GH_MEMORY_THROTTLES, throttle_ran_out},
         {GH_MEMORY_DEVICES, device_ran_out},
     };
-    *out_removed = 0;
-    for (size_t i = 0; i < sizeof(RULES) / sizeof(RULES[0]); i++)
-        *out_removed += gh_memory_remove_all(gh_memory_table_of(tx, RULES[i].id), RULES[i].test,
-                                             &now_us, limit - *out_removed);
+    size_t removed = 0, of_these;
+    for (size_t i = 0; i < sizeof(RULES) / sizeof(RULES[0]); i++) {
+        enum gh_err err = gh_memory_remove_all(tx, RULES[i].id, RULES[i].test, &now_us,
+                                               limit - removed, &of_these);
+        if (err != GH_OK)
+            return err;
+        removed += of_these;
+    }
+    *out_removed = removed;
     return GH_OK;
 }

@@ -14,7 +14,8 @@ struct gh_memory_store {
     struct gh_store store; /* first */
     pthread_mutex_t lock;
     struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT];
-    uint64_t next_key, next_seq;
+    struct gh_memory_log log;
+    uint64_t last_key, last_seq; /* given out; a unit that fails gives them back */
     unsigned failures;
     enum gh_err failure;
 };
@@ -23,6 +24,7 @@ struct gh_memory_store {
 struct gh_memory_tx {
     struct gh_tx tx; /* first */
     struct gh_memory_store *store;
+    bool read_only;
 };
 
 static inline struct gh_memory_store *gh_memory_store_of(struct gh_tx *tx)
@@ -45,7 +47,7 @@ size_t gh_memory_find(const struct gh_memory_table *table, gh_memory_row_test *t
 size_t gh_memory_find_from(const struct gh_memory_table *table, size_t from,
                            gh_memory_row_test *test, const void *wanted);
 
-/* GH_ERR_NOT_FOUND, GH_ERR_EXISTS, GH_ERR_MEMORY. */
+/* GH_ERR_NOT_FOUND, GH_ERR_EXISTS, GH_ERR_MEMORY; GH_ERR_INVALID: a change while reading. */
 enum gh_err gh_memory_get(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *test,
                           const void *wanted, void *out_row);
 enum gh_err gh_memory_insert(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *same,
@@ -55,14 +57,18 @@ enum gh_err gh_memory_update(struct gh_tx *tx, enum gh_memory_table_id id, gh_me
 /* Updates, or inserts what is not there. */
 enum gh_err gh_memory_put(struct gh_tx *tx, enum gh_memory_table_id id, gh_memory_row_test *same,
                           const void *key, const void *row);
-size_t gh_memory_remove_all(struct gh_memory_table *table, gh_memory_row_test *test,
-                            const void *wanted, size_t limit);
+enum gh_err gh_memory_remove_all(struct gh_tx *tx, enum gh_memory_table_id id,
+                                 gh_memory_row_test *test, const void *wanted, size_t limit,
+                                 size_t *out_removed);
 enum gh_err gh_memory_remove_one(struct gh_tx *tx, enum gh_memory_table_id id,
                                  gh_memory_row_test *test, const void *wanted);
 
 /* `wanted` is a struct gh_str, or a hash. */
 bool gh_memory_is_id(const struct gh_id *id, const void *wanted);
 bool gh_memory_is_hash(const uint8_t *hash, const void *wanted);
+bool gh_memory_has_form(const struct gh_id *id);
+/* What hangs on an account: GH_ERR_NOT_FOUND when that is not there (an empty id: none). */
+enum gh_err gh_memory_check_account(struct gh_tx *tx, const struct gh_id *account);
 
 /* ---- The operations of the port ---- */
 

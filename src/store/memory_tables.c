@@ -70,17 +70,100 @@ static void disown_texts(const struct gh_memory_table *table, void *row)
         free((char *)text_of(row, table->texts[i])->ptr);
 }
 
+/* ---- The log ---- */
+
+enum change_kind { APPENDED, REPLACED, REMOVED };
+
+struct gh_memory_change {
+    struct gh_memory_table *table;
+    enum change_kind kind;
+    size_t index;
+    char *old; /* the row that was there; NULL: none */
+};
+
+/* Room for one more change. */
+static bool reserve(struct gh_memory_log *log)
+{
+    if (log->count < log->cap)
+        return true;
+    size_t cap = log->cap ? log->cap * 2 : ROWS_FIRST;
+    struct gh_memory_change *changes = realloc(log->changes, cap * sizeof(*changes));
+    if (!changes)
+        return false;
+    log->changes = changes;
+    log->cap = cap;
+    return true;
+}
+
+/* A row moves to the log with what it owns, if there is one. */
+static bool note(struct gh_memory_table *table, enum change_kind kind, size_t index)
+{
+    char *old = kind == APPENDED ? NULL : malloc(table->row_bytes);
+    if (!reserve(table->log) || (kind != APPENDED && !old)) {
+        free(old);
+        return false;
+    }
+    if (old)
+        memcpy(old, gh_memory_row(table, index), table->row_bytes);
+    table->log->changes[table->log->count++] = (struct gh_memory_change){table, kind, index, old};
+    return true;
+}
+
+static void end(struct gh_memory_log *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        free(log->changes[i].old);
+    free(log->changes);
+    *log = (struct gh_memory_log){.count = 0};
+}
+
+void gh_memory_commit(struct gh_memory_log *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        if (log->changes[i].old)
+            disown_texts(log->changes[i].table, log->changes[i].old);
+    end(log);
+}
+
+static void undo(const struct gh_memory_change *change)
+{
+    struct gh_memory_table *table = change->table;
+    char *at = gh_memory_row(table, change->index);
+    switch (change->kind) {
+    case APPENDED:
+        disown_texts(table, at);
+        table->count--;
+        return;
+    case REPLACED:
+        disown_texts(table, at);
+        break;
+    case REMOVED:
+        memmove(at + table->row_bytes, at, (table->count - change->index) * table->row_bytes);
+        table->count++;
+        break;
+    }
+    memcpy(at, change->old, table->row_bytes);
+}
+
+void gh_memory_roll_back(struct gh_memory_log *log)
+{
+    for (size_t i = log->count; i-- > 0;)
+        undo(&log->changes[i]);
+    end(log);
+}
+
 /* ---- Tables ---- */
 
-void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT])
+void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT],
+                           struct gh_memory_log *log)
 {
 #define TABLE(type, texts)                                                                         \
     {                                                                                              \
-        NULL, sizeof(struct type), 0, 0, texts, sizeof(texts) / sizeof(texts[0])                   \
+        NULL, sizeof(struct type), 0, 0, texts, sizeof(texts) / sizeof(texts[0]), NULL             \
     }
 #define TABLE_WITHOUT_TEXTS(type)                                                                  \
     {                                                                                              \
-        NULL, sizeof(struct type), 0, 0, NULL, 0                                                   \
+        NULL, sizeof(struct type), 0, 0, NULL, 0, NULL                                             \
     }
     static const struct gh_memory_table KINDS[GH_MEMORY_TABLE_COUNT] = {
         [GH_MEMORY_ACCOUNTS] = TABLE(gh_account, ACCOUNT_TEXTS),
@@ -95,6 +178,17 @@ void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT])
         [GH_MEMORY_AUDIT] = TABLE(gh_audit_record, AUDIT_TEXTS),
     };
     memcpy(tables, KINDS, sizeof(KINDS));
+    for (size_t i = 0; i < GH_MEMORY_TABLE_COUNT; i++)
+        tables[i].log = log;
+}
+
+void gh_memory_tables_free(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT])
+{
+    for (size_t t = 0; t < GH_MEMORY_TABLE_COUNT; t++) {
+        for (size_t i = 0; i < tables[t].count; i++)
+            disown_texts(&tables[t], gh_memory_row(&tables[t], i));
+        free(tables[t].rows);
+    }
 }
 
 bool gh_memory_read(const struct gh_memory_table *table, size_t index, struct gh_arena *arena,
@@ -110,32 +204,8 @@ bool gh_memory_read(const struct gh_memory_table *table, size_t index, struct gh
     return true;
 }
 
-void gh_memory_tables_free(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT])
-{
-    for (size_t t = 0; t < GH_MEMORY_TABLE_COUNT; t++) {
-        for (size_t i = 0; i < tables[t].count; i++)
-            disown_texts(&tables[t], gh_memory_row(&tables[t], i));
-        free(tables[t].rows);
-    }
-    gh_memory_tables_init(tables);
-}
-
-bool gh_memory_tables_copy(const struct gh_memory_table from[GH_MEMORY_TABLE_COUNT],
-                           struct gh_memory_table to[GH_MEMORY_TABLE_COUNT])
-{
-    gh_memory_tables_init(to);
-    for (size_t t = 0; t < GH_MEMORY_TABLE_COUNT; t++) {
-        for (size_t i = 0; i < from[t].count; i++) {
-            if (gh_memory_append(&to[t], gh_memory_row(&from[t], i)))
-                continue;
-            gh_memory_tables_free(to);
-            return false;
-        }
-    }
-    return true;
-}
-
-void *gh_memory_append(struct gh_memory_table *table, const void *row)
+/* A copy of `row` behind the last one, not yet counted. */
+static char *add(struct gh_memory_table *table, const void *row)
 {
     if (table->count == table->cap) {
         size_t cap = table->cap ? table->cap * 2 : ROWS_FIRST;
@@ -145,30 +215,43 @@ void *gh_memory_append(struct gh_memory_table *table, const void *row)
         table->rows = rows;
         table->cap = cap;
     }
-    char *at = table->rows + table->count * table->row_bytes;
+    char *at = gh_memory_row(table, table->count);
     memcpy(at, row, table->row_bytes);
-    if (!own_texts(table, at))
-        return NULL;
+    return own_texts(table, at) ? at : NULL;
+}
+
+bool gh_memory_append(struct gh_memory_table *table, const void *row)
+{
+    char *added = add(table, row);
+    if (!added)
+        return false;
+    if (!note(table, APPENDED, table->count)) {
+        disown_texts(table, added);
+        return false;
+    }
     table->count++;
-    return at;
+    return true;
 }
 
 bool gh_memory_replace(struct gh_memory_table *table, size_t index, const void *row)
 {
-    void *added = gh_memory_append(table, row);
+    char *added = add(table, row);
     if (!added)
         return false;
-    void *at = gh_memory_row(table, index);
-    disown_texts(table, at);
-    memcpy(at, added, table->row_bytes);
-    table->count--;
+    if (!note(table, REPLACED, index)) {
+        disown_texts(table, added);
+        return false;
+    }
+    memcpy(gh_memory_row(table, index), added, table->row_bytes);
     return true;
 }
 
-void gh_memory_remove(struct gh_memory_table *table, size_t index)
+bool gh_memory_remove(struct gh_memory_table *table, size_t index)
 {
+    if (!note(table, REMOVED, index))
+        return false;
     char *at = gh_memory_row(table, index);
-    disown_texts(table, at);
     table->count--;
     memmove(at, at + table->row_bytes, (table->count - index) * table->row_bytes);
+    return true;
 }

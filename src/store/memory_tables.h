@@ -9,12 +9,19 @@
 
 #include "identity/store.h"
 
+/* What a unit has changed, so that it can be undone; what it replaced or removed lives here. */
+struct gh_memory_log {
+    struct gh_memory_change *changes;
+    size_t count, cap;
+};
+
 /* One table: rows of one size, in the order of insertion. */
 struct gh_memory_table {
     char *rows;
     size_t row_bytes, count, cap;
     const size_t *texts; /* offsets of the texts in a row */
     size_t text_count;
+    struct gh_memory_log *log;
 };
 
 /* Recovery codes, which the port has no row for. */
@@ -37,11 +44,13 @@ enum gh_memory_table_id {
     GH_MEMORY_TABLE_COUNT
 };
 
-void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT]);
+void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT],
+                           struct gh_memory_log *log);
 void gh_memory_tables_free(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT]);
-/* A deep copy; false without memory (what was made is freed). */
-bool gh_memory_tables_copy(const struct gh_memory_table from[GH_MEMORY_TABLE_COUNT],
-                           struct gh_memory_table to[GH_MEMORY_TABLE_COUNT]);
+
+/* The end of a unit: everything since the last end stays, or is as it was. */
+void gh_memory_commit(struct gh_memory_log *log);
+void gh_memory_roll_back(struct gh_memory_log *log);
 
 static inline void *gh_memory_row(const struct gh_memory_table *table, size_t index)
 {
@@ -50,10 +59,9 @@ static inline void *gh_memory_row(const struct gh_memory_table *table, size_t in
 /* A row with its texts, for a reader; false: the arena is full. */
 bool gh_memory_read(const struct gh_memory_table *table, size_t index, struct gh_arena *arena,
                     void *out_row);
-/* Appends a copy of `row`; NULL without memory. */
-void *gh_memory_append(struct gh_memory_table *table, const void *row);
-/* Puts a copy of `row` in place of one. False without memory: nothing changed. */
+/* Changes with copies of `row`. False without memory: nothing changed. */
+bool gh_memory_append(struct gh_memory_table *table, const void *row);
 bool gh_memory_replace(struct gh_memory_table *table, size_t index, const void *row);
-void gh_memory_remove(struct gh_memory_table *table, size_t index);
+bool gh_memory_remove(struct gh_memory_table *table, size_t index);
 
 #endif

@@ -209,7 +209,10 @@ enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_
     if (!login.admitted)
         return GH_IDENTITY_THROTTLED;
     struct gh_str hash = login.found ? login.account.password_hash : GH_STR("");
-    login.refusal = judge(&login, gh_password_matches(call, hash, request->password, &upgrade));
+    enum gh_err err = gh_password_check(call, hash, request->password, &upgrade);
+    if (err == GH_ERR_MEMORY) /* for known and unknown alike; nobody's failure */
+        return GH_IDENTITY_UNAVAILABLE;
+    login.refusal = judge(&login, err == GH_OK);
     if (!login.refusal && upgrade)
         login.upgraded_hash = gh_password_make(call, request->password);
     result = gh_identity_run(call, finish, &login);

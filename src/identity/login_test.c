@@ -374,6 +374,81 @@ static void lets_in_whose_password_bcrypt_can_not_take(void **state)
     assert_true(gh_str_eq(before, hash_of(fixture, id))); /* never cut */
 }
 
+/* ---- While it hashes ---- */
+
+/* A store in which somebody is faster: behind each read the account changes. */
+struct hasty {
+    struct gh_store store; /* first */
+    struct gh_identity_fixture *fixture;
+    struct gh_str id;
+    void (*change)(struct gh_account *account);
+};
+
+static enum gh_err hasty_run(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct hasty *)store)->fixture->store;
+    return inner->ops->run(inner, unit, args, arena);
+}
+
+static enum gh_err hasty_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                              struct gh_arena *arena)
+{
+    struct hasty *hasty = (struct hasty *)store;
+    struct gh_store *inner = hasty->fixture->store;
+    struct gh_account account;
+    enum gh_err err = inner->ops->read(inner, unit, args, arena);
+    assert_true(gh_fixture_account_row(hasty->fixture, hasty->id, &account));
+    hasty->change(&account);
+    gh_fixture_account_put(hasty->fixture, &account);
+    return err;
+}
+
+static void disable(struct gh_account *account)
+{
+    account->status = GH_ACCOUNT_DISABLED;
+}
+
+static void set_password(struct gh_account *account)
+{
+    account->password_changed_us++;
+}
+
+static void set_other_hash(struct gh_account *account)
+{
+    account->password_hash = GH_STR("upgraded by another login");
+}
+
+static enum gh_identity_result login_while(struct gh_identity_fixture *fixture, struct gh_str id,
+                                           void (*change)(struct gh_account *account))
+{
+    static const struct gh_store_ops OPS = {hasty_run, hasty_read, NULL};
+    struct hasty hasty = {{&OPS}, fixture, id, change};
+    struct gh_store *before = fixture->identity.store;
+    fixture->identity.store = &hasty.store;
+    enum gh_identity_result result = try_login(fixture, ALICE, FIXTURE_PASSWORD);
+    fixture->identity.store = before;
+    return result;
+}
+
+static void leaves_a_hash_that_another_login_upgraded_meanwhile(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    assert_int_equal(login_while(fixture, id, set_other_hash), GH_IDENTITY_OK);
+    assert_true(gh_str_eq(hash_of(fixture, id), GH_STR("upgraded by another login")));
+}
+
+static void opens_nothing_when_the_account_changes_meanwhile(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    assert_int_equal(login_while(fixture, id, set_password), GH_IDENTITY_BAD_CREDENTIALS);
+    assert_int_equal(login_while(fixture, id, disable), GH_IDENTITY_BAD_CREDENTIALS);
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_LOGIN, NULL), 0);
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_LOGIN_FAILED, NULL), 2);
+}
+
 /* ---- The world ---- */
 
 static void signs_nobody_in_when_the_store_fails(void **state)
@@ -408,6 +483,8 @@ int main(void)
         TEST(upgrades_a_hash_of_another_scheme_or_cost),
         TEST(leaves_a_hash_of_the_right_cost),
         TEST(lets_in_whose_password_bcrypt_can_not_take),
+        TEST(leaves_a_hash_that_another_login_upgraded_meanwhile),
+        TEST(opens_nothing_when_the_account_changes_meanwhile),
         TEST(signs_nobody_in_when_the_store_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

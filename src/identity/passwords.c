@@ -113,21 +113,28 @@ static bool is_of_cost(struct gh_str hash, const struct gh_password_cost *wanted
            cost.lanes == wanted->lanes;
 }
 
-bool gh_password_matches(const struct gh_identity_call *call, struct gh_str hash,
-                         struct gh_str password, bool *out_upgrade)
+enum gh_err gh_password_check(const struct gh_identity_call *call, struct gh_str hash,
+                              struct gh_str password, bool *out_upgrade)
 {
     struct gh_password_cost cost = cost_of(call->settings);
+    char text[GH_PASSWORD_HASH_BYTES_MAX];
     *out_upgrade = false;
     if (!hash.len) {
         /* What a hash costs does not hang on what is hashed, so a text that every scheme takes. */
-        char text[GH_PASSWORD_HASH_BYTES_MAX];
-        (void)(gh_password_hash(&cost, GH_STR("nobody's password"), text) == GH_OK);
-        return false;
+        enum gh_err err = gh_password_hash(&cost, GH_STR("nobody's password"), text);
+        return err == GH_ERR_MEMORY ? err : GH_ERR_NOT_FOUND;
     }
-    if (gh_password_verify(hash, password) != GH_OK)
-        return false;
+    enum gh_err err = gh_password_verify(hash, password);
+    if (err != GH_OK)
+        return err == GH_ERR_MEMORY ? err : GH_ERR_NOT_FOUND;
     *out_upgrade = !is_of_cost(hash, &cost);
-    return true;
+    return GH_OK;
+}
+
+bool gh_password_matches(const struct gh_identity_call *call, struct gh_str hash,
+                         struct gh_str password, bool *out_upgrade)
+{
+    return gh_password_check(call, hash, password, out_upgrade) == GH_OK;
 }
 
 /* ---- Change ---- */

@@ -15,5 +15,6 @@ bool gh_policy_is_open_to(const struct gh_policy *policy, struct gh_arena *arena
     struct gh_str allow;
     return gh_route_find(policy->tree, path, gh_method_of(GH_STR("POST")), arena, &route, params,
                          &param_count, &allow) == GH_ROUTE_FOUND &&
-           route->target == GH_TARGET_UPSTREAM && route->access.kind == GH_ACCESS_PUBLIC;
+           route->target == GH_TARGET_UPSTREAM &&
+           (route->access.kind == GH_ACCESS_PUBLIC || route->access.mode != GH_MODE_ENFORCE);
 }

@@ -12,6 +12,10 @@
 #define V4_BITS 32
 #define V6_BITS 64
 
+/* Any honest body of the size that is read; the rest bounds what reading it takes. */
+static const struct gh_json_limits BODY_LIMITS = {
+    .bytes_max = 64 * 1024, .depth_max = 64, .values_max = 8192, .members_max = 4096};
+
 struct making {
     const struct gh_request *request;
     const struct gh_rate_body *body;
@@ -109,7 +113,7 @@ void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *ou
     /* Many backends read JSON whatever the type says. */
     if (!body.len || (!json && body.ptr[0] != '{'))
         return;
-    if (gh_json_parse(request->arena, body, &gh_json_small, &out_body->doc, NULL) == GH_JSON_OK)
+    if (gh_json_parse(request->arena, body, &BODY_LIMITS, &out_body->doc, NULL) == GH_JSON_OK)
         out_body->kind = GH_RATE_BODY_JSON;
     else
         out_body->unreadable = json;

@@ -324,6 +324,46 @@ void gh_fixture_account_put(struct gh_identity_fixture *fixture, const struct gh
     assert_int_equal(write(fixture, update_account, &row), GH_OK);
 }
 
+struct hasty {
+    struct gh_store store; /* first */
+    struct gh_identity_fixture *fixture;
+    struct gh_str id;
+    gh_fixture_change *change;
+};
+
+static enum gh_err hasty_run(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct hasty *)store)->fixture->store;
+    return inner->ops->run(inner, unit, args, arena);
+}
+
+static enum gh_err hasty_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                              struct gh_arena *arena)
+{
+    struct hasty *hasty = (struct hasty *)store;
+    struct gh_store *inner = hasty->fixture->store;
+    struct gh_account account;
+    enum gh_err err = inner->ops->read(inner, unit, args, arena);
+    assert_true(gh_fixture_account_row(hasty->fixture, hasty->id, &account));
+    hasty->change(&account);
+    gh_fixture_account_put(hasty->fixture, &account);
+    return err;
+}
+
+void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct gh_str id,
+                                   gh_fixture_change *change)
+{
+    static const struct gh_store_ops OPS = {hasty_run, hasty_read, close_nothing};
+    fixture->identity.store = fixture->store;
+    if (!change)
+        return;
+    struct hasty *hasty = gh_arena_alloc(&fixture->arena, sizeof(*hasty));
+    assert_non_null(hasty);
+    *hasty = (struct hasty){{&OPS}, fixture, id, change};
+    fixture->identity.store = &hasty->store;
+}
+
 static enum gh_err get_session(struct gh_tx *tx, void *args)
 {
     struct row *row = args;

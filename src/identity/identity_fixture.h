@@ -60,6 +60,11 @@ bool gh_fixture_account_row(struct gh_identity_fixture *fixture, struct gh_str i
 void gh_fixture_account_put(struct gh_identity_fixture *fixture, const struct gh_account *account);
 bool gh_fixture_session_row(struct gh_identity_fixture *fixture, struct gh_str session_id,
                             struct gh_session_row *out_session);
+/* From now on somebody else is faster: behind each reading unit the account changes. NULL: no more.
+ */
+typedef void gh_fixture_change(struct gh_account *account);
+void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct gh_str id,
+                                   gh_fixture_change *change);
 /* A link's token, as the outbox would make it when it sends the mail. */
 struct gh_str gh_fixture_ticket(struct gh_identity_fixture *fixture, enum gh_ticket_purpose purpose,
                                 struct gh_str account, struct gh_str data);

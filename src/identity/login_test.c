@@ -376,34 +376,6 @@ static void lets_in_whose_password_bcrypt_can_not_take(void **state)
 
 /* ---- While it hashes ---- */
 
-/* A store in which somebody is faster: behind each read the account changes. */
-struct hasty {
-    struct gh_store store; /* first */
-    struct gh_identity_fixture *fixture;
-    struct gh_str id;
-    void (*change)(struct gh_account *account);
-};
-
-static enum gh_err hasty_run(struct gh_store *store, gh_store_unit *unit, void *args,
-                             struct gh_arena *arena)
-{
-    struct gh_store *inner = ((struct hasty *)store)->fixture->store;
-    return inner->ops->run(inner, unit, args, arena);
-}
-
-static enum gh_err hasty_read(struct gh_store *store, gh_store_unit *unit, void *args,
-                              struct gh_arena *arena)
-{
-    struct hasty *hasty = (struct hasty *)store;
-    struct gh_store *inner = hasty->fixture->store;
-    struct gh_account account;
-    enum gh_err err = inner->ops->read(inner, unit, args, arena);
-    assert_true(gh_fixture_account_row(hasty->fixture, hasty->id, &account));
-    hasty->change(&account);
-    gh_fixture_account_put(hasty->fixture, &account);
-    return err;
-}
-
 static void disable(struct gh_account *account)
 {
     account->status = GH_ACCOUNT_DISABLED;
@@ -420,14 +392,11 @@ static void set_other_hash(struct gh_account *account)
 }
 
 static enum gh_identity_result login_while(struct gh_identity_fixture *fixture, struct gh_str id,
-                                           void (*change)(struct gh_account *account))
+                                           gh_fixture_change *change)
 {
-    static const struct gh_store_ops OPS = {hasty_run, hasty_read, NULL};
-    struct hasty hasty = {{&OPS}, fixture, id, change};
-    struct gh_store *before = fixture->identity.store;
-    fixture->identity.store = &hasty.store;
+    gh_fixture_change_after_reads(fixture, id, change);
     enum gh_identity_result result = try_login(fixture, ALICE, FIXTURE_PASSWORD);
-    fixture->identity.store = before;
+    gh_fixture_change_after_reads(fixture, id, NULL);
     return result;
 }
 

@@ -129,6 +129,16 @@ static void matches_its_own_hash_only(void **state)
 
 /* ---- Change ---- */
 
+static void switch_on_second_factor(struct gh_identity_fixture *fixture, struct gh_str id)
+{
+    struct gh_account account;
+    assert_true(gh_fixture_account_row(fixture, id, &account));
+    account.totp_secret = gh_vault_seal(fixture->vault, &fixture->arena, "accounts.totp_secret", id,
+                                        GH_STR("a secret of 20 bytes"));
+    account.totp_enabled = true;
+    gh_fixture_account_put(fixture, &account);
+}
+
 static enum gh_identity_result change(struct gh_identity_fixture *fixture, struct gh_str access,
                                       struct gh_str current, struct gh_str next)
 {
@@ -179,17 +189,29 @@ static void does_not_change_by_a_wrong_current_password(void **state)
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_PASSWORD_CHANGE, NULL), 0);
 }
 
+static void was_reset(struct gh_account *account)
+{
+    account->password_changed_us++;
+}
+
+static void does_not_change_what_was_reset_meanwhile(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    struct gh_session_grant own = gh_fixture_login(fixture, ALICE, FIXTURE_PASSWORD);
+    gh_fixture_change_after_reads(fixture, id, was_reset);
+    assert_int_equal(change(fixture, own.access_token, FIXTURE_PASSWORD, FIXTURE_PASSWORD2),
+                     GH_IDENTITY_BAD_CREDENTIALS);
+    gh_fixture_change_after_reads(fixture, id, NULL);
+    assert_true(may_login(fixture, FIXTURE_PASSWORD));
+}
+
 static void wants_a_code_when_the_session_is_not_fresh(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
-    struct gh_account account;
     struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
     struct gh_session_grant own = gh_fixture_login(fixture, ALICE, FIXTURE_PASSWORD);
-    assert_true(gh_fixture_account_row(fixture, id, &account));
-    account.totp_secret = gh_vault_seal(fixture->vault, &fixture->arena, "accounts.totp_secret", id,
-                                        GH_STR("a secret of 20 bytes"));
-    account.totp_enabled = true;
-    gh_fixture_account_put(fixture, &account);
+    switch_on_second_factor(fixture, id);
     fixture->now_us += 11 * FIXTURE_MINUTE;
     assert_int_equal(change(fixture, own.access_token, FIXTURE_PASSWORD, FIXTURE_PASSWORD2),
                      GH_IDENTITY_BAD_CODE);
@@ -272,10 +294,10 @@ static void refuses_links_that_are_old_or_of_another_kind(void **state)
     struct gh_identity_fixture *fixture = *state;
     struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
     struct gh_str old = reset_token(fixture, id);
-    struct gh_str confirm = gh_fixture_ticket(fixture, GH_TICKET_CONFIRM_EMAIL, id, GH_STR(""));
     fixture->now_us += 15 * FIXTURE_MINUTE;
-    struct gh_str replaced = reset_token(fixture, id), newest = reset_token(fixture, id);
     assert_int_equal(reset(fixture, old, FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
+    struct gh_str confirm = gh_fixture_ticket(fixture, GH_TICKET_CONFIRM_EMAIL, id, GH_STR(""));
+    struct gh_str replaced = reset_token(fixture, id), newest = reset_token(fixture, id);
     assert_int_equal(reset(fixture, confirm, FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
     assert_int_equal(reset(fixture, replaced, FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
     assert_int_equal(reset(fixture, GH_STR(""), FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
@@ -300,11 +322,7 @@ static void never_skips_the_second_factor(void **state)
     struct gh_identity_fixture *fixture = *state;
     struct gh_account account;
     struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
-    assert_true(gh_fixture_account_row(fixture, id, &account));
-    account.totp_secret = gh_vault_seal(fixture->vault, &fixture->arena, "accounts.totp_secret", id,
-                                        GH_STR("a secret of 20 bytes"));
-    account.totp_enabled = true;
-    gh_fixture_account_put(fixture, &account);
+    switch_on_second_factor(fixture, id);
     assert_int_equal(reset(fixture, reset_token(fixture, id), FIXTURE_PASSWORD2), GH_IDENTITY_OK);
     struct gh_identity_call call = gh_fixture_call(fixture);
     struct gh_login request = {.email = GH_STR(ALICE), .password = FIXTURE_PASSWORD2};
@@ -320,6 +338,7 @@ static void ends_half_done_logins(void **state)
     struct gh_identity_fixture *fixture = *state;
     struct gh_session_grant grant;
     struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    switch_on_second_factor(fixture, id);
     struct gh_str challenge = gh_fixture_ticket(fixture, GH_TICKET_CHALLENGE, id, GH_STR(""));
     assert_int_equal(reset(fixture, reset_token(fixture, id), FIXTURE_PASSWORD2), GH_IDENTITY_OK);
     struct gh_identity_call call = gh_fixture_call(fixture);
@@ -401,6 +420,7 @@ int main(void)
         TEST(matches_its_own_hash_only),
         TEST(changes_a_password_and_ends_the_other_sessions),
         TEST(does_not_change_by_a_wrong_current_password),
+        TEST(does_not_change_what_was_reset_meanwhile),
         TEST(wants_a_code_when_the_session_is_not_fresh),
         TEST(asks_for_a_reset_alike_for_all),
         TEST(resets_by_a_link_and_ends_all_sessions),

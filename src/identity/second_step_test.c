@@ -194,6 +194,34 @@ static void refuses_a_challenge_of_a_disabled_account(void **state)
     assert_int_equal(second_step(fixture, token, code_now(fixture), &grant), GH_IDENTITY_BAD_TOKEN);
 }
 
+static void refuses_a_challenge_when_the_factor_was_taken_away(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_session_grant grant;
+    struct gh_account account;
+    struct gh_str id = switch_on(fixture), token = challenge(fixture, false);
+    assert_true(gh_fixture_account_row(fixture, id, &account));
+    account.totp_enabled = false;
+    gh_fixture_account_put(fixture, &account);
+    assert_int_equal(second_step(fixture, token, code_now(fixture), &grant), GH_IDENTITY_BAD_TOKEN);
+}
+
+static void gives_no_assurance_of_a_factor_that_was_taken_away(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_session_grant grant, later;
+    struct gh_account account;
+    struct gh_str id = switch_on(fixture), token = challenge(fixture, false);
+    assert_int_equal(second_step(fixture, token, code_now(fixture), &grant), GH_IDENTITY_OK);
+    assert_true(gh_fixture_account_row(fixture, id, &account));
+    account.totp_enabled = false;
+    gh_fixture_account_put(fixture, &account);
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    assert_int_equal(gh_session_refresh(&call, grant.refresh_token, &later), GH_IDENTITY_OK);
+    call = gh_fixture_call_as(fixture, later.access_token);
+    assert_false(call.subject->two_factor);
+}
+
 static bool refuse_quota(void *context, const char *policy, struct gh_str key, uint64_t *out_s)
 {
     (void)key;
@@ -344,6 +372,8 @@ int main(void)
         TEST(allows_five_tries_a_challenge),
         TEST(counts_wrong_codes_as_failed_logins),
         TEST(refuses_a_challenge_of_a_disabled_account),
+        TEST(refuses_a_challenge_when_the_factor_was_taken_away),
+        TEST(gives_no_assurance_of_a_factor_that_was_taken_away),
         TEST(asks_for_a_quota_of_the_account),
         TEST(lets_one_of_fifty_at_once_in),
         TEST(confirms_a_session_by_the_password),

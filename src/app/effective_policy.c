@@ -216,6 +216,26 @@ static void print_rates(struct printer *printer)
     }
 }
 
+/* Those that come with identity and that the file leaves as they are. */
+static void print_identity_rates(struct printer *printer)
+{
+    const struct gh_policy_settings *policy = &printer->effective->settings->policy;
+    const struct gh_policy_identity *identity = &policy->identity;
+    bool first = policy->rate_limits.count == 0;
+    for (size_t i = 0; identity->enabled && i < identity->limit_count; i++) {
+        const struct gh_service_limit *limit = &identity->limits[i];
+        bool replaced = false;
+        for (size_t at = 0; at < policy->rate_limits.count; at++)
+            replaced |= gh_str_eq(policy->rate_limits.keys[at], gh_str_from_c(limit->name));
+        if (replaced)
+            continue;
+        print_label(printer, first ? "rate limits" : "");
+        fprintf(printer->out, "%s: %s per %s (identity's own)\n", limit->name, limit->limit,
+                limit->key);
+        first = false;
+    }
+}
+
 static void print_upstreams(struct printer *printer)
 {
     const struct gh_config_map *upstreams = &printer->effective->settings->upstreams;
@@ -350,6 +370,7 @@ void gh_effective_print(FILE *out, const struct gh_effective *effective)
     print_cors(&printer);
     print_limits(&printer);
     print_rates(&printer);
+    print_identity_rates(&printer);
     print_upstreams(&printer);
     print_identity(&printer);
     print_routes(&printer);

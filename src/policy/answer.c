@@ -90,12 +90,13 @@ static bool keep(struct answer *answer, size_t line, const struct gh_field *fiel
     return true;
 }
 
-/* A refusal of ours must not be cached, whatever headers.set says of Cache-Control. */
+/* A refusal of ours must not be cached, whatever headers.set says of Cache-Control; the service
+   says itself what may be (its public keys). */
 static bool ours_wins(const struct answer *answer, const struct gh_header_line *line,
                       const struct gh_field *field)
 {
     if (!answer->upstream && field->id == GH_FIELD_CACHE_CONTROL)
-        return gh_str_starts_with(line->value, GH_STR("no-store"));
+        return !line->if_silent && gh_str_starts_with(line->value, GH_STR("no-store"));
     return !line->if_silent && answer->block->on_conflict == GH_CONFLICT_REPLACE;
 }
 

@@ -142,6 +142,23 @@ static void answers_have_the_headers_of_an_api(void **state)
     gh_fixture_close(&f);
 }
 
+static void the_service_may_let_an_answer_be_cached(void **state)
+{
+    struct gh_fixture f;
+    open_fixture(&f, DEVELOPMENT ROUTES);
+    assert_int_equal(run(&f, "GET /.well-known/jwks.json", "").kind, GH_VERDICT_NEXT);
+    f.request.reply = (struct gh_reply){.status = 200, .body = GH_STR("{}")};
+    gh_reply_add(&f.request.reply, GH_STR("Cache-Control"), GH_STR("public, max-age=300"));
+    const char *reply = gh_fixture_reply(&f);
+    assert_int_equal(gh_fixture_count(reply, "Cache-Control"), 1);
+    assert_string_equal(gh_fixture_value(&f, reply, "Cache-Control"), "public, max-age=300");
+    f.request.reply.field_count = 0;
+    reply = gh_fixture_reply(&f);
+    assert_int_equal(gh_fixture_count(reply, "Cache-Control"), 1);
+    assert_string_equal(gh_fixture_value(&f, reply, "Cache-Control"), "no-store");
+    gh_fixture_close(&f);
+}
+
 /* ---- Login CSRF ---- */
 
 static void another_site_can_not_sign_a_browser_in(void **state)
@@ -316,6 +333,7 @@ int main(void)
         cmocka_unit_test(the_admin_listener_does_not_have_them),
         cmocka_unit_test(preflights_of_endpoints_are_answered),
         cmocka_unit_test(answers_have_the_headers_of_an_api),
+        cmocka_unit_test(the_service_may_let_an_answer_be_cached),
         cmocka_unit_test(another_site_can_not_sign_a_browser_in),
         cmocka_unit_test(asks_for_the_body_of_an_endpoint_once),
         cmocka_unit_test(refuses_bodies_that_are_too_large_or_no_json),

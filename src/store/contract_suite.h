@@ -5,14 +5,8 @@
  * A unit runs on a thread of the store, where cmocka can't assert. So a case borrows the
  * transaction of a unit that waits for it (begin, end) and reads as straight-line code.
  */
-#ifndef GH_STORE_CONTRACT_TEST_H
-#define GH_STORE_CONTRACT_TEST_H
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#ifndef GH_STORE_CONTRACT_SUITE_H
+#define GH_STORE_CONTRACT_SUITE_H
 
 #include <pthread.h>
 
@@ -93,6 +87,8 @@ struct gh_mail_row gh_contract_mail(unsigned number, unsigned account);
 struct gh_key_row gh_contract_key(unsigned number);
 struct gh_audit_record gh_contract_record(unsigned number);
 
+/* Gives the account the codes of the hashes first, first + 1, ... (at most 10), and no others. */
+void gh_contract_set_codes(struct gh_tx *tx, unsigned account, unsigned first, unsigned count);
 /* Inserts accounts first..last in a unit of their own. */
 void gh_contract_add_accounts(struct gh_contract *contract, unsigned first, unsigned last);
 
@@ -101,6 +97,7 @@ void gh_contract_assert_account(const struct gh_account *actual, const struct gh
 void gh_contract_assert_session(const struct gh_session_row *actual,
                                 const struct gh_session_row *expected);
 
+/* Needs cmocka.h, as all that includes this does. */
 #define gh_contract_assert_ok(call) assert_int_equal((call), GH_OK)
 
 #endif

@@ -1,5 +1,11 @@
 /* The contract suite: running cases, borrowing transactions, and rows to put in. */
-#include "store/contract_test.h"
+#include "store/contract_suite.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
 
 #include <stdlib.h>
 
@@ -303,6 +309,17 @@ struct gh_audit_record gh_contract_record(unsigned number)
         .outcome = GH_AUDIT_FAILURE,
         .metadata = GH_STR("{\"method\":\"password\"}"),
     };
+}
+
+void gh_contract_set_codes(struct gh_tx *tx, unsigned account, unsigned first, unsigned count)
+{
+    struct gh_id id = gh_contract_id(account);
+    uint8_t hashes[10][GH_SHA256_BYTES];
+    assert_true(count <= 10);
+    for (unsigned i = 0; i < count; i++)
+        gh_contract_hash(first + i, hashes[i]);
+    gh_contract_assert_ok(tx->ops->recovery_set(tx, gh_id_str(&id),
+                                                (const uint8_t(*)[GH_SHA256_BYTES])hashes, count));
 }
 
 void gh_contract_add_accounts(struct gh_contract *contract, unsigned first, unsigned last)

@@ -102,88 +102,94 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
 #define NOTHING     NULL, 0
 #define OF(members) members, sizeof(members) / sizeof(members[0])
 
-/* X(method, path, access, sets_session, body_max, limits, operation, handler, members, hashes) */
+/* Of the fourth column. */
+#define IN_SESSION    .sets_session = false
+#define ANYONE        .sets_session = true
+#define GIVES_SESSION .sets_session = true, .gives_session = true
+
+/* X(method, path, access, who, body_max, limits, operation, handler, members, hashes) */
 #define ENDPOINTS(X)                                                                               \
-    X("POST", "/auth/signup", PUBLIC, true, BODY_MAX, {"signup"}, "signUp", gh_api_sign_up,        \
+    X("POST", "/auth/signup", PUBLIC, ANYONE, BODY_MAX, {"signup"}, "signUp", gh_api_sign_up,      \
       OF(SIGN_UP), true)                                                                           \
-    X("POST", "/auth/login", PUBLIC, true, BODY_MAX, {"login"}, "logIn", gh_api_login, OF(LOGIN),  \
-      true)                                                                                        \
-    X("POST", "/auth/2fa", PUBLIC, true, BODY_MAX, {"two_factor"}, "secondStep",                   \
+    X("POST", "/auth/login", PUBLIC, GIVES_SESSION, BODY_MAX, {"login"}, "logIn", gh_api_login,    \
+      OF(LOGIN), true)                                                                             \
+    X("POST", "/auth/2fa", PUBLIC, GIVES_SESSION, BODY_MAX, {"two_factor"}, "secondStep",          \
       gh_api_second_step, OF(SECOND_STEP), false)                                                  \
-    X("POST", "/auth/refresh", PUBLIC, true, BODY_MAX, {NULL}, "refresh", gh_api_refresh,          \
+    X("POST", "/auth/refresh", PUBLIC, GIVES_SESSION, BODY_MAX, {NULL}, "refresh", gh_api_refresh, \
       OF(REFRESH), false)                                                                          \
-    X("POST", "/auth/logout", PUBLIC, true, BODY_MAX, {NULL}, "logOut", gh_api_logout,             \
+    X("POST", "/auth/logout", PUBLIC, ANYONE, BODY_MAX, {NULL}, "logOut", gh_api_logout,           \
       OF(REFRESH), false)                                                                          \
-    X("POST", "/auth/email/verify", PUBLIC, true, BODY_MAX, {"verify"}, "verifyEmail",             \
+    X("POST", "/auth/email/verify", PUBLIC, ANYONE, BODY_MAX, {"verify"}, "verifyEmail",           \
       gh_api_email_verify, OF(TOKEN_ONLY), false)                                                  \
-    X("POST", "/auth/email/resend", PUBLIC, true, BODY_MAX, {"resend"}, "resendEmail",             \
+    X("POST", "/auth/email/resend", PUBLIC, ANYONE, BODY_MAX, {"resend"}, "resendEmail",           \
       gh_api_email_resend, OF(EMAIL_ONLY), false)                                                  \
-    X("POST", "/auth/step-up", ENROLLING, true, BODY_MAX, {"password"}, "stepUp", gh_api_step_up,  \
-      OF(EITHER), true)                                                                            \
-    X("POST", "/auth/setup", PUBLIC, true, BODY_MAX, {"setup"}, "setUp", gh_api_setup, OF(SETUP),  \
-      true)                                                                                        \
-    X("GET", "/auth/session", ENROLLING, false, 0, {NULL}, "session", gh_api_session, NOTHING,     \
-      false)                                                                                       \
-    X("GET", "/account/profile", ENROLLING, false, 0, {NULL}, "profile", gh_api_profile, NOTHING,  \
-      false)                                                                                       \
-    X("PATCH", "/account/profile", ANY_CALLER, false, BODY_MAX, {NULL}, "updateProfile",           \
+    X("POST", "/auth/step-up", ENROLLING, ANYONE, BODY_MAX, {"password"}, "stepUp",                \
+      gh_api_step_up, OF(EITHER), true)                                                            \
+    X("POST", "/auth/setup", PUBLIC, ANYONE, BODY_MAX, {"setup"}, "setUp", gh_api_setup,           \
+      OF(SETUP), true)                                                                             \
+    X("GET", "/auth/session", ENROLLING, IN_SESSION, 0, {NULL}, "session", gh_api_session,         \
+      NOTHING, false)                                                                              \
+    X("GET", "/account/profile", ENROLLING, IN_SESSION, 0, {NULL}, "profile", gh_api_profile,      \
+      NOTHING, false)                                                                              \
+    X("PATCH", "/account/profile", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "updateProfile",      \
       gh_api_profile_update, OF(PROFILE), false)                                                   \
-    X("POST", "/account/password", ANY_CALLER, false, BODY_MAX, {"password"}, "changePassword",    \
-      gh_api_password_change, OF(CHANGE), true)                                                    \
-    X("POST", "/account/password/reset-request", PUBLIC, true, BODY_MAX, {"reset"},                \
+    X("POST", "/account/password", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},                 \
+      "changePassword", gh_api_password_change, OF(CHANGE), true)                                  \
+    X("POST", "/account/password/reset-request", PUBLIC, ANYONE, BODY_MAX, {"reset"},              \
       "requestPasswordReset", gh_api_reset_request, OF(EMAIL_ONLY), false)                         \
-    X("POST", "/account/password/reset", PUBLIC, true, BODY_MAX, {"reset_token"}, "resetPassword", \
-      gh_api_reset, OF(RESET), true)                                                               \
-    X("POST", "/account/email", ANY_CALLER, false, BODY_MAX, {"email"}, "changeEmail",             \
+    X("POST", "/account/password/reset", PUBLIC, ANYONE, BODY_MAX, {"reset_token"},                \
+      "resetPassword", gh_api_reset, OF(RESET), true)                                              \
+    X("POST", "/account/email", ANY_CALLER, IN_SESSION, BODY_MAX, {"email"}, "changeEmail",        \
       gh_api_email_change, OF(CHANGE_EMAIL), true)                                                 \
-    X("POST", "/account/2fa/setup", ENROLLING, false, BODY_MAX, {"password"}, "setUpTwoFactor",    \
-      gh_api_two_factor_setup, NOTHING, false)                                                     \
-    X("POST", "/account/2fa/verify", ENROLLING, false, BODY_MAX, {"password"}, "verifyTwoFactor",  \
-      gh_api_two_factor_verify, OF(CODE_ONLY), false)                                              \
-    X("POST", "/account/2fa/disable", ANY_CALLER, false, BODY_MAX, {"password"},                   \
+    X("POST", "/account/2fa/setup", ENROLLING, IN_SESSION, BODY_MAX, {"password"},                 \
+      "setUpTwoFactor", gh_api_two_factor_setup, NOTHING, false)                                   \
+    X("POST", "/account/2fa/verify", ENROLLING, IN_SESSION, BODY_MAX, {"password"},                \
+      "verifyTwoFactor", gh_api_two_factor_verify, OF(CODE_ONLY), false)                           \
+    X("POST", "/account/2fa/disable", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},              \
       "disableTwoFactor", gh_api_two_factor_disable, OF(BOTH), true)                               \
-    X("POST", "/account/2fa/recovery-codes", ANY_CALLER, false, BODY_MAX, {"password"},            \
+    X("POST", "/account/2fa/recovery-codes", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},       \
       "renewRecoveryCodes", gh_api_recovery_codes, OF(CODE_ONLY), false)                           \
-    X("GET", "/account/sessions", ANY_CALLER, false, 0, {NULL}, "sessions", gh_api_sessions,       \
+    X("GET", "/account/sessions", ANY_CALLER, IN_SESSION, 0, {NULL}, "sessions", gh_api_sessions,  \
       NOTHING, false)                                                                              \
-    X("DELETE", "/account/sessions", ANY_CALLER, false, BODY_MAX, {NULL}, "endOtherSessions",      \
+    X("DELETE", "/account/sessions", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "endOtherSessions", \
       gh_api_sessions_end_others, NOTHING, false)                                                  \
-    X("DELETE", "/account/sessions/{id}", ANY_CALLER, false, BODY_MAX, {NULL}, "endSession",       \
+    X("DELETE", "/account/sessions/{id}", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "endSession",  \
       gh_api_session_end, NOTHING, false)                                                          \
-    X("GET", "/account/activity", ANY_CALLER, false, 0, {NULL}, "activity", gh_api_activity,       \
+    X("GET", "/account/activity", ANY_CALLER, IN_SESSION, 0, {NULL}, "activity", gh_api_activity,  \
       NOTHING, false)                                                                              \
-    X("DELETE", "/account", ANY_CALLER, false, BODY_MAX, {"password"}, "deleteAccount",            \
+    X("DELETE", "/account", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"}, "deleteAccount",       \
       gh_api_account_delete, OF(CONFIRM), true)                                                    \
-    X("POST", "/compliance/export", FRESH_CALLER, false, BODY_MAX, {"export"}, "exportData",       \
+    X("POST", "/compliance/export", FRESH_CALLER, IN_SESSION, BODY_MAX, {"export"}, "exportData",  \
       gh_api_export, NOTHING, false)                                                               \
-    X("POST", "/compliance/delete", ANY_CALLER, false, BODY_MAX, {"password"}, "eraseData",        \
+    X("POST", "/compliance/delete", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"}, "eraseData",   \
       gh_api_erase, OF(CONFIRM), true)                                                             \
-    X("GET", "/admin/users", ADMIN, false, 0, {NULL}, "users", gh_api_users, NOTHING, false)       \
-    X("GET", "/admin/users/{id}", ADMIN, false, 0, {NULL}, "user", gh_api_user, NOTHING, false)    \
-    X("PATCH", "/admin/users/{id}/role", FRESH_ADMIN, false, BODY_MAX, {NULL}, "setRole",          \
-      gh_api_user_role, OF(ROLE), false)                                                           \
-    X("POST", "/admin/users/{id}/unlock", FRESH_ADMIN, false, BODY_MAX, {NULL}, "unlockUser",      \
-      gh_api_user_unlock, NOTHING, false)                                                          \
-    X("POST", "/admin/users/{id}/reset-2fa", FRESH_ADMIN, false, BODY_MAX, {NULL},                 \
-      "resetTwoFactor", gh_api_user_reset_two_factor, NOTHING, false)                              \
-    X("POST", "/admin/users/{id}/reset-password", FRESH_ADMIN, false, BODY_MAX, {NULL},            \
-      "sendPasswordReset", gh_api_user_reset_password, NOTHING, false)                             \
-    X("POST", "/admin/users/{id}/disable", FRESH_ADMIN, false, BODY_MAX, {NULL}, "disableUser",    \
-      gh_api_user_disable, NOTHING, false)                                                         \
-    X("POST", "/admin/users/{id}/enable", FRESH_ADMIN, false, BODY_MAX, {NULL}, "enableUser",      \
-      gh_api_user_enable, NOTHING, false)                                                          \
-    X("DELETE", "/admin/users/{id}", FRESH_ADMIN, false, BODY_MAX, {NULL}, "deleteUser",           \
-      gh_api_user_delete, NOTHING, false)                                                          \
-    X("DELETE", "/admin/users/{id}/sessions", FRESH_ADMIN, false, BODY_MAX, {NULL},                \
-      "endUserSessions", gh_api_user_end_sessions, NOTHING, false)                                 \
-    X("GET", "/admin/audit", ADMIN, false, 0, {NULL}, "audit", gh_api_audit, NOTHING, false)       \
-    X("GET", "/openapi.json", PUBLIC, false, 0, {NULL}, "document", gh_api_document, NOTHING,      \
+    X("GET", "/admin/users", ADMIN, IN_SESSION, 0, {NULL}, "users", gh_api_users, NOTHING, false)  \
+    X("GET", "/admin/users/{id}", ADMIN, IN_SESSION, 0, {NULL}, "user", gh_api_user, NOTHING,      \
       false)                                                                                       \
-    X("GET", "/.well-known/jwks.json", PUBLIC, false, 0, {NULL}, "keySet", gh_api_key_set,         \
+    X("PATCH", "/admin/users/{id}/role", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "setRole",     \
+      gh_api_user_role, OF(ROLE), false)                                                           \
+    X("POST", "/admin/users/{id}/unlock", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "unlockUser", \
+      gh_api_user_unlock, NOTHING, false)                                                          \
+    X("POST", "/admin/users/{id}/reset-2fa", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},            \
+      "resetTwoFactor", gh_api_user_reset_two_factor, NOTHING, false)                              \
+    X("POST", "/admin/users/{id}/reset-password", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},       \
+      "sendPasswordReset", gh_api_user_reset_password, NOTHING, false)                             \
+    X("POST", "/admin/users/{id}/disable", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},              \
+      "disableUser", gh_api_user_disable, NOTHING, false)                                          \
+    X("POST", "/admin/users/{id}/enable", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "enableUser", \
+      gh_api_user_enable, NOTHING, false)                                                          \
+    X("DELETE", "/admin/users/{id}", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "deleteUser",      \
+      gh_api_user_delete, NOTHING, false)                                                          \
+    X("DELETE", "/admin/users/{id}/sessions", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},           \
+      "endUserSessions", gh_api_user_end_sessions, NOTHING, false)                                 \
+    X("GET", "/admin/audit", ADMIN, IN_SESSION, 0, {NULL}, "audit", gh_api_audit, NOTHING, false)  \
+    X("GET", "/openapi.json", PUBLIC, IN_SESSION, 0, {NULL}, "document", gh_api_document, NOTHING, \
+      false)                                                                                       \
+    X("GET", "/.well-known/jwks.json", PUBLIC, IN_SESSION, 0, {NULL}, "keySet", gh_api_key_set,    \
       NOTHING, false)
 
 static const struct gh_endpoint HANDLERS[] = {
-#define X(method, path, access, sets, max, limits, operation, handler, members, hashes)            \
+#define X(method, path, access, who, max, limits, operation, handler, members, hashes)             \
     {operation, handler, members, hashes},
     ENDPOINTS(X)
 #undef X
@@ -191,12 +197,12 @@ static const struct gh_endpoint HANDLERS[] = {
 #define ENDPOINT_COUNT (sizeof(HANDLERS) / sizeof(HANDLERS[0]))
 
 static const struct gh_service_endpoint ROUTES[ENDPOINT_COUNT] = {
-#define X(verb, where, who, sets, max, names, operation, handler, members, hashes)                 \
+#define X(verb, where, access_rule, who, max, names, operation, handler, members, hashes)          \
     {.method = verb,                                                                               \
      .path = where,                                                                                \
      .absolute = (where)[1] == '.',                                                                \
-     .access = who,                                                                                \
-     .sets_session = sets,                                                                         \
+     .access = access_rule,                                                                        \
+     who,                                                                                          \
      .limits = names,                                                                              \
      .body_max = max},
     ENDPOINTS(X)

@@ -12,8 +12,9 @@ static bool has_tls(const struct gh_root_settings *settings)
     return settings->policy.trusted_proxies.allow.count > 0;
 }
 
-/* Endpoints of admins get the role's bit. */
-static const struct gh_service_endpoint *endpoints_of(struct gh_config_load *load, gh_roles admin,
+/* Endpoints of admins get the role's bit. Under the bearer transport no cookie gives a session. */
+static const struct gh_service_endpoint *endpoints_of(struct gh_config_load *load,
+                                                      const struct gh_identity_settings *identity,
                                                       size_t *out_count)
 {
     const struct gh_service_endpoint *table = gh_api_endpoints(out_count);
@@ -21,9 +22,11 @@ static const struct gh_service_endpoint *endpoints_of(struct gh_config_load *loa
     if (!own)
         return NULL;
     memcpy(own, table, *out_count * sizeof(*own));
-    for (size_t i = 0; i < *out_count; i++)
+    for (size_t i = 0; i < *out_count; i++) {
         if (own[i].access.roles == GH_API_ADMIN)
-            own[i].access.roles = admin;
+            own[i].access.roles = identity->admin;
+        own[i].gives_session &= identity->transport == GH_TRANSPORT_COOKIE;
+    }
     return own;
 }
 
@@ -56,7 +59,7 @@ void gh_identity_policy_fill(struct gh_config_load *load, struct gh_root_setting
     size_t limit_count;
     out->limits = gh_api_limits(&limit_count);
     out->limit_count = limit_count;
-    out->endpoints = endpoints_of(load, identity->admin, &out->endpoint_count);
+    out->endpoints = endpoints_of(load, identity, &out->endpoint_count);
     if (!out->endpoints)
         gh_config_problem_add(load, GH_CONFIG_ERROR, (struct gh_config_place){0, 0}, NULL,
                               "out of memory");

@@ -71,9 +71,10 @@ static bool upgrade_passes(const struct gh_request *request, bool cookies)
                           gh_cors_allows(&request->policy->cors, origin, !cookies));
 }
 
-/* Browsers name the site or the origin with every state-changing request; what names neither has no
-   person's cookies to be given (login CSRF is the browser's to suffer). */
-static bool is_from_browser(const struct gh_request *request)
+/* Browsers name the site or the origin with every state-changing request. What names neither is let
+   to the endpoints that anyone may use without a session, but not where cookies are given: an old
+   browser would take those (login CSRF). */
+static bool names_its_origin(const struct gh_request *request)
 {
     const struct gh_fields *fields = &request->head->fields;
     return gh_fields_find(fields, GH_FIELD_SEC_FETCH_SITE) ||
@@ -91,7 +92,8 @@ struct gh_verdict gh_stage_cross_site(struct gh_request *request)
     if (!upgrade && gh_method_is_safe(head->method))
         return gh_verdict_next();
     bool cookies = carries_our_cookies(&head->fields);
-    bool judged = cookies || (route && route->sets_session && is_from_browser(request));
+    bool judged = cookies || (route && route->gives_session) ||
+                  (route && route->sets_session && names_its_origin(request));
     bool passes =
         upgrade ? upgrade_passes(request, cookies) : !judged || state_change_passes(request);
     return passes ? gh_verdict_next()

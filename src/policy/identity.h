@@ -47,6 +47,7 @@ struct gh_service_endpoint {
     struct gh_access_rule access; /* roles: filled by the app (admin) */
     bool sets_session;     /* stage 11 judges it even without cookies of ours (login CSRF); a bad or
                               expired credential means anonymous */
+    bool gives_session;    /* in cookies: a request that names neither site nor origin is refused */
     const char *limits[3]; /* names of rate policies; NULL: none */
     uint64_t body_max;     /* bytes; 0: takes no body */
 };

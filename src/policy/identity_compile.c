@@ -176,6 +176,7 @@ static bool compile_endpoint(struct compile *compile, const struct gh_service_en
         .cross_site_mode = settings->cross_site_mode,
         .access = endpoint->access,
         .sets_session = endpoint->sets_session,
+        .gives_session = endpoint->gives_session,
         .ask_body_max = endpoint->body_max,
         .block = compile->block,
     };

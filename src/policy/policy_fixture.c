@@ -89,6 +89,7 @@ static const struct gh_service_endpoint ENDPOINTS[] = {
                           .path = "/auth/login",
                           .access = {.kind = GH_ACCESS_PUBLIC},
                           .sets_session = true,
+                          .gives_session = true,
                           .limits = {"signup"},
                           .body_max = 1024},
     [GH_FIXTURE_LOGOUT] = {.method = "POST", .path = "/auth/logout", .access = {.enrolling = true}},

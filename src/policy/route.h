@@ -31,6 +31,7 @@ struct gh_route {
     enum gh_mode cors_mode, cross_site_mode;
     struct gh_access_rule access;
     bool sets_session;   /* an endpoint where somebody may come with an old session */
+    bool gives_session;  /* in cookies */
     size_t ask_body_max; /* such an endpoint takes a JSON body of at most so many bytes; 0: none */
     const size_t *rate_limits; /* indices into the policy's rate policies */
     size_t rate_limit_count;

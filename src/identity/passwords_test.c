@@ -125,6 +125,14 @@ static void matches_its_own_hash_only(void **state)
     fixture->settings.passwords.hash = GH_PASSWORD_BCRYPT;
     assert_true(gh_password_matches(&call, hash, FIXTURE_PASSWORD, &upgrade));
     assert_true(upgrade);
+    /* nobody's: computed under the other scheme too (an assertion inside says so) */
+    assert_int_equal(gh_password_check(&call, GH_STR(""), FIXTURE_PASSWORD, &upgrade),
+                     GH_ERR_NOT_FOUND);
+    fixture->settings.passwords.memory_bytes = (8 << 20) + 7; /* no whole number of KiB */
+    fixture->settings.passwords.hash = GH_PASSWORD_ARGON2ID;
+    hash = gh_password_make(&call, FIXTURE_PASSWORD);
+    assert_true(gh_password_matches(&call, hash, FIXTURE_PASSWORD, &upgrade));
+    assert_false(upgrade);
 }
 
 /* ---- Change ---- */

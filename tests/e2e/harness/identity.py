@@ -291,7 +291,13 @@ class Deployment:
         return new_person(self.gate, **options)
 
     def setup_token(self):
-        return (self.folder / "setup-token").read_text().strip()
+        path = self.folder / "setup-token"
+
+        def written():
+            text = path.read_text() if path.exists() else ""
+            return text.endswith("\n") and text.strip()
+
+        return self.gate.wait_for(written, f"{path}")
 
     def admin(self):
         """The first admin, made when first asked for; signed in freshly."""

@@ -251,6 +251,10 @@ static void pages_accounts_in_the_order_of_ids(struct gh_contract *contract)
     assert_page(tx, &query, 31, 1, 10);
     query.after = gh_contract_id(40);
     assert_page(tx, &query, 0, 1, 0);
+    query = (struct gh_account_query){.limit = 0};
+    assert_page(tx, &query, 0, 1, 0);
+    query.limit = SIZE_MAX;
+    assert_page(tx, &query, 1, 1, 40);
     gh_contract_commit(contract);
 }
 

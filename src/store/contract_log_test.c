@@ -81,6 +81,8 @@ static void numbers_records_and_pages_them_newest_first(struct gh_contract *cont
     assert_page(contract, &query, NUMBERS(0));
     query.before_seq = 1000;
     assert_page(contract, &query, NUMBERS(20, 19, 18, 17));
+    query.limit = 0;
+    assert_page(contract, &query, NUMBERS(0));
 }
 
 static void pages_records_that_speak_of_or_were_done_by_somebody(struct gh_contract *contract)

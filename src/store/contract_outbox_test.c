@@ -52,6 +52,17 @@ static void takes_the_mail_that_waits_longest(struct gh_contract *contract)
     }
 }
 
+static void takes_the_older_of_two_that_wait_equally_long(struct gh_contract *contract)
+{
+    gh_contract_add_accounts(contract, 1, 1);
+    struct gh_tx *tx = gh_contract_begin(contract);
+    add_mail(tx, 7, 100); /* made after the third */
+    add_mail(tx, 3, 100);
+    assert_takes(tx, 100, 900, 3);
+    assert_takes(tx, 100, 900, 7);
+    gh_contract_commit(contract);
+}
+
 static void takes_no_mail_before_its_time(struct gh_contract *contract)
 {
     gh_contract_add_accounts(contract, 1, 1);
@@ -224,6 +235,7 @@ static void updates_one_key(struct gh_contract *contract)
     }
 const struct gh_contract_case gh_contract_outbox_cases[] = {
     CASE(takes_the_mail_that_waits_longest),
+    CASE(takes_the_older_of_two_that_wait_equally_long),
     CASE(takes_no_mail_before_its_time),
     CASE(a_leased_mail_is_taken_again_when_the_lease_ends),
     CASE(a_lease_ends_with_a_unit_that_fails),

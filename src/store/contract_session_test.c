@@ -70,6 +70,65 @@ static void refuses_a_second_session_of_a_family(struct gh_contract *contract)
     gh_contract_commit(contract);
 }
 
+static void refuses_a_session_id_that_is_taken(struct gh_contract *contract)
+{
+    struct gh_session_row first = gh_contract_session(11, 1), second = gh_contract_session(12, 1);
+    struct gh_session_row third = gh_contract_session(13, 1), found;
+    gh_contract_add_accounts(contract, 1, 1);
+    struct gh_tx *tx = gh_contract_begin(contract);
+    gh_contract_assert_ok(tx->ops->session_insert(tx, &first));
+    gh_contract_assert_ok(tx->ops->session_insert(tx, &second));
+    third.session_id = first.session_id;
+    assert_int_equal(tx->ops->session_insert(tx, &third), GH_ERR_EXISTS);
+    second.session_id = first.session_id;
+    assert_int_equal(tx->ops->session_update(tx, &second), GH_ERR_EXISTS);
+    gh_contract_assert_ok(tx->ops->session_update(tx, &first));
+    gh_contract_assert_ok(tx->ops->session_by_id(tx, gh_id_str(&first.session_id), &found));
+    gh_contract_assert_session(&found, &first);
+    gh_contract_commit(contract);
+}
+
+static void lists_sessions_by_their_time_whatever_came_first(struct gh_contract *contract)
+{
+    static const unsigned ORDER[] = {4, 9, 1, 7, 2};
+    struct gh_session_row *rows;
+    struct gh_id id = gh_contract_id(1);
+    size_t count;
+    gh_contract_add_accounts(contract, 1, 1);
+    struct gh_tx *tx = gh_contract_begin(contract);
+    for (size_t i = 0; i < sizeof(ORDER) / sizeof(ORDER[0]); i++) {
+        struct gh_session_row session = gh_contract_session(ORDER[i], 1);
+        gh_contract_assert_ok(tx->ops->session_insert(tx, &session));
+    }
+    gh_contract_assert_ok(tx->ops->sessions_of(tx, gh_id_str(&id), &rows, &count));
+    assert_int_equal(count, 5);
+    for (size_t i = 1; i < count; i++)
+        assert_true(rows[i - 1].created_us > rows[i].created_us);
+    gh_contract_commit(contract);
+}
+
+/* A removed account must not come back through what still speaks of it. */
+static void refuses_what_hangs_on_an_account_that_is_not_there(struct gh_contract *contract)
+{
+    struct gh_session_row session = gh_contract_session(1, 9);
+    struct gh_ticket ticket = gh_contract_ticket(1, 9);
+    struct gh_device_row device = gh_contract_device(1, 9);
+    struct gh_mail_row mail = gh_contract_mail(1, 9);
+    uint8_t codes[1][GH_SHA256_BYTES] = {{0}};
+    gh_contract_add_accounts(contract, 1, 1);
+    struct gh_tx *tx = gh_contract_begin(contract);
+    assert_int_equal(tx->ops->session_insert(tx, &session), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->ticket_insert(tx, &ticket), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->device_put(tx, &device), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->mail_insert(tx, &mail), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->recovery_set(tx, gh_id_str(&mail.account),
+                                           (const uint8_t(*)[GH_SHA256_BYTES])codes, 1),
+                     GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->ticket_get(tx, ticket.hash, &ticket), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->device_get(tx, device.hash, &device), GH_ERR_NOT_FOUND);
+    gh_contract_commit(contract);
+}
+
 static void lists_the_sessions_of_an_account_newest_first(struct gh_contract *contract)
 {
     struct gh_session_row *rows;
@@ -240,6 +299,8 @@ static void a_session_may_be_revoked_twice(struct gh_contract *contract)
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
     row.until_us += 10;
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
+    row.until_us -= 5; /* the later end holds */
+    gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
     gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, &rows, &count));
     assert_int_equal(count, 1);
     assert_int_equal(rows[0].until_us, GH_CONTRACT_NOW_US + 10);
@@ -254,7 +315,10 @@ const struct gh_contract_case gh_contract_session_cases[] = {
     CASE(gives_a_session_back_with_every_field),
     CASE(updates_every_field_of_one_session),
     CASE(refuses_a_second_session_of_a_family),
+    CASE(refuses_a_session_id_that_is_taken),
+    CASE(refuses_what_hangs_on_an_account_that_is_not_there),
     CASE(lists_the_sessions_of_an_account_newest_first),
+    CASE(lists_sessions_by_their_time_whatever_came_first),
     CASE(gives_tickets_back_with_every_field),
     CASE(counts_the_tries_of_a_ticket),
     CASE(refuses_tickets_that_are_there_and_misses_those_that_are_not),

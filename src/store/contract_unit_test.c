@@ -132,6 +132,23 @@ static void a_read_gives_its_verdict_back(struct gh_contract *contract)
     assert_int_equal(gh_contract_end(contract, GH_OK), GH_OK);
 }
 
+static void a_read_writes_nothing(struct gh_contract *contract)
+{
+    struct gh_account account = gh_contract_account(2), changed = gh_contract_account(1);
+    struct gh_mail_row mail = gh_contract_mail(1, 1);
+    uint64_t removed;
+    gh_contract_add_accounts(contract, 1, 1);
+    changed.name = GH_STR("changed");
+    struct gh_tx *tx = gh_contract_begin_read(contract);
+    assert_int_not_equal(tx->ops->account_insert(tx, &account), GH_OK);
+    assert_int_not_equal(tx->ops->account_update(tx, &changed), GH_OK);
+    assert_int_not_equal(tx->ops->account_delete(tx, gh_id_str(&changed.id)), GH_OK);
+    assert_int_not_equal(tx->ops->mail_insert(tx, &mail), GH_OK);
+    assert_int_not_equal(tx->ops->purge(tx, UINT32_MAX, 10, &removed), GH_OK);
+    gh_contract_end(contract, GH_OK);
+    assert_untouched(contract);
+}
+
 static void says_so_when_the_arena_is_full(struct gh_contract *contract)
 {
     struct gh_account_query query = {.limit = 1000};
@@ -335,6 +352,7 @@ const struct gh_contract_case gh_contract_unit_cases[] = {
     CASE(a_removal_that_is_rolled_back_removes_nothing),
     CASE(a_unit_sees_what_it_has_written),
     CASE(a_read_gives_its_verdict_back),
+    CASE(a_read_writes_nothing),
     CASE(says_so_when_the_arena_is_full),
     CASE(one_of_fifty_takes_a_ticket),
     CASE(one_of_fifty_takes_a_recovery_code),

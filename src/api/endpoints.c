@@ -123,8 +123,8 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
       gh_api_email_verify, OF(TOKEN_ONLY), false)                                                  \
     X("POST", "/auth/email/resend", PUBLIC, ANYONE, BODY_MAX, {"resend"}, "resendEmail",           \
       gh_api_email_resend, OF(EMAIL_ONLY), false)                                                  \
-    X("POST", "/auth/step-up", ENROLLING, ANYONE, BODY_MAX, {"password"}, "stepUp",                \
-      gh_api_step_up, OF(EITHER), true)                                                            \
+    X("POST", "/auth/step-up", ENROLLING, ANYONE, BODY_MAX, {"step_up"}, "stepUp", gh_api_step_up, \
+      OF(EITHER), true)                                                                            \
     X("POST", "/auth/setup", PUBLIC, ANYONE, BODY_MAX, {"setup"}, "setUp", gh_api_setup,           \
       OF(SETUP), true)                                                                             \
     X("GET", "/auth/session", ENROLLING, IN_SESSION, 0, {NULL}, "session", gh_api_session,         \
@@ -141,13 +141,13 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
       "resetPassword", gh_api_reset, OF(RESET), true)                                              \
     X("POST", "/account/email", ANY_CALLER, IN_SESSION, BODY_MAX, {"email"}, "changeEmail",        \
       gh_api_email_change, OF(CHANGE_EMAIL), true)                                                 \
-    X("POST", "/account/2fa/setup", ENROLLING, IN_SESSION, BODY_MAX, {"password"},                 \
-      "setUpTwoFactor", gh_api_two_factor_setup, NOTHING, false)                                   \
-    X("POST", "/account/2fa/verify", ENROLLING, IN_SESSION, BODY_MAX, {"password"},                \
+    X("POST", "/account/2fa/setup", ENROLLING, IN_SESSION, BODY_MAX, {"factor"}, "setUpTwoFactor", \
+      gh_api_two_factor_setup, NOTHING, false)                                                     \
+    X("POST", "/account/2fa/verify", ENROLLING, IN_SESSION, BODY_MAX, {"factor"},                  \
       "verifyTwoFactor", gh_api_two_factor_verify, OF(CODE_ONLY), false)                           \
-    X("POST", "/account/2fa/disable", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},              \
+    X("POST", "/account/2fa/disable", ANY_CALLER, IN_SESSION, BODY_MAX, {"factor"},                \
       "disableTwoFactor", gh_api_two_factor_disable, OF(BOTH), true)                               \
-    X("POST", "/account/2fa/recovery-codes", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},       \
+    X("POST", "/account/2fa/recovery-codes", ANY_CALLER, IN_SESSION, BODY_MAX, {"factor"},         \
       "renewRecoveryCodes", gh_api_recovery_codes, OF(CODE_ONLY), false)                           \
     X("GET", "/account/sessions", ANY_CALLER, IN_SESSION, 0, {NULL}, "sessions", gh_api_sessions,  \
       NOTHING, false)                                                                              \
@@ -238,6 +238,8 @@ const struct gh_service_limit *gh_api_limits(size_t *out_count)
         {"reset", "3/hour", "body:email"},
         {"reset_token", "5/minute", "client"},
         {"password", "5/minute", "user"},
+        {"step_up", "5/minute", "user"},
+        {"factor", "5/minute", "user"},
         {"email", "3/hour", "user"},
         {"export", "3/hour", "user"},
         {"verify", "5/minute", "client"},

@@ -241,9 +241,11 @@ static bool is_reserved_rate(struct gh_str name)
 {
     /* global applies by itself; the others belong to the identity endpoints */
     static const struct gh_str reserved[] = {
-        GH_STR_INIT("global"),  GH_STR_INIT("login"),    GH_STR_INIT("signup"),
-        GH_STR_INIT("refresh"), GH_STR_INIT("reset"),    GH_STR_INIT("two_factor"),
-        GH_STR_INIT("export"),  GH_STR_INIT("password"),
+        GH_STR_INIT("global"),  GH_STR_INIT("login"),       GH_STR_INIT("signup"),
+        GH_STR_INIT("refresh"), GH_STR_INIT("reset"),       GH_STR_INIT("two_factor"),
+        GH_STR_INIT("export"),  GH_STR_INIT("password"),    GH_STR_INIT("email"),
+        GH_STR_INIT("verify"),  GH_STR_INIT("reset_token"), GH_STR_INIT("resend"),
+        GH_STR_INIT("setup"),   GH_STR_INIT("step_up"),     GH_STR_INIT("factor"),
     };
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         if (gh_str_eq(name, reserved[i]))

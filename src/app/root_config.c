@@ -249,6 +249,10 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      ROOT(identity),
      .table = &gh_identity_table,
      .doc = "Accounts, sign-in, sessions, roles."},
+    {.name = "unsafe_observe_access",
+     .type = GH_CONFIG_TYPE_BOOL,
+     POLICY(unsafe_observe_access),
+     .doc = "Allows access rules that only observe, or are off, in production."},
     {.name = "audit", .type = GH_CONFIG_TYPE_LATER, .doc = "The audit log."},
     {.name = "consume", .type = GH_CONFIG_TYPE_LATER, .doc = "Streams written to tables."},
 };

@@ -16,6 +16,12 @@ void gh_sha256(struct gh_str data, uint8_t out[GH_SHA256_BYTES])
     GH_ASSERT(len == GH_SHA256_BYTES);
 }
 
+void gh_sha1(struct gh_str data, uint8_t out[GH_SHA1_BYTES])
+{
+    unsigned len = GH_SHA1_BYTES;
+    GH_ASSERT(EVP_Digest(data.ptr, data.len, out, &len, EVP_sha1(), NULL) == 1);
+}
+
 void gh_hmac_sha256(struct gh_str key, struct gh_str data, uint8_t out[GH_SHA256_BYTES])
 {
     gh_crypto_mac(gh_crypto_library()->hmac_sha256, key, data, out, GH_SHA256_BYTES);

@@ -11,6 +11,9 @@
 void gh_crypto_init(void);
 
 void gh_sha256(struct gh_str data, uint8_t out[GH_SHA256_BYTES]);
+/* For what others have defined with it (range APIs of breached passwords); never for our own. */
+#define GH_SHA1_BYTES 20
+void gh_sha1(struct gh_str data, uint8_t out[GH_SHA1_BYTES]);
 void gh_hmac_sha256(struct gh_str key, struct gh_str data, uint8_t out[GH_SHA256_BYTES]);
 /* HKDF-Expand with SHA-256 (RFC 5869 section 2.3); `label` names the use: one label, one use. */
 void gh_derive_key(const uint8_t key[GH_KEY_BYTES], struct gh_str label, uint8_t out[GH_KEY_BYTES]);

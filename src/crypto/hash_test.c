@@ -118,9 +118,21 @@ static void randomness_fills_all_of_it_and_differs(void **state)
     gh_random_bytes(NULL, 0);
 }
 
+static void sha1_is_that_of_fips_180(void **state)
+{
+    static const uint8_t ABC[GH_SHA1_BYTES] = {0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81,
+                                               0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50,
+                                               0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d};
+    uint8_t out[GH_SHA1_BYTES];
+    (void)state;
+    gh_sha1(GH_STR("abc"), out);
+    assert_memory_equal(out, ABC, sizeof(ABC));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha1_is_that_of_fips_180),
         cmocka_unit_test(sha256_gives_the_values_of_fips_180),
         cmocka_unit_test(hmac_gives_the_values_of_rfc_4231),
         cmocka_unit_test(an_empty_key_is_not_the_key_before),

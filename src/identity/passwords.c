@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "identity/account.h"
+#include "identity/breach.h"
 #include "identity/address.h"
 #include "identity/metadata.h"
 #include "identity/outbox.h"
@@ -65,6 +66,17 @@ static enum gh_identity_result judge_form(struct gh_identity_call *call, struct 
     return GH_IDENTITY_OK;
 }
 
+/* A service that fails has said nothing: people must be able to choose a password meanwhile. */
+static bool is_breached(struct gh_identity_call *call, struct gh_str password)
+{
+    uint8_t digest[GH_SHA1_BYTES];
+    bool found = false;
+    if (!call->settings->passwords.breach.len)
+        return false;
+    gh_sha1(password, digest);
+    return gh_breach_find(call, digest, &found) == GH_OK && found;
+}
+
 enum gh_identity_result gh_password_judge(struct gh_identity_call *call, struct gh_str password,
                                           struct gh_str email, struct gh_str name)
 {
@@ -78,6 +90,8 @@ enum gh_identity_result gh_password_judge(struct gh_identity_call *call, struct 
     if (strength.guesses_log10 < GUESSES_LOG10_MIN)
         return refuse(call, "the password is too easy to guess: use more words or characters that "
                             "do not belong together, and nothing about yourself");
+    if (is_breached(call, password))
+        return refuse(call, "the password is known from a breach elsewhere: never use it again");
     return GH_IDENTITY_OK;
 }
 

@@ -141,24 +141,8 @@ struct opening {
     struct sqlite_store *store;
     const char *path;
     struct gh_arena *arena;
-    struct gh_str *out_message; /* left empty where SQLite knows best */
+    struct gh_str *out_message;
 };
-
-/* What SQLite says of a file that it can't work with. */
-static enum gh_err explain(struct opening *opening, struct gh_sqlite_connection *connection,
-                           enum gh_err err)
-{
-    int code = sqlite3_errcode(connection->db);
-    bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
-    const char *what = sqlite3_errmsg(connection->db);
-    if (code == SQLITE_CORRUPT)
-        what = "the file is damaged: restore a backup";
-    else if (code == SQLITE_NOTADB)
-        what = "it is not a database";
-    if (!opening->out_message->len)
-        *opening->out_message = gh_arena_format(opening->arena, "%s", what);
-    return damaged ? GH_ERR_INVALID : err;
-}
 
 static enum gh_err open_readers(struct opening *opening)
 {
@@ -172,7 +156,7 @@ static enum gh_err open_readers(struct opening *opening)
         store->reader_count++;
         enum gh_err err = gh_sqlite_connect(reader, opening->path, true);
         if (err != GH_OK)
-            return explain(opening, reader, err);
+            return gh_sqlite_explain(reader, err, opening->arena, opening->out_message);
         store->free[store->free_count++] = reader;
     }
     return GH_OK;
@@ -188,16 +172,9 @@ static enum gh_err open_writer(struct opening *opening)
     if (err != GH_OK)
         return err;
     err = gh_sqlite_connect(connection, opening->path, false);
-    if (err == GH_OK)
-        err = gh_sqlite_schema_open(connection, true, opening->arena, opening->out_message);
-    return err == GH_OK ? GH_OK : explain(opening, connection, err);
-}
-
-static enum gh_err check_as_reader(struct opening *opening)
-{
-    struct gh_sqlite_connection *reader = &opening->store->readers[0];
-    enum gh_err err = gh_sqlite_schema_open(reader, false, opening->arena, opening->out_message);
-    return err == GH_OK ? GH_OK : explain(opening, reader, err);
+    if (err != GH_OK)
+        return gh_sqlite_explain(connection, err, opening->arena, opening->out_message);
+    return gh_sqlite_schema_open(connection, true, opening->arena, opening->out_message);
 }
 
 static enum gh_err open_all(struct opening *opening)
@@ -214,7 +191,10 @@ static enum gh_err open_all(struct opening *opening)
             return GH_ERR_INVALID;
         }
         enum gh_err err = open_readers(opening);
-        return err == GH_OK ? check_as_reader(opening) : err;
+        if (err != GH_OK)
+            return err;
+        return gh_sqlite_schema_open(&opening->store->readers[0], false, opening->arena,
+                                     opening->out_message);
     }
     enum gh_err err = open_writer(opening);
     if (err == GH_OK)

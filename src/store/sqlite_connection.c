@@ -62,6 +62,22 @@ enum gh_err gh_sqlite_err(const struct gh_sqlite_connection *connection, int res
     }
 }
 
+enum gh_err gh_sqlite_explain(const struct gh_sqlite_connection *connection, enum gh_err err,
+                              struct gh_arena *arena, struct gh_str *out_message)
+{
+    switch (sqlite3_errcode(connection->db) & 0xff) {
+    case SQLITE_CORRUPT:
+        *out_message = GH_STR("the file is damaged: restore a backup");
+        return GH_ERR_INVALID;
+    case SQLITE_NOTADB:
+        *out_message = GH_STR("it is not a database");
+        return GH_ERR_INVALID;
+    default:
+        *out_message = gh_arena_format(arena, "%s", sqlite3_errmsg(connection->db));
+        return err;
+    }
+}
+
 /* ---- Opening ---- */
 
 static int configure(struct gh_sqlite_connection *connection)

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "store/sqlite_statements.h"
@@ -34,5 +35,9 @@ bool gh_sqlite_number(struct gh_sqlite_connection *connection, const char *sql,
 
 /* What an SQLite result code means to the port (GH_OK for OK, ROW and DONE). Call it at once. */
 enum gh_err gh_sqlite_err(const struct gh_sqlite_connection *connection, int result);
+/* At opening: what SQLite says of its last failure, in `arena`. Returns `err`, or GH_ERR_INVALID
+   for a file that can't be worked with. Call it at once. */
+enum gh_err gh_sqlite_explain(const struct gh_sqlite_connection *connection, enum gh_err err,
+                              struct gh_arena *arena, struct gh_str *out_message);
 
 #endif

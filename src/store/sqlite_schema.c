@@ -17,6 +17,12 @@ struct state {
     bool is_ours;
 };
 
+static enum gh_err failure_of(const struct gh_sqlite_connection *connection)
+{
+    enum gh_err err = gh_sqlite_err(connection, sqlite3_errcode(connection->db));
+    return err == GH_OK ? GH_ERR_IO : err; /* a query for one row gave none */
+}
+
 static enum gh_err look(struct gh_sqlite_connection *connection, struct state *out_state)
 {
     struct state state = {.version = 0};
@@ -26,12 +32,12 @@ static enum gh_err look(struct gh_sqlite_connection *connection, struct state *o
                           "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND "
                           "name = 'schema_version'",
                           &ours))
-        return gh_sqlite_err(connection, sqlite3_errcode(connection->db));
+        return failure_of(connection);
     state.is_ours = ours > 0;
     if (state.is_ours &&
         !gh_sqlite_number(connection, "SELECT ifnull(max(version), 0) FROM schema_version",
                           &state.version))
-        return gh_sqlite_err(connection, sqlite3_errcode(connection->db));
+        return failure_of(connection);
     *out_state = state;
     return GH_OK;
 }
@@ -92,21 +98,32 @@ static enum gh_err refuse(struct gh_arena *arena, const struct state *state, boo
     return GH_OK;
 }
 
+/* Inside a transaction. */
+static enum gh_err open_schema(struct gh_sqlite_connection *connection, bool migrate,
+                               struct gh_arena *arena, struct gh_str *out_message)
+{
+    struct state state;
+    enum gh_err err = look(connection, &state);
+    if (err == GH_OK) {
+        err = refuse(arena, &state, migrate, out_message);
+        if (err != GH_OK)
+            return err;
+        if (migrate && state.version < gh_migration_count)
+            err = apply(connection, state.version);
+    }
+    if (err == GH_OK)
+        err = gh_sqlite_exec(connection, GH_SQLITE_COMMIT);
+    return err == GH_OK ? GH_OK : gh_sqlite_explain(connection, err, arena, out_message);
+}
+
 enum gh_err gh_sqlite_schema_open(struct gh_sqlite_connection *connection, bool migrate,
                                   struct gh_arena *arena, struct gh_str *out_message)
 {
-    struct state state;
     enum gh_err err =
         gh_sqlite_exec(connection, migrate ? GH_SQLITE_BEGIN_WRITE : GH_SQLITE_BEGIN_READ);
     if (err != GH_OK)
-        return err;
-    err = look(connection, &state);
-    if (err == GH_OK)
-        err = refuse(arena, &state, migrate, out_message);
-    if (err == GH_OK && migrate && state.version < gh_migration_count)
-        err = apply(connection, state.version);
-    if (err == GH_OK)
-        err = gh_sqlite_exec(connection, GH_SQLITE_COMMIT);
+        return gh_sqlite_explain(connection, err, arena, out_message);
+    err = open_schema(connection, migrate, arena, out_message);
     if (!sqlite3_get_autocommit(connection->db)) {
         enum gh_err undone = gh_sqlite_exec(connection, GH_SQLITE_ROLLBACK);
         if (err == GH_OK)

@@ -15,11 +15,27 @@ static const char *const SQL[GH_SQLITE_STATEMENT_COUNT] = {
 
 /* ---- Results ---- */
 
-/* A full disk shows as a failed write too: quotas and limits have numbers of their own. */
-static bool is_disk_full(const struct gh_sqlite_connection *connection)
+static bool is_no_room(int number)
 {
-    int number = sqlite3_system_errno(connection->db);
     return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
+/* Over a quota or a limit SQLite speaks of a failed write; only the number of the system tells,
+   which a COMMIT leaves with the journal alone. */
+static bool is_disk_full(const struct gh_sqlite_connection *connection, int result)
+{
+    sqlite3_file *journal = NULL;
+    int number = 0;
+    if (result != SQLITE_IOERR_WRITE && result != SQLITE_IOERR_SHMSIZE)
+        return false;
+    if (is_no_room(sqlite3_system_errno(connection->db)))
+        return true;
+    if (sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) !=
+            SQLITE_OK ||
+        !journal || !journal->pMethods)
+        return false;
+    journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &number);
+    return is_no_room(number);
 }
 
 static enum gh_err constraint_err(int result)
@@ -56,7 +72,7 @@ enum gh_err gh_sqlite_err(const struct gh_sqlite_connection *connection, int res
     case SQLITE_IOERR:
         if (result == SQLITE_IOERR_NOMEM)
             return GH_ERR_MEMORY;
-        return is_disk_full(connection) ? GH_ERR_FULL : GH_ERR_IO;
+        return is_disk_full(connection, result) ? GH_ERR_FULL : GH_ERR_IO;
     default:
         return GH_ERR_IO;
     }

@@ -8,8 +8,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -405,78 +403,6 @@ static void refuses_numbers_that_sqlite_has_not(void **state)
     close_store(store);
 }
 
-/* ---- The queue ---- */
-
-#define RIVALS 6
-
-struct crowd {
-    struct gh_store *store;
-    sem_t writer_is_busy, go_on, refused;
-    unsigned done, full; /* atomics */
-};
-
-static enum gh_err keep_busy(struct gh_tx *tx, void *args)
-{
-    struct crowd *crowd = args;
-    sem_post(&crowd->writer_is_busy);
-    sem_wait(&crowd->go_on);
-    return GH_OK;
-}
-
-static void *run_busy(void *argument)
-{
-    struct crowd *crowd = argument;
-    struct gh_arena arena;
-    gh_arena_init(&arena, 1024, 4096);
-    enum gh_err err = crowd->store->ops->run(crowd->store, keep_busy, crowd, &arena);
-    gh_arena_done(&arena);
-    return err == GH_OK ? crowd : NULL;
-}
-
-static void *run_rival(void *argument)
-{
-    struct crowd *crowd = argument;
-    struct gh_arena arena;
-    uint64_t number = 1;
-    gh_arena_init(&arena, 1024, 4096);
-    enum gh_err err = crowd->store->ops->run(crowd->store, put_throttle, &number, &arena);
-    gh_arena_done(&arena);
-    if (err == GH_OK)
-        __atomic_add_fetch(&crowd->done, 1, __ATOMIC_RELAXED);
-    if (err != GH_ERR_FULL)
-        return NULL;
-    __atomic_add_fetch(&crowd->full, 1, __ATOMIC_RELAXED);
-    sem_post(&crowd->refused);
-    return NULL;
-}
-
-static void a_full_queue_refuses_at_once_and_loses_nobody(void **state)
-{
-    struct gh_sqlite_fixture *fixture = *state;
-    struct crowd crowd = {.done = 0};
-    pthread_t busy, rivals[RIVALS];
-    void *finished = NULL;
-    fixture->queue_max = 2;
-    crowd.store = open_store(fixture);
-    sem_init(&crowd.writer_is_busy, 0, 0);
-    sem_init(&crowd.go_on, 0, 0);
-    sem_init(&crowd.refused, 0, 0);
-    assert_int_equal(pthread_create(&busy, NULL, run_busy, &crowd), 0);
-    sem_wait(&crowd.writer_is_busy);
-    for (size_t i = 0; i < RIVALS; i++)
-        assert_int_equal(pthread_create(&rivals[i], NULL, run_rival, &crowd), 0);
-    for (size_t i = 0; i < RIVALS - 2; i++) /* while the writer is still busy */
-        sem_wait(&crowd.refused);
-    sem_post(&crowd.go_on);
-    pthread_join(busy, &finished);
-    for (size_t i = 0; i < RIVALS; i++)
-        pthread_join(rivals[i], NULL);
-    assert_ptr_equal(finished, &crowd);
-    assert_int_equal(crowd.done, 2);
-    assert_int_equal(crowd.full, RIVALS - 2);
-    close_store(crowd.store);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -499,7 +425,6 @@ int main(void)
         TEST(connections_are_durable_and_distrustful),
         TEST(every_statement_can_be_prepared_and_none_scans_a_table_that_grows),
         TEST(refuses_numbers_that_sqlite_has_not),
-        TEST(a_full_queue_refuses_at_once_and_loses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,12 +6,23 @@
 
 #include "base/assert.h"
 
-void gh_sqlite_fixture_init(struct gh_sqlite_fixture *fixture)
+static void init_below(struct gh_sqlite_fixture *fixture, const char *parent)
 {
-    *fixture = (struct gh_sqlite_fixture){.directory = "/tmp/gatehouse-store-XXXXXX"};
+    *fixture = (struct gh_sqlite_fixture){.queue_max = 0};
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s/gatehouse-store-XXXXXX", parent);
     GH_ASSERT(mkdtemp(fixture->directory));
     snprintf(fixture->path, sizeof(fixture->path), "%s/gatehouse.db", fixture->directory);
     gh_arena_init(&fixture->arena, 4096, 1 << 20);
+}
+
+void gh_sqlite_fixture_init(struct gh_sqlite_fixture *fixture)
+{
+    init_below(fixture, "/tmp");
+}
+
+void gh_sqlite_fixture_init_in_memory(struct gh_sqlite_fixture *fixture)
+{
+    init_below(fixture, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
 void gh_sqlite_fixture_done(struct gh_sqlite_fixture *fixture)

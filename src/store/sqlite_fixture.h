@@ -12,6 +12,8 @@ struct gh_sqlite_fixture {
 };
 
 void gh_sqlite_fixture_init(struct gh_sqlite_fixture *fixture);
+/* In memory where the system has files there: for what opens hundreds of stores. */
+void gh_sqlite_fixture_init_in_memory(struct gh_sqlite_fixture *fixture);
 /* Removes the directory and the store's files in it. */
 void gh_sqlite_fixture_done(struct gh_sqlite_fixture *fixture);
 

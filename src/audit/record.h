@@ -25,7 +25,8 @@ struct gh_audit_record {
     struct gh_str metadata; /* a JSON object's text; empty: {} */
 };
 
-/* User agents are cut here; invalid UTF-8 and control bytes become U+FFFD when written as JSON. */
+/* Whoever makes a record cuts the user agent at this length. As JSON, control bytes are escaped and
+   what is not UTF-8 becomes U+FFFD. */
 #define GH_AUDIT_USER_AGENT_BYTES_MAX 256
 
 /* What a log shows of a session: the first 16 bytes of SHA-256 of its id, hexadecimal. */

@@ -44,6 +44,7 @@ docs: setup-build ## write the generated pages of docs/ again
 bench: setup-build setup-demo setup-bench ## compare with nginx and HAProxy on this machine
 	@$(PYTHON) tools/build.py release
 	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
+	@$(PYTHON) bench/login_flood.py
 
 clean:       ## remove build/
 	rm -rf build

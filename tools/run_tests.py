@@ -29,7 +29,7 @@ SANITIZER_ENV = {
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 # Modules whose code is run by several threads.
-THREADED = ("obs", "limit", "net", "upstream", "gateway", "app")
+THREADED = ("obs", "limit", "session", "net", "store", "identity", "upstream", "gateway", "app")
 GENERATED_DOCS = {"docs/config.schema.json": "schema", "docs/configuration-reference.md": "reference"}
 
 

@@ -8,8 +8,8 @@
 /* Checks the text without opening anything; problems go to `load` at `place`. */
 void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place place,
                             struct gh_str setting, bool production);
-/* "sqlite:PATH", "memory:" or "memory:DIRECTORY". `exclusive`: as the one process that writes. Errors as those of
-   gh_sqlite_open. */
+/* "sqlite:PATH", "memory:" or "memory:DIRECTORY". `exclusive`: as the one process that writes.
+   Errors as those of gh_sqlite_open. */
 GH_MUST_USE enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive,
                                               struct gh_arena *arena, struct gh_store **out_store,
                                               struct gh_str *out_message);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "store/sqlite_disk_fixture.h"
 #include "store/sqlite_fixture.h"
 
 #define WRITERS   16
@@ -152,6 +153,35 @@ static void a_unit_that_refuses_does_not_touch_its_neighbours(void **out_state)
     }
 }
 
+/* Those that had refused too: what they refused because of is gone. */
+static void a_commit_that_fails_fails_its_whole_group(void **out_state)
+{
+    struct gh_disk disk;
+    struct crowd crowd;
+    pthread_t threads[WRITERS];
+    void *opened = NULL;
+    gh_disk_init(&disk); /* before the store opens its files */
+    assert_int_equal(open_store(&opened), 0);
+    struct state *state = opened;
+    assert_non_null(state);
+    gh_contract_begin(&state->contract);
+    start_crowd(&crowd, state, add_or_refuse, threads, WRITERS);
+    wait_for_answers(&crowd, WRITERS - QUEUE_MAX); /* so the queue is full: one group */
+    gh_disk_fail(&disk, GH_DISK_BROKEN, 1, false);
+    gh_contract_commit(&state->contract); /* which has nothing to write */
+    end_crowd(&crowd, threads, WRITERS);
+    assert_int_equal(gh_disk_mend(&disk), 1);
+    assert_int_equal(crowd.ok + crowd.exists, 0);
+    assert_int_equal(crowd.full, WRITERS - QUEUE_MAX);
+    for (unsigned number = 0; number < WRITERS; number++) {
+        assert_true(crowd.results[number] == GH_ERR_IO || crowd.results[number] == GH_ERR_FULL);
+        assert_false(account_is_there(state, 100 + number));
+    }
+    gh_contract_add_accounts(&state->contract, 1, 1);
+    close_store(&opened);
+    gh_disk_done(&disk);
+}
+
 /* ---- Readers ---- */
 
 static void a_reader_does_not_wait_for_a_writer_nor_see_what_is_open(void **out_state)
@@ -274,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(refuses_units_over_the_queue_at_once_and_runs_those_within),
         TEST(a_unit_that_refuses_does_not_touch_its_neighbours),
+        cmocka_unit_test(a_commit_that_fails_fails_its_whole_group),
         TEST(a_reader_does_not_wait_for_a_writer_nor_see_what_is_open),
         TEST(two_readers_read_at_once),
         TEST(readers_see_whole_units_only),

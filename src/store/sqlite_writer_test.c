@@ -20,25 +20,33 @@ struct state {
     struct gh_contract contract; /* lends the writer's transaction, which holds all others up */
 };
 
-static int open_store(void **out_state)
+static bool begin(struct state *state)
 {
-    struct state *state = calloc(1, sizeof(*state));
     gh_sqlite_fixture_init(&state->fixture);
     state->fixture.queue_max = QUEUE_MAX;
     struct gh_store *store = gh_sqlite_fixture_open(&state->fixture);
-    if (!store)
-        return -1;
-    gh_contract_init(&state->contract, store);
-    *out_state = state;
-    return 0;
+    if (store)
+        gh_contract_init(&state->contract, store);
+    return store;
 }
 
-static int close_store(void **out_state)
+static void end(struct state *state)
 {
-    struct state *state = *out_state;
     gh_contract_done(&state->contract);
     gh_sqlite_fixture_done(&state->fixture);
-    free(state);
+}
+
+static int open_store(void **out_state)
+{
+    struct state *state = calloc(1, sizeof(*state));
+    *out_state = state;
+    return state && begin(state) ? 0 : -1;
+}
+
+static int close_store(void **state)
+{
+    end(*state);
+    free(*state);
     return 0;
 }
 
@@ -159,26 +167,24 @@ static void a_commit_that_fails_fails_its_whole_group(void **out_state)
     struct gh_disk disk;
     struct crowd crowd;
     pthread_t threads[WRITERS];
-    void *opened = NULL;
+    struct state state;
     gh_disk_init(&disk); /* before the store opens its files */
-    assert_int_equal(open_store(&opened), 0);
-    struct state *state = opened;
-    assert_non_null(state);
-    gh_contract_begin(&state->contract);
-    start_crowd(&crowd, state, add_or_refuse, threads, WRITERS);
+    assert_true(begin(&state));
+    gh_contract_begin(&state.contract);
+    start_crowd(&crowd, &state, add_or_refuse, threads, WRITERS);
     wait_for_answers(&crowd, WRITERS - QUEUE_MAX); /* so the queue is full: one group */
     gh_disk_fail(&disk, GH_DISK_BROKEN, 1, false);
-    gh_contract_commit(&state->contract); /* which has nothing to write */
+    gh_contract_commit(&state.contract); /* which has nothing to write */
     end_crowd(&crowd, threads, WRITERS);
     assert_int_equal(gh_disk_mend(&disk), 1);
     assert_int_equal(crowd.ok + crowd.exists, 0);
     assert_int_equal(crowd.full, WRITERS - QUEUE_MAX);
     for (unsigned number = 0; number < WRITERS; number++) {
         assert_true(crowd.results[number] == GH_ERR_IO || crowd.results[number] == GH_ERR_FULL);
-        assert_false(account_is_there(state, 100 + number));
+        assert_false(account_is_there(&state, 100 + number));
     }
-    gh_contract_add_accounts(&state->contract, 1, 1);
-    close_store(&opened);
+    gh_contract_add_accounts(&state.contract, 1, 1);
+    end(&state);
     gh_disk_done(&disk);
 }
 

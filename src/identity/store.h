@@ -1,6 +1,6 @@
 /*
  * The port of identity to its memory: rows and what can be done with them inside a transaction.
- * Adapters are in store/; one suite of tests (store/contract_test.h) holds for all of them.
+ * Adapters are in store/; one suite of tests (store/contract_suite.h) holds for all of them.
  *
  * A unit is a short deterministic function that reads, decides and writes; it never hashes a
  * password, waits or does I/O of its own, and may be run twice. All rows that it returns live in

@@ -105,7 +105,9 @@ static void public_routes_are_allowed_for_strangers(void **state)
     expect(TRAEFIK FORWARDED("GET", "/open/x"), "", 200);
     expect(ENVOY("GET", "/open/x"), "", 200);
     expect(ENVOY("GET", "/open/x"), "Cookie: __Host-gh_access=bad\r\n", 200);
-    expect(TRAEFIK FORWARDED("POST", "/api/v1/auth/login"), "", 200); /* identity's own endpoint */
+    /* identity's own endpoint, judged as if it came here */
+    expect(TRAEFIK FORWARDED("POST", "/api/v1/auth/login"), "Sec-Fetch-Site: same-origin\r\n", 200);
+    expect(TRAEFIK FORWARDED("POST", "/api/v1/auth/login"), "", 403);
 }
 
 static void a_stranger_is_never_given_a_name(void **state)

@@ -102,7 +102,7 @@ static enum gh_err refuse(struct gh_arena *arena, const struct state *state, boo
 static enum gh_err open_schema(struct gh_sqlite_connection *connection, bool migrate,
                                struct gh_arena *arena, struct gh_str *out_message)
 {
-    struct state state;
+    struct state state = {0};
     enum gh_err err = look(connection, &state);
     if (err == GH_OK) {
         err = refuse(arena, &state, migrate, out_message);

@@ -11,7 +11,7 @@ from harness.wire import request
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 PREFIXES = ("X-User-Id", "X-User-Email", "X-User-Roles", "X-Session-Id")
-NAVIGATION = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Accept", "text/html")]
+NAVIGATION = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,9 @@ def test_a_refusal_is_no_redirect_even_for_navigations(world):
     assert response.status == 403
 
 
-@pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "/%5cevil.example", "/%2F%2Fevil"])
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/\\evil.example", "/%5cevil.example", "/%2F%2Fevil"]
+)
 def test_the_way_back_is_on_this_site(world, path):
     with world.gate.connect() as client:
         raw = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
@@ -198,8 +200,8 @@ def test_our_cookies_stay_here_and_others_go_on(world):
     assert world.backend.last.get("Cookie") == "theme=dark"
 
 
-SPOOFED = ["X-User-Id", "x-user-id", "X_User_Id", "X.User.Id", "X_User-Id", "x-USER_id", "X-User_Email"]
-SPOOFED += ["X_User_Roles", "X-Session_Id", "X.Session.Id", "x_session_id"]
+SPOOFED = ["X-User-Id", "x-user-id", "X_User_Id", "X.User.Id", "X_User-Id", "x-USER_id"]
+SPOOFED += ["X-User_Email", "X_User_Roles", "X-Session_Id", "X.Session.Id", "x_session_id"]
 
 
 @pytest.mark.parametrize("name", SPOOFED)

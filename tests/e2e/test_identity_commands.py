@@ -327,7 +327,12 @@ def test_people_of_an_existing_system_sign_in_with_what_they_know(served, tmp_pa
     path = tmp_path / "users.jsonl"
     path.write_text(
         lines(
-            {"email": plain.email, "password_hash": HASH, "name": "Old Hand", "email_verified": True},
+            {
+                "email": plain.email,
+                "password_hash": HASH,
+                "name": "Old Hand",
+                "email_verified": True,
+            },
             {
                 "email": enrolled.email,
                 "password_hash": HASH,

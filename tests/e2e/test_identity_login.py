@@ -192,8 +192,8 @@ def test_under_bearer_no_browser_header_is_needed(bearer):
     body = {"email": person.email, "password": person.password}
     person.cookies = {}
     tokens = assert_answer(person.api("POST", "/auth/login", body, site=None), 200)
-    answer = person.api("POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]}, site=None)
-    fresh = assert_answer(answer, 200)
+    body = {"refresh_token": tokens["refresh_token"]}
+    fresh = assert_answer(person.api("POST", "/auth/refresh", body, site=None), 200)
     assert fresh["refresh_token"] != tokens["refresh_token"]
 
 

@@ -261,8 +261,11 @@ def test_a_new_address_needs_the_password(world):
 
 def test_an_address_of_somebody_else_is_not_betrayed(world):
     person, other = world.person(), world.person()
-    free = person.api("POST", "/account/email", {"password": PASSWORD, "email": "free." + person.email})
-    taken = person.api("POST", "/account/email", {"password": PASSWORD, "email": other.email})
+
+    def move_to(email):
+        return person.api("POST", "/account/email", {"password": PASSWORD, "email": email})
+
+    free, taken = move_to("free." + person.email), move_to(other.email)
     assert free.status == taken.status == 200
     assert free.body == taken.body
 

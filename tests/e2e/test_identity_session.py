@@ -1,4 +1,4 @@
-"""SPEC 4: sessions: rotation of refresh tokens, expiry, logout, the list, requests of other sites."""
+"""SPEC 4: sessions: rotation of refresh tokens, expiry, logout, the list, other sites."""
 
 import pytest
 

@@ -263,8 +263,8 @@ GOOD = b'{"email": "good@example.com", "password": "%s"}' % PASSWORD.encode()
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b'"text"', b"null", GOOD + b"x", GOOD + GOOD, GOOD[:-1], b"\xef\xbb\xbf" + GOOD]
-    + [b'{"email": "a@example.com", "email": "b@example.com", "password": "%s"}' % PASSWORD.encode()]
+    [b"", b"{", b"[]", b'"text"', b"null", GOOD + b"x", GOOD + GOOD, GOOD[:-1]]
+    + [b"\xef\xbb\xbf" + GOOD, GOOD[:-1] + b', "email": "b@example.com"}']
     + [b'{"email": "a\xff@example.com", "password": "x"}', b"{'email': 'a@example.com'}"]
     + [b'{"email": "a@example.com", "password": "x",}', b"email=a%40example.com&password=x"],
 )

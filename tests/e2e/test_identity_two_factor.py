@@ -162,7 +162,9 @@ def test_a_code_far_off_is_refused(world, enrolled, step):
     assert_answer(second(enrolled, challenge_of(enrolled), code), 401)
 
 
-@pytest.mark.parametrize("code", ["12345a", "1234567", "abcdef", "0000-0000-0000-0000", "１２３４５６"])
+@pytest.mark.parametrize(
+    "code", ["12345a", "1234567", "abcdef", "0000-0000-0000-0000", "１２３４５６"]
+)
 def test_what_is_no_code_is_refused(enrolled, code):
     response = second(enrolled, challenge_of(enrolled), code)
     assert response.status in (401, 422)

@@ -12,7 +12,7 @@
 #include "policy/service_call.h"
 
 /* Memory of one call at the most: the copied request, what answering it takes, the answer. */
-#define GH_SERVICE_CALL_BYTES_MAX (1024u * 1024)
+#define GH_SERVICE_CALL_BYTES_MAX (16u * 1024 * 1024)
 
 enum gh_service_lane { GH_SERVICE_HASH, GH_SERVICE_DATA, GH_SERVICE_LANE_COUNT };
 

@@ -34,6 +34,10 @@ static bool is_owner(const struct gh_request *request, struct gh_str param)
 static enum gh_reason judge(const struct gh_request *request, const struct gh_access_rule *rule)
 {
     const struct gh_subject *subject = &request->subject;
+    /* Another issuer's ids may be equal to those of our accounts, and its roles were not given
+       here: they count for the backend, never for the accounts themselves. */
+    if (subject->issuer.len && request->target == GH_TARGET_SERVICE)
+        return GH_REASON_NO_ACCOUNT_HERE;
     if (subject->must_enrol && !rule->enrolling)
         return GH_REASON_ENROL_FIRST;
     if (rule->roles && !(subject->roles & rule->roles))

@@ -66,6 +66,7 @@
       "Set up a second factor first: nothing else is allowed until then.")                         \
     X(ROLE_MISSING, "role_missing", 403, "", "Your account does not have the role for this.")      \
     X(NOT_OWNER, "not_owner", 403, "", "You can do this with what is your own only.")              \
+    X(NO_ACCOUNT_HERE, "no_account_here", 403, "", "Your account is not kept here.")               \
     X(TWO_FACTOR_NEEDED, "two_factor_needed", 403, "urn:gatehouse:problem:second-factor-needed",   \
       "This needs a session with a second factor. Sign in again with a code.")                     \
     X(FRESH_NEEDED, "fresh_needed", 403, "urn:gatehouse:problem:confirm-identity",                 \

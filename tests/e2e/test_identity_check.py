@@ -1,0 +1,108 @@
+"""SPEC 1 and 2: `check` and `explain` where identity is on."""
+
+import pytest
+import yaml
+
+from harness.gate import run
+from harness.identity import ENV, identity_config
+
+
+def route(path, access):
+    return {"path": path, "upstream": "api", "access": access}
+
+
+def settings_of(folder, backend, identity=None, **changes):
+    return identity_config(backend, folder, identity, **changes)
+
+
+def check(folder, settings):
+    path = folder / "gatehouse.yaml"
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    return run("check", path, env=ENV)
+
+
+PRODUCTION = {"environment": "production", "public_url": "https://app.example.com"}
+
+
+@pytest.mark.parametrize(
+    "identity, changes, words",
+    [
+        ({"roles": ["admin", "user"]}, {}, ["identity.roles"]),
+        ({"two_factor": {"required_for": ["emperor"]}}, {}, ["emperor"]),
+        ({"passwords": {"min_length": 20, "max_length": 10}}, {}, ["length"]),
+        ({"tokens": {"algorithm": "none"}}, {}, ["algorithm"]),
+        ({"tokens": {"algoritm": "EdDSA"}}, {}, ["algoritm", "algorithm"]),
+        ({"transport": "cookies"}, {}, ["cookie"]),
+        ({"login_url": "https://evil.example/login"}, {}, ["login_url"]),
+        ({"base_path": "/api/../v1"}, {}, ["base_path"]),
+        ({"hooks": {"export": "ftp://127.0.0.1/x"}}, {}, ["http"]),
+        ({"mail": {"from": "nobody"}}, {}, ["sender", "nobody"]),
+        ({"mail": {"from": "a@example.com", "smtp": "smtp://user:pass@host"}}, {}, ["smtp"]),
+        ({"issuers": [{"issuer": "https://a.example"}]}, {}, ["jwks"]),
+        ({}, {"store": "mysql://x"}, ["store"]),
+        ({}, {"store": "memory:", **PRODUCTION}, ["memory"]),
+        ({}, {"routes": [route("/x/{id}", {"owner": "user"})]}, ["user"]),
+        ({}, {"routes": [route("/x", {"role": "emperor"})]}, ["emperor"]),
+        ({}, {"routes": [route("/x", "singed_in")]}, ["signed_in"]),
+        (
+            {},
+            {"cors": {"origins": ["https://other.example"], "credentials": True}, **PRODUCTION},
+            ["https://other.example", "same_site"],
+        ),
+        (
+            {},
+            {"routes": [route("/**", {"role": "admin", "mode": "observe"})], **PRODUCTION},
+            ["unsafe_observe_access"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(tmp_path, backend, identity, changes, words):
+    result = check(tmp_path, settings_of(tmp_path, backend, identity, **changes))
+    assert result.returncode == 1, result.stdout + result.stderr
+    text = result.stdout + result.stderr
+    lines = [line for line in text.splitlines() if "error:" in line]
+    assert lines and "gatehouse.yaml:" in lines[0], text
+    for word in words:
+        assert word in text, text
+
+
+def test_a_public_route_to_a_hook_is_an_error(tmp_path, backend):
+    hooks = {"hooks": {"export": f"{backend.url}/internal/export"}}
+    result = check(tmp_path, settings_of(tmp_path, backend, hooks, routes=[route("/**", "public")]))
+    assert result.returncode == 1
+    assert "/internal/export" in result.stdout + result.stderr
+
+
+def test_the_policy_names_access_for_every_route_and_what_is_shadowed(tmp_path, backend):
+    routes = [
+        {"path": "/api/v1/auth/login", "methods": ["POST"], "upstream": "api", "access": "public"},
+        {"path": "/users/{id}", "upstream": "api", "access": {"owner": "id", "or_role": "admin"}},
+        {"path": "/**", "upstream": "api"},
+    ]
+    result = check(tmp_path, settings_of(tmp_path, backend, routes=routes))
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = result.stdout + result.stderr
+    assert "signed_in" in text and "owner" in text
+    assert "never sees POST /api/v1/auth/login" in text
+
+
+def test_a_good_configuration_is_good(tmp_path, backend):
+    result = check(tmp_path, settings_of(tmp_path, backend))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["GET", "http://localhost/users/7/x"], ["401", "/users/{user_id}/**"]),
+        (["POST", "http://localhost/api/v1/auth/login"], ["/api/v1/auth/login"]),
+        (["GET", "http://localhost/public/x"], ["public"]),
+    ],
+)
+def test_explain_knows_accounts(tmp_path, backend, arguments, words):
+    path = tmp_path / "gatehouse.yaml"
+    path.write_text(yaml.safe_dump(settings_of(tmp_path, backend)))
+    result = run("explain", *arguments, "--config", path, env=ENV)
+    assert result.returncode == 0, result.stderr
+    for word in words:
+        assert word in result.stdout, result.stdout

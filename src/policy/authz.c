@@ -112,6 +112,17 @@ static bool is_refused_method(const struct gh_request_head *head)
            head->method == GH_METHOD_CONNECT;
 }
 
+/* The proxy hands the path on as it was sent, and the application may not read dot segments,
+   doubled slashes or needless escapes as we do: only a path with one reading is judged. Normalising
+   changes no letters but those of escapes, and all else that it changes makes the path shorter. */
+static struct gh_verdict take_path(struct gh_request *inner)
+{
+    struct gh_verdict verdict = gh_stage_path(inner);
+    if (verdict.kind == GH_VERDICT_NEXT && !gh_str_ieq(inner->path, inner->head->path))
+        return gh_verdict_deny(GH_REASON_AUTHZ_FACTS);
+    return verdict;
+}
+
 /* UNDECIDED: allowed. The redirect of a navigation is in inner->reply. */
 static enum gh_reason judge(struct gh_request *inner)
 {
@@ -119,9 +130,12 @@ static enum gh_reason judge(struct gh_request *inner)
         enum gh_stage stage;
         struct gh_verdict (*run)(struct gh_request *request);
     } STAGES[] = {
-        {GH_STAGE_PATH, gh_stage_path},         {GH_STAGE_HOST, gh_stage_host},
-        {GH_STAGE_ROUTE, gh_stage_route},       {GH_STAGE_CROSS_SITE, gh_stage_cross_site},
-        {GH_STAGE_IDENTIFY, gh_stage_identify}, {GH_STAGE_ACCESS, gh_stage_access},
+        {GH_STAGE_PATH, take_path},
+        {GH_STAGE_HOST, gh_stage_host},
+        {GH_STAGE_ROUTE, gh_stage_route},
+        {GH_STAGE_CROSS_SITE, gh_stage_cross_site},
+        {GH_STAGE_IDENTIFY, gh_stage_identify},
+        {GH_STAGE_ACCESS, gh_stage_access},
     };
     if (is_refused_method(inner->head))
         return GH_REASON_AUTHZ_FACTS;
@@ -143,8 +157,9 @@ static struct gh_verdict allow(struct gh_request *outer, const struct gh_request
     gh_reply_begin(reply, 200, GH_STR(""), GH_STR(""));
     outer->stage = GH_STAGE_ACCESS;
     if (!inner->signed_in) {
-        /* Envoy puts what we send over what the client sent, and leaves the rest as it is. */
-        if (outer->authz != GH_AUTHZ_EXT_AUTHZ)
+        /* Envoy puts what we send over what the client sent, and leaves the rest as it is; Caddy
+           2.6 copies a field that is not there as the name of its own variable. */
+        if (outer->authz == GH_AUTHZ_AUTH_REQUEST)
             return gh_verdict_respond(GH_REASON_BUILT_IN);
     } else if (!gh_identity_values_make(inner, &values)) {
         return gh_verdict_deny(GH_REASON_OVERLOADED);

@@ -1,25 +1,49 @@
--- HAProxy asks gatehouse about each request:
+-- HAProxy asks gatehouse about each request: see haproxy.cfg beside this file.
 --
---   global
---     lua-prepend-path /etc/haproxy/?.lua
---     lua-load-per-thread /etc/haproxy/gatehouse.lua
---   frontend ...
---     http-request lua.gatehouse http://127.0.0.1:9000/api/v1/authz/auth-request
---     http-request deny deny_status 503 unless { var(txn.gatehouse_status) -m found }
---
--- Sets txn.gatehouse_status (200, 401, 403, ...; unset when gatehouse can't be reached) and, when
--- the request may go on, the headers Remote-User, Remote-Groups and Remote-Email. Whatever a client
--- sends under these names is deleted first.
+-- Sets txn.gatehouse_status (200, 401, 403; unset or another when gatehouse can't be reached or has
+-- not answered in time), txn.gatehouse_location (the sign-in page) and txn.gatehouse_challenge; and, when
+-- the request may go on, the fields Remote-User, Remote-Groups and Remote-Email. Whatever a client
+-- sends under these names, or to name another target or method, is deleted first.
 
-local IDENTITY = { "remote-user", "remote-groups", "remote-email" }
 local TIMEOUT_MS = 2000
+local IDENTITY = { "remote-user", "remote-groups", "remote-email" }
+local ASKED_WITH = { "cookie", "authorization", "origin", "sec-fetch-site", "sec-fetch-mode",
+                     "sec-fetch-dest", "user-agent" }
+local FORGED_FAMILIES = { "remote-", "x-auth-request-", "x-original-", "x-http-method" }
+local FORGED = {
+    ["x-forwarded-user"] = true, ["x-forwarded-groups"] = true, ["x-forwarded-email"] = true,
+    ["x-forwarded-preferred-username"] = true, ["x-forwarded-access-token"] = true,
+    ["x-forwarded-uri"] = true, ["x-forwarded-method"] = true, ["x-rewrite-url"] = true,
+    ["x-method-override"] = true,
+}
+
+-- Many applications read Remote_User and Remote.User as Remote-User.
+local function is_forged(name)
+    local plain = name:lower():gsub("[_.]", "-")
+    for _, family in ipairs(FORGED_FAMILIES) do
+        if plain:sub(1, #family) == family then
+            return true
+        end
+    end
+    return FORGED[plain] or false
+end
+
+-- The values of all lines of a field; HAProxy counts them from 0.
+local function all(values)
+    local list = {}
+    local at = 0
+    while values and values[at] do
+        list[#list + 1] = values[at]
+        at = at + 1
+    end
+    return list
+end
 
 local function first(headers, name)
     return headers and headers[name] and headers[name][0]
 end
 
-local function ask(txn, url)
-    local headers = txn.http:req_get_headers()
+local function ask(txn, url, headers)
     local host = first(headers, "host")
     if not host then
         return nil
@@ -32,29 +56,28 @@ local function ask(txn, url)
         ["x-forwarded-for"] = { txn.f:src() },
         ["x-forwarded-proto"] = { scheme },
     }
-    for _, name in ipairs({ "cookie", "authorization", "origin", "sec-fetch-site",
-                            "sec-fetch-mode", "sec-fetch-dest" }) do
-        local value = first(headers, name)
-        if value then
-            question[name] = { value }
+    for _, name in ipairs(ASKED_WITH) do
+        if headers[name] then
+            question[name] = all(headers[name])
         end
     end
     return core.httpclient():get({ url = url, headers = question, timeout = TIMEOUT_MS })
 end
 
 core.register_action("gatehouse", { "http-req" }, function(txn, url)
-    for _, name in ipairs(IDENTITY) do
-        txn.http:req_del_header(name)
+    local headers = txn.http:req_get_headers()
+    for name in pairs(headers) do
+        if is_forged(name) then
+            txn.http:req_del_header(name)
+        end
     end
-    local answer = ask(txn, url)
+    local answer = ask(txn, url, headers)
     if not answer or not answer.status or answer.status == 0 then
         return
     end
     txn:set_var("txn.gatehouse_status", answer.status)
-    local location = first(answer.headers, "location")
-    if location then
-        txn:set_var("txn.gatehouse_location", location)
-    end
+    txn:set_var("txn.gatehouse_location", first(answer.headers, "location") or "")
+    txn:set_var("txn.gatehouse_challenge", first(answer.headers, "www-authenticate") or "")
     if answer.status == 200 then
         for _, name in ipairs(IDENTITY) do
             local value = first(answer.headers, name)

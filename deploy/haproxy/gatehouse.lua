@@ -48,7 +48,8 @@ local function ask(txn, url, headers)
     if not host then
         return nil
     end
-    local scheme = txn.f:ssl_fc() == 1 and "https" or "http"
+    local over_tls = txn.f:ssl_fc() -- a number, from HAProxy 3.1 on a boolean
+    local scheme = (over_tls == 1 or over_tls == true) and "https" or "http"
     local question = {
         ["host"] = { host },
         ["x-original-method"] = { txn.f:method() },

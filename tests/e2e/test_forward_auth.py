@@ -65,16 +65,17 @@ class Site:
             return client.ask(request(method, target, fields, host=host), method)
 
 
-def start_proxy(kind, application, gate_port, clock=None):
+def start_proxy(kind, application, gate_port, **options):
     if not kind.is_installed():
         pytest.skip(f"{kind.program} is not installed")
-    return kind(application, gate_port, clock)
+    return kind(application, gate_port, **options)
 
 
 @pytest.fixture(scope="module", params=ALL, ids=lambda kind: kind.program)
 def site(request, world):
     with Backend() as app:
-        with start_proxy(request.param, app.port, world.gate.address, world.gate.clock) as proxy:
+        gate = world.gate
+        with start_proxy(request.param, app.port, gate.address, clock=gate.clock) as proxy:
             yield Site(proxy, app, world)
 
 
@@ -464,7 +465,7 @@ def test_an_absolute_target_is_judged_for_the_host_that_it_reaches(site):
             assert received.get("Host").startswith("localhost"), received.fields
 
 
-# -- gatehouse away --
+# -- another gatehouse, or none --
 
 
 @pytest.fixture(params=ALL, ids=lambda kind: kind.program)
@@ -472,16 +473,38 @@ def behind(request):
     """behind(gate_port) -> a proxy that asks there, and the application."""
     opened = []
 
-    def begin(gate_port):
+    def begin(gate_port, pair=None):
         app = Backend()
         opened.append(app)
-        proxy = start_proxy(request.param, app.port, gate_port)
+        proxy = start_proxy(request.param, app.port, gate_port, pair=pair)
         opened.append(proxy)
         return proxy, app
 
     yield begin
     for each in reversed(opened):
         each.close()
+
+
+def test_production_is_for_tls_alone(behind, tmp_path, certificates):
+    settings = {"environment": "production", "public_url": "https://localhost"}
+    with deployed(tmp_path, PEERS, **settings) as world:
+        proxy, app = behind(world.gate.address, certificates["localhost"])
+        person = new_person(proxy)
+        assert "__Host-gh_access" in person.cookies
+        assert person.get("/data?a").status == 200
+        assert app.last.get("Remote-User") == person.id
+        assert app.last.get("X-Forwarded-Proto") == "https"
+        assert Person(proxy).get("/data").status == 401
+        assert Person(proxy).get("/pages/1", extra=NAVIGATION).status == 303
+        arrived = len(app.requests)
+        clear, other = behind(world.gate.address)
+        assert Person(clear).sign_up().status == 403
+        unprefixed = Person(clear)
+        unprefixed.cookies = {"gh_access": person.cookies["__Host-gh_access"]}
+        assert unprefixed.get("/data").status == 401
+        lying = [("X-Forwarded-Proto", "https"), ("Forwarded", "proto=https")]
+        assert Person(clear).api("POST", "/auth/login", {}, extra=lying).status == 403
+        assert len(app.requests) == arrived and not other.requests
 
 
 def test_without_gatehouse_nothing_gets_through(behind, tmp_path):

@@ -29,7 +29,8 @@ def adapted(name, *replacements):
 
 
 class Proxy:
-    """One running proxy between clients, the application and gatehouse (both ports)."""
+    """One running proxy between clients, the application and gatehouse (both ports). With `pair`
+    (certs.Pair) it speaks TLS."""
 
     program = None
 
@@ -37,8 +38,9 @@ class Proxy:
     def is_installed(cls):
         return shutil.which(cls.program) is not None
 
-    def __init__(self, application, gatehouse, clock=None):
+    def __init__(self, application, gatehouse, clock=None, pair=None):
         self.port = free_port()
+        self.pair = pair
         self.application = f"127.0.0.1:{application}"
         self.gatehouse = f"127.0.0.1:{gatehouse}"
         self.clock = clock
@@ -103,6 +105,8 @@ class Proxy:
     # What a Person asks of a gate.
 
     def connect(self, **options):
+        if self.pair:
+            options.setdefault("tls", self.pair.client_context())
         return Client(self.port, **options)
 
     def request(self, method, target, fields=(), body=None, host="localhost", **options):
@@ -119,6 +123,10 @@ class Nginx(Proxy):
             f"  {kind}_temp_path {self.path}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        tls = ""
+        if self.pair:
+            tls = f"ssl_certificate {self.pair.certificate}; ssl_certificate_key {self.pair.key};"
+        listen = f"listen 127.0.0.1:{self.port}{' ssl' if tls else ''}; {tls}"
         user = "user root;" if os.geteuid() == 0 else ""
         main = f"""
 daemon off; {user} worker_processes 1; pid {self.path}/pid; error_log stderr;
@@ -126,7 +134,7 @@ events {{ worker_connections 256; }}
 http {{
   access_log off;
 {temporary}
-  server {{ listen 127.0.0.1:{self.port}; include {snippet}; }}
+  server {{ {listen} include {snippet}; }}
 }}
 """
         return ["nginx", "-p", str(self.path), "-e", "stderr", "-c", self.write("main.conf", main)]
@@ -136,7 +144,9 @@ class Caddy(Proxy):
     program = "caddy"
 
     def command(self):
-        site = ("app.example.com {", f"http://:{self.port} {{\n\tbind 127.0.0.1")
+        tls = f"\n\ttls {self.pair.certificate} {self.pair.key}" if self.pair else ""
+        address = f"{'https' if tls else 'http'}://:{self.port}"
+        site = ("app.example.com {", f"{address} {{\n\tbind 127.0.0.1{tls}")
         text = "{\n\tadmin off\n\tauto_https off\n}\n"
         text += adapted("caddy/Caddyfile", site, *self.addresses())
         return ["caddy", "run", "--adapter", "caddyfile", "--config", self.write("Caddyfile", text)]
@@ -147,7 +157,11 @@ class Haproxy(Proxy):
 
     def command(self):
         lua = ("/etc/haproxy/gatehouse.lua", self.write("gatehouse.lua", self.lua()))
-        bind = ("bind :8080", f"bind 127.0.0.1:{self.port}")
+        tls = ""
+        if self.pair:
+            both = self.pair.certificate.read_text() + self.pair.key.read_text()
+            tls = f" ssl crt {self.write('pair.pem', both)}"
+        bind = ("bind :8080", f"bind 127.0.0.1:{self.port}{tls}")
         text = adapted("haproxy/haproxy.cfg", lua, bind, *self.addresses())
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", text)]
 

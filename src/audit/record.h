@@ -1,6 +1,6 @@
 /*
- * One record of the audit log (SPEC section 5), as its columns and as JSON. The chain over records
- * is not here.
+ * One record of the audit log (SPEC section 5) as it is emitted and read, personal fields in clear,
+ * and as it is kept: a row, personal fields as commitments beside their sealed openings.
  */
 #ifndef GH_AUDIT_RECORD_H
 #define GH_AUDIT_RECORD_H
@@ -8,6 +8,7 @@
 #include "audit/event.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "crypto/hash.h"
 
 enum gh_audit_outcome { GH_AUDIT_SUCCESS, GH_AUDIT_FAILURE };
 
@@ -23,6 +24,17 @@ struct gh_audit_record {
     struct gh_str request_id;
     enum gh_audit_outcome outcome;
     struct gh_str metadata; /* a JSON object's text; empty: {} */
+};
+
+/*
+ * What the log keeps. In `record` personal values are commitments (personal.h), so that the hash
+ * covers what can be erased; `sealed` holds what opens them, and no hash covers it.
+ */
+struct gh_audit_row {
+    struct gh_audit_record record;
+    struct gh_str sealed;               /* empty: nothing personal in it */
+    uint8_t prev_hash[GH_SHA256_BYTES]; /* of the record before; zeros: the first of its chain */
+    uint8_t hash[GH_SHA256_BYTES];
 };
 
 /* Whoever makes a record cuts the user agent at this length. As JSON, control bytes are escaped and

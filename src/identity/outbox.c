@@ -121,8 +121,8 @@ static bool is_wanted(const struct step *step, const struct gh_account *account)
     case GH_MAIL_RESET:
         return (account->email_verified_us || !step->call->settings->verify_email) &&
                account->password_changed_us <= step->row.created_us;
-    case GH_MAIL_CHANGE_CONFIRM:
-        return true;
+    case GH_MAIL_CHANGE_CONFIRM: /* asked for with a password that is the one of now */
+        return account->password_changed_us <= step->row.created_us;
     case GH_MAIL_ALREADY:
     case GH_MAIL_CHANGE_NOTICE:
     case GH_MAIL_PASSWORD_CHANGED:

@@ -237,6 +237,18 @@ static void a_new_address_counts_when_its_link_is_used(void **state)
     assert_int_equal(sent.count, 1);
 }
 
+static void a_new_address_that_waits_is_forgotten_with_the_password(void **state)
+{
+    struct gh_account row;
+    assert_int_equal(put(GH_MAIL_CHANGE_CONFIRM, ann, "new@example.org", "new@example.org"), GH_OK);
+    assert_true(gh_fixture_account_row(&f, ann, &row));
+    row.password_changed_us = f.now_us + 1;
+    gh_fixture_account_put(&f, &row);
+    f.now_us += FIXTURE_SECOND;
+    assert_int_equal(step(), GH_IDENTITY_OK);
+    assert_int_equal(sent.count, 0);
+}
+
 /* ---- Trying again ---- */
 
 static void a_failing_mailer_is_tried_again_with_growing_pauses(void **state)
@@ -386,6 +398,7 @@ int main(void)
         TEST(a_request_for_an_unknown_address_leaves_no_trace),
         TEST(a_confirmation_link_confirms),
         TEST(a_new_address_counts_when_its_link_is_used),
+        TEST(a_new_address_that_waits_is_forgotten_with_the_password),
         TEST(a_failing_mailer_is_tried_again_with_growing_pauses),
         TEST(gives_up_after_a_day),
         TEST(does_not_send_what_lay_for_a_day),

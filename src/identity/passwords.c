@@ -176,7 +176,8 @@ struct change {
     enum gh_identity_result result;
 };
 
-/* What a new password takes with it: other sessions, half-done logins, links that were sent. */
+/* What a new password takes with it: other sessions, half-done logins, links that were sent, that
+   to another address too, which who knew the old password may have asked for. */
 static enum gh_err store_password(struct gh_tx *tx, struct gh_identity_call *call,
                                   struct gh_account *account, struct gh_str hash)
 {
@@ -188,6 +189,8 @@ static enum gh_err store_password(struct gh_tx *tx, struct gh_identity_call *cal
         err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHALLENGE);
     if (err == GH_OK)
         err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_RESET);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHANGE_EMAIL);
     return err;
 }
 

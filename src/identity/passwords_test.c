@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "identity/account.h"
 #include "identity/identity_fixture.h"
 #include "identity/sessions.h"
 
@@ -325,6 +326,18 @@ static void does_not_reset_a_disabled_account(void **state)
     assert_int_equal(reset(fixture, token, FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
 }
 
+static void ends_the_change_of_address_that_a_thief_has_begun(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    struct gh_str change =
+        gh_fixture_ticket(fixture, GH_TICKET_CHANGE_EMAIL, id, GH_STR("thief@example.com"));
+    assert_int_equal(reset(fixture, reset_token(fixture, id), FIXTURE_PASSWORD2), GH_IDENTITY_OK);
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    assert_int_equal(gh_email_verify(&call, change), GH_IDENTITY_BAD_TOKEN);
+    assert_true(may_login(fixture, FIXTURE_PASSWORD2));
+}
+
 static void never_skips_the_second_factor(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -436,6 +449,7 @@ int main(void)
         TEST(keeps_a_link_good_after_a_weak_password),
         TEST(refuses_links_that_are_old_or_of_another_kind),
         TEST(does_not_reset_a_disabled_account),
+        TEST(ends_the_change_of_address_that_a_thief_has_begun),
         TEST(never_skips_the_second_factor),
         TEST(ends_half_done_logins),
         TEST(forgives_the_owner_by_a_reset),

@@ -9,6 +9,7 @@
 #include "identity/metadata.h"
 #include "identity/outbox.h"
 #include "identity/account.h"
+#include "identity/assurance.h"
 #include "identity/sessions.h"
 #include "identity/url.h"
 
@@ -494,38 +495,38 @@ enum gh_identity_result gh_two_factor_disable(struct gh_identity_call *call, str
 
 struct renewing {
     struct gh_identity_call *call;
-    struct gh_str code;
     struct fresh_codes codes;
     enum gh_identity_result result;
 };
 
-static enum gh_err renew(struct gh_tx *tx, void *args)
+static enum gh_err look_before_renewing(struct gh_tx *tx, void *args)
 {
     struct renewing *renewing = args;
     struct gh_account account;
-    char digits[GH_TOTP_DIGITS];
-    enum gh_factor_used used = GH_FACTOR_NONE;
     renewing->result = GH_IDENTITY_OK;
     enum gh_err err = tx->ops->account_by_id(tx, ID_OF(renewing->call), &account);
-    if (err != GH_OK)
-        return err;
-    if (!account.totp_enabled) {
+    if (err == GH_OK && !account.totp_enabled) {
         renewing->call->why = "there is no second factor";
         renewing->result = GH_IDENTITY_CONFLICT;
-        return GH_OK;
     }
-    if (read_digits(renewing->code, digits))
-        err = take_totp(tx, renewing->call, &account, digits, &used);
-    if (err == GH_OK && used == GH_FACTOR_NONE)
-        return refuse_code(tx, renewing->call, "recovery_codes", &renewing->result);
-    if (err == GH_OK)
-        err = store_codes(tx, ID_OF(renewing->call), &renewing->codes);
-    if (err == GH_OK)
-        err = gh_identity_audit(tx, renewing->call, GH_AUDIT_PROFILE_UPDATED, GH_AUDIT_SUCCESS,
-                                ID_OF(renewing->call), GH_STR("{\"fields\":[\"recovery_codes\"]}"));
     return err;
 }
 
+static enum gh_err store_renewed(struct gh_tx *tx, struct gh_identity_call *call,
+                                 struct gh_account *account, enum gh_factor_used used,
+                                 void *context)
+{
+    const struct renewing *renewing = context;
+    (void)used;
+    enum gh_err err = store_codes(tx, gh_id_str(&account->id), &renewing->codes);
+    if (err == GH_OK)
+        err = gh_identity_audit(tx, call, GH_AUDIT_PROFILE_UPDATED, GH_AUDIT_SUCCESS, ID_OF(call),
+                                GH_STR("{\"fields\":[\"recovery_codes\"]}"));
+    return err;
+}
+
+/* A code of the app only: new recovery codes for an old one would make one of them good for ever.
+   What is none is asked for as one that is wrong. */
 enum gh_identity_result gh_two_factor_recovery_codes(struct gh_identity_call *call,
                                                      struct gh_str code,
                                                      struct gh_recovery_codes *out_codes)
@@ -533,11 +534,20 @@ enum gh_identity_result gh_two_factor_recovery_codes(struct gh_identity_call *ca
     enum gh_identity_result result = charge(call);
     if (result != GH_IDENTITY_OK)
         return result;
-    struct renewing renewing = {.call = call, .code = code};
+    char digits[GH_TOTP_DIGITS];
+    struct renewing renewing = {.call = call};
+    struct gh_assurance assurance = {
+        .code = read_digits(code, digits) ? code : GH_STR(""),
+        .code_refused = GH_AUDIT_TWO_FACTOR_FAILED,
+        .then = store_renewed,
+        .context = &renewing,
+    };
     make_codes(call, &renewing.codes);
-    result = gh_identity_run(call, renew, &renewing);
+    result = gh_identity_read(call, look_before_renewing, &renewing);
     if (result == GH_IDENTITY_OK)
         result = renewing.result;
+    if (result == GH_IDENTITY_OK)
+        result = gh_assure(call, &assurance);
     if (result == GH_IDENTITY_OK)
         *out_codes = renewing.codes.shown;
     gh_wipe(&renewing.codes, sizeof(renewing.codes));

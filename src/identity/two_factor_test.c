@@ -467,6 +467,20 @@ static void can_be_enrolled_again_at_once(void **state)
     switch_on(&codes); /* the step is one that the old secret has used */
 }
 
+static void delays_guesses_at_the_code_that_renews(void **state)
+{
+    struct gh_recovery_codes codes;
+    struct gh_str secret = switch_on(&codes);
+    f.now_us += FIXTURE_MINUTE;
+    struct gh_identity_call call = gh_fixture_call_as(&f, grant.access_token);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(gh_two_factor_recovery_codes(&call, GH_STR("000000"), &codes),
+                         GH_IDENTITY_BAD_CODE);
+    assert_int_equal(
+        gh_two_factor_recovery_codes(&call, gh_str_from_c(code_at(secret, 0).text), &codes),
+        GH_IDENTITY_THROTTLED);
+}
+
 static void renews_recovery_codes_by_a_code_of_the_app(void **state)
 {
     struct gh_recovery_codes old, renewed;
@@ -540,6 +554,7 @@ int main(void)
         TEST(switching_off_ends_other_sessions_and_weakens_its_own),
         TEST(refuses_to_switch_off_what_a_role_needs),
         TEST(can_be_enrolled_again_at_once),
+        TEST(delays_guesses_at_the_code_that_renews),
         TEST(renews_recovery_codes_by_a_code_of_the_app),
         TEST(looks_at_no_code_over_the_quota),
     };

@@ -47,6 +47,15 @@ static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str ur
     return gh_http_fetch(&request, arena, out_status, out_body, &detail);
 }
 
+static void wake(void *context)
+{
+    struct gh_identity_host *host = context;
+    pthread_mutex_lock(&host->lock);
+    host->look = true;
+    pthread_cond_signal(&host->woken);
+    pthread_mutex_unlock(&host->lock);
+}
+
 /* ---- Keys ---- */
 
 static void release(struct gh_keys_version *version)
@@ -123,6 +132,8 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     host->identity.random = gh_kernel_random;
     host->identity.quota = (struct gh_identity_quota){take_quota, host};
     host->identity.http = (struct gh_identity_http){fetch, host};
+    host->identity.wake = wake;
+    host->identity.wake_context = host;
     host->api = (struct gh_api){&host->identity, keys_take, keys_give, host};
     host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_hashes};
     host->revocations = gh_revocations_new(REVOCATIONS_MAX, options->hash_key);
@@ -235,6 +246,7 @@ void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *s
     struct gh_snapshot *old = host->snapshot;
     host->snapshot = snapshot;
     host->quotas = quotas;
+    host->look = true;
     pthread_cond_signal(&host->woken);
     pthread_mutex_unlock(&host->lock);
     gh_snapshot_unref(old);
@@ -254,7 +266,7 @@ void gh_identity_host_stop(struct gh_identity_host *host)
     if (!host->running)
         return;
     pthread_mutex_lock(&host->lock);
-    host->stop = true;
+    atomic_store(&host->stop, true);
     pthread_cond_signal(&host->woken);
     pthread_mutex_unlock(&host->lock);
     pthread_join(host->thread, NULL);

@@ -1,6 +1,6 @@
 /*
  * The keeper: one thread that does what has to happen without a request. Its clock is the
- * process's, so that tests can move it; it looks each second.
+ * process's, so that tests can move it; it looks each second, and when there is mail.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -31,7 +31,7 @@ struct keeper {
 
 static void send_mails(struct keeper *keeper, const struct gh_identity_settings *settings)
 {
-    struct gh_mail_way way = {settings, keeper->host->ring};
+    struct gh_mail_way way = {settings, keeper->host->ring, &keeper->host->stop};
     struct gh_mailer mailer = {gh_mailer_send, &way};
     enum gh_identity_result result = GH_IDENTITY_OK;
     for (unsigned i = 0; i < MAILS_PER_TURN && result == GH_IDENTITY_OK; i++) {
@@ -52,6 +52,7 @@ static bool fetch_issuer(struct keeper *keeper, struct gh_issuer_state *state)
         .url = state->jwks,
         .bytes_max = JWKS_BYTES_MAX,
         .timeout_ms = JWKS_TIMEOUT_MS,
+        .stop = &keeper->host->stop,
     };
     unsigned status = 0;
     struct gh_str body, detail = GH_STR("");
@@ -207,9 +208,10 @@ static bool wait(struct gh_identity_host *host, struct gh_snapshot **out_snapsho
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 1;
     pthread_mutex_lock(&host->lock);
-    if (!host->stop)
+    if (!host->look && !atomic_load(&host->stop))
         pthread_cond_timedwait(&host->woken, &host->lock, &until);
-    bool go_on = !host->stop;
+    host->look = false;
+    bool go_on = !atomic_load(&host->stop);
     *out_snapshot = host->snapshot;
     gh_snapshot_ref(*out_snapshot);
     pthread_mutex_unlock(&host->lock);

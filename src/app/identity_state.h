@@ -41,7 +41,8 @@ struct gh_identity_host {
     struct gh_quota_rules quotas;
     struct gh_snapshot *snapshot; /* a reference; its identity settings hold */
     pthread_cond_t woken;
-    bool stop;
+    bool look;        /* the keeper shall look at once */
+    atomic_bool stop; /* set under the lock; ends transfers, too */
 
     pthread_t thread;
     bool running;

@@ -26,6 +26,7 @@ static enum gh_err send_by_smtp(const struct gh_mail_way *way, struct gh_arena *
         .from = address_of(way->settings->mail.from),
         .recipient = recipient,
         .timeout_ms = SMTP_TIMEOUT_MS,
+        .stop = way->stop,
     };
     struct gh_str detail = GH_STR("");
     enum gh_err err = gh_smtp_send(&options, message, arena, &detail);

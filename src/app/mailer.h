@@ -11,6 +11,7 @@
 struct gh_mail_way {
     const struct gh_identity_settings *settings;
     struct gh_log_ring *ring; /* of the thread that sends */
+    const atomic_bool *stop;  /* true: give up; may be NULL */
 };
 
 /* A struct gh_mailer's `send` with a struct gh_mail_way as context. */

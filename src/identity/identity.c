@@ -114,8 +114,10 @@ enum gh_err gh_identity_audit(struct gh_tx *tx, const struct gh_identity_call *c
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,
                                         void *args)
 {
-    struct gh_store *store = call->identity->store;
-    enum gh_err err = store->ops->run(store, unit, args, call->arena);
+    struct gh_identity *identity = call->identity;
+    enum gh_err err = identity->store->ops->run(identity->store, unit, args, call->arena);
+    if (err == GH_OK && identity->wake && atomic_exchange(&identity->mail_waits, false))
+        identity->wake(identity->wake_context);
     return err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE;
 }
 

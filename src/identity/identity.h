@@ -5,6 +5,8 @@
 #ifndef GH_IDENTITY_IDENTITY_H
 #define GH_IDENTITY_IDENTITY_H
 
+#include <stdatomic.h>
+
 #include "identity/keys.h"
 #include "identity/settings.h"
 #include "identity/store.h"
@@ -52,6 +54,11 @@ struct gh_identity {
     struct gh_random random;
     struct gh_identity_quota quota;
     struct gh_identity_http http;
+    /* Called after a commit when there may be mail to send, so that nobody waits for the sender's
+       next look. NULL: none. */
+    void (*wake)(void *context);
+    void *wake_context;
+    atomic_bool mail_waits; /* put since the last wake */
 };
 
 /* One call: who asks, from where, when, and under which settings. */

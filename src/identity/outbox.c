@@ -38,7 +38,8 @@ enum gh_err gh_outbox_put(struct gh_tx *tx, const struct gh_identity_call *call,
                           enum gh_mail_kind kind, struct gh_str account, struct gh_str email,
                           struct gh_str data)
 {
-    const struct gh_vault *vault = call->identity->vault;
+    struct gh_identity *identity = call->identity;
+    const struct gh_vault *vault = identity->vault;
     char memory[ROW_BYTES_MAX];
     struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
     struct gh_mail_row row = {
@@ -56,6 +57,7 @@ enum gh_err gh_outbox_put(struct gh_tx *tx, const struct gh_identity_call *call,
     row.message = gh_vault_seal(vault, call->arena, MESSAGE_FIELD, id, gh_buf_str(&buf));
     if (!row.recipient.ptr || !row.message.ptr)
         return GH_ERR_MEMORY;
+    atomic_store(&identity->mail_waits, true);
     return tx->ops->mail_insert(tx, &row);
 }
 
@@ -90,7 +92,8 @@ struct step {
     struct gh_mail_row row;
     enum gh_mail_kind kind;
     struct gh_str recipient, data, token; /* token empty: no link */
-    bool drop; /* nobody to send it to, or too late: it is gone already */
+    bool drop;    /* nobody to send it to, or too late: it is gone already */
+    bool stopped; /* the sender ends: no try at all */
 };
 
 static bool open_row(struct step *step)
@@ -261,8 +264,8 @@ static enum gh_err put_back(struct gh_tx *tx, void *args)
 {
     struct step *step = args;
     struct gh_mail_row row = step->row;
-    row.next_us = step->call->now_us + pause_us(row.attempts);
-    row.attempts++;
+    row.next_us = step->call->now_us + (step->stopped ? 0 : pause_us(row.attempts));
+    row.attempts += !step->stopped;
     enum gh_err err = row.next_us < row.created_us + AGE_US_MAX
                           ? tx->ops->mail_update(tx, &row)
                           : tx->ops->mail_delete(tx, gh_id_str(&row.id));
@@ -289,6 +292,7 @@ enum gh_identity_result gh_outbox_step(struct gh_identity_call *call,
     if (step.drop)
         return GH_IDENTITY_OK;
     enum gh_err sent = send(&step, mailer);
+    step.stopped = sent == GH_ERR_CLOSED;
     bool over = sent == GH_OK || sent == GH_ERR_REFUSED;
     err = store->ops->run(store, over ? take_away : put_back, &step, call->arena);
     if (sent == GH_ERR_REFUSED) {

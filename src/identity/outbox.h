@@ -33,7 +33,8 @@ enum gh_err gh_outbox_put(struct gh_tx *tx, const struct gh_identity_call *call,
 struct gh_str gh_outbox_link(const struct gh_identity_call *call, enum gh_mail_kind kind,
                              struct gh_str token);
 
-/* Sends, or writes into a folder: the app's. GH_OK; GH_ERR_REFUSED: never again; else later. */
+/* Sends, or writes into a folder: the app's. GH_OK; GH_ERR_REFUSED: never again; GH_ERR_CLOSED: it
+   was stopped, which is no try; else later. */
 struct gh_mailer {
     enum gh_err (*send)(void *context, struct gh_arena *arena, struct gh_str recipient,
                         struct gh_str message_id, struct gh_str message, struct gh_str link);

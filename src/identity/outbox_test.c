@@ -273,6 +273,20 @@ static void a_failing_mailer_is_tried_again_with_growing_pauses(void **state)
     assert_int_equal(reset_with(token_of(sent.link)), GH_IDENTITY_OK); /* good since this try */
 }
 
+static void a_sender_that_is_stopped_has_not_tried(void **state)
+{
+    assert_int_equal(put(GH_MAIL_TWO_FACTOR_ON, ann, ANN, ""), GH_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        sent.answer = GH_ERR_CLOSED;
+        assert_int_equal(step(), GH_IDENTITY_UNAVAILABLE);
+    }
+    sent.answer = GH_ERR_IO;
+    assert_int_equal(step(), GH_IDENTITY_UNAVAILABLE);
+    f.now_us += 10 * FIXTURE_SECOND; /* the pause after a first try */
+    sent.answer = GH_OK;
+    assert_int_equal(step(), GH_IDENTITY_OK);
+}
+
 static void gives_up_after_a_day(void **state)
 {
     uint64_t begin_us = f.now_us;
@@ -400,6 +414,7 @@ int main(void)
         TEST(a_new_address_counts_when_its_link_is_used),
         TEST(a_new_address_that_waits_is_forgotten_with_the_password),
         TEST(a_failing_mailer_is_tried_again_with_growing_pauses),
+        TEST(a_sender_that_is_stopped_has_not_tried),
         TEST(gives_up_after_a_day),
         TEST(does_not_send_what_lay_for_a_day),
         TEST(a_refused_mail_is_not_tried_again),

@@ -164,7 +164,8 @@ static enum gh_err fetch_from(CURLU *url, const struct gh_http_fetch *fetch, str
     *out_detail = GH_STR("not a URL of http or https without a user name");
     if (parse_url(lib, url, fetch->url, arena, &scheme)) {
         err = gh_transfer_open(&transfer, scheme,
-                               fetch->timeout_ms ? fetch->timeout_ms : TIMEOUT_MS_DEFAULT);
+                               fetch->timeout_ms ? fetch->timeout_ms : TIMEOUT_MS_DEFAULT,
+                               fetch->stop);
         *out_detail = gh_str_from_c(gh_err_text(GH_ERR_MEMORY));
         if (err == GH_OK) {
             err = run(&transfer, fetch, url, &answer, arena, out_status, out_body, out_detail);

@@ -7,6 +7,8 @@
 #ifndef GH_NET_FETCH_H
 #define GH_NET_FETCH_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -17,6 +19,7 @@ struct gh_smtp_options {
     struct gh_str from;      /* the envelope's sender: an address alone */
     struct gh_str recipient; /* an address alone */
     uint64_t timeout_ms;     /* of the whole transfer; 0: 30 s */
+    const atomic_bool *stop; /* true: give up within a second, GH_ERR_CLOSED; NULL: never */
 };
 /* GH_OK: the server has taken it. GH_ERR_REFUSED: it answered with a permanent refusal (5xx) of
    this recipient or message; GH_ERR_IO, GH_ERR_TIMEOUT, GH_ERR_TLS: try again; GH_ERR_INVALID: a
@@ -30,6 +33,7 @@ struct gh_http_fetch {
     struct gh_str body;   /* ptr NULL: GET; else POST as application/json */
     size_t bytes_max;     /* of the answer */
     uint64_t timeout_ms;
+    const atomic_bool *stop; /* as above */
 };
 /* GH_OK with the status and the body whatever the status is. Other errors as above; GH_ERR_FULL:
    the answer was over bytes_max. */

@@ -351,6 +351,32 @@ static void an_answer_that_is_cut_or_no_http_is_a_failure(void **state)
     assert_int_equal(fetch_response("", &status, &body), GH_ERR_IO);
 }
 
+static void a_transfer_that_is_stopped_ends_at_once(void **state)
+{
+    (void)state;
+    static const atomic_bool STOP = true;
+    struct gh_str body, detail;
+    unsigned status;
+    struct peer *peer = sink_start((struct peer){.silent = true});
+    struct gh_http_fetch fetch = {
+        .url = gh_arena_format(&arena, "http://127.0.0.1:%u/", peer->port),
+        .bytes_max = 10,
+        .timeout_ms = 60000,
+        .stop = &STOP,
+    };
+    struct gh_smtp_options mail = {
+        .url = gh_arena_format(&arena, "smtp://127.0.0.1:%u", peer->port),
+        .from = GH_STR("no-reply@example.com"),
+        .recipient = GH_STR("ada@example.org"),
+        .timeout_ms = 60000,
+        .stop = &STOP,
+    };
+    assert_int_equal(gh_http_fetch(&fetch, &arena, &status, &body, &detail), GH_ERR_CLOSED);
+    assert_int_equal(gh_smtp_send(&mail, MESSAGE, &arena, &detail), GH_ERR_CLOSED);
+    sink_stop(peer);
+    free(peer);
+}
+
 static void a_silent_server_times_out(void **state)
 {
     (void)state;
@@ -460,6 +486,7 @@ int main(void)
         TEST(a_redirect_is_not_followed),
         TEST(an_answer_over_its_cap_is_refused_with_a_length_or_without),
         TEST(an_answer_that_is_cut_or_no_http_is_a_failure),
+        TEST(a_transfer_that_is_stopped_ends_at_once),
         TEST(a_silent_server_times_out),
         TEST(a_proxy_in_the_environment_is_not_asked),
         TEST(other_protocols_and_user_names_are_refused),

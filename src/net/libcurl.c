@@ -71,8 +71,17 @@ static void set_trust(struct gh_transfer *transfer)
     gh_transfer_set(transfer, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
+/* libcurl asks once a second at least, however silent the other side is. */
+static int is_stopped(void *context, curl_off_t to_get, curl_off_t got, curl_off_t to_send,
+                      curl_off_t sent)
+{
+    const atomic_bool *stop = context;
+    (void)to_get, (void)got, (void)to_send, (void)sent;
+    return atomic_load(stop);
+}
+
 enum gh_err gh_transfer_open(struct gh_transfer *transfer, const char *protocol,
-                             uint64_t timeout_ms)
+                             uint64_t timeout_ms, const atomic_bool *stop)
 {
     *transfer = (struct gh_transfer){.lib = gh_libcurl_get()};
     if (!transfer->lib)
@@ -91,6 +100,11 @@ enum gh_err gh_transfer_open(struct gh_transfer *transfer, const char *protocol,
     gh_transfer_set(transfer, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     gh_transfer_set(transfer, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     gh_transfer_set(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    if (stop) {
+        gh_transfer_set(transfer, CURLOPT_NOPROGRESS, 0L);
+        gh_transfer_set(transfer, CURLOPT_XFERINFOFUNCTION, is_stopped);
+        gh_transfer_set(transfer, CURLOPT_XFERINFODATA, (void *)stop);
+    }
     set_trust(transfer);
     return GH_OK;
 }
@@ -125,6 +139,8 @@ enum gh_err gh_transfer_err(CURLcode code)
         return GH_ERR_TLS;
     if (code == CURLE_OPERATION_TIMEDOUT)
         return GH_ERR_TIMEOUT;
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return GH_ERR_CLOSED;
     if (code == CURLE_OUT_OF_MEMORY)
         return GH_ERR_MEMORY;
     if (code == CURLE_FILESIZE_EXCEEDED)

@@ -5,6 +5,8 @@
 #ifndef GH_NET_LIBCURL_H
 #define GH_NET_LIBCURL_H
 
+#include <stdatomic.h>
+
 #include <curl/curl.h>
 
 #include "base/arena.h"
@@ -45,10 +47,10 @@ struct gh_transfer {
             (transfer)->setup = set_code;                                                          \
     } while (0)
 
-/* Makes it with what all transfers have in common, over `protocol` alone. GH_ERR_INVALID: no
-   libcurl. */
+/* Makes it with what all transfers have in common, over `protocol` alone. `stop` (may be NULL) ends
+   it within a second when it becomes true. GH_ERR_INVALID: no libcurl. */
 GH_MUST_USE enum gh_err gh_transfer_open(struct gh_transfer *transfer, const char *protocol,
-                                         uint64_t timeout_ms);
+                                         uint64_t timeout_ms, const atomic_bool *stop);
 /* Runs it; outputs untouched. CURLE codes that only say what the caller's callback or the server's
    answer did are for the caller. */
 CURLcode gh_transfer_run(struct gh_transfer *transfer);

@@ -238,7 +238,8 @@ static enum gh_err send_over(CURLU *url, const struct gh_smtp_options *options,
         *out_detail = GH_STR("not a URL of smtp or smtps");
     } else if (upload.rest.ptr) {
         err = gh_transfer_open(&transfer, credentials.scheme,
-                               options->timeout_ms ? options->timeout_ms : TIMEOUT_MS_DEFAULT);
+                               options->timeout_ms ? options->timeout_ms : TIMEOUT_MS_DEFAULT,
+                               options->stop);
         if (err == GH_OK) {
             gh_transfer_set(&transfer, CURLOPT_CURLU, url);
             set_up(&transfer, &credentials, &upload);

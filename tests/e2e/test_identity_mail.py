@@ -275,8 +275,8 @@ def test_a_server_that_says_nothing_holds_up_no_answers(tmp_path):
                 assert world.stranger().get("/public/x").status == 200
                 assert time.monotonic() - begin < 5
                 world.gate.signal(signal.SIGTERM)
-                world.gate.wait_output("signal 15")
-            assert world.gate.wait_exit() == 0
+                assert world.gate.wait_exit() == 0
+                assert time.monotonic() - begin < 10  # a transfer may take 30 s
 
 
 # -- over a restart --

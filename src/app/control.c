@@ -89,6 +89,71 @@ static int split_arguments(char *text, size_t len, char *argv[GH_CONTROL_ARGS_MA
     return argc;
 }
 
+/* ---- Streams of a command ---- */
+
+/* One of the caller's streams. A pipe or a terminal may keep us waiting for as long as it likes:
+   not when the caller has gone, nor when this process ends. */
+struct stream {
+    int fd;
+    int caller; /* its connection */
+    int stop;
+};
+
+/* POSIX: what poll says is ready takes so much without waiting, if it is a pipe. */
+#define READY_BYTES 4096
+
+/* False: it is over. */
+static bool wait_until_ready(const struct stream *stream, short events)
+{
+    struct pollfd waiting[] = {{.fd = stream->fd, .events = events},
+                               {.fd = stream->stop, .events = POLLIN},
+                               {.fd = stream->caller, .events = POLLRDHUP}};
+    do {
+        if (poll(waiting, 3, -1) < 0 && errno != EINTR)
+            return false;
+        if (waiting[1].revents || waiting[2].revents) {
+            errno = ECANCELED;
+            return false;
+        }
+    } while (!waiting[0].revents);
+    return true;
+}
+
+static ssize_t read_stream(void *cookie, char *bytes, size_t count)
+{
+    const struct stream *stream = cookie;
+    return wait_until_ready(stream, POLLIN) ? read(stream->fd, bytes, count) : -1;
+}
+
+/* All of it: less counts as a failure. */
+static ssize_t write_stream(void *cookie, const char *bytes, size_t count)
+{
+    const struct stream *stream = cookie;
+    for (size_t done = 0; done < count;) {
+        size_t rest = count - done;
+        if (!wait_until_ready(stream, POLLOUT))
+            return 0;
+        ssize_t written = write(stream->fd, bytes + done, rest < READY_BYTES ? rest : READY_BYTES);
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
+            return 0;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return (ssize_t)count;
+}
+
+static int close_stream(void *cookie)
+{
+    return close(((struct stream *)cookie)->fd);
+}
+
+/* NULL: no memory, and the descriptor is still open. */
+static FILE *open_stream(struct stream *stream, const char *mode)
+{
+    return fopencookie(
+        stream, mode,
+        (cookie_io_functions_t){.read = read_stream, .write = write_stream, .close = close_stream});
+}
+
 /* ---- The serving side ---- */
 
 static bool peer_is_allowed(int fd)
@@ -99,10 +164,14 @@ static bool peer_is_allowed(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static int run_on(struct gh_control *control, int argc, char **argv, int streams[STREAMS])
+static int run_on(struct gh_control *control, int caller, int argc, char **argv,
+                  const int streams[STREAMS])
 {
-    FILE *in = fdopen(streams[0], "r"), *out = fdopen(streams[1], "w"),
-         *err = fdopen(streams[2], "w");
+    struct stream cookies[STREAMS];
+    for (int i = 0; i < STREAMS; i++)
+        cookies[i] = (struct stream){streams[i], caller, control->stop[0]};
+    FILE *in = open_stream(&cookies[0], "r"), *out = open_stream(&cookies[1], "w"),
+         *err = open_stream(&cookies[2], "w");
     int status = 2;
     if (in && out && err) {
         setvbuf(err, NULL, _IOLBF, 0);
@@ -110,6 +179,8 @@ static int run_on(struct gh_control *control, int argc, char **argv, int streams
                        argc > 1 ? argv[1] : "");
         gh_log_flush(control->options.ring);
         status = control->options.run(control->options.context, argc, argv, in, out, err);
+        if (status == 0 && fflush(out) != 0)
+            status = 1; /* what it had to say was not heard to its end */
     }
     FILE *files[STREAMS] = {in, out, err};
     for (int i = 0; i < STREAMS; i++) {
@@ -134,7 +205,7 @@ static void serve(struct gh_control *control, int fd)
     ssize_t len = text ? receive_request(fd, text, GH_CONTROL_BYTES_MAX, streams) : -1;
     int argc = len > 0 ? split_arguments(text, (size_t)len, argv) : 0;
     if (argc > 0) {
-        unsigned char status = (unsigned char)run_on(control, argc, argv, streams);
+        unsigned char status = (unsigned char)run_on(control, fd, argc, argv, streams);
         if (send(fd, &status, 1, MSG_NOSIGNAL) != 1)
             gh_log_message(control->options.ring, GH_LOG_WARNING,
                            "the command's caller has gone meanwhile");

@@ -21,7 +21,8 @@ struct gh_control;
 struct gh_control_options {
     const char *path;
     struct gh_log_ring *ring; /* of the control thread alone */
-    /* On the control thread, one at a time. The streams are closed by the caller. */
+    /* On the control thread, one at a time. The streams are closed by the caller. They fail when
+       the one who gave the command has gone, or when this process ends. */
     int (*run)(void *context, int argc, char **argv, FILE *in, FILE *out, FILE *err);
     void *context;
 };
@@ -29,7 +30,7 @@ struct gh_control_options {
 /* Listens at `path` (mode 0600; what is left of a dead process is replaced). */
 GH_MUST_USE enum gh_err gh_control_open(const struct gh_control_options *options,
                                         struct gh_control **out_control);
-/* Waits for the command that runs. NULL is fine. */
+/* Waits for the command that runs, whose streams fail from now on. NULL is fine. */
 void gh_control_close(struct gh_control *control);
 
 /* ---- The client side ---- */

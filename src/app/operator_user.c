@@ -235,31 +235,53 @@ static bool import_line(struct gh_operator *op, struct gh_str line, unsigned num
     return result == GH_IDENTITY_OK;
 }
 
+/* Reads up to the end of a line or of the file; what is over LINE_BYTES_MAX is passed over, for a
+   file may have no line ends at all. False: nothing is left. */
+static bool read_line(FILE *in, char line[LINE_BYTES_MAX], size_t *out_len)
+{
+    size_t len = 0;
+    int c;
+    while ((c = getc(in)) != EOF && c != '\n') {
+        if (len < LINE_BYTES_MAX)
+            line[len] = (char)c;
+        len++;
+    }
+    *out_len = len;
+    return c != EOF || len > 0;
+}
+
+static bool import_text(struct gh_operator *op, char *line, size_t len, unsigned number)
+{
+    if (len <= LINE_BYTES_MAX && !memchr(line, 0, len))
+        return import_line(op, gh_str_of(line, len), number);
+    fprintf(op->err, "gatehouse: line %u: it is no line of JSON\n", number);
+    return false;
+}
+
 static int import(struct gh_operator *op, const struct user_options *options)
 {
     (void)options; /* the caller has made the file its standard input */
-    char *line = NULL;
-    size_t cap = 0;
+    char *line = malloc(LINE_BYTES_MAX);
+    size_t len;
     unsigned number = 0, taken = 0, refused = 0;
-    for (ssize_t len; (len = getline(&line, &cap, op->in)) >= 0;) {
-        struct gh_str text = gh_str_of(line, strcspn(line, "\r\n"));
+    while (line && read_line(op->in, line, &len)) {
         number++;
-        if (text.len == 0)
+        if (len > 0 && len <= LINE_BYTES_MAX && line[len - 1] == '\r')
+            len--;
+        if (len == 0)
             continue;
-        if ((size_t)len > LINE_BYTES_MAX || memchr(line, 0, (size_t)len)) {
-            fprintf(op->err, "gatehouse: line %u: it is no line of JSON\n", number);
-            refused++;
-        } else if (import_line(op, text, number)) {
-            taken++;
-        } else {
-            refused++;
-        }
+        bool good = import_text(op, line, len, number);
+        taken += good;
+        refused += !good;
     }
+    bool whole = line && !ferror(op->in);
+    if (!whole)
+        fprintf(op->err, "gatehouse: the file could not be read to its end\n");
     if (line)
-        gh_wipe(line, cap);
+        gh_wipe(line, LINE_BYTES_MAX);
     free(line);
     fprintf(op->out, "%u imported, %u refused\n", taken, refused);
-    return refused ? 1 : 0;
+    return refused || !whole ? 1 : 0;
 }
 
 static int export(struct gh_operator *op, const struct user_options *options)

@@ -1,13 +1,15 @@
 """SPEC 1: `gatehouse user` and `gatehouse access review`, beside a running server and alone."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 
 import pytest
 import yaml
 
-from harness.gate import IS_RELEASE, Gatehouse, run
+from harness.gate import BINARY, IS_RELEASE, Gatehouse, run
 from harness.identity import ENV, OTHER_PASSWORD, PASSWORD, ROOT_KEY, Person
 from harness.identity import assert_answer, deployed, identity_config
 from harness.store import audit_rows, columns_with
@@ -287,6 +289,37 @@ def test_a_second_server_on_the_store_is_refused(served):
     assert served.person().get("/tasks").status == 200
 
 
+def begin(world, *words):
+    """A command that is asked of the running server and waits for what stands on its input."""
+    return subprocess.Popen(
+        [str(BINARY), *words, "--config", str(world.gate.config_path)],
+        env={**os.environ, **ENV},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_the_server_ends_while_a_command_waits_for_its_input(tmp_path):
+    with deployed(tmp_path) as world:
+        shell_of(world)
+        with begin(world, "user", "import", "-") as command:
+            world.gate.wait_output("operator's command: user import")
+            world.gate.stop()
+            out, err = command.communicate(timeout=10)
+            assert command.returncode == 1
+            assert b"could not be read to its end" not in out and b"imported" not in out
+
+
+def test_a_command_that_was_killed_does_not_keep_others_waiting(served):
+    with begin(served, "user", "add", "slow@example.com", "--password-stdin") as command:
+        served.gate.wait_output("operator's command: user add")
+        command.kill()
+        command.wait(10)
+        assert "slow@example.com" not in served.shell.users()  # with the pipe still open
+        command.stdin.close()
+
+
 # -- without one --
 
 
@@ -382,6 +415,14 @@ def test_import_from_standard_input(shell):
     email = address()
     shell.good("user", "import", "-", stdin=lines({"email": email}))
     assert email in shell.users()
+
+
+def test_a_line_without_an_end_is_passed_over(served):
+    good = json.dumps({"email": "behind@example.com", "password_hash": HASH})
+    result = served.shell("user", "import", "-", stdin="x" * 3_000_000 + "\n" + good)
+    assert result.returncode == 1
+    assert "line 1: it is no line of JSON" in result.stderr
+    assert "1 imported, 1 refused" in result.stdout
 
 
 def test_import_of_a_file_that_is_not_there(alone, tmp_path):

@@ -178,22 +178,15 @@ static void put_other_cookies(struct gh_buf *out, const struct gh_identity_rules
     gh_buf_put(out, first ? GH_STR("") : CRLF);
 }
 
-static bool is_bearer(struct gh_str value)
-{
-    const struct gh_str scheme = GH_STR("bearer");
-    return gh_str_ieq(gh_str_first(value, scheme.len), scheme) &&
-           (value.len == scheme.len || value.ptr[scheme.len] == ' ');
-}
-
 /* Where the backend reads identity from Authorization, a client's copy is a forged header like any
    other: no bearer token of its own passes, and nothing beside ours. */
 static bool keeps_authorization(const struct gh_request *request, struct gh_str value)
 {
-    if (request->own_authorization && is_bearer(value))
+    if (request->own_authorization && gh_is_bearer(value))
         return false;
     if (request->policy->identity->forward == GH_FORWARD_HEADERS)
         return true;
-    return !request->signed_in && !is_bearer(value);
+    return !request->signed_in && !gh_is_bearer(value);
 }
 
 bool gh_identity_put_instead(struct gh_buf *out, const struct gh_request *request,

@@ -174,6 +174,14 @@ static void where_the_token_is_the_identity_a_clients_own_is_a_forgery(void **st
                "Authorization", NULL);
         expect(&f, handover(&f, "Authorization: bearer x\r\n"), "Authorization", NULL);
         expect(&f, handover(&f, "Authorization: Bearer\r\n"), "Authorization", NULL);
+        /* blanks at which some backends split */
+        expect(&f, handover(&f, "Authorization: Bearer\tx\r\n"), "Authorization", NULL);
+        expect(&f, handover(&f, "Authorization: Bearer\xa0x\r\n"), "Authorization", NULL);
+        expect(&f,
+               handover(&f, "Authorization: \x85"
+                            "Bearer x\r\n"),
+               "Authorization", NULL);
+        expect(&f, handover(&f, "Authorization: Bearers x\r\n"), "Authorization", "Bearers x");
         expect(&f, handover(&f, "Authorization: Basic eDp5\r\n"), "Authorization", "Basic eDp5");
         /* nothing beside ours */
         snprintf(fields, sizeof(fields),

@@ -29,14 +29,34 @@ struct credential {
     bool in_authorization; /* the Authorization field has a bearer token */
 };
 
-/* RFC 9110 section 11.6.2: the scheme, spaces, the token. False: of another scheme. */
+/* RFC 9110 section 11.6.2 has one space behind the scheme. Backends split at tabs too, and many at
+   what is a blank in Latin-1: what any of them could take for a bearer token is one. */
+static bool is_gap(char c)
+{
+    return c <= ' ' || (unsigned char)c >= 0x7f;
+}
+
+static struct gh_str skip_gap(struct gh_str text)
+{
+    while (text.len && is_gap(text.ptr[0]))
+        text = gh_str_skip(text, 1);
+    return text;
+}
+
+/* False: of another scheme. */
 static bool read_bearer(struct gh_str value, struct gh_str *out_token)
 {
-    size_t len = gh_str_find_char(value, ' ');
-    if (!gh_str_ieq(gh_str_first(value, len), BEARER))
+    struct gh_str text = skip_gap(value), rest = gh_str_skip(text, BEARER.len);
+    if (!gh_str_ieq(gh_str_first(text, BEARER.len), BEARER) || (rest.len && !is_gap(rest.ptr[0])))
         return false;
-    *out_token = gh_str_trim_ows(gh_str_skip(value, len));
+    *out_token = gh_str_trim_ows(skip_gap(rest));
     return true;
+}
+
+bool gh_is_bearer(struct gh_str value)
+{
+    struct gh_str token;
+    return read_bearer(value, &token);
 }
 
 /* ABSENT when the field is of another scheme: it is the backend's. */

@@ -141,6 +141,9 @@ static void never_chooses_between_credentials(void **state)
     expect_refused(&f, GH_REASON_CREDENTIAL_AMBIGUOUS, 400);
     run(&f, "GET /mine", "Authorization: Basic eDp5\r\nAuthorization: Bearer %s\r\n", bearer);
     expect_refused(&f, GH_REASON_CREDENTIAL_AMBIGUOUS, 400);
+    run(&f, "GET /mine", "Cookie: __Host-gh_access=%s\r\nAuthorization: Bearer\t%s\r\n", cookie,
+        bearer);
+    expect_refused(&f, GH_REASON_CREDENTIAL_AMBIGUOUS, 400);
     assert_non_null(strstr(gh_fixture_value(&f, gh_fixture_reply(&f), "WWW-Authenticate"),
                            "error=\"invalid_request\""));
     /* the same one twice is one */

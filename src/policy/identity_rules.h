@@ -69,6 +69,8 @@ bool gh_identity_shadows(const struct gh_policy_identity *identity, size_t endpo
 
 /* ---- Signing in (identify.c) ---- */
 
+/* Is the value of an Authorization field a bearer token, as any backend may read it? */
+bool gh_is_bearer(struct gh_str value);
 /* Refuses a request that speaks for nobody, under the mode of its access rule: 401 with a
    challenge, or the login page for navigations. */
 struct gh_verdict gh_sign_in_refuse(struct gh_request *request, enum gh_stage stage);

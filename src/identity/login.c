@@ -25,6 +25,7 @@ struct entry {
     bool known_device, remember;
     const char *method; /* "password", "totp", "recovery" */
     struct gh_session_grant grant;
+    struct gh_revoked revoked; /* older sessions, if there were too many */
 };
 
 /* A device that is known keeps its cookie and its first day. */
@@ -75,9 +76,10 @@ static enum gh_err enter(struct gh_tx *tx, struct entry *entry, struct gh_accoun
     struct gh_session_open open = {
         .account = account, .two_factor = two_factor, .remember = entry->remember};
     account->last_login_us = entry->call->now_us;
+    entry->revoked = (struct gh_revoked){.count = 0};
     enum gh_err err = tx->ops->account_update(tx, account);
     if (err == GH_OK)
-        err = gh_session_open(tx, entry->call, &open, &entry->grant);
+        err = gh_session_open(tx, entry->call, &open, &entry->revoked, &entry->grant);
     if (err == GH_OK)
         err = put_device(tx, entry, account);
     if (err == GH_OK)
@@ -220,6 +222,7 @@ enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_
         return result;
     if (login.refusal)
         return GH_IDENTITY_BAD_CREDENTIALS;
+    gh_sessions_revoked(call, &login.entry.revoked);
     *out_answer = (struct gh_login_answer){.two_factor_required = login.challenge.ptr != NULL,
                                            .challenge = login.challenge,
                                            .grant = login.entry.grant};
@@ -311,9 +314,11 @@ enum gh_identity_result gh_login_second_step(struct gh_identity_call *call, stru
     result = gh_identity_run(call, take_step, &step);
     if (result == GH_IDENTITY_OK)
         result = step.result;
-    if (result == GH_IDENTITY_OK)
-        *out_grant = step.entry.grant;
-    return result;
+    if (result != GH_IDENTITY_OK)
+        return result;
+    gh_sessions_revoked(call, &step.entry.revoked);
+    *out_grant = step.entry.grant;
+    return GH_IDENTITY_OK;
 }
 
 /* ---- Step-up ---- */

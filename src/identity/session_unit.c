@@ -1,7 +1,8 @@
 /* Sessions inside units: opened, confirmed again, given new ids, ended. See sessions.h. */
+#include "identity/sessions.h"
+
 #include "base/assert.h"
 #include "identity/refresh_token.h"
-#include "identity/sessions.h"
 #include "session/access_token.h"
 
 #define SECOND_US 1000000ull
@@ -96,63 +97,12 @@ enum gh_err gh_session_grant_of(struct gh_identity_call *call, const struct gh_a
     return GH_OK;
 }
 
-/* ---- Opening ---- */
-
-static bool seal_row(struct gh_identity_call *call, const uint8_t secret[GH_KEY_BYTES],
-                     struct gh_session_row *row)
-{
-    const struct gh_vault *vault = call->identity->vault;
-    struct gh_str family = gh_id_str(&row->family);
-    struct gh_str agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX);
-    row->secret = gh_vault_seal(vault, call->arena, "sessions.secret", family,
-                                gh_str_of((const char *)secret, GH_KEY_BYTES));
-    row->device = gh_vault_seal(vault, call->arena, "sessions.device", family, agent);
-    row->ip = gh_vault_seal(vault, call->arena, "sessions.ip", family, call->client);
-    return row->secret.ptr && row->device.ptr && row->ip.ptr;
-}
-
-enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
-                            const struct gh_session_open *open, struct gh_session_grant *out_grant)
-{
-    uint8_t secret[GH_KEY_BYTES];
-    struct gh_session_grant grant;
-    struct gh_session_row row = {
-        .family = gh_identity_new_id(call),
-        .session_id = gh_identity_new_id(call),
-        .account = open->account->id,
-        .rotations_us = {call->now_us},
-        .created_us = call->now_us,
-        .last_used_us = call->now_us,
-        .authenticated_us = call->now_us,
-        .two_factor = open->two_factor,
-        .remember = open->remember && !is_admin(call->settings, open->account),
-    };
-    set_bounds(call->settings, &row);
-    gh_random_fill(&call->identity->random, secret, sizeof(secret));
-    bool sealed = seal_row(call, secret, &row);
-    struct gh_str token = gh_refresh_token_make(call->arena, &row.family, secret, row.counter);
-    gh_wipe(secret, sizeof(secret));
-    if (!sealed || !token.ptr)
-        return GH_ERR_MEMORY;
-    gh_sha256(token, row.token_hash);
-    enum gh_err err = gh_session_grant_of(call, open->account, &row, &grant);
-    if (err == GH_OK)
-        err = tx->ops->session_insert(tx, &row);
-    if (err != GH_OK)
-        return err;
-    grant.refresh_token = token;
-    *out_grant = grant;
-    return GH_OK;
-}
-
 /* ---- Ending, and other ids ---- */
 
 static void keep(struct gh_revoked *revoked, const struct gh_id *session_id)
 {
-    if (revoked->count == GH_REVOKED_MAX)
-        revoked->overflow = true;
-    else
-        revoked->session_ids[revoked->count++] = *session_id;
+    GH_ASSERT(revoked->count < GH_REVOKED_MAX);
+    revoked->session_ids[revoked->count++] = *session_id;
 }
 
 /* Access tokens of that id are refused until the last of them has run out. */
@@ -242,19 +192,71 @@ enum gh_err gh_session_confirm(struct gh_tx *tx, struct gh_identity_call *call,
     return err == GH_OK ? gh_session_grant_of(call, account, &row, out_grant) : err;
 }
 
-/* ---- After the commit ---- */
+/* ---- Opening ---- */
 
-static enum gh_err add_stored(struct gh_tx *tx, void *args)
+static bool seal_row(struct gh_identity_call *call, const uint8_t secret[GH_KEY_BYTES],
+                     struct gh_session_row *row)
 {
-    const struct gh_identity_call *call = args;
-    struct gh_revocation_row *rows;
-    size_t count;
-    enum gh_err err = tx->ops->revocations_since(tx, call->now_us, &rows, &count);
-    for (size_t i = 0; err == GH_OK && i < count; i++)
-        gh_revocations_add(call->identity->revocations, gh_id_str(&rows[i].session_id),
-                           rows[i].until_us / SECOND_US + 1, call->now_us / SECOND_US);
-    return err;
+    const struct gh_vault *vault = call->identity->vault;
+    struct gh_str family = gh_id_str(&row->family);
+    struct gh_str agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX);
+    row->secret = gh_vault_seal(vault, call->arena, "sessions.secret", family,
+                                gh_str_of((const char *)secret, GH_KEY_BYTES));
+    row->device = gh_vault_seal(vault, call->arena, "sessions.device", family, agent);
+    row->ip = gh_vault_seal(vault, call->arena, "sessions.ip", family, call->client);
+    return row->secret.ptr && row->device.ptr && row->ip.ptr;
 }
+
+/* Ends the oldest sessions of an account that has as many as it may. */
+static enum gh_err make_room(struct gh_tx *tx, const struct gh_identity_call *call,
+                             struct gh_str account, struct gh_revoked *revoked)
+{
+    struct gh_session_row *rows; /* newest first */
+    size_t count, ended = 0;
+    enum gh_err err = tx->ops->sessions_of(tx, account, &rows, &count);
+    for (size_t i = GH_SESSIONS_MAX - 1; err == GH_OK && i < count; i++, ended++)
+        err = gh_session_revoke(tx, call, &rows[i], revoked);
+    return err == GH_OK && ended ? audit_revoked(tx, call, account, "too_many", ended) : err;
+}
+
+enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
+                            const struct gh_session_open *open, struct gh_revoked *revoked,
+                            struct gh_session_grant *out_grant)
+{
+    uint8_t secret[GH_KEY_BYTES];
+    struct gh_session_grant grant;
+    struct gh_session_row row = {
+        .family = gh_identity_new_id(call),
+        .session_id = gh_identity_new_id(call),
+        .account = open->account->id,
+        .rotations_us = {call->now_us},
+        .created_us = call->now_us,
+        .last_used_us = call->now_us,
+        .authenticated_us = call->now_us,
+        .two_factor = open->two_factor,
+        .remember = open->remember && !is_admin(call->settings, open->account),
+    };
+    set_bounds(call->settings, &row);
+    gh_random_fill(&call->identity->random, secret, sizeof(secret));
+    bool sealed = seal_row(call, secret, &row);
+    struct gh_str token = gh_refresh_token_make(call->arena, &row.family, secret, row.counter);
+    gh_wipe(secret, sizeof(secret));
+    if (!sealed || !token.ptr)
+        return GH_ERR_MEMORY;
+    gh_sha256(token, row.token_hash);
+    enum gh_err err = gh_session_grant_of(call, open->account, &row, &grant);
+    if (err == GH_OK)
+        err = make_room(tx, call, gh_id_str(&row.account), revoked);
+    if (err == GH_OK)
+        err = tx->ops->session_insert(tx, &row);
+    if (err != GH_OK)
+        return err;
+    grant.refresh_token = token;
+    *out_grant = grant;
+    return GH_OK;
+}
+
+/* ---- After the commit ---- */
 
 void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_revoked *revoked)
 {
@@ -262,10 +264,4 @@ void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_re
     for (size_t i = 0; i < revoked->count; i++)
         gh_revocations_add(call->identity->revocations, gh_id_str(&revoked->session_ids[i]),
                            until_us / SECOND_US + 1, call->now_us / SECOND_US);
-    if (!revoked->overflow)
-        return;
-    /* More than the list holds: all of them stand in the store by now. Should it fail here, the
-       app's poll of the store finds them within a second. */
-    struct gh_identity_call copy = *call;
-    (void)(gh_identity_read(&copy, add_stored, &copy) == GH_IDENTITY_OK);
 }

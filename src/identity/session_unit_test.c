@@ -50,6 +50,32 @@ static size_t list(struct gh_identity_fixture *fixture, const struct gh_session_
     return count;
 }
 
+/* ---- Too many ---- */
+
+static void one_session_too_many_ends_the_oldest(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_session_view *views;
+    struct gh_session_grant first = login(fixture, ALICE), second = {0}, last = {0};
+    for (unsigned i = 1; i < GH_SESSIONS_MAX; i++) {
+        fixture->now_us += FIXTURE_SECOND;
+        last = login(fixture, ALICE);
+        if (i == 1)
+            second = last;
+    }
+    assert_int_equal(list(fixture, &last, &views), GH_SESSIONS_MAX);
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, NULL), 0);
+    fixture->now_us += FIXTURE_SECOND;
+    last = login(fixture, ALICE);
+    assert_int_equal(list(fixture, &last, &views), GH_SESSIONS_MAX);
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, NULL), 1);
+    assert_true(gh_revocations_has(fixture->identity.revocations, gh_id_str(&first.session_id),
+                                   fixture->now_us / FIXTURE_SECOND,
+                                   fixture->now_us / FIXTURE_SECOND));
+    assert_false(refreshes(fixture, first.refresh_token));
+    assert_true(refreshes(fixture, second.refresh_token));
+}
+
 /* ---- Logout ---- */
 
 static void logs_out_by_the_access_token(void **state)
@@ -262,18 +288,17 @@ static void undoes_all_when_the_unit_fails(void **state)
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, NULL), 0);
 }
 
-static void revokes_more_sessions_than_the_list_holds(void **state)
+static void revokes_all_that_an_account_can_have(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
-    struct gh_session_grant grants[GH_REVOKED_MAX + 4];
-    for (size_t i = 0; i < GH_REVOKED_MAX + 4; i++)
+    struct gh_session_grant grants[GH_SESSIONS_MAX];
+    for (size_t i = 0; i < GH_SESSIONS_MAX; i++)
         grants[i] = login(fixture, ALICE);
     struct change change = {.call = gh_fixture_call(fixture),
                             .account = gh_id_str(&grants[0].account.id)};
     assert_int_equal(run(fixture, revoke_all, &change), GH_OK);
-    assert_true(change.revoked.overflow);
     gh_sessions_revoked(&change.call, &change.revoked);
-    for (size_t i = 0; i < GH_REVOKED_MAX + 4; i++)
+    for (size_t i = 0; i < GH_SESSIONS_MAX; i++)
         assert_true(gh_fixture_is_revoked(fixture, grants[i].access_token));
 }
 
@@ -282,6 +307,7 @@ static void revokes_more_sessions_than_the_list_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(one_session_too_many_ends_the_oldest),
         TEST(logs_out_by_the_access_token),
         TEST(logs_out_by_the_refresh_token),
         TEST(logs_out_once_when_both_tokens_are_of_one_session),
@@ -294,7 +320,7 @@ int main(void)
         TEST(gives_new_ids_that_refresh_reaches),
         TEST(keeps_revocations_in_the_store_for_a_token_life),
         TEST(undoes_all_when_the_unit_fails),
-        TEST(revokes_more_sessions_than_the_list_holds),
+        TEST(revokes_all_that_an_account_can_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,11 +34,14 @@ enum gh_identity_result gh_sessions_end_others(struct gh_identity_call *call, ui
 /* ---- For the files of identity: inside units. Revocations reach the table of this process when
    the unit has committed: keep the list and call gh_sessions_revoked then. ---- */
 
-#define GH_REVOKED_MAX 256
+/* An account has at most so many sessions: one more ends the oldest. */
+#define GH_SESSIONS_MAX 100
+
+/* Each of them twice: ended, or given another id before. */
+#define GH_REVOKED_MAX (2 * GH_SESSIONS_MAX)
 struct gh_revoked {
     struct gh_id session_ids[GH_REVOKED_MAX];
     size_t count;
-    bool overflow; /* more than that: everything issued until now is refused */
 };
 
 struct gh_session_open {
@@ -47,7 +50,8 @@ struct gh_session_open {
 };
 /* A new session: row, first refresh token, access token in *out_grant. */
 enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
-                            const struct gh_session_open *open, struct gh_session_grant *out_grant);
+                            const struct gh_session_open *open, struct gh_revoked *revoked,
+                            struct gh_session_grant *out_grant);
 /*
  * The session of call->subject, confirmed again just now (`by_code`: by the second factor): a new
  * id, an access token in *out_grant, no new refresh token. GH_ERR_NOT_FOUND: it has ended.

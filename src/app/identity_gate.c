@@ -106,6 +106,7 @@ static bool fill(struct gh_identity_host *host, const struct gh_identity_setting
     struct gh_gate_rules *rules = &version->rules;
     rules->issuer = gh_arena_dup(&version->arena, settings->public_url);
     rules->audience = gh_arena_dup(&version->arena, settings->tokens.audience);
+    rules->access_s = settings->tokens.access_ms / 1000;
     rules->epoch = ++host->epoch;
     return rules->issuer.ptr && rules->audience.ptr &&
            copy_names(&version->arena, &settings->role_names, &rules->roles) &&

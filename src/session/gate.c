@@ -153,12 +153,22 @@ static void remember(struct gh_gate *gate, enum gh_credential kind, struct gh_st
     gh_subject_move(&entry->subject, rest);
 }
 
+/* Was it made under settings that let tokens live longer? */
+static bool has_outlived(const struct gh_gate_rules *rules, const struct gh_subject *subject,
+                         uint64_t issued_s, uint64_t now_s)
+{
+    return rules->access_s && !subject->issuer.len && now_s > issued_s &&
+           now_s - issued_s >= rules->access_s + rules->leeway_s;
+}
+
 /* What changes with time. */
 static enum gh_gate_status check_now(const struct gh_gate *gate, const struct gh_gate_rules *rules,
                                      const struct gh_subject *subject, uint64_t issued_s,
                                      uint64_t now_s)
 {
     if (now_s >= subject->expires_s && now_s - subject->expires_s >= rules->leeway_s)
+        return GH_GATE_EXPIRED;
+    if (has_outlived(rules, subject, issued_s, now_s))
         return GH_GATE_EXPIRED;
     if (subject->session_id.len &&
         gh_revocations_has(gate->revocations, subject->session_id, issued_s, now_s))

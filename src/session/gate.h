@@ -28,6 +28,9 @@ struct gh_gate_rules {
     const struct gh_gate_issuer *issuers;
     size_t issuer_count;
     unsigned leeway_s;
+    /* No token of ours is good for longer after it was issued, whatever it says: revocations are
+       kept for as long as tokens live by the settings of now. 0: as it says. */
+    uint64_t access_s;
     uint64_t epoch; /* another value empties the caches */
 };
 

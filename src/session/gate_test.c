@@ -306,6 +306,21 @@ static void rules_that_say_nothing_let_nobody_in(void **state)
 
 /* ---- with time ---- */
 
+/* Made when tokens lived for 15 minutes; revocations are kept for two by now. */
+static void tokens_live_no_longer_than_the_settings_of_now_say(void **state)
+{
+    struct gh_str remembered = cookie_token("s1"), other = cookie_token("s2");
+    rules.access_s = 60;
+    assert_int_equal(cookie(remembered), GH_GATE_OK);
+    assert_int_equal(judge_at(GH_CREDENTIAL_COOKIE, remembered, NOW + 64), GH_GATE_OK);
+    assert_int_equal(judge_at(GH_CREDENTIAL_COOKIE, remembered, NOW + 65), GH_GATE_EXPIRED);
+    assert_int_equal(judge_at(GH_CREDENTIAL_COOKIE, other, NOW + 65), GH_GATE_EXPIRED);
+    struct gh_str foreign = foreign_token(IDP_ED, "at+jwt",
+                                          "{\"iss\":\"https://idp.example.org\",\"aud\":\"api\","
+                                          "\"exp\":1700000900,\"iat\":1700000000,\"sub\":\"f1\"}");
+    assert_int_equal(judge_at(GH_CREDENTIAL_BEARER, foreign, NOW + 65), GH_GATE_OK);
+}
+
 static void expiry_is_seen_in_what_is_remembered(void **state)
 {
     struct gh_str token = cookie_token("s1");
@@ -562,6 +577,7 @@ int main(void)
         TEST(refuses_an_algorithm_that_is_not_the_keys),
         TEST(refuses_another_issuer_audience_or_time),
         TEST(rules_that_say_nothing_let_nobody_in),
+        TEST(tokens_live_no_longer_than_the_settings_of_now_say),
         TEST(expiry_is_seen_in_what_is_remembered),
         TEST(revocation_is_seen_at_once),
         TEST(folded_sessions_have_to_refresh),

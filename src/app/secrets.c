@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 
-/* Of a message that names secrets. */
-#define MESSAGE_BYTES_MAX 4096
+/* Of a message, beside the names of secrets. */
+#define MESSAGE_BYTES 512
 /* Bits that a root key must be able to hold, judged by its length and its variety of characters:
    under what 32 random bytes reach in any usual form, over what words and short keys do. */
 #define ROOT_BITS_MIN 190.0
@@ -186,8 +186,7 @@ bool gh_secret_is_weak(struct gh_str value)
 struct findings {
     const struct gh_secret_source *source;
     struct gh_arena *arena;
-    struct gh_buf missing, defaults, weak;
-    char memory[3][MESSAGE_BYTES_MAX / 4];
+    struct gh_buf missing, defaults, weak; /* each has room for all names */
 };
 
 static void add_name(struct gh_buf *buf, struct gh_str name)
@@ -240,10 +239,12 @@ static void judge_required(struct findings *findings, const struct gh_secrets_se
     }
 }
 
-static struct gh_str describe(struct gh_arena *arena, const struct findings *findings, bool missing)
+static struct gh_str describe(const struct findings *findings, bool missing)
 {
-    char memory[MESSAGE_BYTES_MAX];
-    struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
+    size_t cap =
+        MESSAGE_BYTES + findings->missing.len + findings->defaults.len + findings->weak.len;
+    char *memory = gh_arena_alloc(findings->arena, cap);
+    struct gh_buf buf = gh_buf_over(memory, memory ? cap : 0);
     if (missing && findings->missing.len)
         gh_buf_format(&buf,
                       "Required secrets are missing or empty: %.*s. Set them in the environment "
@@ -256,10 +257,19 @@ static struct gh_str describe(struct gh_arena *arena, const struct findings *fin
         gh_buf_format(&buf,
                       "Secrets are too weak: %.*s. Make 32 random bytes: openssl rand -base64 32. ",
                       GH_STR_ARG(gh_buf_str(&findings->weak)));
-    struct gh_str text = gh_buf_str(&buf);
-    if (text.len)
-        text.len--;
-    return gh_arena_dup(arena, text);
+    if (!buf.len || buf.overflow)
+        return GH_STR("out of memory");
+    return gh_str_first(gh_buf_str(&buf), buf.len - 1);
+}
+
+static struct gh_buf names_buf(struct gh_arena *arena, const struct gh_secrets_settings *settings)
+{
+    const struct gh_str *names = settings->required.items;
+    size_t cap = settings->root.len + 2;
+    for (size_t i = 0; i < settings->required.count; i++)
+        cap += names[i].len + 2; /* and ", " */
+    char *memory = gh_arena_alloc(arena, cap);
+    return gh_buf_over(memory, memory ? cap : 0);
 }
 
 bool gh_secrets_load(const struct gh_secrets_settings *settings, bool root_needed, bool production,
@@ -268,20 +278,21 @@ bool gh_secrets_load(const struct gh_secrets_settings *settings, bool root_neede
                      struct gh_str *out_warning)
 {
     struct findings findings = {.source = source, .arena = arena};
-    findings.missing = gh_buf_over(findings.memory[0], sizeof(findings.memory[0]));
-    findings.defaults = gh_buf_over(findings.memory[1], sizeof(findings.memory[1]));
-    findings.weak = gh_buf_over(findings.memory[2], sizeof(findings.memory[2]));
+    findings.missing = names_buf(arena, settings);
+    findings.defaults = names_buf(arena, settings);
+    findings.weak = names_buf(arena, settings);
     *out_secrets = (struct gh_secrets){0};
     *out_message = *out_warning = GH_STR("");
     judge_required(&findings, settings, root_needed);
     if (root_needed)
         judge_roots(&findings, settings, out_secrets);
     bool looks_bad = findings.defaults.len || findings.weak.len;
-    if (findings.missing.len || (production && looks_bad)) {
-        *out_message = describe(arena, &findings, true);
+    bool named = !findings.missing.overflow && !findings.defaults.overflow;
+    if (!named || findings.missing.len || (production && looks_bad)) {
+        *out_message = describe(&findings, true);
         return false;
     }
     if (looks_bad)
-        *out_warning = describe(arena, &findings, false);
+        *out_warning = describe(&findings, false);
     return true;
 }

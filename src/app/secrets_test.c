@@ -72,6 +72,19 @@ static void names_all_that_are_missing_or_empty_in_one_message(void **state)
                                 "SUPABASE_SERVICE_ROLE_KEY, ANTHROPIC_API_KEY, APP_SECRET_KEY."));
 }
 
+static void names_as_many_as_there_are(void **state)
+{
+    static struct gh_str many[200];
+    struct variable variables[] = {{NULL, NULL}};
+    for (size_t i = 0; i < 200; i++)
+        many[i] = gh_arena_format(&t.arena, "A_SECRET_OF_THE_BACKEND_%03zu", i);
+    t.settings.required = (struct gh_config_list){many, 200};
+    assert_false(load(variables, true, false));
+    for (size_t i = 0; i < 200; i++)
+        assert_true(says(t.message, many[i].ptr));
+    assert_true(says(t.message, "_199, APP_SECRET_KEY. Set them in the environment"));
+}
+
 static void names_the_root_once_when_it_is_required_too(void **state)
 {
     struct variable variables[] = {{NULL, NULL}};
@@ -169,6 +182,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(names_all_that_are_missing_or_empty_in_one_message),
+        T(names_as_many_as_there_are),
         T(names_the_root_once_when_it_is_required_too),
         T(without_identity_the_root_is_not_asked_for),
         T(takes_a_good_set_and_passes_over_a_previous_one_that_is_not_set),

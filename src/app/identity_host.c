@@ -203,6 +203,17 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
     return err;
 }
 
+static enum gh_err set_setup_path(struct gh_identity_host *host, struct gh_str store,
+                                  struct gh_arena *arena)
+{
+    struct gh_str directory = gh_store_setting_directory(arena, store);
+    if (!directory.len)
+        return directory.ptr ? GH_OK : GH_ERR_MEMORY;
+    struct gh_str path = gh_arena_format(arena, "%.*ssetup-token", GH_STR_ARG(directory));
+    host->setup_path = path.ptr ? strdup(path.ptr) : NULL;
+    return host->setup_path ? GH_OK : GH_ERR_MEMORY;
+}
+
 enum gh_err gh_identity_host_open(struct gh_identity_host *host,
                                   const struct gh_root_settings *settings,
                                   const struct gh_identity_settings *identity,
@@ -219,7 +230,9 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     if (err == GH_OK)
         err = host->identity.store->ops->read(host->identity.store, read_revocations, host, arena);
     if (err == GH_OK)
-        gh_identity_setup_token(host, identity, settings->store);
+        err = set_setup_path(host, settings->store, arena);
+    if (err == GH_OK)
+        gh_identity_setup_token(host, identity);
     return err;
 }
 
@@ -278,6 +291,7 @@ void gh_identity_host_close(struct gh_identity_host *host)
     if (!host)
         return;
     gh_identity_host_stop(host);
+    free(host->setup_path);
     if (host->keys)
         release(host->keys);
     if (host->snapshot)

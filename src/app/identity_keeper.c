@@ -197,6 +197,8 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
         keeper->purge_at_ms = now_ms + PURGE_EVERY_MS;
         clear_away(keeper);
     }
+    if (gh_wall_now_us() >= keeper->host->setup_at_us)
+        gh_identity_setup_token(keeper->host, settings);
     send_mails(keeper, settings);
     gh_log_flush(keeper->host->ring);
 }

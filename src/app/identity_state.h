@@ -34,6 +34,8 @@ struct gh_identity_host {
     struct gh_identity identity;
     struct gh_vault *vault;
     struct gh_server *server;
+    char *setup_path;         /* of the setup token's file; NULL: there is no place for one */
+    uint64_t setup_at_us;     /* when to renew it; the starting thread's, then the keeper's */
     struct gh_log_ring *ring; /* of the keeper; of the starting thread until it runs */
 
     pthread_mutex_t lock; /* guards the rest */
@@ -61,8 +63,8 @@ void gh_identity_host_publish(struct gh_identity_host *host,
                               const struct gh_identity_settings *settings);
 /* The keeper's thread. */
 void *gh_identity_keeper(void *host);
-/* Writes the setup token while there is no admin, removes its file when there is one. */
+/* Writes a new setup token while there is no admin, removes its file when there is one. */
 void gh_identity_setup_token(struct gh_identity_host *host,
-                             const struct gh_identity_settings *settings, struct gh_str store);
+                             const struct gh_identity_settings *settings);
 
 #endif

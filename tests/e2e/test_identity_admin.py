@@ -86,6 +86,16 @@ def test_without_an_admin_each_start_makes_a_new_token(tmp_path):
             assert_answer(set_up(person, new), 201)
 
 
+def test_a_token_that_waits_is_renewed_before_it_runs_out(tmp_path):
+    with deployed(tmp_path) as world:
+        old = world.setup_token()
+        world.gate.clock.advance(13 * 3600)
+        world.gate.wait_for(lambda: world.setup_token() != old, "another token")
+        world.gate.clock.advance(11.5 * 3600)
+        assert_answer(set_up(world.stranger(), old), 400)
+        assert_answer(set_up(world.stranger(), world.setup_token()), 201)
+
+
 # -- who may come here --
 
 

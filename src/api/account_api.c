@@ -134,7 +134,16 @@ struct audit_reading {
 static enum gh_err read_audit(struct gh_tx *tx, void *args)
 {
     struct audit_reading *reading = args;
-    return tx->ops->audit_page(tx, &reading->query, &reading->records, &reading->count);
+    struct gh_audit_row *rows;
+    enum gh_err err = tx->ops->audit_page(tx, &reading->query, &rows, &reading->count);
+    if (err != GH_OK)
+        return err;
+    reading->records = gh_arena_zalloc(tx->arena, reading->count + 1, sizeof(*reading->records));
+    if (!reading->records)
+        return GH_ERR_MEMORY;
+    for (size_t i = 0; i < reading->count; i++)
+        reading->records[i] = rows[i].record;
+    return GH_OK;
 }
 
 void gh_api_audit(struct gh_api_request *request)

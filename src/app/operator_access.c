@@ -45,16 +45,16 @@ static enum gh_err find_grant(struct gh_tx *tx, void *args)
             .event = gh_audit_event_facts(EVENTS[i])->name,
             .limit = 1,
         };
-        struct gh_audit_record *records;
+        struct gh_audit_row *rows;
         size_t count;
-        enum gh_err err = tx->ops->audit_page(tx, &query, &records, &count);
+        enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &count);
         if (err != GH_OK)
             return err;
         if (!count)
             continue;
         grant->known = true;
-        grant->time_us = records[0].time_us;
-        grant->by = records[0].actor_id.len ? records[0].actor_id : GH_STR("the operator");
+        grant->time_us = rows[0].record.time_us;
+        grant->by = rows[0].record.actor_id.len ? rows[0].record.actor_id : GH_STR("the operator");
     }
     return GH_OK;
 }

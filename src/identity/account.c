@@ -476,14 +476,14 @@ enum gh_identity_result gh_account_remove(struct gh_identity_call *call, struct 
 
 struct activity {
     struct gh_audit_query query;
-    struct gh_audit_record *records;
+    struct gh_audit_row *rows;
     size_t count;
 };
 
 static enum gh_err activity_unit(struct gh_tx *tx, void *args)
 {
     struct activity *activity = args;
-    return tx->ops->audit_page(tx, &activity->query, &activity->records, &activity->count);
+    return tx->ops->audit_page(tx, &activity->query, &activity->rows, &activity->count);
 }
 
 enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before_seq,
@@ -497,7 +497,13 @@ enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint6
     enum gh_identity_result result = gh_identity_read(call, activity_unit, &activity);
     if (result != GH_IDENTITY_OK)
         return result;
-    *out_records = activity.records;
+    struct gh_audit_record *records =
+        gh_arena_zalloc(call->arena, activity.count + 1, sizeof(*records));
+    if (!records)
+        return GH_IDENTITY_UNAVAILABLE;
+    for (size_t i = 0; i < activity.count; i++)
+        records[i] = activity.rows[i].record;
+    *out_records = records;
     *out_count = activity.count;
     return GH_IDENTITY_OK;
 }

@@ -80,25 +80,26 @@ enum gh_err gh_identity_audit_session(struct gh_tx *tx, const struct gh_identity
                                       struct gh_str metadata)
 {
     char session[GH_AUDIT_SESSION_LEN + 1];
-    struct gh_audit_record record = {
-        .time_us = call->now_us,
-        .event = event,
-        .user_id = user_id,
-        .ip_address = call->client,
-        .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
-        .request_id = call->request_id,
-        .outcome = outcome,
-        .metadata = metadata,
-    };
+    struct gh_audit_row row = {
+        .record = {
+            .time_us = call->now_us,
+            .event = event,
+            .user_id = user_id,
+            .ip_address = call->client,
+            .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
+            .request_id = call->request_id,
+            .outcome = outcome,
+            .metadata = metadata,
+        }};
     if (call->subject)
-        record.actor_id = call->subject->id;
+        row.record.actor_id = call->subject->id;
     else if (!call->by.len) /* a command's actor is the operator, who has no account */
-        record.actor_id = user_id;
+        row.record.actor_id = user_id;
     if (session_id.len) {
         gh_audit_session_hash(session_id, session);
-        record.session = gh_str_of(session, GH_AUDIT_SESSION_LEN);
+        row.record.session = gh_str_of(session, GH_AUDIT_SESSION_LEN);
     }
-    return tx->ops->audit_append(tx, &record);
+    return tx->ops->audit_append(tx, &row);
 }
 
 enum gh_err gh_identity_audit(struct gh_tx *tx, const struct gh_identity_call *call,

@@ -59,7 +59,8 @@ static void close_nothing(struct gh_store *store)
     (void)store;
 }
 
-static const struct gh_store_ops TWICE_OPS = {twice_run, twice_read, close_nothing};
+static const struct gh_store_ops TWICE_OPS = {
+    .run = twice_run, .run_bulk = twice_run, .read = twice_read, .close = close_nothing};
 
 /* Lives in the fixture's arena. */
 static struct gh_store *run_twice(struct gh_identity_fixture *fixture)
@@ -253,7 +254,7 @@ struct row {
     struct gh_ticket_request ticket;
     struct gh_str token;
     struct gh_audit_query query;
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     size_t count;
     uint64_t mails;
 };
@@ -354,7 +355,8 @@ static enum gh_err hasty_read(struct gh_store *store, gh_store_unit *unit, void 
 void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct gh_str id,
                                    gh_fixture_change *change)
 {
-    static const struct gh_store_ops OPS = {hasty_run, hasty_read, close_nothing};
+    static const struct gh_store_ops OPS = {
+        .run = hasty_run, .run_bulk = hasty_run, .read = hasty_read, .close = close_nothing};
     fixture->identity.store = fixture->store;
     if (!change)
         return;
@@ -407,7 +409,7 @@ size_t gh_fixture_audit_count(struct gh_identity_fixture *fixture, enum gh_audit
     struct row row = {.query = {.event = gh_audit_event_facts(event)->name, .limit = AUDIT_PAGE}};
     assert_int_equal(read(fixture, get_records, &row), GH_OK);
     if (row.count && out_last)
-        *out_last = row.records[0];
+        *out_last = row.records[0].record;
     return row.count;
 }
 

@@ -207,9 +207,10 @@ static enum gh_err audit_rotated(struct gh_tx *tx, const struct keeping *keeping
                                  const struct kind *kind)
 {
     struct gh_str metadata = gh_arena_format(tx->arena, "{\"purpose\":\"%s\"}", kind->name);
-    struct gh_audit_record record = {
-        .time_us = keeping->now_us, .event = GH_AUDIT_SECRET_ROTATED, .metadata = metadata};
-    return metadata.ptr ? tx->ops->audit_append(tx, &record) : GH_ERR_MEMORY;
+    struct gh_audit_row row = {.record = {.time_us = keeping->now_us,
+                                          .event = GH_AUDIT_SECRET_ROTATED,
+                                          .metadata = metadata}};
+    return metadata.ptr ? tx->ops->audit_append(tx, &row) : GH_ERR_MEMORY;
 }
 
 static enum gh_err insert(struct gh_tx *tx, struct keeping *keeping, size_t k)

@@ -183,7 +183,7 @@ static enum gh_identity_result put_sessions(struct document *document)
 
 struct page {
     struct gh_audit_query query;
-    struct gh_audit_record *rows;
+    struct gh_audit_row *rows;
     size_t count;
 };
 
@@ -217,9 +217,9 @@ static enum gh_identity_result put_records(struct document *document)
         if (store->ops->read(store, read_page, &page, &document->page_arena) != GH_OK)
             return GH_IDENTITY_UNAVAILABLE;
         for (size_t i = 0; i < page.count; i++) {
-            put_record(document, &page.rows[i], first);
+            put_record(document, &page.rows[i].record, first);
             first = false;
-            page.query.before_seq = page.rows[i].seq;
+            page.query.before_seq = page.rows[i].record.seq;
         }
     } while (page.count == PAGE_RECORDS && !document->failed);
     append(document, GH_STR("]"));

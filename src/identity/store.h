@@ -109,6 +109,7 @@ enum gh_key_purpose {
     GH_KEY_INDEX,   /* keyed hashes: e-mail, throttles */
     GH_KEY_COOKIE,  /* HS256 of the access cookie */
     GH_KEY_SIGNING, /* PKCS#8 of the key ring */
+    GH_KEY_AUDIT,   /* PKCS#8 of what signs checkpoints */
 };
 struct gh_key_row {
     uint64_t id; /* 1, 2, ...: given by the store when 0 is inserted */
@@ -125,6 +126,43 @@ struct gh_revocation_row {
     uint64_t until_us;
 };
 
+/* What opens the personal values that the audit log has of somebody (audit/personal.h). */
+struct gh_person_key_row {
+    struct gh_str person;  /* an account's id, or "day:2026-01-31": the key */
+    struct gh_str wrapped; /* sealed */
+    uint64_t created_us;
+};
+
+/*
+ * All columns that gh_vault_seal's texts stand in, for a rotation of its keys:
+ * X(also, enumerator, table, column, key column, TEXT or BLOB of the key, column whose value is the
+ * `row` of the seal, its `field`). `also` is handed through.
+ */
+#define GH_SEALED_COLUMNS(X, also)                                                                 \
+    X(also, ACCOUNT_EMAIL, accounts, email, id, TEXT, id, "accounts.email")                        \
+    X(also, ACCOUNT_NAME, accounts, name, id, TEXT, id, "accounts.name")                           \
+    X(also, ACCOUNT_TOTP, accounts, totp_secret, id, TEXT, id, "accounts.totp_secret")             \
+    X(also, SESSION_SECRET, sessions, secret, family, TEXT, family, "sessions.secret")             \
+    X(also, SESSION_DEVICE, sessions, device, family, TEXT, family, "sessions.device")             \
+    X(also, SESSION_IP, sessions, ip, family, TEXT, family, "sessions.ip")                         \
+    X(also, TICKET_DATA, tickets, data, hash, BLOB, account, "tickets.data")                       \
+    X(also, DEVICE_LABEL, devices, label, hash, BLOB, account, "devices.label")                    \
+    X(also, MAIL_RECIPIENT, mails, recipient, id, TEXT, id, "mails.recipient")                     \
+    X(also, MAIL_MESSAGE, mails, message, id, TEXT, id, "mails.message")                           \
+    X(also, PERSON_KEY, person_keys, wrapped, person, TEXT, person, "person_keys")
+
+enum gh_sealed_column {
+#define X(also, id, table, column, key, type, row, field) GH_SEALED_##id,
+    GH_SEALED_COLUMNS(X, )
+#undef X
+        GH_SEALED_COLUMN_COUNT
+};
+struct gh_sealed_row {
+    struct gh_str key;    /* of its table: opaque */
+    struct gh_str row;    /* as gh_vault_seal was given it */
+    struct gh_str sealed; /* never empty */
+};
+
 /* ---- What can be asked of accounts and audit in pages ---- */
 
 struct gh_account_query {
@@ -136,11 +174,24 @@ struct gh_account_query {
 };
 
 struct gh_audit_query {
-    struct gh_str user_id;       /* speaks of, or was done by; empty: any */
-    struct gh_str event;         /* name; empty: any */
+    struct gh_str user_id; /* speaks of, or was done by; empty: any */
+    struct gh_str event;   /* name; empty: any */
+    struct gh_str session; /* as records have it; empty: any */
+    bool by_outcome;       /* only those of this one: */
+    enum gh_audit_outcome outcome;
     uint64_t since_us, until_us; /* from, and before; 0: open */
-    uint64_t before_seq;         /* cursor, newest first; 0: from the newest */
+    bool oldest_first;           /* else the newest */
+    uint64_t after_seq;          /* later than this */
+    uint64_t before_seq;         /* earlier than this; 0: open */
     size_t limit;
+};
+
+/* How many records of one kind a day (UTC) has. */
+struct gh_audit_day_count {
+    uint64_t day_us; /* when the day began */
+    enum gh_audit_event event;
+    enum gh_audit_outcome outcome;
+    uint64_t count;
 };
 
 /* ---- Operations. GH_OK, GH_ERR_NOT_FOUND (also the account that a new row should hang on),
@@ -154,7 +205,8 @@ struct gh_tx_ops {
     enum gh_err (*account_by_email)(struct gh_tx *tx, const uint8_t index[GH_SHA256_BYTES],
                                     struct gh_account *out);
     enum gh_err (*account_update)(struct gh_tx *tx, const struct gh_account *account);
-    /* With sessions, tickets, devices, recovery codes and mails that hang on it. */
+    /* With sessions, tickets, devices, recovery codes and mails that hang on it, and the person's
+       key. */
     enum gh_err (*account_delete)(struct gh_tx *tx, struct gh_str id);
     /* In the order of ids. *out_rows is an array of *out_count in the unit's arena. */
     enum gh_err (*account_page)(struct gh_tx *tx, const struct gh_account_query *query,
@@ -220,11 +272,47 @@ struct gh_tx_ops {
     enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t now_us,
                                      struct gh_revocation_row **out_rows, size_t *out_count);
 
-    /* The record gets its number from the log, without gaps; it commits with the rest. Metadata
-       come back as "{}" where there were none. */
-    enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_record *record);
+    /* The log gives the row its number and hashes (gh_audit_link), after the last one, without
+       gaps; it commits with the rest. Empty metadata become "{}". */
+    enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_row *row);
     enum gh_err (*audit_page)(struct gh_tx *tx, const struct gh_audit_query *query,
-                              struct gh_audit_record **out_rows, size_t *out_count);
+                              struct gh_audit_row **out_rows, size_t *out_count);
+    /* The newest record's number and hash. */
+    enum gh_err (*audit_head)(struct gh_tx *tx, uint64_t *out_seq,
+                              uint8_t out_hash[GH_SHA256_BYTES]);
+    /* The oldest record's number, and the hash before it. */
+    enum gh_err (*audit_first)(struct gh_tx *tx, uint64_t *out_seq,
+                               uint8_t out_prev_hash[GH_SHA256_BYTES]);
+    /* The newest record of the event that is older than `before_us` (0: of any time). */
+    enum gh_err (*audit_last_of)(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
+                                 struct gh_audit_row *out);
+    /* Removes the oldest records, at most `limit`, through `through_seq`; never the newest of all,
+       which the next one links to. */
+    enum gh_err (*audit_drop)(struct gh_tx *tx, uint64_t through_seq, size_t limit,
+                              uint64_t *out_removed);
+    /* Of what happened since then, by day, event and outcome, in this order. */
+    enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
+                               struct gh_audit_day_count **out_rows, size_t *out_count);
+
+    enum gh_err (*person_key_get)(struct gh_tx *tx, struct gh_str person,
+                                  struct gh_person_key_row *out);
+    /* GH_ERR_NOT_FOUND: neither a day nor an account that is there; GH_ERR_EXISTS: has one, which
+       stays. */
+    enum gh_err (*person_key_insert)(struct gh_tx *tx, const struct gh_person_key_row *row);
+    enum gh_err (*person_key_delete)(struct gh_tx *tx, struct gh_str person);
+    /* Those of days before this one ("day:2026-01-31"). */
+    enum gh_err (*person_keys_drop_days)(struct gh_tx *tx, struct gh_str before,
+                                         uint64_t *out_removed);
+
+    /* What is not empty in a column, in the order of keys, behind `after_key` (empty: from the
+       start). */
+    enum gh_err (*sealed_page)(struct gh_tx *tx, enum gh_sealed_column column,
+                               struct gh_str after_key, size_t limit,
+                               struct gh_sealed_row **out_rows, size_t *out_count);
+    /* `sealed` takes the place of what was read; GH_ERR_NOT_FOUND: that is not there any more, and
+       nothing changed. */
+    enum gh_err (*sealed_put)(struct gh_tx *tx, enum gh_sealed_column column,
+                              const struct gh_sealed_row *read, struct gh_str sealed);
 
     /* Removes what has run out at `now_us`: tickets, sessions, revocations, throttles quiet
        for a day, devices unused for 180 days; at most `limit` rows. */
@@ -247,9 +335,17 @@ struct gh_store_ops {
      */
     enum gh_err (*run)(struct gh_store *store, gh_store_unit *unit, void *args,
                        struct gh_arena *arena);
+    /* The same for work that can wait: one unit at a time, behind those of `run`, but not for
+       ever. What is long comes as many short units. Has a queue of its own. */
+    enum gh_err (*run_bulk)(struct gh_store *store, gh_store_unit *unit, void *args,
+                            struct gh_arena *arena);
     /* The same over a consistent view, without writing. */
     enum gh_err (*read)(struct gh_store *store, gh_store_unit *unit, void *args,
                         struct gh_arena *arena);
+    /* Afterwards no byte of what had been deleted or replaced is left in the store's files. Waits
+       as `run` does. GH_ERR_TIMEOUT: a reader still sees it, try again; GH_ERR_IO, GH_ERR_INVALID.
+     */
+    enum gh_err (*scrub)(struct gh_store *store);
     void (*close)(struct gh_store *store);
 };
 struct gh_store {

@@ -40,7 +40,10 @@ PASS_1(throttle_delete, const uint8_t *)
 PASS_1(device_put, const struct gh_device_row *)
 PASS_2(device_get, const uint8_t *, struct gh_device_row *)
 PASS_1(mail_insert, const struct gh_mail_row *)
-PASS_1(audit_append, const struct gh_audit_record *)
+PASS_1(audit_append, const struct gh_audit_row *)
+PASS_2(person_key_get, struct gh_str, struct gh_person_key_row *)
+PASS_1(person_key_insert, const struct gh_person_key_row *)
+PASS_1(person_key_delete, struct gh_str)
 
 static const struct gh_tx_ops TX_OPS = {
     .account_insert = account_insert,
@@ -57,6 +60,9 @@ static const struct gh_tx_ops TX_OPS = {
     .device_get = device_get,
     .mail_insert = mail_insert,
     .audit_append = audit_append,
+    .person_key_get = person_key_get,
+    .person_key_insert = person_key_insert,
+    .person_key_delete = person_key_delete,
 };
 
 struct wrapped {
@@ -99,7 +105,15 @@ static void close_nothing(struct gh_store *store)
     (void)store;
 }
 
-static const struct gh_store_ops STORE_OPS = {run, read, close_nothing};
+static enum gh_err scrub(struct gh_store *store)
+{
+    struct gh_store_trace *trace = (struct gh_store_trace *)store;
+    gh_buf_put(&trace->text, GH_STR("scrub "));
+    return trace->inner->ops->scrub(trace->inner);
+}
+
+static const struct gh_store_ops STORE_OPS = {
+    .run = run, .run_bulk = run, .read = read, .scrub = scrub, .close = close_nothing};
 
 void gh_store_trace_init(struct gh_store_trace *trace, struct gh_store *inner)
 {

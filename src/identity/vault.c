@@ -44,6 +44,8 @@ const char *gh_vault_key_use(enum gh_key_purpose purpose)
         return "keys.cookie";
     case GH_KEY_SIGNING:
         return "keys.signing";
+    case GH_KEY_AUDIT:
+        return "keys.audit";
     }
     return "";
 }

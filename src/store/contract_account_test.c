@@ -181,16 +181,16 @@ static void removes_all_that_hangs_on_an_account(struct gh_contract *contract)
 static void keeps_what_does_not_hang_on_a_removed_account(struct gh_contract *contract)
 {
     struct gh_id id = gh_contract_id(1);
-    struct gh_audit_record record = gh_contract_record(1), *records;
+    struct gh_audit_row row = gh_contract_row(1), *records;
     struct gh_ticket setup = gh_contract_ticket(1, 1);
     struct gh_mail_row mail = gh_contract_mail(1, 1);
     struct gh_revocation_row revocation = {gh_contract_id(1), GH_CONTRACT_NOW_US}, *revocations;
     struct gh_audit_query query = {.limit = 10};
     setup.account = mail.account = (struct gh_id){.text = {0}};
-    record.user_id = record.actor_id = gh_id_str(&id);
+    row.record.user_id = row.record.actor_id = gh_id_str(&id);
     gh_contract_add_accounts(contract, 1, 1);
     struct gh_tx *tx = gh_contract_begin(contract);
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->ticket_insert(tx, &setup));
     gh_contract_assert_ok(tx->ops->mail_insert(tx, &mail));
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &revocation));
@@ -200,7 +200,7 @@ static void keeps_what_does_not_hang_on_a_removed_account(struct gh_contract *co
     tx = gh_contract_begin(contract);
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &records, &count));
     assert_int_equal(count, 1);
-    gh_contract_assert_text(records[0].user_id, gh_id_str(&id));
+    gh_contract_assert_text(records[0].record.user_id, gh_id_str(&id));
     gh_contract_assert_ok(tx->ops->ticket_get(tx, setup.hash, &setup));
     assert_string_equal(setup.account.text, "");
     gh_contract_assert_ok(tx->ops->mail_update(tx, &mail));

@@ -12,46 +12,46 @@
 /* ---- The audit log ---- */
 
 /* Records 1..20 in one unit: numbers divisible by 3 are logouts, by 4 done by another. */
-static struct gh_audit_record nth_record(unsigned number)
+static struct gh_audit_row nth_row(unsigned number)
 {
-    struct gh_audit_record record = gh_contract_record(number);
+    struct gh_audit_row row = gh_contract_row(number);
     if (number % 3 == 0)
-        record.event = GH_AUDIT_LOGOUT;
+        row.record.event = GH_AUDIT_LOGOUT;
     if (number % 4 == 0)
-        record.actor_id = GH_STR("admin");
+        row.record.actor_id = GH_STR("admin");
     if (number % 5 == 0)
-        record.user_id = GH_STR("other");
-    record.outcome = number % 2 ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
-    return record;
+        row.record.user_id = GH_STR("other");
+    row.record.outcome = number % 2 ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+    return row;
 }
 
 static void add_records(struct gh_contract *contract)
 {
     struct gh_tx *tx = gh_contract_begin(contract);
     for (unsigned number = 1; number <= 20; number++) {
-        struct gh_audit_record record = nth_record(number);
-        gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+        struct gh_audit_row row = nth_row(number);
+        gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     }
     gh_contract_commit(contract);
 }
 
-static void assert_record(const struct gh_audit_record *actual,
-                          const struct gh_audit_record *expected)
+static void assert_row(const struct gh_audit_row *actual, const struct gh_audit_row *expected)
 {
     char actual_text[RECORD_BYTES_MAX], expected_text[RECORD_BYTES_MAX];
     struct gh_buf actual_buf = gh_buf_over(actual_text, sizeof(actual_text));
     struct gh_buf expected_buf = gh_buf_over(expected_text, sizeof(expected_text));
-    gh_audit_record_put_json(&actual_buf, actual);
-    gh_audit_record_put_json(&expected_buf, expected);
+    gh_audit_record_put_json(&actual_buf, &actual->record);
+    gh_audit_record_put_json(&expected_buf, &expected->record);
     assert_false(expected_buf.overflow);
     gh_contract_assert_text(gh_buf_str(&actual_buf), gh_buf_str(&expected_buf));
+    gh_contract_assert_text(actual->sealed, expected->sealed);
 }
 
-/* The page has exactly the records whose numbers are listed (0: the end), newest first. */
+/* The page has exactly the records whose numbers are listed (0: the end), in this order. */
 static void assert_page(struct gh_contract *contract, const struct gh_audit_query *query,
                         const unsigned *numbers)
 {
-    struct gh_audit_record *rows = NULL;
+    struct gh_audit_row *rows = NULL;
     size_t count = 0, expected = 0;
     while (numbers[expected])
         expected++;
@@ -60,9 +60,9 @@ static void assert_page(struct gh_contract *contract, const struct gh_audit_quer
     gh_contract_commit(contract);
     assert_int_equal(count, expected);
     for (size_t i = 0; i < count; i++) {
-        struct gh_audit_record record = nth_record(numbers[i]);
-        record.seq = numbers[i];
-        assert_record(&rows[i], &record);
+        struct gh_audit_row row = nth_row(numbers[i]);
+        row.record.seq = numbers[i];
+        assert_row(&rows[i], &row);
     }
 }
 
@@ -85,6 +85,48 @@ static void numbers_records_and_pages_them_newest_first(struct gh_contract *cont
     assert_page(contract, &query, NUMBERS(0));
 }
 
+static void pages_records_oldest_first(struct gh_contract *contract)
+{
+    add_records(contract);
+    struct gh_audit_query query = {.oldest_first = true, .limit = 3};
+    assert_page(contract, &query, NUMBERS(1, 2, 3));
+    query.after_seq = 3;
+    assert_page(contract, &query, NUMBERS(4, 5, 6));
+    query.before_seq = 6;
+    assert_page(contract, &query, NUMBERS(4, 5));
+    query.before_seq = 0;
+    query.after_seq = 18;
+    assert_page(contract, &query, NUMBERS(19, 20));
+    query.after_seq = 20;
+    assert_page(contract, &query, NUMBERS(0));
+    query.after_seq = 10;
+    query.user_id = GH_STR("other");
+    assert_page(contract, &query, NUMBERS(15, 20));
+    query.event = GH_STR("logout");
+    assert_page(contract, &query, NUMBERS(15));
+    query.user_id = GH_STR("");
+    assert_page(contract, &query, NUMBERS(12, 15, 18));
+    query = (struct gh_audit_query){.after_seq = 18, .limit = 9}; /* newest first */
+    assert_page(contract, &query, NUMBERS(20, 19));
+}
+
+static void pages_records_of_an_outcome_or_a_session(struct gh_contract *contract)
+{
+    add_records(contract);
+    struct gh_audit_query query = {.by_outcome = true, .outcome = GH_AUDIT_FAILURE, .limit = 3};
+    assert_page(contract, &query, NUMBERS(20, 18, 16));
+    query.outcome = GH_AUDIT_SUCCESS;
+    query.oldest_first = true;
+    assert_page(contract, &query, NUMBERS(1, 3, 5));
+    query.session = nth_row(1).record.session;
+    query.event = GH_STR("logout");
+    assert_page(contract, &query, NUMBERS(3, 9, 15));
+    query.user_id = GH_STR("other");
+    assert_page(contract, &query, NUMBERS(15));
+    query.session = GH_STR("00112233445566778899aabbccddeef0");
+    assert_page(contract, &query, NUMBERS(0));
+}
+
 static void pages_records_that_speak_of_or_were_done_by_somebody(struct gh_contract *contract)
 {
     add_records(contract);
@@ -103,17 +145,17 @@ static void pages_records_that_speak_of_or_were_done_by_somebody(struct gh_contr
 /* Who acts on themselves is in such a record twice; it is one record all the same. */
 static void pages_a_record_once_when_actor_and_user_are_one(struct gh_contract *contract)
 {
-    struct gh_audit_record record = nth_record(1), *rows;
+    struct gh_audit_row row = nth_row(1), *rows;
     struct gh_audit_query query = {.user_id = GH_STR("same"), .limit = 10};
     size_t count;
-    record.user_id = record.actor_id = GH_STR("same");
+    row.record.user_id = row.record.actor_id = GH_STR("same");
     struct gh_tx *tx = gh_contract_begin(contract);
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, 2);
-    assert_int_equal(rows[0].seq, 2);
-    assert_int_equal(rows[1].seq, 1);
+    assert_int_equal(rows[0].record.seq, 2);
+    assert_int_equal(rows[1].record.seq, 1);
     gh_contract_commit(contract);
 }
 
@@ -152,15 +194,15 @@ static void pages_records_of_a_time(struct gh_contract *contract)
 
 static void keeps_empty_fields_of_a_record_empty(struct gh_contract *contract)
 {
-    struct gh_audit_record record = {.time_us = 1, .event = GH_AUDIT_RATE_LIMITED}, *rows;
+    struct gh_audit_row row = {.record = {.time_us = 1, .event = GH_AUDIT_RATE_LIMITED}}, *rows;
     struct gh_audit_query query = {.limit = 5}, nobody = {.user_id = GH_STR("x"), .limit = 5};
     size_t count;
     struct gh_tx *tx = gh_contract_begin(contract);
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, 1);
-    record.seq = 1;
-    assert_record(&rows[0], &record);
+    row.record.seq = 1;
+    assert_row(&rows[0], &row);
     gh_contract_assert_ok(tx->ops->audit_page(tx, &nobody, &rows, &count));
     assert_int_equal(count, 0);
     gh_contract_commit(contract);
@@ -170,35 +212,35 @@ static void knows_every_event_of_the_catalogue(struct gh_contract *contract)
 {
     struct gh_tx *tx = gh_contract_begin(contract);
     for (unsigned i = 0; i < GH_AUDIT_EVENT_COUNT; i++) {
-        struct gh_audit_record record = gh_contract_record(i);
-        record.event = (enum gh_audit_event)i;
-        gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+        struct gh_audit_row row = gh_contract_row(i);
+        row.record.event = (enum gh_audit_event)i;
+        gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     }
     struct gh_audit_query query = {.limit = 1000};
-    struct gh_audit_record *rows;
+    struct gh_audit_row *rows;
     size_t count;
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, GH_AUDIT_EVENT_COUNT);
     for (unsigned i = 0; i < GH_AUDIT_EVENT_COUNT; i++)
-        assert_int_equal(rows[i].event, GH_AUDIT_EVENT_COUNT - 1 - i);
+        assert_int_equal(rows[i].record.event, GH_AUDIT_EVENT_COUNT - 1 - i);
     gh_contract_commit(contract);
 }
 
 static void a_unit_that_fails_leaves_no_record(struct gh_contract *contract)
 {
-    struct gh_audit_record record = gh_contract_record(1), *rows;
+    struct gh_audit_row row = gh_contract_row(1), *rows;
     struct gh_audit_query query = {.limit = 5};
     size_t count;
     struct gh_tx *tx = gh_contract_begin(contract);
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     assert_int_equal(gh_contract_end(contract, GH_ERR_INVALID), GH_ERR_INVALID);
     tx = gh_contract_begin(contract);
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_commit(contract);
     tx = gh_contract_begin_read(contract);
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, 1);
-    assert_int_equal(rows[0].seq, 1); /* a gap would look like a record taken out */
+    assert_int_equal(rows[0].record.seq, 1); /* a gap would look like a record taken out */
     gh_contract_commit(contract);
 }
 
@@ -309,6 +351,8 @@ static void purges_nothing_near_the_beginning_of_time(struct gh_contract *contra
     }
 const struct gh_contract_case gh_contract_log_cases[] = {
     CASE(numbers_records_and_pages_them_newest_first),
+    CASE(pages_records_oldest_first),
+    CASE(pages_records_of_an_outcome_or_a_session),
     CASE(pages_records_that_speak_of_or_were_done_by_somebody),
     CASE(pages_a_record_once_when_actor_and_user_are_one),
     CASE(pages_records_of_an_event),

@@ -85,7 +85,7 @@ struct gh_throttle_row gh_contract_throttle(unsigned number);
 struct gh_device_row gh_contract_device(unsigned number, unsigned account);
 struct gh_mail_row gh_contract_mail(unsigned number, unsigned account);
 struct gh_key_row gh_contract_key(unsigned number);
-struct gh_audit_record gh_contract_record(unsigned number);
+struct gh_audit_row gh_contract_row(unsigned number); /* without number and hashes */
 
 /* Gives the account the codes of the hashes first, first + 1, ... (at most 10), and no others. */
 void gh_contract_set_codes(struct gh_tx *tx, unsigned account, unsigned first, unsigned count);

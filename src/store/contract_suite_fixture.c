@@ -95,6 +95,7 @@ void gh_contract_commit(struct gh_contract *contract)
 
 void gh_contract_init(struct gh_contract *contract, struct gh_store *store)
 {
+    gh_crypto_init();
     *contract = (struct gh_contract){.store = store};
     gh_arena_init(&contract->arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
     pthread_mutex_init(&contract->lock, NULL);
@@ -295,9 +296,9 @@ struct gh_key_row gh_contract_key(unsigned number)
     };
 }
 
-struct gh_audit_record gh_contract_record(unsigned number)
+struct gh_audit_row gh_contract_row(unsigned number)
 {
-    return (struct gh_audit_record){
+    struct gh_audit_record record = {
         .time_us = GH_CONTRACT_NOW_US + number,
         .event = GH_AUDIT_LOGIN,
         .user_id = GH_STR("whom"),
@@ -309,6 +310,7 @@ struct gh_audit_record gh_contract_record(unsigned number)
         .outcome = GH_AUDIT_FAILURE,
         .metadata = GH_STR("{\"method\":\"password\"}"),
     };
+    return (struct gh_audit_row){.record = record, .sealed = GH_STR("\xfd\0sealed values")};
 }
 
 void gh_contract_set_codes(struct gh_tx *tx, unsigned account, unsigned first, unsigned count)

@@ -24,7 +24,7 @@ static void write_all_over(struct gh_tx *tx)
     struct gh_mail_row mail = gh_contract_mail(1, 1);
     struct gh_key_row key = gh_contract_key(1);
     struct gh_revocation_row revocation = {gh_contract_id(1), GH_CONTRACT_NOW_US};
-    struct gh_audit_record record = gh_contract_record(1);
+    struct gh_audit_row row = gh_contract_row(1);
     changed.name = GH_STR("changed");
     gh_contract_assert_ok(tx->ops->account_insert(tx, &account));
     gh_contract_assert_ok(tx->ops->account_update(tx, &changed));
@@ -35,7 +35,7 @@ static void write_all_over(struct gh_tx *tx)
     gh_contract_assert_ok(tx->ops->mail_insert(tx, &mail));
     gh_contract_assert_ok(tx->ops->key_insert(tx, &key, &key.id));
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &revocation));
-    gh_contract_assert_ok(tx->ops->audit_append(tx, &record));
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_set_codes(tx, 1, 1, 1);
 }
 
@@ -49,7 +49,7 @@ static void assert_untouched(struct gh_contract *contract)
     struct gh_device_row *devices;
     struct gh_key_row *keys;
     struct gh_revocation_row *revocations;
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     struct gh_account_query all_accounts = {.limit = 10};
     struct gh_audit_query all_records = {.limit = 10};
     struct gh_str id = gh_id_str(&account.id);
@@ -296,7 +296,7 @@ static void one_of_fifty_gets_an_address(struct gh_contract *contract)
 static enum gh_err count_failure(struct gh_tx *tx, void *args)
 {
     struct gh_throttle_row row = gh_contract_throttle(1);
-    struct gh_audit_record record = gh_contract_record(1);
+    struct gh_audit_row record = gh_contract_row(1);
     enum gh_err err = tx->ops->throttle_get(tx, row.key, &row);
     if (err == GH_ERR_NOT_FOUND)
         row.failures = 0;
@@ -311,7 +311,7 @@ static void counts_the_failures_of_all_fifty(struct gh_contract *contract)
 {
     struct gh_throttle_row row = gh_contract_throttle(1);
     struct gh_audit_query query = {.limit = 1000};
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     size_t count;
     struct race race = run_race(contract, count_failure);
     assert_int_equal(race.ok, RIVALS);
@@ -321,7 +321,7 @@ static void counts_the_failures_of_all_fifty(struct gh_contract *contract)
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &records, &count));
     assert_int_equal(count, RIVALS);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(records[i].seq, RIVALS - i);
+        assert_int_equal(records[i].record.seq, RIVALS - i);
     gh_contract_commit(contract);
 }
 

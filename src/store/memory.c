@@ -2,6 +2,10 @@
 
 #include "store/memory_rows.h"
 
+/* A record of the log as canonical JSON, and what is made on the way. */
+#define SCRATCH_BLOCK_BYTES (16u << 10)
+#define SCRATCH_BYTES_MAX   (1u << 20)
+
 static const struct gh_tx_ops TX_OPS = {
     .account_insert = gh_memory_account_insert,
     .account_by_id = gh_memory_account_by_id,
@@ -43,6 +47,17 @@ static const struct gh_tx_ops TX_OPS = {
     .revocations_since = gh_memory_revocations_since,
     .audit_append = gh_memory_audit_append,
     .audit_page = gh_memory_audit_page,
+    .audit_head = gh_memory_audit_head,
+    .audit_first = gh_memory_audit_first,
+    .audit_last_of = gh_memory_audit_last_of,
+    .audit_drop = gh_memory_audit_drop,
+    .audit_count = gh_memory_audit_count,
+    .person_key_get = gh_memory_person_key_get,
+    .person_key_insert = gh_memory_person_key_insert,
+    .person_key_delete = gh_memory_person_key_delete,
+    .person_keys_drop_days = gh_memory_person_keys_drop_days,
+    .sealed_page = gh_memory_sealed_page,
+    .sealed_put = gh_memory_sealed_put,
     .purge = gh_memory_purge,
 };
 
@@ -53,7 +68,7 @@ static enum gh_err run_unit(struct gh_memory_store *store, gh_store_unit *unit, 
                             struct gh_arena *arena)
 {
     struct gh_memory_tx tx = {{&TX_OPS, arena}, store, false};
-    uint64_t last_key = store->last_key, last_seq = store->last_seq;
+    uint64_t last_key = store->last_key;
     enum gh_err err = unit(&tx.tx, args);
     if (err == GH_OK && store->failures) {
         store->failures--;
@@ -64,7 +79,6 @@ static enum gh_err run_unit(struct gh_memory_store *store, gh_store_unit *unit, 
     } else {
         gh_memory_roll_back(&store->log);
         store->last_key = last_key;
-        store->last_seq = last_seq;
     }
     return err;
 }
@@ -94,11 +108,22 @@ static void store_close(struct gh_store *base)
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;
     gh_memory_tables_free(store->tables);
+    gh_arena_done(&store->scratch);
     pthread_mutex_destroy(&store->lock);
     free(store);
 }
 
-static const struct gh_store_ops STORE_OPS = {store_run, store_read, store_close};
+static enum gh_err store_scrub(struct gh_store *base)
+{
+    (void)base; /* what is freed is in no file */
+    return GH_OK;
+}
+
+static const struct gh_store_ops STORE_OPS = {.run = store_run,
+                                              .run_bulk = store_run,
+                                              .read = store_read,
+                                              .scrub = store_scrub,
+                                              .close = store_close};
 
 struct gh_store *gh_memory_store_open(void)
 {
@@ -107,6 +132,7 @@ struct gh_store *gh_memory_store_open(void)
         return NULL;
     store->store.ops = &STORE_OPS;
     pthread_mutex_init(&store->lock, NULL);
+    gh_arena_init(&store->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     gh_memory_tables_init(store->tables, &store->log);
     return &store->store;
 }

@@ -86,6 +86,8 @@ enum gh_err gh_memory_account_delete(struct gh_tx *tx, struct gh_str id)
     for (size_t i = 0; err == GH_OK && i < sizeof(HANGS_ON_IT) / sizeof(HANGS_ON_IT[0]); i++)
         err = gh_memory_remove_all(tx, HANGS_ON_IT[i].id, HANGS_ON_IT[i].test, &id, SIZE_MAX,
                                    &removed);
+    if (err == GH_OK && gh_memory_person_key_delete(tx, id) == GH_ERR_MEMORY)
+        err = GH_ERR_MEMORY;
     return err;
 }
 

@@ -1,4 +1,4 @@
-/* The memory store: tickets, mails, keys, revocations, the audit log, and what has run out. */
+/* The memory store: tickets, mails, keys, revocations, and what has run out. */
 #include "store/memory_rows.h"
 
 /* ---- Tickets ---- */
@@ -207,51 +207,6 @@ enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
         if (row->until_us > now_us)
             rows[count++] = *row;
     }
-    *out_rows = rows;
-    *out_count = count;
-    return GH_OK;
-}
-
-/* ---- Audit ---- */
-
-enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_record *record)
-{
-    struct gh_audit_record row = *record;
-    row.seq = gh_memory_store_of(tx)->last_seq + 1;
-    if (!row.metadata.len)
-        row.metadata = GH_STR("{}");
-    enum gh_err err = gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &row);
-    if (err == GH_OK)
-        gh_memory_store_of(tx)->last_seq = row.seq;
-    return err;
-}
-
-static bool record_is_asked_for(const struct gh_audit_record *record,
-                                const struct gh_audit_query *query)
-{
-    if (query->user_id.len && !gh_str_eq(record->user_id, query->user_id) &&
-        !gh_str_eq(record->actor_id, query->user_id))
-        return false;
-    if (query->event.len && !gh_str_eq(gh_audit_event_facts(record->event)->name, query->event))
-        return false;
-    if (query->before_seq && record->seq >= query->before_seq)
-        return false;
-    return record->time_us >= query->since_us &&
-           (!query->until_us || record->time_us < query->until_us);
-}
-
-enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
-                                 struct gh_audit_record **out_rows, size_t *out_count)
-{
-    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
-    size_t most = query->limit < table->count ? query->limit : table->count, count = 0;
-    struct gh_audit_record *rows = gh_arena_zalloc(tx->arena, most + 1, sizeof(*rows));
-    if (!rows)
-        return GH_ERR_MEMORY;
-    for (size_t i = table->count; i-- > 0 && count < query->limit;)
-        if (record_is_asked_for(gh_memory_row(table, i), query) &&
-            !gh_memory_read(table, i, tx->arena, &rows[count++]))
-            return GH_ERR_MEMORY;
     *out_rows = rows;
     *out_count = count;
     return GH_OK;

@@ -1,6 +1,7 @@
 /*
- * Inside the memory store: finding and changing rows, and the operations of the port, one file for
- * people (accounts, sessions, devices, ...) and one for the rest.
+ * Inside the memory store: finding and changing rows, and the operations of the port, in files by
+ * what they are of: people (accounts, sessions, devices, ...), the audit log, sealed columns, the
+ * rest.
  */
 #ifndef GH_STORE_MEMORY_ROWS_H
 #define GH_STORE_MEMORY_ROWS_H
@@ -15,7 +16,8 @@ struct gh_memory_store {
     pthread_mutex_t lock;
     struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT];
     struct gh_memory_log log;
-    uint64_t last_key, last_seq; /* given out; a unit that fails gives them back */
+    struct gh_arena scratch; /* of one operation */
+    uint64_t last_key;       /* given out; a unit that fails gives it back */
     unsigned failures;
     enum gh_err failure;
 };
@@ -124,9 +126,34 @@ enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, s
 enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row);
 enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
                                         struct gh_revocation_row **out_rows, size_t *out_count);
-enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_record *record);
-enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
-                                 struct gh_audit_record **out_rows, size_t *out_count);
 enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
+
+/* memory_audit.c */
+enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *row);
+enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_audit_head(struct gh_tx *tx, uint64_t *out_seq,
+                                 uint8_t out_hash[GH_SHA256_BYTES]);
+enum gh_err gh_memory_audit_first(struct gh_tx *tx, uint64_t *out_seq,
+                                  uint8_t out_prev_hash[GH_SHA256_BYTES]);
+enum gh_err gh_memory_audit_last_of(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
+                                    struct gh_audit_row *out);
+enum gh_err gh_memory_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t limit,
+                                 uint64_t *out_removed);
+enum gh_err gh_memory_audit_count(struct gh_tx *tx, uint64_t since_us,
+                                  struct gh_audit_day_count **out_rows, size_t *out_count);
+enum gh_err gh_memory_person_key_get(struct gh_tx *tx, struct gh_str person,
+                                     struct gh_person_key_row *out);
+enum gh_err gh_memory_person_key_insert(struct gh_tx *tx, const struct gh_person_key_row *row);
+enum gh_err gh_memory_person_key_delete(struct gh_tx *tx, struct gh_str person);
+enum gh_err gh_memory_person_keys_drop_days(struct gh_tx *tx, struct gh_str before,
+                                            uint64_t *out_removed);
+
+/* memory_sealed.c */
+enum gh_err gh_memory_sealed_page(struct gh_tx *tx, enum gh_sealed_column column,
+                                  struct gh_str after_key, size_t limit,
+                                  struct gh_sealed_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_sealed_put(struct gh_tx *tx, enum gh_sealed_column column,
+                                 const struct gh_sealed_row *read, struct gh_str sealed);
 
 #endif

@@ -27,11 +27,16 @@ static const size_t KEY_TEXTS[] = {
     offsetof(struct gh_key_row, kid),
     offsetof(struct gh_key_row, wrapped),
 };
+#define RECORD_TEXT(name) offsetof(struct gh_audit_row, record.name)
 static const size_t AUDIT_TEXTS[] = {
-    offsetof(struct gh_audit_record, user_id),    offsetof(struct gh_audit_record, actor_id),
-    offsetof(struct gh_audit_record, ip_address), offsetof(struct gh_audit_record, user_agent),
-    offsetof(struct gh_audit_record, session),    offsetof(struct gh_audit_record, request_id),
-    offsetof(struct gh_audit_record, metadata),
+    RECORD_TEXT(user_id),    RECORD_TEXT(actor_id),
+    RECORD_TEXT(ip_address), RECORD_TEXT(user_agent),
+    RECORD_TEXT(session),    RECORD_TEXT(request_id),
+    RECORD_TEXT(metadata),   offsetof(struct gh_audit_row, sealed),
+};
+static const size_t PERSON_KEY_TEXTS[] = {
+    offsetof(struct gh_person_key_row, person),
+    offsetof(struct gh_person_key_row, wrapped),
 };
 
 static struct gh_str *text_of(void *row, size_t offset)
@@ -175,7 +180,8 @@ void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT],
         [GH_MEMORY_MAILS] = TABLE(gh_mail_row, MAIL_TEXTS),
         [GH_MEMORY_KEYS] = TABLE(gh_key_row, KEY_TEXTS),
         [GH_MEMORY_REVOCATIONS] = TABLE_WITHOUT_TEXTS(gh_revocation_row),
-        [GH_MEMORY_AUDIT] = TABLE(gh_audit_record, AUDIT_TEXTS),
+        [GH_MEMORY_AUDIT] = TABLE(gh_audit_row, AUDIT_TEXTS),
+        [GH_MEMORY_PERSON_KEYS] = TABLE(gh_person_key_row, PERSON_KEY_TEXTS),
     };
     memcpy(tables, KINDS, sizeof(KINDS));
     for (size_t i = 0; i < GH_MEMORY_TABLE_COUNT; i++)

@@ -41,6 +41,7 @@ enum gh_memory_table_id {
     GH_MEMORY_KEYS,
     GH_MEMORY_REVOCATIONS,
     GH_MEMORY_AUDIT,
+    GH_MEMORY_PERSON_KEYS,
     GH_MEMORY_TABLE_COUNT
 };
 

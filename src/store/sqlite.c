@@ -53,6 +53,17 @@ const struct gh_tx_ops gh_sqlite_tx_ops = {
     .revocations_since = gh_sqlite_revocations_since,
     .audit_append = gh_sqlite_audit_append,
     .audit_page = gh_sqlite_audit_page,
+    .audit_head = gh_sqlite_audit_head,
+    .audit_first = gh_sqlite_audit_first,
+    .audit_last_of = gh_sqlite_audit_last_of,
+    .audit_drop = gh_sqlite_audit_drop,
+    .audit_count = gh_sqlite_audit_count,
+    .person_key_get = gh_sqlite_person_key_get,
+    .person_key_insert = gh_sqlite_person_key_insert,
+    .person_key_delete = gh_sqlite_person_key_delete,
+    .person_keys_drop_days = gh_sqlite_person_keys_drop_days,
+    .sealed_page = gh_sqlite_sealed_page,
+    .sealed_put = gh_sqlite_sealed_put,
     .purge = gh_sqlite_purge,
 };
 
@@ -76,7 +87,24 @@ static enum gh_err store_run(struct gh_store *base, gh_store_unit *unit, void *a
     struct sqlite_store *store = (struct sqlite_store *)base;
     if (!store->writes)
         return GH_ERR_INVALID;
-    return gh_sqlite_writer_run(&store->writer, unit, args, arena);
+    return gh_sqlite_writer_run(&store->writer, GH_SQLITE_URGENT, unit, args, arena);
+}
+
+static enum gh_err store_run_bulk(struct gh_store *base, gh_store_unit *unit, void *args,
+                                  struct gh_arena *arena)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    if (!store->writes)
+        return GH_ERR_INVALID;
+    return gh_sqlite_writer_run(&store->writer, GH_SQLITE_BULK, unit, args, arena);
+}
+
+static enum gh_err store_scrub(struct gh_store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    if (!store->writes)
+        return GH_ERR_INVALID;
+    return gh_sqlite_writer_run(&store->writer, GH_SQLITE_SCRUB, NULL, NULL, NULL);
 }
 
 static struct gh_sqlite_connection *take_reader(struct sqlite_store *store)
@@ -132,7 +160,11 @@ static void store_close(struct gh_store *base)
     free(store);
 }
 
-static const struct gh_store_ops STORE_OPS = {store_run, store_read, store_close};
+static const struct gh_store_ops STORE_OPS = {.run = store_run,
+                                              .run_bulk = store_run_bulk,
+                                              .read = store_read,
+                                              .scrub = store_scrub,
+                                              .close = store_close};
 
 /* ---- Opening ---- */
 

@@ -63,21 +63,22 @@ static enum gh_err log_in(struct gh_tx *tx, void *args)
         .expires_us = 1 + login->number,
     };
     struct gh_throttle_row throttle = {.key = {(uint8_t)login->thread}, .last_us = 1};
-    struct gh_audit_record record = {
-        .time_us = 1,
-        .event = GH_AUDIT_LOGIN,
-        .user_id = gh_id_str(&session.account),
-        .actor_id = gh_id_str(&session.account),
-        .ip_address = GH_STR("192.0.2.1"),
-        .user_agent = GH_STR("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101"),
-        .session = GH_STR("0123456789abcdef0123456789abcdef"),
-        .request_id = GH_STR("0123456789abcdef"),
-        .metadata = GH_STR("{\"method\":\"password\",\"new_device\":false}"),
-    };
+    struct gh_audit_row row = {
+        .record = {
+            .time_us = 1,
+            .event = GH_AUDIT_LOGIN,
+            .user_id = gh_id_str(&session.account),
+            .actor_id = gh_id_str(&session.account),
+            .ip_address = GH_STR("192.0.2.1"),
+            .user_agent = GH_STR("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101"),
+            .session = GH_STR("0123456789abcdef0123456789abcdef"),
+            .request_id = GH_STR("0123456789abcdef"),
+            .metadata = GH_STR("{\"method\":\"password\",\"new_device\":false}"),
+        }};
     enum gh_err err = tx->ops->session_insert(tx, &session);
     if (err == GH_OK)
         err = tx->ops->throttle_put(tx, &throttle);
-    return err == GH_OK ? tx->ops->audit_append(tx, &record) : err;
+    return err == GH_OK ? tx->ops->audit_append(tx, &row) : err;
 }
 
 static enum gh_err look_up(struct gh_tx *tx, void *args)
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
     struct gh_arena arena;
     struct gh_store *store;
     struct gh_str message;
+    gh_crypto_init();
     gh_arena_init(&arena, 4096, 1 << 20);
     struct gh_str path =
         gh_arena_format(&arena, "%s/gatehouse-bench-%ld.db", directory, (long)getpid());

@@ -2,7 +2,12 @@
 
 #include <errno.h>
 
-#define BUSY_MS 5000 /* somebody reads the file with another program */
+#define BUSY_MS  5000 /* somebody reads the file with another program */
+#define SCRUB_MS 200  /* our readers end sooner; units wait meanwhile */
+
+/* A record of the log as canonical JSON, and what is made on the way. */
+#define SCRATCH_BLOCK_BYTES (16u << 10)
+#define SCRATCH_BYTES_MAX   (1u << 20)
 
 /* Journals over this size are cut when they begin anew. */
 #define JOURNAL_BYTES_MAX "67108864"
@@ -133,6 +138,7 @@ enum gh_err gh_sqlite_connect(struct gh_sqlite_connection *connection, const cha
                               bool read_only)
 {
     *connection = (struct gh_sqlite_connection){.read_only = read_only};
+    gh_arena_init(&connection->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     /* Readers open for writing too: whoever comes first makes the shared index of the journal. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     int result = sqlite3_open_v2(path, &connection->db, flags, NULL);
@@ -150,6 +156,7 @@ void gh_sqlite_disconnect(struct gh_sqlite_connection *connection)
     for (size_t i = 0; i < GH_SQLITE_STATEMENT_COUNT; i++)
         sqlite3_finalize(connection->statements[i]);
     sqlite3_close(connection->db);
+    gh_arena_done(&connection->scratch);
     *connection = (struct gh_sqlite_connection){.db = NULL};
 }
 
@@ -177,6 +184,16 @@ enum gh_err gh_sqlite_exec(struct gh_sqlite_connection *connection, enum gh_sqli
     err = gh_sqlite_err(connection, sqlite3_step(statement));
     sqlite3_reset(statement);
     return err;
+}
+
+enum gh_err gh_sqlite_scrub(struct gh_sqlite_connection *connection)
+{
+    sqlite3_busy_timeout(connection->db, SCRUB_MS);
+    int result =
+        sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    enum gh_err err = gh_sqlite_err(connection, result);
+    sqlite3_busy_timeout(connection->db, BUSY_MS);
+    return (result & 0xff) == SQLITE_BUSY ? GH_ERR_TIMEOUT : err;
 }
 
 bool gh_sqlite_number(struct gh_sqlite_connection *connection, const char *sql,

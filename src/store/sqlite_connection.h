@@ -16,6 +16,7 @@ struct gh_sqlite_connection {
     sqlite3 *db;
     bool read_only;
     sqlite3_stmt *statements[GH_SQLITE_STATEMENT_COUNT]; /* prepared when first used */
+    struct gh_arena scratch;                             /* of one operation */
 };
 
 /* `path` ends with a NUL. The caller closes after a failure too. */
@@ -29,6 +30,9 @@ sqlite3_stmt *gh_sqlite_statement(struct gh_sqlite_connection *connection,
 /* Runs one without parameters and rows (BEGIN, COMMIT, ...). */
 GH_MUST_USE enum gh_err gh_sqlite_exec(struct gh_sqlite_connection *connection,
                                        enum gh_sqlite_statement id);
+/* Writes the journal back and empties it, so that nothing is left of what was deleted. For the
+   writer, outside of a transaction. GH_ERR_TIMEOUT: somebody reads what is in it. */
+GH_MUST_USE enum gh_err gh_sqlite_scrub(struct gh_sqlite_connection *connection);
 /* The number that a query gives (a PRAGMA, a count); false: none. */
 bool gh_sqlite_number(struct gh_sqlite_connection *connection, const char *sql,
                       sqlite3_int64 *out_number);

@@ -70,14 +70,14 @@ static enum gh_err sign_up(struct gh_tx *tx, void *args)
                                      .account = account.id,
                                      .expires_us = 1};
     struct gh_mail_row mail = {.id = id_of('e', number), .account = account.id};
-    struct gh_audit_record record = {
-        .event = GH_AUDIT_SIGNUP, .user_id = gh_id_str(&account.id), .time_us = number};
+    struct gh_audit_row row = {
+        .record = {.event = GH_AUDIT_SIGNUP, .user_id = gh_id_str(&account.id), .time_us = number}};
     enum gh_err err = tx->ops->account_insert(tx, &account);
     if (err == GH_OK)
         err = tx->ops->session_insert(tx, &session);
     if (err == GH_OK)
         err = tx->ops->mail_insert(tx, &mail);
-    return err == GH_OK ? tx->ops->audit_append(tx, &record) : err;
+    return err == GH_OK ? tx->ops->audit_append(tx, &row) : err;
 }
 
 struct sign_up_check {
@@ -91,7 +91,7 @@ static enum gh_err look_for_sign_up(struct gh_tx *tx, void *args)
     struct gh_account account = account_of(check->number);
     struct gh_session_row session, *sessions;
     struct gh_id family = id_of('f', check->number);
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     struct gh_audit_query query = {.user_id = gh_id_str(&account.id), .limit = 2};
     size_t session_count = 0, record_count = 0;
     enum gh_err by_id = tx->ops->account_by_id(tx, gh_id_str(&account.id), &account);
@@ -123,7 +123,7 @@ static enum gh_err add_up(struct gh_tx *tx, void *args)
 {
     struct totals *totals = args;
     struct gh_audit_query query = {.limit = SIZE_MAX};
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     size_t count = 0;
     enum gh_err err = tx->ops->account_count(tx, GH_STR("user"), &totals->accounts);
     if (err == GH_OK)
@@ -133,7 +133,7 @@ static enum gh_err add_up(struct gh_tx *tx, void *args)
     if (err != GH_OK)
         return err;
     totals->records = count;
-    totals->last_seq = count ? records[0].seq : 0;
+    totals->last_seq = count ? records[0].record.seq : 0;
     return GH_OK;
 }
 

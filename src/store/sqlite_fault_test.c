@@ -32,14 +32,14 @@ static enum gh_err add_much(struct gh_tx *tx, void *args)
     struct gh_account account = gh_contract_account(number);
     struct gh_session_row session = gh_contract_session(number, number);
     struct gh_mail_row mail = gh_contract_mail(number, number);
-    struct gh_audit_record record = gh_contract_record(number);
+    struct gh_audit_row row = gh_contract_row(number);
     mail.message = gh_str_of(LONG, sizeof(LONG));
     enum gh_err err = tx->ops->account_insert(tx, &account);
     if (err == GH_OK)
         err = tx->ops->session_insert(tx, &session);
     if (err == GH_OK)
         err = tx->ops->mail_insert(tx, &mail);
-    return err == GH_OK ? tx->ops->audit_append(tx, &record) : err;
+    return err == GH_OK ? tx->ops->audit_append(tx, &row) : err;
 }
 
 struct looked {
@@ -55,7 +55,7 @@ static enum gh_err look(struct gh_tx *tx, void *args)
     struct gh_audit_query query = {.since_us = GH_CONTRACT_NOW_US + looked->number,
                                    .until_us = GH_CONTRACT_NOW_US + looked->number + 1,
                                    .limit = 10};
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     size_t session_count, record_count;
     looked->parts = tx->ops->account_by_id(tx, gh_id_str(&account.id), &account) == GH_OK;
     looked->parts += tx->ops->session_by_id(tx, gh_id_str(&session.session_id), &session) == GH_OK;

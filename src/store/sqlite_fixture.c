@@ -8,6 +8,7 @@
 
 static void init_below(struct gh_sqlite_fixture *fixture, const char *parent)
 {
+    gh_crypto_init();
     *fixture = (struct gh_sqlite_fixture){.queue_max = 0};
     snprintf(fixture->directory, sizeof(fixture->directory), "%s/gatehouse-store-XXXXXX", parent);
     GH_ASSERT(mkdtemp(fixture->directory));

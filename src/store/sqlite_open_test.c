@@ -358,7 +358,7 @@ static void connections_are_durable_and_distrustful(void **state)
 static bool may_scan(int statement)
 {
     return statement == GH_SQLITE_ACCOUNT_COUNT || statement == GH_SQLITE_MAIL_COUNT ||
-           statement == GH_SQLITE_KEYS_ALL;
+           statement == GH_SQLITE_KEYS_ALL || statement == GH_SQLITE_RECORDS_COUNT;
 }
 
 static void expect_no_scan(sqlite3 *db, int id, const char *sql)
@@ -369,8 +369,10 @@ static void expect_no_scan(sqlite3 *db, int id, const char *sql)
     assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &plan, NULL), SQLITE_OK);
     while (sqlite3_step(plan) == SQLITE_ROW) {
         const char *step = (const char *)sqlite3_column_text(plan, 3);
-        /* Backwards over the log, and over the few numbers a subquery has found, is right. */
-        if (strncmp(step, "SCAN ", 5) == 0 && !may_scan(id) && strncmp(step, "SCAN (", 6) != 0)
+        /* Over the few numbers that a subquery has found is right, and over no table. */
+        bool is_scan = strncmp(step, "SCAN ", 5) == 0 && strncmp(step, "SCAN (", 6) != 0 &&
+                       strcmp(step, "SCAN CONSTANT ROW") != 0;
+        if (is_scan && !may_scan(id))
             fail_msg("%s: %s", sql, step);
     }
     sqlite3_finalize(plan);

@@ -61,9 +61,34 @@ enum gh_err gh_sqlite_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, s
 enum gh_err gh_sqlite_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row);
 enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
                                         struct gh_revocation_row **out_rows, size_t *out_count);
-enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_record *record);
-enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
-                                 struct gh_audit_record **out_rows, size_t *out_count);
 enum gh_err gh_sqlite_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
+
+/* sqlite_audit.c */
+enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_row *row);
+enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_row **out_rows, size_t *out_count);
+enum gh_err gh_sqlite_audit_head(struct gh_tx *tx, uint64_t *out_seq,
+                                 uint8_t out_hash[GH_SHA256_BYTES]);
+enum gh_err gh_sqlite_audit_first(struct gh_tx *tx, uint64_t *out_seq,
+                                  uint8_t out_prev_hash[GH_SHA256_BYTES]);
+enum gh_err gh_sqlite_audit_last_of(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
+                                    struct gh_audit_row *out);
+enum gh_err gh_sqlite_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t limit,
+                                 uint64_t *out_removed);
+enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
+                                  struct gh_audit_day_count **out_rows, size_t *out_count);
+enum gh_err gh_sqlite_person_key_get(struct gh_tx *tx, struct gh_str person,
+                                     struct gh_person_key_row *out);
+enum gh_err gh_sqlite_person_key_insert(struct gh_tx *tx, const struct gh_person_key_row *row);
+enum gh_err gh_sqlite_person_key_delete(struct gh_tx *tx, struct gh_str person);
+enum gh_err gh_sqlite_person_keys_drop_days(struct gh_tx *tx, struct gh_str before,
+                                            uint64_t *out_removed);
+
+/* sqlite_sealed.c */
+enum gh_err gh_sqlite_sealed_page(struct gh_tx *tx, enum gh_sealed_column column,
+                                  struct gh_str after_key, size_t limit,
+                                  struct gh_sealed_row **out_rows, size_t *out_count);
+enum gh_err gh_sqlite_sealed_put(struct gh_tx *tx, enum gh_sealed_column column,
+                                 const struct gh_sealed_row *read, struct gh_str sealed);
 
 #endif

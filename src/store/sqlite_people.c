@@ -91,7 +91,11 @@ enum gh_err gh_sqlite_account_delete(struct gh_tx *tx, struct gh_str id)
 {
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_ACCOUNT_DELETE);
     gh_sqlite_put_text(&call, id);
-    return gh_sqlite_change_one(&call);
+    enum gh_err err = gh_sqlite_change_one(&call);
+    if (err != GH_OK)
+        return err;
+    err = gh_sqlite_person_key_delete(tx, id);
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
 enum gh_err gh_sqlite_account_page(struct gh_tx *tx, const struct gh_account_query *query,

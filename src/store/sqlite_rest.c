@@ -1,4 +1,4 @@
-/* The SQLite adapter: mails, keys, revocations, the audit log, and what has run out. */
+/* The SQLite adapter: mails, keys, revocations, and what has run out. */
 #include "store/sqlite_ops.h"
 
 #define DAY_US ((uint64_t)86400 * 1000000)
@@ -87,7 +87,7 @@ static void take_key(struct gh_sqlite_call *call, void *out_row)
 {
     struct gh_key_row *key = out_row;
     key->id = gh_sqlite_take_u64(call);
-    key->purpose = (enum gh_key_purpose)gh_sqlite_take_number(call, GH_KEY_SIGNING);
+    key->purpose = (enum gh_key_purpose)gh_sqlite_take_number(call, GH_KEY_AUDIT);
     key->alg = gh_sqlite_take_text(call);
     key->kid = gh_sqlite_take_text(call);
     key->wrapped = gh_sqlite_take_text(call);
@@ -154,72 +154,6 @@ enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
     void *rows;
     enum gh_err err =
         gh_sqlite_take_all(&call, take_revocation, sizeof(**out_rows), &rows, out_count);
-    if (err == GH_OK)
-        *out_rows = rows;
-    return err;
-}
-
-/* ---- Audit ---- */
-
-static const struct gh_str SUCCESS = GH_STR_INIT("success");
-static const struct gh_str FAILURE = GH_STR_INIT("failure");
-
-enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_record *record)
-{
-    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORD_INSERT);
-    gh_sqlite_put_u64(&call, record->time_us);
-    gh_sqlite_put_text(&call, gh_audit_event_facts(record->event)->name);
-    gh_sqlite_put_text(&call, record->user_id);
-    gh_sqlite_put_text(&call, record->actor_id);
-    gh_sqlite_put_text(&call, record->ip_address);
-    gh_sqlite_put_text(&call, record->user_agent);
-    gh_sqlite_put_text(&call, record->session);
-    gh_sqlite_put_text(&call, record->request_id);
-    gh_sqlite_put_text(&call, record->outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE);
-    gh_sqlite_put_text(&call, record->metadata.len ? record->metadata : GH_STR("{}"));
-    return gh_sqlite_change_one(&call);
-}
-
-static void take_record(struct gh_sqlite_call *call, void *out_row)
-{
-    struct gh_audit_record *record = out_row;
-    record->seq = gh_sqlite_take_u64(call);
-    record->time_us = gh_sqlite_take_u64(call);
-    if (!gh_audit_event_parse(gh_sqlite_take_text(call), &record->event) && call->err == GH_OK)
-        call->err = GH_ERR_IO; /* names only grow: this one is damaged */
-    record->user_id = gh_sqlite_take_text(call);
-    record->actor_id = gh_sqlite_take_text(call);
-    record->ip_address = gh_sqlite_take_text(call);
-    record->user_agent = gh_sqlite_take_text(call);
-    record->session = gh_sqlite_take_text(call);
-    record->request_id = gh_sqlite_take_text(call);
-    record->outcome =
-        gh_str_eq(gh_sqlite_take_text(call), SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
-    record->metadata = gh_sqlite_take_text(call);
-}
-
-static enum gh_sqlite_statement records_statement(const struct gh_audit_query *query)
-{
-    if (query->user_id.len)
-        return query->event.len ? GH_SQLITE_RECORDS_OF_NAMED : GH_SQLITE_RECORDS_OF;
-    return query->event.len ? GH_SQLITE_RECORDS_NAMED : GH_SQLITE_RECORDS;
-}
-
-enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
-                                 struct gh_audit_record **out_rows, size_t *out_count)
-{
-    struct gh_sqlite_call call = gh_sqlite_begin(tx, records_statement(query));
-    gh_sqlite_put_u64(&call, query->since_us);
-    gh_sqlite_put_u64(&call, query->until_us ? query->until_us : INT64_MAX);
-    gh_sqlite_put_u64(&call, query->before_seq ? query->before_seq : INT64_MAX);
-    gh_sqlite_put_limit(&call, query->limit);
-    if (query->user_id.len)
-        gh_sqlite_put_text(&call, query->user_id);
-    call.at = 6; /* ?6, whether or not ?5 was needed */
-    if (query->event.len)
-        gh_sqlite_put_text(&call, query->event);
-    void *rows;
-    enum gh_err err = gh_sqlite_take_all(&call, take_record, sizeof(**out_rows), &rows, out_count);
     if (err == GH_OK)
         *out_rows = rows;
     return err;

@@ -1,9 +1,11 @@
 /*
  * All SQL of the SQLite adapter but its schema (migrations/), in one table. Columns stand in the
- * order in which the functions of sqlite_rows.h put and take them.
+ * order in which the functions of the adapter put and take them.
  */
 #ifndef GH_STORE_SQLITE_STATEMENTS_H
 #define GH_STORE_SQLITE_STATEMENTS_H
+
+#include "identity/store.h"
 
 #define GH_SQL_ACCOUNT_REST                                                                        \
     "email_index, email, email_verified_us, password_hash, password_changed_us, name, "            \
@@ -24,18 +26,42 @@
 #define GH_SQL_KEY         "id, " GH_SQL_KEY_REST
 #define GH_SQL_RECORD                                                                              \
     "seq, time, event_type, user_id, actor_id, ip_address, user_agent, session, request_id, "      \
-    "outcome, metadata"
+    "outcome, metadata, prev_hash, hash, sealed"
+#define GH_SQL_PERSON_KEY "person, wrapped, created_us"
 
-/* ?1 since, ?2 until, ?3 before, ?4 limit, as in all that read the log. */
-#define GH_SQL_RECORD_RANGE "time >= ?1 AND time < ?2 AND seq < ?3"
-#define GH_SQL_NEWEST       " ORDER BY seq DESC LIMIT ?4"
-/* Each side walks its own index from the newest and stops at the limit; then they are merged. */
-#define GH_SQL_RECORDS_OF(also)                                                                    \
-    "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE seq IN ("                              \
-    "SELECT seq FROM (SELECT seq FROM security_audit_log WHERE user_id = ?5 AND "                  \
-    "user_id IS NOT NULL AND " GH_SQL_RECORD_RANGE also GH_SQL_NEWEST ") UNION "                   \
-    "SELECT seq FROM (SELECT seq FROM security_audit_log WHERE actor_id = ?5 AND "                 \
-    "actor_id IS NOT NULL AND " GH_SQL_RECORD_RANGE also GH_SQL_NEWEST "))" GH_SQL_NEWEST
+/* ?1 since, ?2 until, ?3 after, ?4 before, ?5 limit, ?6 session, ?7 outcome, ?8 whom or who, ?9
+   event, in all that read the log. */
+#define GH_SQL_RECORD_RANGE                                                                        \
+    "time >= ?1 AND time < ?2 AND seq > ?3 AND seq < ?4 AND (?6 IS NULL OR session = ?6) AND "     \
+    "(?7 IS NULL OR outcome = ?7)"
+#define GH_SQL_IN_ORDER(order) " ORDER BY seq " order " LIMIT ?5"
+#define GH_SQL_RECORDS_ALL(also, order)                                                            \
+    "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE " also GH_SQL_RECORD_RANGE             \
+    GH_SQL_IN_ORDER(order)
+/* Each side walks its own index from its end and stops at the limit; then they are merged. */
+#define GH_SQL_RECORDS_OF_ONE(column, also, order)                                                 \
+    "SELECT seq FROM (SELECT seq FROM security_audit_log WHERE " column " = ?8 AND " column        \
+    " IS NOT NULL AND " also GH_SQL_RECORD_RANGE                                                   \
+    GH_SQL_IN_ORDER(order) ")"
+#define GH_SQL_RECORDS_OF(also, order)                                                             \
+    "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE seq IN (" GH_SQL_RECORDS_OF_ONE(       \
+        "user_id", also, order) " UNION " GH_SQL_RECORDS_OF_ONE("actor_id", also,                  \
+                                                                order) ")" GH_SQL_IN_ORDER(order)
+/* By oldest_first, whether an event is asked for, whether somebody is. */
+#define GH_SQL_RECORDS(X, name, order)                                                             \
+    X(RECORDS_##name, GH_SQL_RECORDS_ALL("", order))                                               \
+    X(RECORDS_##name##_NAMED, GH_SQL_RECORDS_ALL("event_type = ?9 AND ", order))                   \
+    X(RECORDS_##name##_OF, GH_SQL_RECORDS_OF("", order))                                           \
+    X(RECORDS_##name##_OF_NAMED, GH_SQL_RECORDS_OF("event_type = ?9 AND ", order))
+
+/* Two of each column: ?1 after, ?2 limit; ?1 key, ?2 what was read, ?3 what comes. An empty text
+   is less than every key. */
+#define GH_SQL_SEALED(X, id, table, column, key, type, row, field)                                 \
+    X(SEALED_PAGE_##id, "SELECT " #key ", " #row ", " #column " FROM " #table " WHERE " #key       \
+                        " > ifnull(CAST(?1 AS " #type "), '') AND length(" #column                 \
+                        ") > 0 ORDER BY " #key " LIMIT ?2")                                        \
+    X(SEALED_PUT_##id, "UPDATE " #table " SET " #column " = ?3 WHERE " #key " = CAST(?1 AS " #type \
+                       ") AND " #column " = ?2")
 #define GH_SQL_PURGE(table, key, test)                                                             \
     "DELETE FROM " table " WHERE " key " IN (SELECT " key " FROM " table " WHERE " test " LIMIT "  \
     "?1)"
@@ -109,14 +135,27 @@
                       "ON CONFLICT DO UPDATE SET until_us = max(until_us, ?2)")                    \
     X(REVOCATIONS_SINCE, "SELECT session_id, until_us FROM revocations WHERE until_us > ?1")       \
     X(RECORD_INSERT, "INSERT INTO security_audit_log (" GH_SQL_RECORD                              \
-                     ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                              \
-    X(RECORDS,                                                                                     \
-      "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE " GH_SQL_RECORD_RANGE GH_SQL_NEWEST) \
-    X(RECORDS_NAMED,                                                                               \
-      "SELECT " GH_SQL_RECORD                                                                      \
-      " FROM security_audit_log WHERE event_type = ?6 AND " GH_SQL_RECORD_RANGE GH_SQL_NEWEST)     \
-    X(RECORDS_OF, GH_SQL_RECORDS_OF(""))                                                           \
-    X(RECORDS_OF_NAMED, GH_SQL_RECORDS_OF(" AND event_type = ?6"))                                 \
+                     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                        \
+    X(RECORD_HEAD, "SELECT seq, hash FROM security_audit_log WHERE seq = "                         \
+                   "(SELECT max(seq) FROM security_audit_log)")                                    \
+    X(RECORD_FIRST, "SELECT seq, prev_hash FROM security_audit_log WHERE seq = "                   \
+                    "(SELECT min(seq) FROM security_audit_log)")                                   \
+    X(RECORD_LAST_OF, "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE event_type = ?1 "    \
+                      "AND time < ?2 ORDER BY seq DESC LIMIT 1")                                   \
+    X(RECORDS_DROP, "DELETE FROM security_audit_log WHERE seq IN (SELECT seq FROM "                \
+                    "security_audit_log WHERE seq <= ?1 AND seq < (SELECT max(seq) FROM "          \
+                    "security_audit_log) ORDER BY seq LIMIT ?2)")                                  \
+    X(RECORDS_COUNT, "SELECT time / 86400000000 * 86400000000 AS day, event_type, outcome, "       \
+                     "count(*) FROM security_audit_log WHERE time >= ?1 GROUP BY 1, 2, 3")         \
+    GH_SQL_RECORDS(X, NEWEST, "DESC")                                                              \
+    GH_SQL_RECORDS(X, OLDEST, "ASC")                                                               \
+    X(PERSON_KEY_GET, "SELECT " GH_SQL_PERSON_KEY " FROM person_keys WHERE person = ?1")           \
+    X(PERSON_KEY_INSERT, "INSERT INTO person_keys (" GH_SQL_PERSON_KEY ") SELECT ?1, ?2, ?3 "      \
+                         "WHERE ?1 GLOB 'day:*' OR ?1 IN (SELECT id FROM accounts)")               \
+    X(PERSON_KEY_DELETE, "DELETE FROM person_keys WHERE person = ?1")                              \
+    X(PERSON_KEYS_DROP_DAYS,                                                                       \
+      "DELETE FROM person_keys WHERE person >= 'day:' AND person < ?1 AND ?1 GLOB 'day:*'")        \
+    GH_SEALED_COLUMNS(GH_SQL_SEALED, X)                                                            \
     X(PURGE_TICKETS, GH_SQL_PURGE("tickets", "hash", "expires_us <= ?2"))                          \
     X(PURGE_SESSIONS, GH_SQL_PURGE("sessions", "family", "expires_us <= ?2"))                      \
     X(PURGE_REVOCATIONS, GH_SQL_PURGE("revocations", "session_id", "until_us <= ?2"))              \

@@ -240,14 +240,14 @@ static enum gh_err count_twice(struct gh_tx *tx, void *args)
 {
     bool *is_torn = args;
     struct gh_audit_query query = {.limit = 1};
-    struct gh_audit_record *records;
+    struct gh_audit_row *records;
     struct gh_throttle_row row = gh_contract_throttle(1);
     size_t count;
     enum gh_err err = tx->ops->throttle_get(tx, row.key, &row);
     if (err == GH_OK)
         err = tx->ops->audit_page(tx, &query, &records, &count);
     if (err == GH_OK)
-        *is_torn = count != 1 || records[0].seq != row.failures;
+        *is_torn = count != 1 || records[0].record.seq != row.failures;
     return err;
 }
 
@@ -273,7 +273,7 @@ static void *watch_for_halves(void *argument)
 static enum gh_err count_and_record(struct gh_tx *tx, void *args)
 {
     struct gh_throttle_row row = gh_contract_throttle(1);
-    struct gh_audit_record record = gh_contract_record(1);
+    struct gh_audit_row record = gh_contract_row(1);
     enum gh_err err = tx->ops->throttle_get(tx, row.key, &row);
     row.failures = err == GH_OK ? row.failures + 1 : 1;
     err = tx->ops->throttle_put(tx, &row);

@@ -1,0 +1,258 @@
+/* The SQLite adapter: the audit log, and the keys of persons. */
+#include "audit/chain.h"
+#include "store/sqlite_ops.h"
+
+static const struct gh_str SUCCESS = GH_STR_INIT("success");
+static const struct gh_str FAILURE = GH_STR_INIT("failure");
+
+static struct gh_str outcome_name(enum gh_audit_outcome outcome)
+{
+    return outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE;
+}
+
+static enum gh_audit_outcome take_outcome(struct gh_sqlite_call *call)
+{
+    return gh_str_eq(gh_sqlite_take_text(call), SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+}
+
+static enum gh_audit_event take_event(struct gh_sqlite_call *call)
+{
+    enum gh_audit_event event = GH_AUDIT_SIGNUP;
+    if (!gh_audit_event_parse(gh_sqlite_take_text(call), &event) && call->err == GH_OK)
+        call->err = GH_ERR_IO; /* names only grow: this one is damaged */
+    return event;
+}
+
+/* ---- Records ---- */
+
+static void put_row(struct gh_sqlite_call *call, const struct gh_audit_row *row)
+{
+    const struct gh_audit_record *record = &row->record;
+    gh_sqlite_put_u64(call, record->seq);
+    gh_sqlite_put_u64(call, record->time_us);
+    gh_sqlite_put_text(call, gh_audit_event_facts(record->event)->name);
+    gh_sqlite_put_text(call, record->user_id);
+    gh_sqlite_put_text(call, record->actor_id);
+    gh_sqlite_put_text(call, record->ip_address);
+    gh_sqlite_put_text(call, record->user_agent);
+    gh_sqlite_put_text(call, record->session);
+    gh_sqlite_put_text(call, record->request_id);
+    gh_sqlite_put_text(call, outcome_name(record->outcome));
+    gh_sqlite_put_text(call, record->metadata);
+    gh_sqlite_put_bytes(call, row->prev_hash, sizeof(row->prev_hash));
+    gh_sqlite_put_bytes(call, row->hash, sizeof(row->hash));
+    gh_sqlite_put_sealed(call, row->sealed);
+}
+
+static void take_row(struct gh_sqlite_call *call, void *out_row)
+{
+    struct gh_audit_row *row = out_row;
+    struct gh_audit_record *record = &row->record;
+    record->seq = gh_sqlite_take_u64(call);
+    record->time_us = gh_sqlite_take_u64(call);
+    record->event = take_event(call);
+    record->user_id = gh_sqlite_take_text(call);
+    record->actor_id = gh_sqlite_take_text(call);
+    record->ip_address = gh_sqlite_take_text(call);
+    record->user_agent = gh_sqlite_take_text(call);
+    record->session = gh_sqlite_take_text(call);
+    record->request_id = gh_sqlite_take_text(call);
+    record->outcome = take_outcome(call);
+    record->metadata = gh_sqlite_take_text(call);
+    gh_sqlite_take_bytes(call, row->prev_hash, sizeof(row->prev_hash));
+    gh_sqlite_take_bytes(call, row->hash, sizeof(row->hash));
+    row->sealed = gh_sqlite_take_text(call);
+}
+
+/* One end of the log: its number and one of its hashes. */
+static enum gh_err find_end(struct gh_tx *tx, enum gh_sqlite_statement statement, uint64_t *out_seq,
+                            uint8_t out_hash[GH_SHA256_BYTES])
+{
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t seq = 0;
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, statement);
+    bool found = gh_sqlite_next(&call);
+    if (found) {
+        seq = gh_sqlite_take_u64(&call);
+        gh_sqlite_take_bytes(&call, hash, sizeof(hash));
+    }
+    enum gh_err err = gh_sqlite_end_one(&call, found);
+    if (err == GH_OK) {
+        *out_seq = seq;
+        memcpy(out_hash, hash, sizeof(hash));
+    }
+    return err;
+}
+
+enum gh_err gh_sqlite_audit_head(struct gh_tx *tx, uint64_t *out_seq,
+                                 uint8_t out_hash[GH_SHA256_BYTES])
+{
+    return find_end(tx, GH_SQLITE_RECORD_HEAD, out_seq, out_hash);
+}
+
+enum gh_err gh_sqlite_audit_first(struct gh_tx *tx, uint64_t *out_seq,
+                                  uint8_t out_prev_hash[GH_SHA256_BYTES])
+{
+    return find_end(tx, GH_SQLITE_RECORD_FIRST, out_seq, out_prev_hash);
+}
+
+/* Gives the row its place behind the last one. */
+static enum gh_err link_row(struct gh_tx *tx, struct gh_audit_row *row)
+{
+    struct gh_arena *scratch = &((struct gh_sqlite_tx *)tx)->connection->scratch;
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t seq = 0;
+    enum gh_err err = gh_sqlite_audit_head(tx, &seq, hash);
+    if (err == GH_OK || err == GH_ERR_NOT_FOUND)
+        err = gh_audit_link(scratch, row, seq, seq ? hash : NULL);
+    gh_arena_reset(scratch);
+    return err;
+}
+
+enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_row *row)
+{
+    struct gh_audit_row linked = *row;
+    if (!linked.record.metadata.len)
+        linked.record.metadata = GH_STR("{}");
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORD_INSERT);
+    if (call.err == GH_OK)
+        call.err = link_row(tx, &linked);
+    put_row(&call, &linked);
+    return gh_sqlite_change_one(&call);
+}
+
+/* ---- What is asked of the log ---- */
+
+static enum gh_sqlite_statement page_statement(const struct gh_audit_query *query)
+{
+    static const enum gh_sqlite_statement STATEMENTS[2][2][2] = {
+        {{GH_SQLITE_RECORDS_NEWEST, GH_SQLITE_RECORDS_NEWEST_NAMED},
+         {GH_SQLITE_RECORDS_NEWEST_OF, GH_SQLITE_RECORDS_NEWEST_OF_NAMED}},
+        {{GH_SQLITE_RECORDS_OLDEST, GH_SQLITE_RECORDS_OLDEST_NAMED},
+         {GH_SQLITE_RECORDS_OLDEST_OF, GH_SQLITE_RECORDS_OLDEST_OF_NAMED}},
+    };
+    return STATEMENTS[query->oldest_first][query->user_id.len > 0][query->event.len > 0];
+}
+
+enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_row **out_rows, size_t *out_count)
+{
+    static const struct gh_str ANY = GH_STR_INIT("");
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, page_statement(query));
+    gh_sqlite_put_u64(&call, query->since_us);
+    gh_sqlite_put_u64(&call, query->until_us ? query->until_us : INT64_MAX);
+    gh_sqlite_put_u64(&call, query->after_seq);
+    gh_sqlite_put_u64(&call, query->before_seq ? query->before_seq : INT64_MAX);
+    gh_sqlite_put_limit(&call, query->limit);
+    gh_sqlite_put_text(&call, query->session);
+    gh_sqlite_put_text(&call, query->by_outcome ? outcome_name(query->outcome) : ANY);
+    if (query->user_id.len)
+        gh_sqlite_put_text(&call, query->user_id);
+    call.at = 9; /* ?9, whether or not ?8 was needed */
+    if (query->event.len)
+        gh_sqlite_put_text(&call, query->event);
+    void *rows;
+    enum gh_err err = gh_sqlite_take_all(&call, take_row, sizeof(**out_rows), &rows, out_count);
+    if (err == GH_OK)
+        *out_rows = rows;
+    return err;
+}
+
+enum gh_err gh_sqlite_audit_last_of(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
+                                    struct gh_audit_row *out)
+{
+    struct gh_audit_row row;
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORD_LAST_OF);
+    gh_sqlite_put_text(&call, gh_audit_event_facts(event)->name);
+    gh_sqlite_put_u64(&call, before_us ? before_us : INT64_MAX);
+    bool found = gh_sqlite_next(&call);
+    if (found)
+        take_row(&call, &row);
+    enum gh_err err = gh_sqlite_end_one(&call, found);
+    if (err == GH_OK)
+        *out = row;
+    return err;
+}
+
+enum gh_err gh_sqlite_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t limit,
+                                 uint64_t *out_removed)
+{
+    uint64_t removed;
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORDS_DROP);
+    gh_sqlite_put_u64(&call, through_seq);
+    gh_sqlite_put_limit(&call, limit);
+    enum gh_err err = gh_sqlite_change(&call, &removed);
+    if (err == GH_OK)
+        *out_removed = removed;
+    return err;
+}
+
+static void take_day_count(struct gh_sqlite_call *call, void *out_row)
+{
+    struct gh_audit_day_count *row = out_row;
+    row->day_us = gh_sqlite_take_u64(call);
+    row->event = take_event(call);
+    row->outcome = take_outcome(call);
+    row->count = gh_sqlite_take_u64(call);
+}
+
+enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
+                                  struct gh_audit_day_count **out_rows, size_t *out_count)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORDS_COUNT);
+    gh_sqlite_put_u64(&call, since_us);
+    void *rows;
+    enum gh_err err =
+        gh_sqlite_take_all(&call, take_day_count, sizeof(**out_rows), &rows, out_count);
+    if (err == GH_OK)
+        *out_rows = rows;
+    return err;
+}
+
+/* ---- Keys of persons ---- */
+
+enum gh_err gh_sqlite_person_key_get(struct gh_tx *tx, struct gh_str person,
+                                     struct gh_person_key_row *out)
+{
+    struct gh_person_key_row row;
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PERSON_KEY_GET);
+    gh_sqlite_put_text(&call, person);
+    bool found = gh_sqlite_next(&call);
+    if (found) {
+        row.person = gh_sqlite_take_text(&call);
+        row.wrapped = gh_sqlite_take_text(&call);
+        row.created_us = gh_sqlite_take_u64(&call);
+    }
+    enum gh_err err = gh_sqlite_end_one(&call, found);
+    if (err == GH_OK)
+        *out = row;
+    return err;
+}
+
+enum gh_err gh_sqlite_person_key_insert(struct gh_tx *tx, const struct gh_person_key_row *row)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PERSON_KEY_INSERT);
+    gh_sqlite_put_text(&call, row->person);
+    gh_sqlite_put_sealed(&call, row->wrapped);
+    gh_sqlite_put_u64(&call, row->created_us);
+    return gh_sqlite_change_one(&call);
+}
+
+enum gh_err gh_sqlite_person_key_delete(struct gh_tx *tx, struct gh_str person)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PERSON_KEY_DELETE);
+    gh_sqlite_put_text(&call, person);
+    return gh_sqlite_change_one(&call);
+}
+
+enum gh_err gh_sqlite_person_keys_drop_days(struct gh_tx *tx, struct gh_str before,
+                                            uint64_t *out_removed)
+{
+    uint64_t removed;
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PERSON_KEYS_DROP_DAYS);
+    gh_sqlite_put_text(&call, before);
+    enum gh_err err = gh_sqlite_change(&call, &removed);
+    if (err == GH_OK)
+        *out_removed = removed;
+    return err;
+}

@@ -293,15 +293,16 @@ static int run(struct serve *serve)
     enum gh_err err = gh_signals_open(serve->control, on_signal, serve, &serve->signals);
     if (err != GH_OK)
         return fail_err("signals: ", err);
-    err = gh_server_start(serve->server);
-    if (err != GH_OK)
-        exit(fail_err("threads: ", err)); /* some may run already */
+    /* First, so that the workers know from their first request on what tokens are judged by. */
     if (serve->identity.host) {
         err = gh_serve_identity_start(&serve->identity, &serve->loaded, serve->server,
                                       serve->current);
         if (err != GH_OK)
             exit(fail_err("identity: ", err));
     }
+    err = gh_server_start(serve->server);
+    if (err != GH_OK)
+        exit(fail_err("threads: ", err)); /* some may run already */
     announce(serve);
     gh_loop_run(serve->control);
     return 0;

@@ -72,7 +72,14 @@ static ssize_t receive_request(int fd, char *text, size_t cap, int streams[STREA
     if (!part || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
         return -1;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(streams, CMSG_DATA(part), (count < STREAMS ? count : STREAMS) * sizeof(int));
+    for (size_t i = 0; i < count; i++) {
+        int stream; /* there is room for one too many, for the alignment */
+        memcpy(&stream, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+        if (i < STREAMS)
+            streams[i] = stream;
+        else
+            close(stream);
+    }
     bool whole = count == STREAMS && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
     return whole && text[len - 1] == 0 ? len : -1;
 }

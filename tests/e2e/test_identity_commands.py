@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -277,6 +278,18 @@ def test_what_the_shell_does_is_audited(served):
 def test_the_control_socket_is_for_its_owner(served):
     mode = (served.folder / "control.sock").stat().st_mode
     assert mode & 0o077 == 0
+
+
+def test_what_is_no_command_leaves_nothing_open(served):
+    path = str(served.folder / "control.sock")
+    folder = f"/proc/{served.gate.process.pid}/fd"
+    before = len(os.listdir(folder))
+    for _ in range(30):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+            caller.connect(path)
+            socket.send_fds(caller, [b"nonsense"], [0, 1, 2, 0, 1, 2])
+            assert caller.recv(1) == b""
+    assert len(os.listdir(folder)) < before + 20
 
 
 def test_a_second_server_on_the_store_is_refused(served):

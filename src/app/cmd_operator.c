@@ -18,6 +18,9 @@
 #define MESSAGES_BYTES_MAX (1024u * 1024)
 #define LIMIT_SLOTS        1024
 #define LOG_CLOSE_MS       1000
+/* A server that starts or ends has the store, but no socket: it is waited for. */
+#define BUSY_TRIES    50
+#define BUSY_PAUSE_US (100u * 1000)
 
 struct local {
     struct gh_loaded loaded;
@@ -82,7 +85,7 @@ static bool redirect_import(int argc, char **argv)
 
 /* ---- In this process ---- */
 
-static bool open_local(struct local *local, struct gh_str *out_message)
+static enum gh_err open_local(struct local *local, struct gh_str *out_message)
 {
     struct gh_identity_host_options options = {0};
     const struct gh_root_settings *settings = &local->loaded.settings;
@@ -94,16 +97,17 @@ static bool open_local(struct local *local, struct gh_str *out_message)
     if (nowhere < 0 || gh_log_open(nowhere, &local->log) != GH_OK ||
         getrandom(&options.hash_key, sizeof(options.hash_key), 0) != sizeof(options.hash_key) ||
         gh_limit_table_open(LIMIT_SLOTS, options.hash_key, &local->limits) != GH_OK)
-        return false;
+        return GH_ERR_MEMORY;
     options.log = local->log;
     options.limits = local->limits;
     if (!gh_secrets_load(&settings->secrets, true, settings->policy.environment == GH_PRODUCTION,
                          &source, &local->messages, &secrets, out_message, &warning))
-        return false;
+        return GH_ERR_INVALID;
     local->host = gh_identity_host_new(&options);
-    return local->host &&
-           gh_identity_host_open(local->host, settings, local->loaded.snapshot->identity, &secrets,
-                                 &local->messages, out_message) == GH_OK;
+    return local->host
+               ? gh_identity_host_open(local->host, settings, local->loaded.snapshot->identity,
+                                       &secrets, &local->messages, out_message)
+               : GH_ERR_MEMORY;
 }
 
 static void close_local(struct local *local)
@@ -113,13 +117,17 @@ static void close_local(struct local *local)
         gh_limit_table_close(local->limits);
     if (local->log)
         gh_log_close(local->log, LOG_CLOSE_MS);
+    local->host = NULL;
+    local->limits = NULL;
+    local->log = NULL;
 }
 
-static int run_local(struct local *local, int argc, char **argv)
+/* GH_ERR_EXISTS: another process has the store. */
+static enum gh_err run_local(struct local *local, int argc, char **argv, int *out_status,
+                             struct gh_str *out_message)
 {
-    struct gh_str message;
-    int status = 2;
-    if (open_local(local, &message)) {
+    enum gh_err err = open_local(local, out_message);
+    if (err == GH_OK) {
         struct gh_operator op = {
             .host = local->host,
             .settings = local->loaded.snapshot->identity,
@@ -128,35 +136,43 @@ static int run_local(struct local *local, int argc, char **argv)
             .err = stderr,
         };
         gh_arena_init(&op.arena, 64 * 1024, 64 * MESSAGES_BYTES_MAX);
-        status = gh_operator_run(&op, argc, argv);
+        *out_status = gh_operator_run(&op, argc, argv);
         gh_arena_done(&op.arena);
-    } else {
-        fail_text(message);
     }
     close_local(local);
-    return status;
+    return err;
 }
 
 /* ---- Either ---- */
 
 static int run(struct local *local, int argc, char **argv)
 {
-    int status;
+    int status = 2;
+    struct gh_str message;
     struct gh_str path = gh_control_path(&local->messages, local->loaded.settings.store);
     if (!path.ptr)
         return fail("out of memory");
     if (!path.len)
         return fail("a store in memory is that of its process alone; write memory:DIRECTORY for a "
                     "place of the control socket");
-    enum gh_err err = gh_control_call(path.ptr, argc, argv, &status);
-    if (err == GH_OK)
-        return status;
-    if (err == GH_ERR_NOT_FOUND)
-        return run_local(local, argc, argv);
-    if (err == GH_ERR_REFUSED)
-        return fail("the serving process belongs to another user; run this as that user or root");
-    fprintf(stderr, "gatehouse: the serving process did not answer: %s\n", gh_err_text(err));
-    return 2;
+    for (unsigned tries = 0;; tries++) {
+        enum gh_err err = gh_control_call(path.ptr, argc, argv, &status);
+        if (err == GH_ERR_REFUSED)
+            return fail("the serving process belongs to another user; run this as that user or "
+                        "root");
+        if (err != GH_OK && err != GH_ERR_NOT_FOUND) {
+            fprintf(stderr, "gatehouse: the serving process did not answer: %s\n",
+                    gh_err_text(err));
+            return 2;
+        }
+        if (err == GH_ERR_NOT_FOUND)
+            err = run_local(local, argc, argv, &status, &message);
+        if (err == GH_OK)
+            return status;
+        if (err != GH_ERR_EXISTS || tries == BUSY_TRIES)
+            return fail_text(message);
+        usleep(BUSY_PAUSE_US);
+    }
 }
 
 int gh_cmd_operator(int argc, char **argv)

@@ -1,11 +1,13 @@
 """SPEC 1: `gatehouse user` and `gatehouse access review`, beside a running server and alone."""
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -358,6 +360,23 @@ def test_a_control_socket_that_nobody_serves_is_no_obstacle(tmp_path):
         shell = Shell(path)
         add(shell, "after@example.com")
         assert "after@example.com" in shell.users()
+
+
+def test_commands_wait_for_a_server_that_starts_or_ends(alone):
+    """It has the store's lock, and no socket: a moment later it is there, or the store is free."""
+    lock = next(alone.folder.glob("*.lock"), None)
+    if not lock:
+        add(alone, address())
+        lock = next(alone.folder.glob("*.lock"))
+    email = address()
+    with open(lock, "r+b") as file, ThreadPoolExecutor() as pool:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        running = pool.submit(add, alone, email)
+        with pytest.raises(TimeoutError):
+            running.result(timeout=0.5)
+        fcntl.lockf(file, fcntl.LOCK_UN)
+        running.result()
+    assert email in alone.users()
 
 
 # -- import --

@@ -28,10 +28,17 @@ void gh_audit_day(uint64_t time_us, char out[GH_AUDIT_DAY_LEN + 1]);
 void gh_audit_commit(const uint8_t salt[GH_SHA256_BYTES], struct gh_str field, struct gh_str value,
                      char out[GH_AUDIT_COMMITMENT_LEN + 1]);
 
+/* Whose keys protecting a record takes: none where it has nothing of theirs. */
+struct gh_audit_needs {
+    bool actor, subject;
+};
+struct gh_audit_needs gh_audit_needs(const struct gh_audit_record *clear);
+
 /*
- * Makes a row of a record in clear: texts valid UTF-8, metadata canonical (RFC 8785), personal
- * values committed to and sealed. `actor` and `subject` may be the same. seq and hashes stay zero.
- * GH_ERR_INVALID: metadata that are no object of the catalogue's members; GH_ERR_MEMORY.
+ * Makes a row of a record in clear: texts valid UTF-8 (what is not becomes U+FFFD), metadata
+ * canonical (RFC 8785), personal values committed to and sealed. `actor` and `subject` may be the
+ * same, and NULL where gh_audit_needs says no. seq and hashes stay zero. GH_ERR_INVALID: metadata
+ * that are no object of the catalogue's members; GH_ERR_MEMORY.
  */
 GH_MUST_USE enum gh_err gh_audit_protect(struct gh_arena *arena, const struct gh_random *random,
                                          const struct gh_audit_record *clear,
@@ -52,10 +59,17 @@ GH_MUST_USE enum gh_err gh_audit_persons(struct gh_str sealed,
 GH_MUST_USE enum gh_err gh_audit_reveal(struct gh_arena *arena, const struct gh_audit_row *row,
                                         const struct gh_audit_person *persons, size_t count,
                                         struct gh_audit_record *out_clear, bool *out_erased);
-/* The openings in clear, as the member "personal" of an exported line:
-   {"actor":{"salt":"..","ip_address":".."},"subject":{..}}; nothing when all are gone. */
+/* The openings in clear, as the member "personal" of an exported line: {"actor":{"ip_address":"..",
+   "salt":"<64 hex>","user_agent":".."},"subject":{"email":"..","salt":".."}}, canonical; nothing
+   when all are gone. Members of the subject are named as in metadata ("email", committed to as
+   "metadata.email"). Errors as above, and GH_ERR_FULL: the buffer. */
 GH_MUST_USE enum gh_err gh_audit_put_openings(struct gh_buf *buf, struct gh_arena *arena,
                                               const struct gh_audit_row *row,
                                               const struct gh_audit_person *persons, size_t count);
+/* Do openings of that form (the text of a line's "personal") say what the row committed to?
+   GH_ERR_INVALID: no, or they are malformed; GH_ERR_MEMORY. */
+GH_MUST_USE enum gh_err gh_audit_check_openings(struct gh_arena *arena,
+                                                const struct gh_audit_row *row,
+                                                struct gh_str openings);
 
 #endif

@@ -1,7 +1,9 @@
 /*
  * Field keys seal (the newest that is not retired; all open), the index key hashes and never
  * changes, as rows are found by what it made. A sealed text is a form byte, the id of its key (4
- * bytes, big-endian) and the sealed box; id, field and row are authenticated.
+ * bytes, big-endian) and the sealed box; id, field and row are authenticated. A wrapped key is a
+ * form byte, the time since when its root is in use (8 bytes) and the sealed box; use and time are
+ * authenticated.
  */
 #include "identity/vault.h"
 
@@ -9,29 +11,14 @@
 
 #include "base/assert.h"
 #include "crypto/seal.h"
+#include "identity/vault_state.h"
 
-#define ROOTS_MAX         8
-#define FIELD_KEYS_MAX    64
 #define FORM              1
 #define PREFIX_BYTES      5
+#define WRAP_FORM         1
+#define WRAP_PREFIX_BYTES 9
 #define CONTEXT_BYTES_MAX 160
 #define LABEL_BYTES_MAX   64
-#define WRAP_LABEL        GH_STR("gatehouse wrap 1")
-
-struct data_key {
-    uint32_t id;
-    bool retired;
-    uint8_t bytes[GH_KEY_BYTES];
-};
-
-struct gh_vault {
-    struct gh_random random;
-    uint8_t wraps[ROOTS_MAX][GH_KEY_BYTES]; /* derived of the roots, the newest first */
-    size_t wrap_count;
-    struct data_key fields[FIELD_KEYS_MAX]; /* in the order of their ids */
-    size_t field_count;
-    uint8_t index[GH_KEY_BYTES];
-};
 
 const char *gh_vault_key_use(enum gh_key_purpose purpose)
 {
@@ -50,187 +37,155 @@ const char *gh_vault_key_use(enum gh_key_purpose purpose)
     return "";
 }
 
+static void put_number(struct gh_buf *buf, uint64_t number, unsigned bytes)
+{
+    while (bytes-- > 0)
+        gh_buf_put_char(buf, (char)(number >> (8 * bytes)));
+}
+
+static uint64_t read_number(const char *from, unsigned bytes)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        number = number << 8 | (unsigned char)from[i];
+    return number;
+}
+
+/* `prefix` and the box behind it; ptr NULL: the arena is full. */
+static struct gh_str join(struct gh_arena *arena, struct gh_str prefix, struct gh_str box)
+{
+    char *memory = box.ptr ? gh_arena_alloc(arena, prefix.len + box.len) : NULL;
+    if (!memory)
+        return (struct gh_str){NULL, 0};
+    memcpy(memory, prefix.ptr, prefix.len);
+    memcpy(memory + prefix.len, box.ptr, box.len);
+    return gh_str_of(memory, prefix.len + box.len);
+}
+
 /* ---- Wrapping ---- */
+
+struct gh_str gh_vault_wrap_under(const struct gh_vault *vault, const struct gh_vault_root *root,
+                                  struct gh_arena *arena, const char *use, struct gh_str key)
+{
+    char memory[CONTEXT_BYTES_MAX];
+    struct gh_buf context = gh_buf_over(memory, sizeof(memory));
+    gh_buf_put_char(&context, WRAP_FORM);
+    put_number(&context, root->since_us, 8);
+    struct gh_str prefix = gh_buf_str(&context);
+    gh_buf_put(&context, gh_str_from_c(use));
+    GH_ASSERT(!context.overflow);
+    return join(arena, prefix,
+                gh_seal(arena, &vault->random, root->wrap, gh_buf_str(&context), key));
+}
+
+struct gh_str gh_vault_unwrap_by(const struct gh_vault *vault, struct gh_arena *arena,
+                                 const char *use, struct gh_str wrapped,
+                                 const struct gh_vault_root **out_root, uint64_t *out_since_us)
+{
+    char memory[CONTEXT_BYTES_MAX];
+    struct gh_buf context = gh_buf_over(memory, sizeof(memory));
+    if (wrapped.len < WRAP_PREFIX_BYTES || wrapped.ptr[0] != WRAP_FORM)
+        return (struct gh_str){NULL, 0};
+    gh_buf_put(&context, gh_str_first(wrapped, WRAP_PREFIX_BYTES));
+    gh_buf_put(&context, gh_str_from_c(use));
+    GH_ASSERT(!context.overflow);
+    for (const struct gh_vault_root *root = vault->roots; root; root = root->older) {
+        struct gh_str key = gh_unseal(arena, root->wrap, gh_buf_str(&context),
+                                      gh_str_skip(wrapped, WRAP_PREFIX_BYTES));
+        if (!key.ptr)
+            continue;
+        *out_root = root;
+        *out_since_us = read_number(wrapped.ptr + 1, 8);
+        return key;
+    }
+    return (struct gh_str){NULL, 0};
+}
 
 struct gh_str gh_vault_wrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                             struct gh_str key)
 {
-    return gh_seal(arena, &vault->random, vault->wraps[0], gh_str_from_c(use), key);
-}
-
-/* *out_root: which one opened it. */
-static struct gh_str unwrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
-                            struct gh_str wrapped, size_t *out_root)
-{
-    for (size_t i = 0; i < vault->wrap_count; i++) {
-        struct gh_str key = gh_unseal(arena, vault->wraps[i], gh_str_from_c(use), wrapped);
-        if (key.ptr) {
-            *out_root = i;
-            return key;
-        }
-    }
-    return (struct gh_str){NULL, 0};
+    return gh_vault_wrap_under(vault, vault->wrapping, arena, use, key);
 }
 
 struct gh_str gh_vault_unwrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                               struct gh_str wrapped)
 {
-    size_t root;
-    return unwrap(vault, arena, use, wrapped, &root);
+    const struct gh_vault_root *root;
+    uint64_t since_us;
+    return gh_vault_unwrap_by(vault, arena, use, wrapped, &root, &since_us);
 }
 
-/* ---- Opening ---- */
+/* ---- The lists ---- */
 
-struct opening {
-    struct gh_vault *vault;
-    uint64_t now_us;
-    bool may_write;
-    bool incomplete; /* something has to be written */
-    bool has_index;
-};
-
-static bool take_key(struct opening *opening, const struct gh_key_row *row, struct gh_str key)
+struct gh_vault_root *gh_vault_make_root(const uint8_t wrap_key[GH_KEY_BYTES], uint64_t since_us)
 {
-    struct gh_vault *vault = opening->vault;
-    if (row->purpose == GH_KEY_INDEX && !opening->has_index) {
-        memcpy(vault->index, key.ptr, GH_KEY_BYTES);
-        opening->has_index = true;
-    } else if (row->purpose == GH_KEY_FIELD) {
-        if (vault->field_count == FIELD_KEYS_MAX || row->id > UINT32_MAX)
-            return false;
-        struct data_key *field = &vault->fields[vault->field_count++];
-        *field = (struct data_key){.id = (uint32_t)row->id, .retired = row->retired_us != 0};
-        memcpy(field->bytes, key.ptr, GH_KEY_BYTES);
+    struct gh_vault_root *root = calloc(1, sizeof(*root));
+    if (root) {
+        root->since_us = since_us;
+        memcpy(root->wrap, wrap_key, GH_KEY_BYTES);
     }
+    return root;
+}
+
+void gh_vault_add_root(struct gh_vault *vault, struct gh_vault_root *root)
+{
+    root->older = vault->roots;
+    vault->roots = root;
+}
+
+struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault, uint64_t id)
+{
+    struct gh_vault_field_key *key = vault->fields;
+    while (key && key->id != id)
+        key = key->older;
+    return key;
+}
+
+bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row,
+                            struct gh_str bytes)
+{
+    if (gh_vault_find_field_key(vault, row->id))
+        return true;
+    struct gh_vault_field_key *key = calloc(1, sizeof(*key));
+    if (!key || row->id == 0 || row->id > UINT32_MAX || bytes.len != GH_KEY_BYTES) {
+        free(key);
+        return false;
+    }
+    key->id = (uint32_t)row->id;
+    key->made_us = row->created_us;
+    memcpy(key->bytes, bytes.ptr, GH_KEY_BYTES);
+    key->older = vault->fields;
+    vault->fields = key;
     return true;
 }
 
-static bool is_data_key(enum gh_key_purpose purpose)
+struct gh_vault_state gh_vault_state(const struct gh_vault *vault)
 {
-    return purpose == GH_KEY_FIELD || purpose == GH_KEY_INDEX;
-}
-
-/* Under the newest root from now on. */
-static enum gh_err rewrap(struct gh_tx *tx, struct opening *opening, struct gh_key_row row,
-                          struct gh_str key)
-{
-    opening->incomplete = true;
-    if (!opening->may_write)
-        return GH_OK;
-    row.wrapped = gh_vault_wrap(opening->vault, tx->arena, gh_vault_key_use(row.purpose), key);
-    return row.wrapped.ptr ? tx->ops->key_update(tx, &row) : GH_ERR_MEMORY;
-}
-
-static enum gh_err load_key(struct gh_tx *tx, struct opening *opening, const struct gh_key_row *row)
-{
-    size_t root;
-    struct gh_str key =
-        unwrap(opening->vault, tx->arena, gh_vault_key_use(row->purpose), row->wrapped, &root);
-    if (!key.ptr)
-        return GH_ERR_INVALID;
-    enum gh_err err = GH_OK;
-    if (is_data_key(row->purpose) && (key.len != GH_KEY_BYTES || !take_key(opening, row, key)))
-        err = GH_ERR_INVALID;
-    if (err == GH_OK && root > 0)
-        err = rewrap(tx, opening, *row, key);
-    gh_wipe((char *)key.ptr, key.len);
-    return err;
-}
-
-static enum gh_err make_key(struct gh_tx *tx, struct opening *opening, enum gh_key_purpose purpose)
-{
-    opening->incomplete = true;
-    if (!opening->may_write)
-        return GH_OK;
-    uint8_t bytes[GH_KEY_BYTES];
-    struct gh_key_row row = {.purpose = purpose, .created_us = opening->now_us};
-    gh_random_fill(&opening->vault->random, bytes, sizeof(bytes));
-    struct gh_str key = gh_str_of((char *)bytes, sizeof(bytes));
-    row.wrapped = gh_vault_wrap(opening->vault, tx->arena, gh_vault_key_use(purpose), key);
-    enum gh_err err = row.wrapped.ptr ? tx->ops->key_insert(tx, &row, &row.id) : GH_ERR_MEMORY;
-    if (err == GH_OK && !take_key(opening, &row, key))
-        err = GH_ERR_INVALID;
-    gh_wipe(bytes, sizeof(bytes));
-    return err;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    uint64_t left = ((const struct gh_key_row *)a)->id, right = ((const struct gh_key_row *)b)->id;
-    return left < right ? -1 : left > right;
-}
-
-static bool has_sealing_key(const struct gh_vault *vault)
-{
-    for (size_t i = 0; i < vault->field_count; i++)
-        if (!vault->fields[i].retired)
-            return true;
-    return false;
-}
-
-static enum gh_err load(struct gh_tx *tx, void *args)
-{
-    struct opening *opening = args;
-    struct gh_key_row *rows;
-    size_t count;
-    opening->vault->field_count = 0;
-    opening->incomplete = opening->has_index = false;
-    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
-    if (err == GH_OK && count)
-        qsort(rows, count, sizeof(*rows), by_id);
-    for (size_t i = 0; err == GH_OK && i < count; i++)
-        err = load_key(tx, opening, &rows[i]);
-    if (err == GH_OK && !opening->has_index)
-        err = make_key(tx, opening, GH_KEY_INDEX);
-    if (err == GH_OK && !has_sealing_key(opening->vault))
-        err = make_key(tx, opening, GH_KEY_FIELD);
-    return err;
-}
-
-/* Looked at first without writing, as most starts have nothing to write. */
-static enum gh_err load_or_make(struct gh_store *store, struct gh_vault *vault, uint64_t now_us,
-                                struct gh_arena *arena)
-{
-    struct opening opening = {.vault = vault, .now_us = now_us};
-    enum gh_err err = store->ops->read(store, load, &opening, arena);
-    if (err != GH_OK || !opening.incomplete)
-        return err;
-    opening.may_write = true;
-    return store->ops->run(store, load, &opening, arena);
-}
-
-enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, size_t root_count,
-                          const struct gh_random *random, uint64_t now_us, struct gh_arena *arena,
-                          struct gh_vault **out_vault, struct gh_str *out_message)
-{
-    GH_ASSERT(root_count > 0);
-    struct gh_vault *vault = calloc(1, sizeof(*vault));
-    if (!vault) {
-        *out_message = GH_STR("out of memory");
-        return GH_ERR_MEMORY;
-    }
-    vault->random = *random;
-    vault->wrap_count = root_count < ROOTS_MAX ? root_count : ROOTS_MAX;
-    for (size_t i = 0; i < vault->wrap_count; i++)
-        gh_derive_root(roots[i], WRAP_LABEL, vault->wraps[i]);
-    enum gh_err err = load_or_make(store, vault, now_us, arena);
-    if (err == GH_OK) {
-        *out_vault = vault;
-        return GH_OK;
-    }
-    gh_vault_close(vault);
-    *out_message = err == GH_ERR_INVALID
-                       ? GH_STR("the root secret does not open the keys in the store: it is not "
-                                "the one that they were made under (name the old one in "
-                                "secrets.previous)")
-                       : GH_STR("the keys in the store can't be read or written");
-    return err;
+    const struct gh_vault_field_key *sealing = vault->sealing;
+    const struct gh_vault_root *wrapping = vault->wrapping;
+    return (struct gh_vault_state){
+        .root_since_us = wrapping->since_us,
+        .sealing_id = sealing->id,
+        .sealing_made_us = sealing->made_us,
+        .sealing_since_us = vault->sealing_since_us,
+    };
 }
 
 void gh_vault_close(struct gh_vault *vault)
 {
     if (!vault)
         return;
+    for (struct gh_vault_field_key *key = vault->fields, *older; key; key = older) {
+        older = key->older;
+        gh_wipe(key, sizeof(*key));
+        free(key);
+    }
+    for (struct gh_vault_root *root = vault->roots, *older; root; root = older) {
+        older = root->older;
+        gh_wipe(root, sizeof(*root));
+        free(root);
+    }
+    pthread_mutex_destroy(&vault->change);
     gh_wipe(vault, sizeof(*vault));
     free(vault);
 }
@@ -240,8 +195,7 @@ void gh_vault_close(struct gh_vault *vault)
 /* What binds a text to its place. False: longer than any place that we have. */
 static bool put_context(struct gh_buf *context, uint32_t id, const char *field, struct gh_str row)
 {
-    char key[4] = {(char)(id >> 24), (char)(id >> 16), (char)(id >> 8), (char)id};
-    gh_buf_put(context, gh_str_of(key, sizeof(key)));
+    put_number(context, id, 4);
     gh_buf_put(context, gh_str_from_c(field));
     gh_buf_put_char(context, '\0'); /* in no field's name */
     gh_buf_put(context, row);
@@ -251,37 +205,23 @@ static bool put_context(struct gh_buf *context, uint32_t id, const char *field, 
 struct gh_str gh_vault_seal(const struct gh_vault *vault, struct gh_arena *arena, const char *field,
                             struct gh_str row, struct gh_str plain)
 {
-    char memory[CONTEXT_BYTES_MAX];
+    char memory[CONTEXT_BYTES_MAX], prefix[PREFIX_BYTES] = {FORM};
     struct gh_buf context = gh_buf_over(memory, sizeof(memory));
-    size_t at = vault->field_count;
     if (!plain.len)
         return GH_STR("");
-    while (at-- > 0 && vault->fields[at].retired)
-        ;
-    const struct data_key *key = &vault->fields[at];
+    const struct gh_vault_field_key *key = vault->sealing;
     bool fits = put_context(&context, key->id, field, row);
     GH_ASSERT(fits);
-    struct gh_str box = gh_seal(arena, &vault->random, key->bytes, gh_buf_str(&context), plain);
-    char *sealed = box.ptr ? gh_arena_alloc(arena, PREFIX_BYTES + box.len) : NULL;
-    if (!sealed)
-        return (struct gh_str){NULL, 0};
-    sealed[0] = FORM;
-    memcpy(sealed + 1, memory, PREFIX_BYTES - 1); /* the context begins with the id */
-    memcpy(sealed + PREFIX_BYTES, box.ptr, box.len);
-    return gh_str_of(sealed, PREFIX_BYTES + box.len);
+    memcpy(prefix + 1, memory, PREFIX_BYTES - 1); /* the context begins with the id */
+    return join(arena, gh_str_of(prefix, PREFIX_BYTES),
+                gh_seal(arena, &vault->random, key->bytes, gh_buf_str(&context), plain));
 }
 
-static const struct data_key *find_field_key(const struct gh_vault *vault, struct gh_str sealed)
+uint32_t gh_vault_key_id(struct gh_str sealed)
 {
-    const unsigned char *bytes = (const unsigned char *)sealed.ptr;
-    if (sealed.len < PREFIX_BYTES || bytes[0] != FORM)
-        return NULL;
-    uint32_t id =
-        (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
-    for (size_t i = 0; i < vault->field_count; i++)
-        if (vault->fields[i].id == id)
-            return &vault->fields[i];
-    return NULL;
+    if (sealed.len < PREFIX_BYTES || sealed.ptr[0] != FORM)
+        return 0;
+    return (uint32_t)read_number(sealed.ptr + 1, PREFIX_BYTES - 1);
 }
 
 struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena *arena,
@@ -291,7 +231,7 @@ struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena 
     struct gh_buf context = gh_buf_over(memory, sizeof(memory));
     if (!sealed.len)
         return GH_STR("");
-    const struct data_key *key = find_field_key(vault, sealed);
+    const struct gh_vault_field_key *key = gh_vault_find_field_key(vault, gh_vault_key_id(sealed));
     if (!key || !put_context(&context, key->id, field, row))
         return (struct gh_str){NULL, 0};
     return gh_unseal(arena, key->bytes, gh_buf_str(&context), gh_str_skip(sealed, PREFIX_BYTES));
@@ -311,4 +251,19 @@ void gh_vault_index(const struct gh_vault *vault, const char *use, struct gh_str
     gh_derive_key(vault->index, gh_buf_str(&label), key);
     gh_hmac_sha256(gh_str_of((char *)key, sizeof(key)), value, out);
     gh_wipe(key, sizeof(key));
+}
+
+/* ---- Values of an existing system ---- */
+
+void gh_vault_set_fernet(struct gh_vault *vault, const struct gh_fernet_key *keys, size_t count)
+{
+    GH_ASSERT(count <= GH_VAULT_FERNET_MAX);
+    memcpy(vault->fernet, keys, count * sizeof(*keys));
+    vault->fernet_count = count;
+}
+
+struct gh_str gh_vault_open_fernet(const struct gh_vault *vault, struct gh_arena *arena,
+                                   struct gh_str token)
+{
+    return gh_fernet_open(arena, vault->fernet, vault->fernet_count, token);
 }

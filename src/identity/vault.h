@@ -1,19 +1,21 @@
 /*
  * The vault: data keys, stored wrapped under keys derived from the root secret, and what is done
- * with them: fields sealed for their place, and keyed hashes that values are found by.
+ * with them: fields sealed for their place, and keyed hashes that values are found by. Keys may be
+ * replaced (rotation.h) while others read.
  */
 #ifndef GH_IDENTITY_VAULT_H
 #define GH_IDENTITY_VAULT_H
 
+#include "crypto/fernet.h"
 #include "crypto/random.h"
 #include "identity/store.h"
 
-struct gh_vault; /* read from all threads */
+struct gh_vault; /* used from all threads */
 
 /*
  * Loads the keys, making those that are missing. `roots`: the root secret first, then previous
- * ones, which still open. GH_ERR_INVALID: no root opens a key (a wrong APP_SECRET_KEY);
- * *out_message says so.
+ * ones, which still open: what they had wrapped is wrapped under the first, and secret_rotated is
+ * audited. GH_ERR_INVALID: no root opens a key (a wrong APP_SECRET_KEY); *out_message says so.
  */
 GH_MUST_USE enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots,
                                       size_t root_count, const struct gh_random *random,
@@ -25,7 +27,7 @@ void gh_vault_close(struct gh_vault *vault);
    sealed to an empty one. */
 struct gh_str gh_vault_seal(const struct gh_vault *vault, struct gh_arena *arena, const char *field,
                             struct gh_str row, struct gh_str plain);
-/* ptr NULL: changed, or of another place, or of a key that is gone. */
+/* ptr NULL: changed, or of another place, or of a key that is gone (or the arena is full). */
 struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena *arena,
                                   const char *field, struct gh_str row, struct gh_str sealed);
 
@@ -41,5 +43,40 @@ struct gh_str gh_vault_wrap(const struct gh_vault *vault, struct gh_arena *arena
                             struct gh_str key);
 struct gh_str gh_vault_unwrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                               struct gh_str wrapped);
+
+/* ---- Values of an existing system ---- */
+
+/* The keys of its Fernet tokens, in the order in which they are tried; before others use the
+   vault. */
+#define GH_VAULT_FERNET_MAX 8
+void gh_vault_set_fernet(struct gh_vault *vault, const struct gh_fernet_key *keys, size_t count);
+/* ptr NULL: of none of the keys. */
+struct gh_str gh_vault_open_fernet(const struct gh_vault *vault, struct gh_arena *arena,
+                                   struct gh_str token);
+
+/* ---- For rotation.h and secret_status.h ---- */
+
+/* What seals at this moment. */
+struct gh_vault_state {
+    uint64_t root_since_us;    /* when what is stored was first wrapped under this root */
+    uint32_t sealing_id;       /* of the field key that seals */
+    uint64_t sealing_made_us;  /* when it was made */
+    uint64_t sealing_since_us; /* when this process began to seal with it; 0: when it started */
+};
+struct gh_vault_state gh_vault_state(const struct gh_vault *vault);
+/* The id of the key that a text is sealed under; 0: it is no sealed text. */
+uint32_t gh_vault_key_id(struct gh_str sealed);
+
+/* The root that opens and wraps from now on; what is stored is wrapped anew in one transaction. The
+   earlier ones still open what is under way. Audits secret_rotated when it is another root. */
+GH_MUST_USE enum gh_err gh_vault_set_root(struct gh_vault *vault, struct gh_store *store,
+                                          struct gh_str root, uint64_t now_us,
+                                          struct gh_arena *arena, bool *out_changed);
+/* A new field key, which seals from now on; those before it are retired. Audits. */
+GH_MUST_USE enum gh_err gh_vault_renew_field_key(struct gh_vault *vault, struct gh_store *store,
+                                                 uint64_t now_us, struct gh_arena *arena);
+/* Takes over what the store knows and this vault does not: a change whose commit seemed to fail. */
+GH_MUST_USE enum gh_err gh_vault_refresh(struct gh_vault *vault, struct gh_store *store,
+                                         uint64_t now_us, struct gh_arena *arena);
 
 #endif

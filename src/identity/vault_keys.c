@@ -1,0 +1,312 @@
+/*
+ * The vault's keys in the store: opened, made where they are missing, wrapped under a new root, and
+ * renewed. Everything here looks through all of them in one transaction; there are a few dozen.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "identity/vault_state.h"
+
+#define ROOTS_MAX  8
+#define WRAP_LABEL GH_STR("gatehouse wrap 1")
+
+/* ---- What is stored: looked through once for every opening and change ---- */
+
+struct looking {
+    struct gh_vault *vault;
+    uint64_t now_us;
+    bool may_write, may_make; /* else `incomplete` says that there would be something */
+    bool incomplete, has_index, rewrapped;
+    bool audits; /* secret_rotated, when something is wrapped anew */
+    struct gh_vault_root *wraps;
+    uint64_t since_us;  /* the earliest that is stored of `wraps`; 0: none */
+    uint64_t newest_id; /* of what may seal; 0: none */
+};
+
+static enum gh_err audit_rotated(struct gh_tx *tx, uint64_t now_us, struct gh_str metadata)
+{
+    struct gh_audit_row row = {
+        .record = {.time_us = now_us, .event = GH_AUDIT_SECRET_ROTATED, .metadata = metadata}};
+    return tx->ops->audit_append(tx, &row);
+}
+
+static enum gh_err take_key(struct looking *looking, const struct gh_key_row *row,
+                            struct gh_str key)
+{
+    struct gh_vault *vault = looking->vault;
+    if (row->purpose == GH_KEY_INDEX && !looking->has_index) {
+        if (key.len != GH_KEY_BYTES)
+            return GH_ERR_INVALID;
+        if (!vault->sealing) /* read without a lock from then on; it never changes */
+            memcpy(vault->index, key.ptr, GH_KEY_BYTES);
+        looking->has_index = true;
+    } else if (row->purpose == GH_KEY_FIELD) {
+        if (!gh_vault_add_field_key(vault, row, key))
+            return GH_ERR_INVALID;
+        if (!row->retired_us && row->id > looking->newest_id)
+            looking->newest_id = row->id;
+    }
+    return GH_OK;
+}
+
+static enum gh_err rewrap(struct gh_tx *tx, struct looking *looking, struct gh_key_row row,
+                          struct gh_str key)
+{
+    looking->incomplete = true;
+    if (!looking->may_write)
+        return GH_OK;
+    looking->rewrapped = true;
+    row.wrapped = gh_vault_wrap_under(looking->vault, looking->wraps, tx->arena,
+                                      gh_vault_key_use(row.purpose), key);
+    return row.wrapped.ptr ? tx->ops->key_update(tx, &row) : GH_ERR_MEMORY;
+}
+
+static enum gh_err look_at_key(struct gh_tx *tx, struct looking *looking,
+                               const struct gh_key_row *row)
+{
+    const struct gh_vault_root *root;
+    uint64_t since_us;
+    struct gh_str key = gh_vault_unwrap_by(
+        looking->vault, tx->arena, gh_vault_key_use(row->purpose), row->wrapped, &root, &since_us);
+    if (!key.ptr)
+        return GH_ERR_INVALID;
+    enum gh_err err = take_key(looking, row, key);
+    if (err == GH_OK && memcmp(root->wrap, looking->wraps->wrap, GH_KEY_BYTES) != 0)
+        err = rewrap(tx, looking, *row, key);
+    else if (!looking->since_us || since_us < looking->since_us)
+        looking->since_us = since_us;
+    gh_wipe((char *)key.ptr, key.len);
+    return err;
+}
+
+static enum gh_err make_key(struct gh_tx *tx, struct looking *looking, enum gh_key_purpose purpose)
+{
+    looking->incomplete = true;
+    if (!looking->may_write || !looking->may_make)
+        return GH_OK;
+    uint8_t bytes[GH_KEY_BYTES];
+    struct gh_key_row row = {.purpose = purpose, .created_us = looking->now_us};
+    gh_random_fill(&looking->vault->random, bytes, sizeof(bytes));
+    struct gh_str key = gh_str_of((char *)bytes, sizeof(bytes));
+    row.wrapped = gh_vault_wrap_under(looking->vault, looking->wraps, tx->arena,
+                                      gh_vault_key_use(purpose), key);
+    enum gh_err err = row.wrapped.ptr ? tx->ops->key_insert(tx, &row, &row.id) : GH_ERR_MEMORY;
+    gh_wipe(bytes, sizeof(bytes));
+    return err;
+}
+
+static enum gh_err look(struct gh_tx *tx, void *args)
+{
+    struct looking *looking = args;
+    struct gh_key_row *rows;
+    size_t count;
+    looking->incomplete = looking->has_index = looking->rewrapped = false;
+    looking->since_us = looking->newest_id = 0;
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++)
+        err = look_at_key(tx, looking, &rows[i]);
+    if (err == GH_OK && !looking->has_index)
+        err = make_key(tx, looking, GH_KEY_INDEX);
+    if (err == GH_OK && !looking->newest_id)
+        err = make_key(tx, looking, GH_KEY_FIELD);
+    if (err == GH_OK && looking->rewrapped && looking->audits)
+        err = audit_rotated(tx, looking->now_us, GH_STR("{\"purpose\":\"root\"}"));
+    return err;
+}
+
+/* ---- Opening and closing ---- */
+
+static void seal_with(struct gh_vault *vault, uint64_t id, uint64_t since_us)
+{
+    struct gh_vault_field_key *key = gh_vault_find_field_key(vault, id);
+    GH_ASSERT(key);
+    if (key == vault->sealing)
+        return;
+    vault->sealing_since_us = since_us;
+    vault->sealing = key;
+}
+
+/* Looked at first without writing, as most starts have nothing to write; and once more behind it,
+   so that only what was committed is taken over. */
+static enum gh_err load(struct gh_store *store, struct gh_vault *vault, uint64_t now_us,
+                        struct gh_arena *arena)
+{
+    struct looking looking = {.vault = vault,
+                              .now_us = now_us,
+                              .may_make = true,
+                              .audits = true,
+                              .wraps = vault->wrapping};
+    enum gh_err err = store->ops->read(store, look, &looking, arena);
+    /* Nobody else uses the vault yet. */
+    vault->wrapping->since_us = looking.since_us ? looking.since_us : now_us;
+    if (err == GH_OK && looking.incomplete) {
+        looking.may_write = true;
+        err = store->ops->run(store, look, &looking, arena);
+        looking.may_write = false;
+        if (err == GH_OK)
+            err = store->ops->read(store, look, &looking, arena);
+    }
+    if (err == GH_OK && (looking.incomplete || !looking.newest_id))
+        err = GH_ERR_IO; /* the store forgot what it had taken */
+    if (err == GH_OK)
+        seal_with(vault, looking.newest_id, 0);
+    return err;
+}
+
+/* The last is added first: roots are tried in their order. */
+static bool add_roots(struct gh_vault *vault, const struct gh_str *roots, size_t count)
+{
+    uint8_t key[GH_KEY_BYTES];
+    for (size_t i = count < ROOTS_MAX ? count : ROOTS_MAX; i-- > 0;) {
+        gh_derive_root(roots[i], WRAP_LABEL, key);
+        struct gh_vault_root *root = gh_vault_make_root(key, 0);
+        if (root)
+            gh_vault_add_root(vault, root);
+        vault->wrapping = root;
+    }
+    gh_wipe(key, sizeof(key));
+    return vault->wrapping != NULL;
+}
+
+enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, size_t root_count,
+                          const struct gh_random *random, uint64_t now_us, struct gh_arena *arena,
+                          struct gh_vault **out_vault, struct gh_str *out_message)
+{
+    GH_ASSERT(root_count > 0);
+    struct gh_vault *vault = calloc(1, sizeof(*vault));
+    if (!vault) {
+        *out_message = GH_STR("out of memory");
+        return GH_ERR_MEMORY;
+    }
+    vault->random = *random;
+    pthread_mutex_init(&vault->change, NULL);
+    enum gh_err err =
+        add_roots(vault, roots, root_count) ? load(store, vault, now_us, arena) : GH_ERR_MEMORY;
+    if (err == GH_OK) {
+        *out_vault = vault;
+        return GH_OK;
+    }
+    gh_vault_close(vault);
+    *out_message = err == GH_ERR_INVALID
+                       ? GH_STR("the root secret does not open the keys in the store: it is not "
+                                "the one that they were made under (name the old one in "
+                                "secrets.previous)")
+                       : GH_STR("the keys in the store can't be read or written");
+    return err;
+}
+
+/* ---- Changing ---- */
+
+/* Under the lock of changes. What others wrapped meanwhile under an earlier root is wrapped too. */
+static enum gh_err look_again(struct gh_vault *vault, struct gh_store *store,
+                              struct gh_vault_root *wraps, bool audits, uint64_t now_us,
+                              struct gh_arena *arena)
+{
+    struct looking looking = {.vault = vault, .now_us = now_us, .wraps = wraps, .audits = audits};
+    enum gh_err err = store->ops->read(store, look, &looking, arena);
+    if (err == GH_OK && looking.incomplete) {
+        looking.may_write = true;
+        err = store->ops->run(store, look, &looking, arena);
+    }
+    if (err == GH_OK && looking.newest_id)
+        seal_with(vault, looking.newest_id, now_us);
+    return err;
+}
+
+/* Others must be able to open what is wrapped under the new root before it is stored, and wrap
+   under it before it is looked through a second time: what they stored in between was wrapped under
+   the old one. */
+static enum gh_err change_root(struct gh_vault *vault, struct gh_store *store,
+                               const uint8_t wrap_key[GH_KEY_BYTES], uint64_t now_us,
+                               struct gh_arena *arena)
+{
+    struct gh_vault_root *root = gh_vault_make_root(wrap_key, now_us);
+    if (!root)
+        return GH_ERR_MEMORY;
+    gh_vault_add_root(vault, root);
+    enum gh_err err = look_again(vault, store, root, true, now_us, arena);
+    if (err != GH_OK)
+        return err;
+    vault->wrapping = root;
+    return look_again(vault, store, root, false, now_us, arena);
+}
+
+enum gh_err gh_vault_set_root(struct gh_vault *vault, struct gh_store *store, struct gh_str root,
+                              uint64_t now_us, struct gh_arena *arena, bool *out_changed)
+{
+    uint8_t key[GH_KEY_BYTES];
+    gh_derive_root(root, WRAP_LABEL, key);
+    pthread_mutex_lock(&vault->change);
+    struct gh_vault_root *wrapping = vault->wrapping;
+    bool changed = memcmp(wrapping->wrap, key, GH_KEY_BYTES) != 0;
+    enum gh_err err = changed ? change_root(vault, store, key, now_us, arena)
+                              : look_again(vault, store, wrapping, false, now_us, arena);
+    pthread_mutex_unlock(&vault->change);
+    gh_wipe(key, sizeof(key));
+    if (err == GH_OK)
+        *out_changed = changed;
+    return err;
+}
+
+enum gh_err gh_vault_refresh(struct gh_vault *vault, struct gh_store *store, uint64_t now_us,
+                             struct gh_arena *arena)
+{
+    pthread_mutex_lock(&vault->change);
+    enum gh_err err = look_again(vault, store, vault->wrapping, false, now_us, arena);
+    pthread_mutex_unlock(&vault->change);
+    return err;
+}
+
+struct renewing {
+    const struct gh_vault *vault;
+    struct gh_key_row row;
+    uint8_t bytes[GH_KEY_BYTES];
+};
+
+static enum gh_err retire_others(struct gh_tx *tx, const struct renewing *renewing)
+{
+    struct gh_key_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        if (rows[i].purpose != GH_KEY_FIELD || rows[i].retired_us)
+            continue;
+        rows[i].retired_us = renewing->row.created_us;
+        err = tx->ops->key_update(tx, &rows[i]);
+    }
+    return err;
+}
+
+static enum gh_err renew(struct gh_tx *tx, void *args)
+{
+    struct renewing *renewing = args;
+    struct gh_key_row *row = &renewing->row;
+    row->id = 0;
+    row->wrapped = gh_vault_wrap(renewing->vault, tx->arena, gh_vault_key_use(GH_KEY_FIELD),
+                                 gh_str_of((char *)renewing->bytes, GH_KEY_BYTES));
+    enum gh_err err = row->wrapped.ptr ? retire_others(tx, renewing) : GH_ERR_MEMORY;
+    if (err == GH_OK)
+        err = tx->ops->key_insert(tx, row, &row->id);
+    return err == GH_OK ? audit_rotated(tx, row->created_us, GH_STR("{\"purpose\":\"field\"}"))
+                        : err;
+}
+
+enum gh_err gh_vault_renew_field_key(struct gh_vault *vault, struct gh_store *store,
+                                     uint64_t now_us, struct gh_arena *arena)
+{
+    struct renewing renewing = {
+        .vault = vault,
+        .row = {.purpose = GH_KEY_FIELD, .created_us = now_us},
+    };
+    gh_random_fill(&vault->random, renewing.bytes, GH_KEY_BYTES);
+    pthread_mutex_lock(&vault->change);
+    enum gh_err err = store->ops->run(store, renew, &renewing, arena);
+    if (err == GH_OK && !gh_vault_add_field_key(vault, &renewing.row,
+                                                gh_str_of((char *)renewing.bytes, GH_KEY_BYTES)))
+        err = GH_ERR_MEMORY; /* it is stored: a refresh finds it */
+    if (err == GH_OK)
+        seal_with(vault, renewing.row.id, now_us);
+    pthread_mutex_unlock(&vault->change);
+    gh_wipe(renewing.bytes, GH_KEY_BYTES);
+    return err;
+}

@@ -1,36 +1,23 @@
 /* /account: profile, password, address, activity, deletion; /compliance. */
 #include "identity/account.h"
 #include "api/endpoint.h"
-#include "base/num.h"
 #include "identity/passwords.h"
 #include "identity/privacy.h"
 #include "json/writer.h"
 
-#define USER_BYTES_MAX   8192
-#define RECORD_BYTES_MAX 4096
-#define PAGE_DEFAULT     50
-#define PAGE_MAX         200
-
-static void reply_user(struct gh_api_request *request, enum gh_identity_result result,
-                       const struct gh_account_view *user)
-{
-    if (!gh_api_is_ok(request, result))
-        return;
-    struct gh_buf json = gh_api_buf(request, USER_BYTES_MAX);
-    gh_api_put_user(&json, request, user);
-    gh_api_reply_json(request, 200, &json);
-}
+/* Of an audit record: all but texts. */
+#define RECORD_FRAME_BYTES_MAX 512
 
 void gh_api_profile(struct gh_api_request *request)
 {
     struct gh_account_view user = {0};
-    reply_user(request, gh_account_get(&request->identity, &user), &user);
+    gh_api_reply_user(request, gh_account_get(&request->identity, &user), &user);
 }
 
 void gh_api_profile_update(struct gh_api_request *request)
 {
     struct gh_account_view user = {0};
-    reply_user(
+    gh_api_reply_user(
         request,
         gh_profile_update(&request->identity, request->body.name, request->body.locale, &user),
         &user);
@@ -78,11 +65,21 @@ void gh_api_account_delete(struct gh_api_request *request)
 
 /* ---- Audit records, one's own and all ---- */
 
+static size_t record_bytes_max(const struct gh_audit_record *record)
+{
+    size_t text = record->user_id.len + record->actor_id.len + record->ip_address.len +
+                  record->user_agent.len + record->session.len + record->request_id.len;
+    return RECORD_FRAME_BYTES_MAX + text * GH_API_ESCAPED_BYTES_MAX + record->metadata.len;
+}
+
 /* {"records":[...],"next":seq or null} */
 static void reply_records(struct gh_api_request *request, const struct gh_audit_record *records,
                           size_t count, size_t limit)
 {
-    struct gh_buf json = gh_api_buf(request, (count + 1) * RECORD_BYTES_MAX);
+    size_t bytes_max = RECORD_FRAME_BYTES_MAX;
+    for (size_t i = 0; i < count; i++)
+        bytes_max += record_bytes_max(&records[i]);
+    struct gh_buf json = gh_api_buf(request, bytes_max);
     gh_buf_put(&json, GH_STR("{\"records\":["));
     for (size_t i = 0; i < count; i++) {
         if (i)
@@ -98,17 +95,6 @@ static void reply_records(struct gh_api_request *request, const struct gh_audit_
     gh_api_reply_json(request, 200, &json);
 }
 
-/* False: it answered. An empty text is the default. */
-static bool read_number(struct gh_api_request *request, struct gh_str text, uint64_t min,
-                        uint64_t max, uint64_t otherwise, uint64_t *out)
-{
-    *out = otherwise;
-    if (!text.ptr || (gh_num_parse_u64(text, max, out) && *out >= min))
-        return true;
-    gh_api_reply_problem(request, 400, GH_STR("A number in the query is out of its range."));
-    return false;
-}
-
 void gh_api_activity(struct gh_api_request *request)
 {
     static const char *const NAMES[] = {"before", "limit", NULL};
@@ -117,8 +103,8 @@ void gh_api_activity(struct gh_api_request *request)
     struct gh_audit_record *records;
     size_t count = 0;
     if (!gh_api_read_query(request, NAMES, values) ||
-        !read_number(request, values[0], 1, INT64_MAX, 0, &before) ||
-        !read_number(request, values[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+        !gh_api_read_number(request, values[0], GH_API_SEQ_MAX, 0, &before) ||
+        !gh_api_read_number(request, values[1], GH_API_PAGE_MAX, GH_API_PAGE_DEFAULT, &limit))
         return;
     if (gh_api_is_ok(request, gh_account_activity(&request->identity, before, (size_t)limit,
                                                   &records, &count)))
@@ -146,6 +132,16 @@ static enum gh_err read_audit(struct gh_tx *tx, void *args)
     return GH_OK;
 }
 
+static bool read_event(struct gh_api_request *request, struct gh_str value, struct gh_str *out)
+{
+    enum gh_audit_event event;
+    *out = value.ptr ? value : GH_STR("");
+    if (!value.ptr || gh_audit_event_parse(value, &event))
+        return true;
+    gh_api_reply_problem(request, 400, GH_STR("There is no event of that name."));
+    return false;
+}
+
 void gh_api_audit(struct gh_api_request *request)
 {
     static const char *const NAMES[] = {"before", "limit", "user", "event", NULL};
@@ -153,11 +149,11 @@ void gh_api_audit(struct gh_api_request *request)
     struct audit_reading reading = {0};
     uint64_t limit;
     if (!gh_api_read_query(request, NAMES, values) ||
-        !read_number(request, values[0], 1, INT64_MAX, 0, &reading.query.before_seq) ||
-        !read_number(request, values[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+        !gh_api_read_number(request, values[0], GH_API_SEQ_MAX, 0, &reading.query.before_seq) ||
+        !gh_api_read_number(request, values[1], GH_API_PAGE_MAX, GH_API_PAGE_DEFAULT, &limit) ||
+        !gh_api_read_id(request, values[2], &reading.query.user_id) ||
+        !read_event(request, values[3], &reading.query.event))
         return;
-    reading.query.user_id = values[2].ptr ? values[2] : GH_STR("");
-    reading.query.event = values[3].ptr ? values[3] : GH_STR("");
     reading.query.limit = (size_t)limit;
     if (gh_api_is_ok(request, gh_identity_read(&request->identity, read_audit, &reading)))
         reply_records(request, reading.records, reading.count, (size_t)limit);

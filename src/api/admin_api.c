@@ -1,17 +1,17 @@
 /* /admin/users */
 #include "identity/admin.h"
 #include "api/endpoint.h"
-#include "base/num.h"
 #include "json/writer.h"
 
-#define USER_BYTES_MAX 8192
-#define PAGE_DEFAULT   50
-#define PAGE_MAX       200
+#define PAGE_FRAME_BYTES_MAX 128
 
 static void reply_page(struct gh_api_request *request, const struct gh_account_view *users,
                        size_t count, size_t limit)
 {
-    struct gh_buf json = gh_api_buf(request, count * 2048 + 256);
+    size_t bytes_max = PAGE_FRAME_BYTES_MAX;
+    for (size_t i = 0; i < count; i++)
+        bytes_max += gh_api_user_bytes_max(request, &users[i]);
+    struct gh_buf json = gh_api_buf(request, bytes_max);
     gh_buf_put(&json, GH_STR("{\"users\":["));
     for (size_t i = 0; i < count; i++) {
         if (i)
@@ -33,37 +33,24 @@ void gh_api_users(struct gh_api_request *request)
     struct gh_str values[4];
     struct gh_account_view *users;
     size_t count = 0;
-    uint64_t limit = PAGE_DEFAULT;
-    if (!gh_api_read_query(request, NAMES, values))
+    uint64_t limit;
+    struct gh_user_query query;
+    if (!gh_api_read_query(request, NAMES, values) ||
+        !gh_api_read_id(request, values[2], &query.after) ||
+        !gh_api_read_number(request, values[3], GH_API_PAGE_MAX, GH_API_PAGE_DEFAULT, &limit))
         return;
-    if (values[3].ptr && (!gh_num_parse_u64(values[3], PAGE_MAX, &limit) || limit == 0)) {
-        gh_api_reply_problem(request, 400, GH_STR("limit is a number from 1 to 200."));
-        return;
-    }
-    struct gh_user_query query = {
-        .email = values[0].ptr ? values[0] : GH_STR(""),
-        .role = values[1].ptr ? values[1] : GH_STR(""),
-        .after = values[2].ptr ? values[2] : GH_STR(""),
-        .limit = (size_t)limit,
-    };
+    query.email = values[0].ptr ? values[0] : GH_STR("");
+    query.role = values[1].ptr ? values[1] : GH_STR("");
+    query.limit = (size_t)limit;
     if (gh_api_is_ok(request, gh_users_page(&request->identity, &query, &users, &count)))
         reply_page(request, users, count, (size_t)limit);
-}
-
-static void reply_user(struct gh_api_request *request, enum gh_identity_result result,
-                       const struct gh_account_view *user)
-{
-    if (!gh_api_is_ok(request, result))
-        return;
-    struct gh_buf json = gh_api_buf(request, USER_BYTES_MAX);
-    gh_api_put_user(&json, request, user);
-    gh_api_reply_json(request, 200, &json);
 }
 
 void gh_api_user(struct gh_api_request *request)
 {
     struct gh_account_view user = {0};
-    reply_user(request, gh_user_get(&request->identity, gh_api_param(request, "id"), &user), &user);
+    gh_api_reply_user(request, gh_user_get(&request->identity, gh_api_param(request, "id"), &user),
+                      &user);
 }
 
 /* False: a name that is no role; it answered. */
@@ -95,9 +82,9 @@ void gh_api_user_role(struct gh_api_request *request)
     gh_roles roles;
     if (!read_roles(request, &roles))
         return;
-    reply_user(request,
-               gh_user_set_roles(&request->identity, gh_api_param(request, "id"), roles, &user),
-               &user);
+    gh_api_reply_user(
+        request, gh_user_set_roles(&request->identity, gh_api_param(request, "id"), roles, &user),
+        &user);
 }
 
 typedef enum gh_identity_result one_account(struct gh_identity_call *call, struct gh_str id);
@@ -142,11 +129,5 @@ void gh_api_user_end_sessions(struct gh_api_request *request)
     uint64_t count = 0;
     enum gh_identity_result result =
         gh_user_end_sessions(&request->identity, gh_api_param(request, "id"), &count);
-    if (!gh_api_is_ok(request, result))
-        return;
-    struct gh_buf json = gh_api_buf(request, 64);
-    gh_buf_put_char(&json, '{');
-    gh_json_put_member_u64(&json, GH_STR("ended"), count);
-    gh_buf_put_char(&json, '}');
-    gh_api_reply_json(request, 200, &json);
+    gh_api_reply_ended(request, result, count);
 }

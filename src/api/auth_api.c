@@ -6,16 +6,17 @@
 #include "identity/sessions.h"
 #include "json/writer.h"
 
-#define USER_BYTES_MAX 8192
+/* What an answer says beside the user. */
+#define AROUND_USER_BYTES_MAX 512
 
-static void reply_user(struct gh_api_request *request, unsigned status,
-                       const struct gh_account_view *user)
+static void reply_made(struct gh_api_request *request, const struct gh_account_view *user)
 {
-    struct gh_buf json = gh_api_buf(request, USER_BYTES_MAX);
+    struct gh_buf json =
+        gh_api_buf(request, AROUND_USER_BYTES_MAX + gh_api_user_bytes_max(request, user));
     gh_buf_put(&json, GH_STR("{\"user\":"));
     gh_api_put_user(&json, request, user);
     gh_buf_put_char(&json, '}');
-    gh_api_reply_json(request, status, &json);
+    gh_api_reply_json(request, 201, &json);
 }
 
 void gh_api_sign_up(struct gh_api_request *request)
@@ -32,7 +33,7 @@ void gh_api_sign_up(struct gh_api_request *request)
         gh_api_reply_text(request, 202,
                           GH_STR("{\"message\":\"Confirm the address by the link in our mail.\"}"));
     else
-        reply_user(request, 201, &user);
+        reply_made(request, &user);
 }
 
 static void reply_challenge(struct gh_api_request *request, struct gh_str challenge)
@@ -119,7 +120,7 @@ void gh_api_setup(struct gh_api_request *request)
         gh_setup_admin(&request->identity, request->body.token, request->body.email,
                        request->body.password, &user);
     if (gh_api_is_ok(request, result))
-        reply_user(request, 201, &user);
+        reply_made(request, &user);
 }
 
 void gh_api_session(struct gh_api_request *request)
@@ -128,15 +129,14 @@ void gh_api_session(struct gh_api_request *request)
     const struct gh_subject *subject = &request->call->subject;
     if (!gh_api_is_ok(request, gh_account_get(&request->identity, &user)))
         return;
-    struct gh_buf json = gh_api_buf(request, USER_BYTES_MAX);
-    uint64_t fresh_s = request->call->identity->sessions.fresh_ms / 1000;
-    uint64_t age_s = request->call->now_us / 1000000 - subject->authenticated_s;
+    struct gh_buf json =
+        gh_api_buf(request, AROUND_USER_BYTES_MAX + gh_api_user_bytes_max(request, &user));
     gh_buf_put(&json, GH_STR("{\"user\":"));
     gh_api_put_user(&json, request, &user);
     gh_api_put_time(&json, GH_STR("expires_at"), subject->expires_s * 1000000);
     gh_api_put_time(&json, GH_STR("authenticated_at"), subject->authenticated_s * 1000000);
     gh_json_put_member_bool(&json, GH_STR("two_factor"), subject->two_factor);
-    gh_json_put_member_bool(&json, GH_STR("fresh"), age_s <= fresh_s);
+    gh_json_put_member_bool(&json, GH_STR("fresh"), gh_session_is_fresh(&request->identity));
     gh_buf_put_char(&json, '}');
     gh_api_reply_json(request, 200, &json);
 }

@@ -62,6 +62,9 @@ struct gh_api_request {
 
 /* ---- Answers ---- */
 
+/* A byte of text in JSON takes at most this, as an escape. */
+#define GH_API_ESCAPED_BYTES_MAX 6
+
 /* A buffer in the call's arena for an answer of up to `bytes`; cap 0: the arena is full, and the
    overflow flag will tell. */
 struct gh_buf gh_api_buf(struct gh_api_request *request, size_t bytes);
@@ -78,10 +81,19 @@ bool gh_api_is_ok(struct gh_api_request *request, enum gh_identity_result result
 /* OK: 200 {"message": text}. */
 void gh_api_reply_message(struct gh_api_request *request, enum gh_identity_result result,
                           struct gh_str text);
+/* OK: 200 with the user. */
+void gh_api_reply_user(struct gh_api_request *request, enum gh_identity_result result,
+                       const struct gh_account_view *user);
+/* OK: 200 {"ended": count}. */
+void gh_api_reply_ended(struct gh_api_request *request, enum gh_identity_result result,
+                        uint64_t count);
 
 /* "user": {...} with its name, as the owner and admins see it. */
 void gh_api_put_user(struct gh_buf *buf, const struct gh_api_request *request,
                      const struct gh_account_view *user);
+/* What that takes at most. */
+size_t gh_api_user_bytes_max(const struct gh_api_request *request,
+                             const struct gh_account_view *user);
 void gh_api_put_time(struct gh_buf *buf, struct gh_str name, uint64_t time_us);
 
 /* Cookies or tokens in the body, by the transport (session_reply.c). `expires_in` and, with
@@ -95,10 +107,21 @@ void gh_api_clear_cookies(struct gh_api_request *request);
 /* Where the refresh token comes from: the cookie, or the body under the bearer transport. */
 struct gh_str gh_api_refresh_token(const struct gh_api_request *request);
 
-/* A member of the query, strictly: names that `names` (NULL-ended) does not have are answered with
-   400 and false. Values are percent-decoded into out_values, one for each name. */
+/* Pages of accounts and records: their size, and the last number that JSON keeps exact. */
+#define GH_API_PAGE_DEFAULT 50
+#define GH_API_PAGE_MAX     200
+#define GH_API_SEQ_MAX      9007199254740991
+
+/* The members of the query, strictly: false: it answered, with 400 for a name that `names`
+   (NULL-ended) does not have, one that comes twice or has no value. Values are percent-decoded into
+   out_values, one for each name; ptr NULL: not given. */
 bool gh_api_read_query(struct gh_api_request *request, const char *const *names,
                        struct gh_str *out_values);
+/* A value of it: a number from 1 to `max`, `otherwise` when not given. False: it answered. */
+bool gh_api_read_number(struct gh_api_request *request, struct gh_str value, uint64_t max,
+                        uint64_t otherwise, uint64_t *out);
+/* An id, empty when not given. False: it answered. */
+bool gh_api_read_id(struct gh_api_request *request, struct gh_str value, struct gh_str *out);
 /* A path parameter; empty: the table has no such. */
 struct gh_str gh_api_param(const struct gh_api_request *request, const char *name);
 

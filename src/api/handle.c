@@ -1,6 +1,6 @@
 /* From a call of the gateway to a handler. */
 #include "api/endpoint.h"
-#include "http/target.h"
+#include "base/num.h"
 
 struct gh_str gh_api_param(const struct gh_api_request *request, const char *name)
 {
@@ -10,14 +10,6 @@ struct gh_str gh_api_param(const struct gh_api_request *request, const char *nam
     return GH_STR("");
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = gh_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Escapes are well-formed: the target was read. '+' is a plus, as RFC 3986 has it. */
 static struct gh_str decode(struct gh_arena *arena, struct gh_str text)
 {
@@ -25,12 +17,13 @@ static struct gh_str decode(struct gh_arena *arena, struct gh_str text)
     size_t len = 0;
     for (size_t i = 0; memory && i < text.len; i++) {
         bool escape = text.ptr[i] == '%' && text.len - i > 2;
-        memory[len++] = escape
-                            ? (char)(hex_digit(text.ptr[i + 1]) << 4 | hex_digit(text.ptr[i + 2]))
-                            : text.ptr[i];
+        memory[len++] =
+            escape
+                ? (char)(gh_num_hex_digit(text.ptr[i + 1]) << 4 | gh_num_hex_digit(text.ptr[i + 2]))
+                : text.ptr[i];
         i += escape ? 2 : 0;
     }
-    return (struct gh_str){memory, len};
+    return (struct gh_str){memory, len}; /* ptr NULL: the arena is full */
 }
 
 static int find_name(const char *const *names, struct gh_str name)
@@ -52,14 +45,37 @@ bool gh_api_read_query(struct gh_api_request *request, const char *const *names,
         struct gh_str value = gh_str_split(&rest, '&');
         struct gh_str name = gh_str_split(&value, '=');
         int index = find_name(names, name);
-        if (index < 0 || out_values[index].ptr || !value.ptr) {
-            gh_api_reply_problem(request, 400,
-                                 GH_STR("The query has a name that is not known here, or twice."));
+        if (index < 0 || out_values[index].ptr || !value.len) {
+            gh_api_reply_problem(
+                request, 400,
+                GH_STR("The query has a name that is not known here, twice, or without a value."));
             return false;
         }
         out_values[index] = decode(&request->call->arena, value);
+        if (!out_values[index].ptr) /* never a filter that is passed over */
+            return gh_api_is_ok(request, GH_IDENTITY_UNAVAILABLE);
     }
     return true;
+}
+
+bool gh_api_read_number(struct gh_api_request *request, struct gh_str value, uint64_t max,
+                        uint64_t otherwise, uint64_t *out)
+{
+    *out = otherwise;
+    if (!value.ptr || (gh_num_parse_u64(value, max, out) && *out > 0))
+        return true;
+    gh_api_reply_problem(request, 400, GH_STR("A number in the query is out of its range."));
+    return false;
+}
+
+bool gh_api_read_id(struct gh_api_request *request, struct gh_str value, struct gh_str *out)
+{
+    struct gh_id id;
+    *out = value.ptr ? value : GH_STR("");
+    if (!value.ptr || gh_id_parse(value, &id))
+        return true;
+    gh_api_reply_problem(request, 400, GH_STR("An id in the query is none."));
+    return false;
 }
 
 static void fill_identity_call(struct gh_api_request *request)

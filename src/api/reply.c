@@ -9,6 +9,8 @@
 
 #define PROBLEM_BYTES_MAX 8192
 #define MESSAGE_BYTES_MAX 512
+/* Of a user: all but texts. */
+#define USER_FRAME_BYTES_MAX 512
 
 struct gh_buf gh_api_buf(struct gh_api_request *request, size_t bytes)
 {
@@ -75,6 +77,28 @@ void gh_api_reply_message(struct gh_api_request *request, enum gh_identity_resul
     struct gh_buf json = gh_api_buf(request, MESSAGE_BYTES_MAX);
     gh_buf_put_char(&json, '{');
     gh_json_put_member(&json, GH_STR("message"), text);
+    gh_buf_put_char(&json, '}');
+    gh_api_reply_json(request, 200, &json);
+}
+
+void gh_api_reply_user(struct gh_api_request *request, enum gh_identity_result result,
+                       const struct gh_account_view *user)
+{
+    if (!gh_api_is_ok(request, result))
+        return;
+    struct gh_buf json = gh_api_buf(request, gh_api_user_bytes_max(request, user));
+    gh_api_put_user(&json, request, user);
+    gh_api_reply_json(request, 200, &json);
+}
+
+void gh_api_reply_ended(struct gh_api_request *request, enum gh_identity_result result,
+                        uint64_t count)
+{
+    if (!gh_api_is_ok(request, result))
+        return;
+    struct gh_buf json = gh_api_buf(request, MESSAGE_BYTES_MAX);
+    gh_buf_put_char(&json, '{');
+    gh_json_put_member_u64(&json, GH_STR("ended"), count);
     gh_buf_put_char(&json, '}');
     gh_api_reply_json(request, 200, &json);
 }
@@ -196,6 +220,16 @@ static void put_roles(struct gh_buf *buf, const struct gh_api_request *request, 
         first = false;
     }
     gh_buf_put_char(buf, ']');
+}
+
+size_t gh_api_user_bytes_max(const struct gh_api_request *request,
+                             const struct gh_account_view *user)
+{
+    const struct gh_role_names *names = &request->call->identity->role_names;
+    size_t text = user->email.len + user->name.len + user->locale.len, roles = 0;
+    for (size_t i = 0; i < names->count; i++)
+        roles += names->names[i].len * GH_API_ESCAPED_BYTES_MAX + 3; /* and quotes and a comma */
+    return USER_FRAME_BYTES_MAX + text * GH_API_ESCAPED_BYTES_MAX + roles;
 }
 
 void gh_api_put_user(struct gh_buf *buf, const struct gh_api_request *request,

@@ -3,8 +3,9 @@
 #include "json/writer.h"
 
 /* Six months without a visit, and a device is a new one. */
-#define DEVICE_S        (180ull * 24 * 3600)
-#define GRANT_BYTES_MAX 8192
+#define DEVICE_S (180ull * 24 * 3600)
+/* What an answer says beside tokens and user. */
+#define GRANT_FRAME_BYTES_MAX 256
 
 static struct gh_session_cookie_rules rules_of(struct gh_api_request *request)
 {
@@ -56,10 +57,17 @@ void gh_api_set_grant_cookies(struct gh_api_request *request, const struct gh_se
         set_cookie(request, GH_COOKIE_DEVICE, grant->device, DEVICE_S);
 }
 
+static size_t grant_bytes_max(const struct gh_api_request *request,
+                              const struct gh_session_grant *grant)
+{
+    return GRANT_FRAME_BYTES_MAX + grant->access_token.len + grant->refresh_token.len +
+           gh_api_user_bytes_max(request, &grant->account);
+}
+
 void gh_api_reply_grant(struct gh_api_request *request, const struct gh_session_grant *grant,
                         bool with_user)
 {
-    struct gh_buf json = gh_api_buf(request, GRANT_BYTES_MAX);
+    struct gh_buf json = gh_api_buf(request, grant_bytes_max(request, grant));
     gh_api_set_grant_cookies(request, grant);
     gh_buf_put_char(&json, '{');
     if (!in_cookies(request)) {

@@ -3,7 +3,10 @@
 #include "api/endpoint.h"
 #include "json/writer.h"
 
-#define SESSION_BYTES_MAX 2048
+/* All of a session but its device; and with it, the user agent as it is kept. */
+#define SESSION_FRAME_BYTES_MAX 512
+#define SESSION_BYTES_MAX                                                                          \
+    (SESSION_FRAME_BYTES_MAX + GH_AUDIT_USER_AGENT_BYTES_MAX * GH_API_ESCAPED_BYTES_MAX)
 
 static void put_session(struct gh_buf *json, const struct gh_session_view *session)
 {
@@ -37,24 +40,14 @@ void gh_api_sessions(struct gh_api_request *request)
     gh_api_reply_json(request, 200, &json);
 }
 
-static void reply_count(struct gh_api_request *request, uint64_t count)
-{
-    struct gh_buf json = gh_api_buf(request, 64);
-    gh_buf_put_char(&json, '{');
-    gh_json_put_member_u64(&json, GH_STR("ended"), count);
-    gh_buf_put_char(&json, '}');
-    gh_api_reply_json(request, 200, &json);
-}
-
 void gh_api_sessions_end_others(struct gh_api_request *request)
 {
     uint64_t count = 0;
-    if (gh_api_is_ok(request, gh_sessions_end_others(&request->identity, &count)))
-        reply_count(request, count);
+    enum gh_identity_result result = gh_sessions_end_others(&request->identity, &count);
+    gh_api_reply_ended(request, result, count);
 }
 
 void gh_api_session_end(struct gh_api_request *request)
 {
-    if (gh_api_is_ok(request, gh_session_end(&request->identity, gh_api_param(request, "id"))))
-        reply_count(request, 1);
+    gh_api_reply_ended(request, gh_session_end(&request->identity, gh_api_param(request, "id")), 1);
 }

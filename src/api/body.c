@@ -4,13 +4,15 @@
 #include "json/parse.h"
 #include "json/writer.h"
 
+/* What fits is told, the rest is left out; an unknown name is told up to here. */
 #define ERRORS_BYTES_MAX 4096
+#define NAME_BYTES_MAX   100
 
 struct reader {
     struct gh_api_request *request;
     const struct gh_json_doc *doc;
     struct gh_buf errors; /* "\"errors\":[{...},..." */
-    unsigned count;
+    unsigned count;       /* of all, told or not */
 };
 
 /* "~" and "/" in a member's name (RFC 6901 section 3). */
@@ -27,17 +29,25 @@ static void put_pointer(struct gh_buf *buf, struct gh_str name)
     }
 }
 
+static void put_error(struct gh_buf *buf, struct gh_str name, const char *detail)
+{
+    char memory[2 * NAME_BYTES_MAX + 1];
+    struct gh_buf pointer = gh_buf_over(memory, sizeof(memory));
+    put_pointer(&pointer, gh_str_first(name, NAME_BYTES_MAX));
+    gh_buf_put_char(buf, '{');
+    gh_json_put_member(buf, GH_STR("pointer"), gh_buf_str(&pointer));
+    gh_json_put_member(buf, GH_STR("detail"), gh_str_from_c(detail));
+    gh_buf_put_char(buf, '}');
+}
+
 static void add_error(struct reader *reader, struct gh_str name, const char *detail)
 {
-    char memory[256];
-    struct gh_buf pointer = gh_buf_over(memory, sizeof(memory));
-    put_pointer(&pointer, gh_str_first(name, 100)); /* an unknown one may be long */
+    struct gh_buf *errors = &reader->errors, before = *errors;
     if (reader->count++)
-        gh_buf_put_char(&reader->errors, ',');
-    gh_buf_put_char(&reader->errors, '{');
-    gh_json_put_member(&reader->errors, GH_STR("pointer"), gh_buf_str(&pointer));
-    gh_json_put_member(&reader->errors, GH_STR("detail"), gh_str_from_c(detail));
-    gh_buf_put_char(&reader->errors, '}');
+        gh_buf_put_char(errors, ',');
+    put_error(errors, name, detail);
+    if (errors->overflow || errors->len == errors->cap) /* room for the end of the list */
+        *errors = before;
 }
 
 static size_t code_points(struct gh_str text)
@@ -155,6 +165,8 @@ bool gh_api_read_body(struct gh_api_request *request)
     enum gh_json_status status =
         gh_json_parse(&request->call->arena, text_of(request->call), &gh_json_small, &doc, NULL);
     const struct gh_json_value *root = status == GH_JSON_OK ? gh_json_root(&doc) : NULL;
+    if (status == GH_JSON_MEMORY)
+        return gh_api_is_ok(request, GH_IDENTITY_UNAVAILABLE);
     if (!root || root->kind != GH_JSON_OBJECT) {
         gh_api_reply_problem(request, 400, GH_STR("The body must be a JSON object."));
         return false;
@@ -163,9 +175,9 @@ bool gh_api_read_body(struct gh_api_request *request)
         .request = request, .doc = &doc, .errors = gh_api_buf(request, ERRORS_BYTES_MAX)};
     gh_buf_put(&reader.errors, GH_STR("\"errors\":["));
     read_object(&reader, root);
-    gh_buf_put_char(&reader.errors, ']');
     if (!reader.count)
         return true;
+    gh_buf_put_char(&reader.errors, ']');
     struct gh_str members = reader.errors.overflow ? GH_STR("") : gh_buf_str(&reader.errors);
     gh_api_reply_problem_with(request, 422, GH_STR("The body is not as this endpoint takes it."),
                               members);

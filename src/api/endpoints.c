@@ -74,7 +74,8 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
 
 /* ---- Endpoints ---- */
 
-#define BODY_MAX 4096
+/* The longest passwords and all roles there can be, in characters of four bytes. */
+#define BODY_MAX (20u * 1024)
 #define PUBLIC                                                                                     \
     {                                                                                              \
         .kind = GH_ACCESS_PUBLIC                                                                   \

@@ -293,7 +293,7 @@ def test_json_with_a_parameter_or_in_capitals_is_json(open_door, content_type):
 
 
 def test_a_large_body_is_413(open_door):
-    body = b'{"email": "%s"}' % (b"a" * 8000)
+    body = b'{"email": "%s"}' % (b"a" * 32 * 1024)
     assert_answer(raw_sign_up(open_door, body), 413)
 
 

@@ -69,10 +69,12 @@ static const struct operation *operation_of(const char *id)
 
 /* ---- Schemas ---- */
 
-#define STRING  "{\"type\":\"string\",\"maxLength\":16384}"
-#define BOOLEAN "{\"type\":\"boolean\"}"
-#define COUNT   "{\"type\":\"integer\",\"minimum\":0,\"maximum\":9007199254740991}"
-#define ID      "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
+#define TEXT_OF(number) #number
+#define TEXT(macro)     TEXT_OF(macro)
+#define STRING          "{\"type\":\"string\",\"maxLength\":16384}"
+#define BOOLEAN         "{\"type\":\"boolean\"}"
+#define COUNT           "{\"type\":\"integer\",\"minimum\":0,\"maximum\":9007199254740991}"
+#define ID              "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
 #define TIME                                                                                       \
     "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\",\"minLength\":27,\"maxLength\":27}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"],\"maxLength\":16384}"
@@ -198,14 +200,30 @@ static void put_body(struct gh_buf *buf, const struct gh_endpoint *endpoint)
 
 /* ---- Operations ---- */
 
+static const struct {
+    const char *name, *schema;
+} PARAMETERS[] = {
+    {"id", ID},
+    {"after", ID},
+    {"user", ID},
+    {"before", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" TEXT(GH_API_SEQ_MAX) "}"},
+    {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" TEXT(
+                  GH_API_PAGE_MAX) ",\"default\":" TEXT(GH_API_PAGE_DEFAULT) "}"},
+    {"email", "{\"type\":\"string\",\"format\":\"email\",\"minLength\":3,\"maxLength\":254}"},
+    {"role", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64}"},
+    {"event", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64}"},
+};
+
 static void put_parameter(struct gh_buf *buf, const char *name, bool in_path, bool *first)
 {
-    bool number = strcmp(name, "limit") == 0 || strcmp(name, "before") == 0;
+    size_t i = 0;
+    while (strcmp(PARAMETERS[i].name, name) != 0) {
+        i++;
+        GH_ASSERT(i < sizeof(PARAMETERS) / sizeof(PARAMETERS[0]));
+    }
     gh_buf_format(buf, "%s{\"name\":\"%s\",\"in\":\"%s\"%s,\"schema\":%s}", *first ? "" : ",", name,
                   in_path ? "path" : "query", in_path ? ",\"required\":true" : "",
-                  number    ? "{\"type\":\"integer\",\"minimum\":1,\"maximum\":9007199254740991}"
-                  : in_path ? ID
-                            : "{\"type\":\"string\",\"minLength\":0,\"maxLength\":254}");
+                  PARAMETERS[i].schema);
     *first = false;
 }
 
@@ -239,8 +257,9 @@ static void put_responses(struct gh_buf *buf, const struct gh_service_endpoint *
     static const struct {
         unsigned status;
         const char *meaning;
+        bool always; /* also where anyone reads what is the same for all */
     } REFUSALS[] = {
-        {400, "Not well-formed, or a link that is not valid any more."},
+        {400, "Not well-formed, or a link that is not valid any more.", true},
         {401, "Not signed in, or wrong credentials."},
         {403, "Not allowed."},
         {404, "There is no such thing."},
@@ -248,21 +267,24 @@ static void put_responses(struct gh_buf *buf, const struct gh_service_endpoint *
         {413, "The body is too large."},
         {415, "The body is not application/json."},
         {422, "The body is not as declared, or the password too weak."},
-        {429, "Over a limit: try again after Retry-After."},
-        {503, "Not available right now."},
+        {429, "Over a limit: try again after Retry-After.", true},
+        {503, "Not available right now.", true},
     };
-    bool known = route->access.kind == GH_ACCESS_PUBLIC && !route->sets_session;
+    bool same_for_all = route->access.kind == GH_ACCESS_PUBLIC && !route->sets_session;
     gh_buf_put(buf, GH_STR(",\"responses\":{"));
     put_success(buf, operation->success, operation->schema);
     if (strcmp(operation->id, "signUp") == 0) {
         gh_buf_put_char(buf, ',');
         put_success(buf, 202, operation->schema);
     }
-    for (size_t i = 0; !known && i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++)
+    for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
+        if (same_for_all && !REFUSALS[i].always)
+            continue;
         gh_buf_format(buf,
                       ",\"%u\":{\"description\":\"%s\",\"content\":{\"%s\":{\"schema\":"
                       "{\"$ref\":\"#/components/schemas/Problem\"}}}}",
                       REFUSALS[i].status, REFUSALS[i].meaning, "application/problem+json");
+    }
     gh_buf_put_char(buf, '}');
 }
 

@@ -1,0 +1,272 @@
+#include "api/api_fixture.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#define CALL_BYTES_MAX (16u * 1024 * 1024) /* as the gateway has it */
+
+/* An export or the document; deeper than any body. */
+static const struct gh_json_limits ANSWER_LIMITS = {4u << 20, 64, 200000, 1000};
+
+/* ---- The fixture ---- */
+
+static const struct gh_identity_keys *keys_take(void *context)
+{
+    struct gh_api_fixture *fixture = context;
+    fixture->keys_taken++;
+    return &fixture->identity.keys;
+}
+
+static void keys_give(void *context, const struct gh_identity_keys *keys)
+{
+    struct gh_api_fixture *fixture = context;
+    assert_ptr_equal(keys, &fixture->identity.keys);
+    fixture->keys_taken--;
+}
+
+void gh_api_fixture_open(struct gh_api_fixture *fixture)
+{
+    *fixture = (struct gh_api_fixture){.call_count = 0};
+    gh_identity_fixture_open(&fixture->identity);
+    fixture->api = (struct gh_api){&fixture->identity.identity, keys_take, keys_give, fixture};
+}
+
+void gh_api_fixture_close(struct gh_api_fixture *fixture)
+{
+    for (size_t i = 0; i < fixture->call_count; i++) {
+        gh_arena_done(&fixture->calls[i]->arena);
+        free(fixture->calls[i]);
+    }
+    gh_identity_fixture_close(&fixture->identity);
+}
+
+int gh_api_fixture_setup(void **state)
+{
+    struct gh_api_fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    gh_api_fixture_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int gh_api_fixture_teardown(void **state)
+{
+    gh_api_fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* ---- Calls ---- */
+
+size_t gh_api_endpoint_index(const char *operation)
+{
+    size_t count;
+    gh_api_endpoints(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(gh_endpoint_at(i)->operation, operation) == 0)
+            return i;
+    fail_msg("no operation %s", operation);
+    return 0;
+}
+
+struct gh_service_call *gh_api_fixture_call(struct gh_api_fixture *fixture,
+                                            const struct gh_api_ask *ask)
+{
+    struct gh_service_call *call = calloc(1, sizeof(*call));
+    assert_non_null(call);
+    assert_true(fixture->call_count < FIXTURE_CALLS_MAX);
+    fixture->calls[fixture->call_count++] = call;
+    gh_arena_init(&call->arena, 4096, CALL_BYTES_MAX);
+    call->endpoint = gh_api_endpoint_index(ask->operation);
+    call->identity = &fixture->identity.settings;
+    call->query = gh_str_from_c(ask->query);
+    call->body = gh_str_from_c(ask->body);
+    call->content_type = GH_STR("application/json");
+    call->refresh_cookie = ask->refresh_cookie;
+    call->device_cookie = ask->device_cookie;
+    call->user_agent = GH_STR("Fixture/1.0");
+    call->client = call->network = GH_STR("192.0.2.1");
+    call->request_id = GH_STR("0123456789abcdef");
+    call->base_url = GH_STR("https://api.example.com");
+    call->https = true;
+    call->now_us = fixture->identity.now_us;
+    call->reply.status = 500;
+    if (ask->id) {
+        call->params[0] = (struct gh_path_param){GH_STR("id"), gh_str_from_c(ask->id)};
+        call->param_count = 1;
+    }
+    if (ask->access.len) {
+        call->signed_in = true;
+        call->subject = *gh_fixture_call_as(&fixture->identity, ask->access).subject;
+    }
+    return call;
+}
+
+/* ---- What all answers are ---- */
+
+static void check_fields(const struct gh_api_answer *answer)
+{
+    const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
+    assert_int_equal(gh_api_answer_count(answer, "Content-Type"), 1);
+    assert_true(gh_str_eq(gh_api_answer_field(answer, "Content-Type"), gh_str_from_c(type)));
+    for (size_t i = 0; i < answer->reply->field_count; i++) {
+        const struct gh_field *field = &answer->reply->fields[i];
+        assert_int_equal(field->id, gh_field_id_of(field->name));
+        for (size_t at = 0; at < field->value.len; at++)
+            assert_in_range((unsigned char)field->value.ptr[at], 0x20, 0x7e);
+    }
+    assert_true((answer->status == 429 || answer->status == 503) ==
+                (gh_api_answer_field(answer, "Retry-After").ptr != NULL));
+}
+
+static void check_problem(const struct gh_api_answer *answer)
+{
+    int64_t status;
+    assert_true(gh_json_int64(gh_api_answer_at(answer, "status"), &status));
+    assert_int_equal(status, answer->status);
+    assert_true(gh_api_answer_text(answer, "type").len > 0);
+    assert_true(gh_api_answer_text(answer, "title").len > 0);
+    assert_true(gh_api_answer_text(answer, "detail").len > 0);
+    assert_true(gh_api_answer_has(answer, "request_id", "0123456789abcdef"));
+}
+
+static void check_documented(struct gh_api_fixture *fixture, const struct gh_service_call *call,
+                             unsigned status)
+{
+    struct gh_arena arena;
+    size_t count;
+    const struct gh_service_endpoint *route = &gh_api_endpoints(&count)[call->endpoint];
+    gh_arena_init(&arena, 64 * 1024, 32u << 20);
+    struct gh_json_doc document = gh_api_document_read(&arena, &fixture->identity.settings);
+    struct gh_str path =
+        gh_arena_format(&arena, "%s%s", route->absolute ? "" : "/api/v1", route->path);
+    const struct gh_json_value *operation =
+        gh_api_document_operation(&document, path, route->method);
+    const struct gh_json_value *responses = gh_json_get(&document, operation, GH_STR("responses"));
+    if (!gh_json_get(&document, responses, gh_arena_format(&arena, "%u", status)))
+        fail_msg("%s %s: %u is not in the document", route->method, route->path, status);
+    gh_arena_done(&arena);
+}
+
+struct gh_api_answer gh_api_ask(struct gh_api_fixture *fixture, const struct gh_api_ask *ask)
+{
+    struct gh_service_call *call = gh_api_fixture_call(fixture, ask);
+    gh_api_handle(&fixture->api, call);
+    assert_int_equal(fixture->keys_taken, 0);
+    struct gh_api_answer answer = {.status = call->reply.status, .reply = &call->reply};
+    assert_int_equal(
+        gh_json_parse(&call->arena, call->reply.body, &ANSWER_LIMITS, &answer.json, NULL),
+        GH_JSON_OK);
+    assert_int_equal(gh_json_root(&answer.json)->kind, GH_JSON_OBJECT);
+    check_fields(&answer);
+    if (answer.status >= 400)
+        check_problem(&answer);
+    check_documented(fixture, call, answer.status);
+    return answer;
+}
+
+/* ---- Answers ---- */
+
+const struct gh_json_value *gh_api_answer_at(const struct gh_api_answer *answer, const char *path)
+{
+    const struct gh_json_value *value = gh_json_root(&answer->json);
+    for (struct gh_str rest = gh_str_from_c(path); rest.ptr && value;)
+        value = gh_json_get(&answer->json, value, gh_str_split(&rest, '.'));
+    return value;
+}
+
+struct gh_str gh_api_answer_text(const struct gh_api_answer *answer, const char *path)
+{
+    struct gh_str text = gh_json_string(gh_api_answer_at(answer, path));
+    if (!text.ptr)
+        fail_msg("no text %s in %.*s", path, GH_STR_ARG(answer->reply->body));
+    return text;
+}
+
+bool gh_api_answer_has(const struct gh_api_answer *answer, const char *path, const char *text)
+{
+    return gh_str_eq(gh_api_answer_text(answer, path), gh_str_from_c(text));
+}
+
+bool gh_api_answer_is(const struct gh_api_answer *answer, const char *path)
+{
+    const struct gh_json_value *value = gh_api_answer_at(answer, path);
+    if (!value || value->kind != GH_JSON_BOOL)
+        fail_msg("no boolean %s in %.*s", path, GH_STR_ARG(answer->reply->body));
+    return value->boolean;
+}
+
+size_t gh_api_answer_count(const struct gh_api_answer *answer, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < answer->reply->field_count; i++)
+        count += gh_str_ieq(answer->reply->fields[i].name, gh_str_from_c(name));
+    return count;
+}
+
+struct gh_str gh_api_answer_field(const struct gh_api_answer *answer, const char *name)
+{
+    assert_true(gh_api_answer_count(answer, name) <= 1);
+    for (size_t i = 0; i < answer->reply->field_count; i++)
+        if (gh_str_ieq(answer->reply->fields[i].name, gh_str_from_c(name)))
+            return answer->reply->fields[i].value;
+    return (struct gh_str){NULL, 0};
+}
+
+struct gh_str gh_api_answer_cookie(const struct gh_api_answer *answer, const char *name)
+{
+    struct gh_str found = {NULL, 0};
+    for (size_t i = 0; i < answer->reply->field_count; i++) {
+        struct gh_str line = answer->reply->fields[i].value;
+        if (answer->reply->fields[i].id != GH_FIELD_SET_COOKIE ||
+            !gh_str_eq(gh_str_first(line, gh_str_find_char(line, '=')), gh_str_from_c(name)))
+            continue;
+        assert_null(found.ptr); /* each but once */
+        found = line;
+    }
+    return found;
+}
+
+struct gh_str gh_api_answer_cookie_value(const struct gh_api_answer *answer, const char *name)
+{
+    struct gh_str line = gh_api_answer_cookie(answer, name);
+    assert_non_null(line.ptr);
+    line = gh_str_skip(line, gh_str_find_char(line, '=') + 1);
+    return gh_str_first(line, gh_str_find_char(line, ';'));
+}
+
+struct gh_str gh_api_fixture_login(struct gh_api_fixture *fixture, const char *email)
+{
+    return gh_fixture_login(&fixture->identity, email, FIXTURE_PASSWORD).access_token;
+}
+
+/* ---- The document ---- */
+
+struct gh_json_doc gh_api_document_read(struct gh_arena *arena,
+                                        const struct gh_identity_settings *settings)
+{
+    struct gh_json_doc document;
+    char *memory = gh_arena_alloc(arena, GH_API_DOCUMENT_BYTES_MAX);
+    assert_non_null(memory);
+    struct gh_buf buf = gh_buf_over(memory, GH_API_DOCUMENT_BYTES_MAX);
+    gh_api_put_document(&buf, settings);
+    assert_false(buf.overflow);
+    assert_int_equal(gh_json_parse(arena, gh_buf_str(&buf), &ANSWER_LIMITS, &document, NULL),
+                     GH_JSON_OK);
+    return document;
+}
+
+const struct gh_json_value *gh_api_document_operation(const struct gh_json_doc *document,
+                                                      struct gh_str path, const char *method)
+{
+    char lower[16] = "";
+    for (size_t i = 0; method[i] && i < sizeof(lower) - 1; i++)
+        lower[i] = gh_ascii_lower(method[i]);
+    const struct gh_json_value *paths =
+        gh_json_get(document, gh_json_root(document), GH_STR("paths"));
+    return gh_json_get(document, gh_json_get(document, paths, path), gh_str_from_c(lower));
+}

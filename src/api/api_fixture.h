@@ -1,0 +1,75 @@
+/*
+ * What tests of api stand on: calls of endpoints as the gateway makes them, over the fixture of
+ * identity. The stages before (who may come, cross-site, limits) are not here. Each answer is held
+ * against what all answers must be, its status also against the OpenAPI document.
+ */
+#ifndef GH_API_API_FIXTURE_H
+#define GH_API_API_FIXTURE_H
+
+#include "api/endpoint.h"
+#include "identity/identity_fixture.h"
+#include "json/parse.h"
+
+#define FIXTURE_CALLS_MAX 512
+
+struct gh_api_fixture {
+    struct gh_identity_fixture identity;
+    struct gh_api api;
+    unsigned keys_taken; /* and not given back */
+    struct gh_service_call *calls[FIXTURE_CALLS_MAX];
+    size_t call_count;
+};
+
+void gh_api_fixture_open(struct gh_api_fixture *fixture);
+void gh_api_fixture_close(struct gh_api_fixture *fixture);
+
+/* For a group: state is a struct gh_api_fixture. */
+int gh_api_fixture_setup(void **state);
+int gh_api_fixture_teardown(void **state);
+
+struct gh_api_ask {
+    const char *operation; /* operationId */
+    const char *body;      /* NULL: none */
+    const char *query, *id;
+    struct gh_str access; /* the access token of the caller; empty: nobody */
+    struct gh_str refresh_cookie, device_cookie;
+};
+
+/* Everything in it lives until the fixture is closed. */
+struct gh_api_answer {
+    unsigned status;
+    const struct gh_reply *reply;
+    struct gh_json_doc json;
+};
+struct gh_api_answer gh_api_ask(struct gh_api_fixture *fixture, const struct gh_api_ask *ask);
+/* A call that is filled but not handled yet, for tests that look at less than an answer. */
+struct gh_service_call *gh_api_fixture_call(struct gh_api_fixture *fixture,
+                                            const struct gh_api_ask *ask);
+
+/* By a path of member names, "user.email"; NULL: there is none. */
+const struct gh_json_value *gh_api_answer_at(const struct gh_api_answer *answer, const char *path);
+/* A string there; fails the test when there is none. */
+struct gh_str gh_api_answer_text(const struct gh_api_answer *answer, const char *path);
+bool gh_api_answer_has(const struct gh_api_answer *answer, const char *path, const char *text);
+/* A true there. */
+bool gh_api_answer_is(const struct gh_api_answer *answer, const char *path);
+/* The only line of that name; ptr NULL: none. */
+struct gh_str gh_api_answer_field(const struct gh_api_answer *answer, const char *name);
+/* The Set-Cookie line of that cookie ("name=value; ..."); ptr NULL: none. */
+struct gh_str gh_api_answer_cookie(const struct gh_api_answer *answer, const char *name);
+/* Its value alone. */
+struct gh_str gh_api_answer_cookie_value(const struct gh_api_answer *answer, const char *name);
+size_t gh_api_answer_count(const struct gh_api_answer *answer, const char *name);
+
+/* The access token of somebody who signs in with the password of the fixture. */
+struct gh_str gh_api_fixture_login(struct gh_api_fixture *fixture, const char *email);
+/* The one member of an OpenAPI document's paths; NULL: not there. */
+const struct gh_json_value *gh_api_document_operation(const struct gh_json_doc *document,
+                                                      struct gh_str path, const char *method);
+/* The document under settings, read. */
+struct gh_json_doc gh_api_document_read(struct gh_arena *arena,
+                                        const struct gh_identity_settings *settings);
+/* The index of an operation in the table. */
+size_t gh_api_endpoint_index(const char *operation);
+
+#endif

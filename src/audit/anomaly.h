@@ -71,11 +71,11 @@
       "And at least so many times the most of the caller's earlier days.")                         \
     X(SCANNING_WINDOW, ID_SCANNING, "window", DURATION, 3600, "1h", 60, 86400,                     \
       "How long a request counts.")                                                                \
-    X(VOLUME_REQUESTS, UNUSUAL_VOLUME, "requests", COUNT, 1000, "1000", 2, 1000000000,             \
+    X(VOLUME_REQUESTS, UNUSUAL_VOLUME, "requests", COUNT, 2000, "2000", 2, 1000000000,             \
       "Requests of one account.")                                                                  \
     X(VOLUME_FACTOR, UNUSUAL_VOLUME, "factor", COUNT, 5, "5", 2, 1000,                             \
       "And at least so many times the most of its earlier days.")                                  \
-    X(VOLUME_DAYS, UNUSUAL_VOLUME, "days", COUNT, 3, "3", 1, 34,                                   \
+    X(VOLUME_DAYS, UNUSUAL_VOLUME, "days", COUNT, 5, "5", 1, 34,                                   \
       "Earlier days with requests that it takes to know what is usual.")                           \
     X(VOLUME_WINDOW, UNUSUAL_VOLUME, "window", DURATION, 3600, "1h", 60, 86400,                    \
       "How long a request counts.")                                                                \

@@ -175,7 +175,7 @@ static void judge_spraying(struct gh_anomaly *anomaly, const struct gh_anomaly_e
     limit = factor * usual > limit ? factor * usual : limit;
     uint32_t *most = &spray->hours[spray->hour % GH_ANOMALY_HOURS];
     if (accounts < limit) {
-        *most = accounts > *most ? accounts : *most; /* an attack never becomes what is usual */
+        *most = accounts > *most ? accounts : *most; /* an attack raises it to the limit at most */
         return;
     }
     uint32_t failed = network ? count_failed(anomaly, network) : 0;

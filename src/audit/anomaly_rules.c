@@ -19,7 +19,7 @@ static uint64_t greater(uint64_t a, uint64_t b)
 /* Whose counts: an account's, or of a network where nobody is signed in. */
 struct caller {
     struct gh_anomaly_sums *sums;
-    struct gh_anomaly_history *scanned;
+    struct gh_anomaly_history *missing, *refused;
     uint32_t *quiet_at_s;
     uint64_t missing_min;
 };
@@ -29,7 +29,7 @@ static bool find_caller(struct gh_anomaly *anomaly, const struct gh_anomaly_even
 {
     if (event->account.len) {
         struct gh_anomaly_account *account = gh_anomaly_account_of(anomaly, event);
-        *out = (struct caller){&account->sums, &account->scanned,
+        *out = (struct caller){&account->sums, &account->missing, &account->refused,
                                &account->quiet_at_s[GH_ANOMALY_ID_SCANNING],
                                gh_anomaly_value(anomaly, GH_ANOMALY_SCANNING_MISSING)};
         return true;
@@ -37,14 +37,15 @@ static bool find_caller(struct gh_anomaly *anomaly, const struct gh_anomaly_even
     struct gh_anomaly_network *network = gh_anomaly_network_of(anomaly, event);
     if (!network)
         return false;
-    *out = (struct caller){&network->sums, &network->scanned,
+    *out = (struct caller){&network->sums, &network->missing, &network->refused,
                            &network->quiet_at_s[GH_ANOMALY_ID_SCANNING],
                            gh_anomaly_value(anomaly, GH_ANOMALY_SCANNING_NOBODYS)};
     return true;
 }
 
 struct scan {
-    uint64_t requests, missing, refused, usual, share;
+    uint64_t requests, missing, refused, share;
+    uint64_t usual_refused, usual_missing;
     uint64_t refused_limit, missing_limit;
 };
 
@@ -56,11 +57,12 @@ static void sum_up(struct gh_anomaly *anomaly, const struct caller *caller, stru
     out->requests = gh_anomaly_sums_of(caller->sums, now_s, window_s, GH_ANOMALY_REQUESTS);
     out->missing = gh_anomaly_sums_of(caller->sums, now_s, window_s, GH_ANOMALY_MISSING);
     out->refused = gh_anomaly_sums_of(caller->sums, now_s, window_s, GH_ANOMALY_REFUSED);
-    out->usual = gh_anomaly_history_usual(caller->scanned, now_s, NULL);
+    out->usual_missing = gh_anomaly_history_usual(caller->missing, now_s, NULL);
+    out->usual_refused = gh_anomaly_history_usual(caller->refused, now_s, NULL);
     out->share = out->requests ? out->missing * 100 / out->requests : 0;
-    out->refused_limit =
-        greater(gh_anomaly_value(anomaly, GH_ANOMALY_SCANNING_REFUSED), factor * out->usual);
-    out->missing_limit = greater(caller->missing_min, factor * out->usual);
+    out->refused_limit = greater(gh_anomaly_value(anomaly, GH_ANOMALY_SCANNING_REFUSED),
+                                 factor * out->usual_refused);
+    out->missing_limit = greater(caller->missing_min, factor * out->usual_missing);
 }
 
 static void put_scan(struct gh_buf *evidence, const struct gh_anomaly *anomaly,
@@ -70,7 +72,8 @@ static void put_scan(struct gh_buf *evidence, const struct gh_anomaly *anomaly,
     put(evidence, "missing", scan->missing);
     put(evidence, "missing_percent", scan->share);
     put(evidence, "refused", scan->refused);
-    put(evidence, "usual_missing_and_refused", scan->usual);
+    put(evidence, "usual_missing", scan->usual_missing);
+    put(evidence, "usual_refused", scan->usual_refused);
     put(evidence, "threshold_refused", scan->refused_limit);
     put(evidence, "threshold_missing", scan->missing_limit);
     put(evidence, "threshold_missing_percent",
@@ -92,7 +95,8 @@ void gh_anomaly_scanned(struct gh_anomaly *anomaly, const struct gh_anomaly_even
     bool missing_many = scan.missing >= scan.missing_limit &&
                         scan.share >= gh_anomaly_value(anomaly, GH_ANOMALY_SCANNING_SHARE);
     if (scan.refused < scan.refused_limit && !missing_many) {
-        gh_anomaly_history_note(caller.scanned, anomaly->now_s, scan.missing + scan.refused);
+        gh_anomaly_history_note(caller.missing, anomaly->now_s, scan.missing);
+        gh_anomaly_history_note(caller.refused, anomaly->now_s, scan.refused);
         return;
     }
     if (!amounts->of[GH_ANOMALY_MISSING] && !amounts->of[GH_ANOMALY_REFUSED])

@@ -29,7 +29,7 @@ struct gh_anomaly_network {
     uint32_t turn; /* of turns[turn % 2] */
     struct gh_anomaly_turn turns[2];
     struct gh_anomaly_sums sums; /* of nobody */
-    struct gh_anomaly_history scanned;
+    struct gh_anomaly_history missing, refused;
     uint32_t quiet_at_s[GH_ANOMALY_RULE_COUNT];
 };
 
@@ -37,7 +37,7 @@ struct gh_anomaly_account {
     struct gh_anomaly_slot slot;
     struct gh_anomaly_instants failures;
     struct gh_anomaly_sums sums, volume, exports; /* each over the window of its rule */
-    struct gh_anomaly_history scanned, requested, exported;
+    struct gh_anomaly_history missing, refused, requested, exported;
     uint32_t signed_up_s;
     uint32_t quiet_at_s[GH_ANOMALY_RULE_COUNT];
 };

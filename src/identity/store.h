@@ -290,7 +290,7 @@ struct gh_tx_ops {
        which the next one links to. */
     enum gh_err (*audit_drop)(struct gh_tx *tx, uint64_t through_seq, size_t limit,
                               uint64_t *out_removed);
-    /* Of what happened since then, by day, event and outcome, in this order. */
+    /* Of what happened since then, by day, event and outcome; the oldest day first. */
     enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
                                struct gh_audit_day_count **out_rows, size_t *out_count);
 

@@ -52,6 +52,8 @@ extern const struct gh_contract_case gh_contract_session_cases[];
 extern const struct gh_contract_case gh_contract_factor_cases[];
 extern const struct gh_contract_case gh_contract_outbox_cases[];
 extern const struct gh_contract_case gh_contract_log_cases[];
+extern const struct gh_contract_case gh_contract_chain_cases[];
+extern const struct gh_contract_case gh_contract_sealed_cases[];
 extern const struct gh_contract_case gh_contract_unit_cases[];
 
 /* Runs all cases, each on a store of its own; what main returns. */

@@ -112,6 +112,72 @@ static void *run_load(void *argument)
     return NULL;
 }
 
+/* ---- The audit log: what the thread of the tallies writes ---- */
+
+#define BATCH        256
+#define BATCH_PEOPLE 5000
+
+struct batch {
+    unsigned number;
+};
+
+/* A record as it is kept: personal values are commitments, and what opens them is sealed. */
+static enum gh_err append_batch(struct gh_tx *tx, void *args)
+{
+    static const char SEALED[260] = {1};
+    struct batch *batch = args;
+    for (unsigned i = 0; i < BATCH; i++) {
+        unsigned number = batch->number + i;
+        struct gh_id who = id_of('a', 0, number * 7919u % BATCH_PEOPLE);
+        struct gh_audit_row row = {
+            .record =
+                {
+                    .time_us = 1800000000000000 + number,
+                    .event = (enum gh_audit_event)(number % GH_AUDIT_EVENT_COUNT),
+                    .user_id = gh_id_str(&who),
+                    .actor_id = gh_id_str(&who),
+                    .ip_address = GH_STR("hmac-sha256:0123456789abcdef0123456789abcdef"
+                                         "0123456789abcdef0123456789abcdef"),
+                    .user_agent = GH_STR("hmac-sha256:fedcba9876543210fedcba9876543210"
+                                         "fedcba9876543210fedcba9876543210"),
+                    .session = GH_STR("0123456789abcdef0123456789abcdef"),
+                    .request_id = GH_STR("0123456789abcdef"),
+                    .outcome = GH_AUDIT_FAILURE,
+                    .metadata = GH_STR("{\"count\":1,\"reason\":\"not_owner\","
+                                       "\"route\":\"/api/orders/{id}\"}"),
+                },
+            .sealed = gh_str_of(SEALED, sizeof(SEALED)),
+        };
+        enum gh_err err = tx->ops->audit_append(tx, &row);
+        if (err != GH_OK)
+            return err;
+    }
+    return GH_OK;
+}
+
+/* One thread, a unit for each batch, as the log grows. */
+static void measure_log(struct gh_store *store, double seconds)
+{
+    struct batch batch = {0};
+    struct gh_arena arena;
+    uint64_t begin = now_ns(), until = begin + (uint64_t)(seconds * 1e9), worst = 0;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    for (uint64_t before = begin; before < until; batch.number += BATCH) {
+        if (store->ops->run_bulk(store, append_batch, &batch, &arena) != GH_OK)
+            abort();
+        gh_arena_reset(&arena);
+        uint64_t after = now_ns();
+        worst = after - before > worst ? after - before : worst;
+        before = after;
+    }
+    gh_arena_done(&arena);
+    printf("audit log: %8.0f records/s in units of %u, worst unit %.0f us, %u records\n",
+           batch.number / ((double)(now_ns() - begin) / 1e9), BATCH, (double)worst / 1e3,
+           batch.number);
+}
+
+/* ---- Lines ---- */
+
 /* Threads of different lines have numbers of their own, and so rows. */
 static void measure(struct gh_store *store, unsigned threads, unsigned first, bool reads,
                     double seconds)
@@ -169,6 +235,7 @@ int main(int argc, char **argv)
     }
     measure(store, 1, 1, true, seconds);
     measure(store, 4, 1, true, seconds);
+    measure_log(store, seconds);
     store->ops->close(store);
     unlink(path.ptr);
     unlink(gh_arena_format(&arena, "%.*s.lock", GH_STR_ARG(path)).ptr);

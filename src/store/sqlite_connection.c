@@ -126,7 +126,8 @@ static int set_pragmas(struct gh_sqlite_connection *connection)
 {
     /* temp_store: a process in a sandbox has no directory for temporary files. */
     static const char WRITER[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                                 "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
+                                 "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA "
+                                 "cache_size = -16384; PRAGMA wal_autocheckpoint = 8192; "
                                  "PRAGMA cell_size_check = ON; "
                                  "PRAGMA journal_size_limit = " JOURNAL_BYTES_MAX;
     static const char READER[] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; "

@@ -145,8 +145,9 @@
     X(RECORDS_DROP, "DELETE FROM security_audit_log WHERE seq IN (SELECT seq FROM "                \
                     "security_audit_log WHERE seq <= ?1 AND seq < (SELECT max(seq) FROM "          \
                     "security_audit_log) ORDER BY seq LIMIT ?2)")                                  \
-    X(RECORDS_COUNT, "SELECT time / 86400000000 * 86400000000 AS day, event_type, outcome, "       \
-                     "count(*) FROM security_audit_log WHERE time >= ?1 GROUP BY 1, 2, 3")         \
+    X(RECORDS_COUNT,                                                                               \
+      "SELECT time / 86400000000 * 86400000000 AS day, event_type, outcome, "                      \
+      "count(*) FROM security_audit_log WHERE time >= ?1 GROUP BY 1, 2, 3 ORDER BY 1")             \
     GH_SQL_RECORDS(X, NEWEST, "DESC")                                                              \
     GH_SQL_RECORDS(X, OLDEST, "ASC")                                                               \
     X(PERSON_KEY_GET, "SELECT " GH_SQL_PERSON_KEY " FROM person_keys WHERE person = ?1")           \

@@ -55,7 +55,7 @@ void gh_api_login(struct gh_api_request *request)
     if (answer.two_factor_required)
         reply_challenge(request, answer.challenge);
     else
-        gh_api_reply_grant(request, &answer.grant, true);
+        gh_api_reply_grant(request, &answer.grant);
 }
 
 void gh_api_second_step(struct gh_api_request *request)
@@ -64,7 +64,7 @@ void gh_api_second_step(struct gh_api_request *request)
     enum gh_identity_result result = gh_login_second_step(
         &request->identity, request->body.challenge, request->body.code, &grant);
     if (gh_api_is_ok(request, result))
-        gh_api_reply_grant(request, &grant, true);
+        gh_api_reply_grant(request, &grant);
 }
 
 void gh_api_refresh(struct gh_api_request *request)
@@ -75,7 +75,7 @@ void gh_api_refresh(struct gh_api_request *request)
                                          ? gh_session_refresh(&request->identity, token, &grant)
                                          : GH_IDENTITY_SESSION_ENDED;
     if (gh_api_is_ok(request, result))
-        gh_api_reply_grant(request, &grant, true);
+        gh_api_reply_grant(request, &grant);
 }
 
 void gh_api_logout(struct gh_api_request *request)
@@ -110,7 +110,7 @@ void gh_api_step_up(struct gh_api_request *request)
         return;
     }
     if (gh_api_is_ok(request, gh_step_up(&request->identity, password, code, &grant)))
-        gh_api_reply_grant(request, &grant, true);
+        gh_api_reply_grant(request, &grant);
 }
 
 void gh_api_setup(struct gh_api_request *request)

@@ -34,7 +34,7 @@ static const struct operation OPERATIONS[] = {
     {"changeEmail", "Change the address", 200, "Message", {NULL}},
     {"setUpTwoFactor", "Begin to enrol a second factor", 200, "TwoFactorSetup", {NULL}},
     {"verifyTwoFactor", "Switch the second factor on", 200, "TwoFactorOn", {NULL}},
-    {"disableTwoFactor", "Switch the second factor off", 200, "Message", {NULL}},
+    {"disableTwoFactor", "Switch the second factor off", 200, "TwoFactorOff", {NULL}},
     {"renewRecoveryCodes", "New recovery codes for old", 200, "RecoveryCodes", {NULL}},
     {"sessions", "One's own sessions", 200, "Sessions", {NULL}},
     {"endOtherSessions", "End all other sessions", 200, "Ended", {NULL}},
@@ -90,6 +90,9 @@ static const struct operation *operation_of(const char *id)
                                      ",\"two_factor_enrolment_required\":" BOOLEAN                 \
                                      ",\"disabled\":" BOOLEAN ",\"created_at\":" TIME              \
                                      ",\"last_login_at\":" TIME
+/* Of the session that goes on under a new id. */
+#define RENEWED                                                                                    \
+    ",\"expires_in\":" COUNT ",\"access_token\":" STRING ",\"token_type\":{\"const\":\"Bearer\"}"
 
 static const struct {
     const char *name, *schema;
@@ -115,9 +118,9 @@ static const struct {
                               "\"secret\":" STRING ",\"uri\":" STRING
                               ",\"qr_svg\":{\"type\":\"string\",\"maxLength\":131072}")},
     {"RecoveryCodes", OBJECT("\"recovery_codes\"", "\"recovery_codes\":" LIST("10", STRING))},
-    {"TwoFactorOn", OBJECT("\"recovery_codes\",\"expires_in\"",
-                           "\"recovery_codes\":" LIST("10", STRING) ",\"expires_in\":" COUNT
-                                                                    ",\"access_token\":" STRING)},
+    {"TwoFactorOn",
+     OBJECT("\"recovery_codes\",\"expires_in\"", "\"recovery_codes\":" LIST("10", STRING) RENEWED)},
+    {"TwoFactorOff", OBJECT("\"message\",\"expires_in\"", "\"message\":" STRING RENEWED)},
     {"OwnSession",
      OBJECT("\"id\",\"device\",\"ip_address\",\"current\",\"two_factor\","
             "\"remember\",\"created_at\",\"last_used_at\",\"expires_at\"",

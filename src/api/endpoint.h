@@ -96,12 +96,15 @@ size_t gh_api_user_bytes_max(const struct gh_api_request *request,
                              const struct gh_account_view *user);
 void gh_api_put_time(struct gh_buf *buf, struct gh_str name, uint64_t time_us);
 
-/* Cookies or tokens in the body, by the transport (session_reply.c). `expires_in` and, with
-   `with_user`, the user. */
-void gh_api_reply_grant(struct gh_api_request *request, const struct gh_session_grant *grant,
-                        bool with_user);
-/* The cookies of a grant alone, for answers that say something else. */
-void gh_api_set_grant_cookies(struct gh_api_request *request, const struct gh_session_grant *grant);
+/* 200 with a session: by the transport its tokens in cookies or in the body (session_reply.c), and
+   in each case expires_in and the user. */
+void gh_api_reply_grant(struct gh_api_request *request, const struct gh_session_grant *grant);
+/* The same for answers that say something else than the user: sets the cookies, writes the other
+   members of a grant. */
+void gh_api_put_grant(struct gh_buf *json, struct gh_api_request *request,
+                      const struct gh_session_grant *grant);
+/* What that writes at most. */
+size_t gh_api_grant_bytes_max(const struct gh_session_grant *grant);
 /* Makes the browser forget the session. */
 void gh_api_clear_cookies(struct gh_api_request *request);
 /* Where the refresh token comes from: the cookie, or the body under the bearer transport. */

@@ -7,6 +7,11 @@
 /* What an answer says beside tokens and user. */
 #define GRANT_FRAME_BYTES_MAX 256
 
+static bool in_cookies(const struct gh_api_request *request)
+{
+    return request->call->identity->transport == GH_TRANSPORT_COOKIE;
+}
+
 static struct gh_session_cookie_rules rules_of(struct gh_api_request *request)
 {
     const struct gh_identity_settings *settings = request->call->identity;
@@ -32,7 +37,7 @@ void gh_api_clear_cookies(struct gh_api_request *request)
 {
     struct gh_session_cookie_rules rules = rules_of(request);
     static const enum gh_session_cookie COOKIES[] = {GH_COOKIE_ACCESS, GH_COOKIE_REFRESH};
-    if (request->call->identity->transport != GH_TRANSPORT_COOKIE)
+    if (!in_cookies(request))
         return;
     for (size_t i = 0; i < sizeof(COOKIES) / sizeof(COOKIES[0]); i++) {
         struct gh_str line = gh_session_cookie_clear(&request->call->arena, &rules, COOKIES[i]);
@@ -41,12 +46,7 @@ void gh_api_clear_cookies(struct gh_api_request *request)
     }
 }
 
-static bool in_cookies(const struct gh_api_request *request)
-{
-    return request->call->identity->transport == GH_TRANSPORT_COOKIE;
-}
-
-void gh_api_set_grant_cookies(struct gh_api_request *request, const struct gh_session_grant *grant)
+static void set_cookies(struct gh_api_request *request, const struct gh_session_grant *grant)
 {
     if (in_cookies(request)) {
         set_cookie(request, GH_COOKIE_ACCESS, grant->access_token, grant->access_s);
@@ -57,30 +57,32 @@ void gh_api_set_grant_cookies(struct gh_api_request *request, const struct gh_se
         set_cookie(request, GH_COOKIE_DEVICE, grant->device, DEVICE_S);
 }
 
-static size_t grant_bytes_max(const struct gh_api_request *request,
-                              const struct gh_session_grant *grant)
+size_t gh_api_grant_bytes_max(const struct gh_session_grant *grant)
 {
-    return GRANT_FRAME_BYTES_MAX + grant->access_token.len + grant->refresh_token.len +
-           gh_api_user_bytes_max(request, &grant->account);
+    return GRANT_FRAME_BYTES_MAX + grant->access_token.len + grant->refresh_token.len;
 }
 
-void gh_api_reply_grant(struct gh_api_request *request, const struct gh_session_grant *grant,
-                        bool with_user)
+void gh_api_put_grant(struct gh_buf *json, struct gh_api_request *request,
+                      const struct gh_session_grant *grant)
 {
-    struct gh_buf json = gh_api_buf(request, grant_bytes_max(request, grant));
-    gh_api_set_grant_cookies(request, grant);
-    gh_buf_put_char(&json, '{');
+    set_cookies(request, grant);
     if (!in_cookies(request)) {
-        gh_json_put_member(&json, GH_STR("access_token"), grant->access_token);
+        gh_json_put_member(json, GH_STR("access_token"), grant->access_token);
         if (grant->refresh_token.ptr)
-            gh_json_put_member(&json, GH_STR("refresh_token"), grant->refresh_token);
-        gh_json_put_member(&json, GH_STR("token_type"), GH_STR("Bearer"));
+            gh_json_put_member(json, GH_STR("refresh_token"), grant->refresh_token);
+        gh_json_put_member(json, GH_STR("token_type"), GH_STR("Bearer"));
     }
-    gh_json_put_member_u64(&json, GH_STR("expires_in"), grant->access_s);
-    if (with_user) {
-        gh_json_put_name(&json, GH_STR("user"));
-        gh_api_put_user(&json, request, &grant->account);
-    }
+    gh_json_put_member_u64(json, GH_STR("expires_in"), grant->access_s);
+}
+
+void gh_api_reply_grant(struct gh_api_request *request, const struct gh_session_grant *grant)
+{
+    struct gh_buf json = gh_api_buf(request, gh_api_grant_bytes_max(grant) +
+                                                 gh_api_user_bytes_max(request, &grant->account));
+    gh_buf_put_char(&json, '{');
+    gh_api_put_grant(&json, request, grant);
+    gh_json_put_name(&json, GH_STR("user"));
+    gh_api_put_user(&json, request, &grant->account);
     gh_buf_put_char(&json, '}');
     gh_api_reply_json(request, 200, &json);
 }

@@ -5,8 +5,9 @@
 #include "json/writer.h"
 
 /* A QR code of an otpauth URI as one path, written as a JSON string. */
-#define SETUP_BYTES_MAX (128u * 1024)
-#define CODES_BYTES_MAX 4096
+#define SETUP_BYTES_MAX   (128u * 1024)
+#define CODES_BYTES_MAX   4096
+#define MESSAGE_BYTES_MAX 128
 
 void gh_api_two_factor_setup(struct gh_api_request *request)
 {
@@ -43,23 +44,28 @@ void gh_api_two_factor_verify(struct gh_api_request *request)
         gh_two_factor_enable(&request->identity, request->body.code, &codes, &grant);
     if (!gh_api_is_ok(request, result))
         return;
-    struct gh_buf json = gh_api_buf(request, CODES_BYTES_MAX + GH_JWT_BYTES_MAX);
-    gh_api_set_grant_cookies(request, &grant);
+    struct gh_buf json = gh_api_buf(request, CODES_BYTES_MAX + gh_api_grant_bytes_max(&grant));
     gh_buf_put_char(&json, '{');
     put_codes(&json, &codes);
-    if (request->call->identity->transport == GH_TRANSPORT_BEARER)
-        gh_json_put_member(&json, GH_STR("access_token"), grant.access_token);
-    gh_json_put_member_u64(&json, GH_STR("expires_in"), grant.access_s);
+    gh_api_put_grant(&json, request, &grant);
     gh_buf_put_char(&json, '}');
     gh_api_reply_json(request, 200, &json);
 }
 
 void gh_api_two_factor_disable(struct gh_api_request *request)
 {
-    gh_api_reply_message(
-        request,
-        gh_two_factor_disable(&request->identity, request->body.password, request->body.code),
-        GH_STR("The second factor is off, other sessions have ended."));
+    struct gh_session_grant grant = {0};
+    enum gh_identity_result result = gh_two_factor_disable(
+        &request->identity, request->body.password, request->body.code, &grant);
+    if (!gh_api_is_ok(request, result))
+        return;
+    struct gh_buf json = gh_api_buf(request, MESSAGE_BYTES_MAX + gh_api_grant_bytes_max(&grant));
+    gh_buf_put_char(&json, '{');
+    gh_json_put_member(&json, GH_STR("message"),
+                       GH_STR("The second factor is off, other sessions have ended."));
+    gh_api_put_grant(&json, request, &grant);
+    gh_buf_put_char(&json, '}');
+    gh_api_reply_json(request, 200, &json);
 }
 
 void gh_api_recovery_codes(struct gh_api_request *request)

@@ -404,6 +404,8 @@ enum gh_identity_result gh_two_factor_enable(struct gh_identity_call *call, stru
 struct disabling {
     struct gh_identity_call *call;
     struct gh_revoked revoked;
+    struct gh_session_grant grant;
+    bool session_ended;
     enum gh_identity_result result;
 };
 
@@ -434,19 +436,23 @@ static enum gh_err look_before_disabling(struct gh_tx *tx, void *args)
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
-/* The session that did it goes on, as one of a single factor: its access token dies, a refresh
-   gives one that says so. */
-static enum gh_err weaken_own_session(struct gh_tx *tx, struct disabling *off)
+/* The others end; this one goes on under a new id, as one of a single factor. */
+static enum gh_err weaken_session(struct gh_tx *tx, struct disabling *off,
+                                  const struct gh_account *account)
 {
+    struct gh_str own_id = off->call->subject->session_id;
     struct gh_session_row own;
-    enum gh_err err = tx->ops->session_by_id(tx, off->call->subject->session_id, &own);
-    if (err == GH_ERR_NOT_FOUND)
-        return GH_OK;
+    enum gh_err err = gh_sessions_revoke(tx, off->call, gh_id_str(&account->id), own_id,
+                                         "two_factor_disabled", &off->revoked);
+    if (err == GH_OK)
+        err = tx->ops->session_by_id(tx, own_id, &own);
     if (err != GH_OK)
         return err;
     own.two_factor = false;
     err = tx->ops->session_update(tx, &own);
-    return err == GH_OK ? gh_sessions_renew(tx, off->call, ID_OF(off->call), &off->revoked) : err;
+    return err == GH_OK
+               ? gh_session_confirm(tx, off->call, account, false, &off->revoked, &off->grant)
+               : err;
 }
 
 static enum gh_err disable(struct gh_tx *tx, void *args)
@@ -468,13 +474,14 @@ static enum gh_err disable(struct gh_tx *tx, void *args)
     if (err == GH_OK)
         err = mail_owner(tx, off->call, &account, GH_MAIL_TWO_FACTOR_OFF);
     if (err == GH_OK)
-        err = gh_sessions_revoke(tx, off->call, ID_OF(off->call), off->call->subject->session_id,
-                                 "two_factor_disabled", &off->revoked);
-    return err == GH_OK ? weaken_own_session(tx, off) : err;
+        err = weaken_session(tx, off, &account);
+    off->session_ended = err == GH_ERR_NOT_FOUND;
+    return err;
 }
 
 enum gh_identity_result gh_two_factor_disable(struct gh_identity_call *call, struct gh_str password,
-                                              struct gh_str code)
+                                              struct gh_str code,
+                                              struct gh_session_grant *out_grant)
 {
     struct disabling off = {.call = call};
     enum gh_identity_result result = gh_identity_read(call, look_before_disabling, &off);
@@ -484,10 +491,14 @@ enum gh_identity_result gh_two_factor_disable(struct gh_identity_call *call, str
     if (result != GH_IDENTITY_OK)
         return result;
     result = gh_identity_run(call, disable, &off);
-    if (result == GH_IDENTITY_OK)
+    if (off.session_ended)
+        result = GH_IDENTITY_SESSION_ENDED;
+    else if (result == GH_IDENTITY_OK)
         result = off.result;
-    if (result == GH_IDENTITY_OK)
+    if (result == GH_IDENTITY_OK) {
         gh_sessions_revoked(call, &off.revoked);
+        *out_grant = off.grant;
+    }
     return result;
 }
 

@@ -24,9 +24,11 @@ struct gh_recovery_codes {
 enum gh_identity_result gh_two_factor_enable(struct gh_identity_call *call, struct gh_str code,
                                              struct gh_recovery_codes *out_codes,
                                              struct gh_session_grant *out_grant);
-/* Password and code; FORBIDDEN where a role of the caller needs it; ends the other sessions. */
+/* Password and code switch it off; ends the other sessions, renews this one as one of a single
+   factor (*out_grant). FORBIDDEN where a role of the caller needs it, CONFLICT, SESSION_ENDED. */
 enum gh_identity_result gh_two_factor_disable(struct gh_identity_call *call, struct gh_str password,
-                                              struct gh_str code);
+                                              struct gh_str code,
+                                              struct gh_session_grant *out_grant);
 /* New ones for old; needs a code (not a recovery code). */
 enum gh_identity_result gh_two_factor_recovery_codes(struct gh_identity_call *call,
                                                      struct gh_str code,

@@ -396,7 +396,7 @@ static void fifty_uses_of_one_recovery_code_have_one_success(void **state)
 static enum gh_identity_result disable_with(struct gh_str password, const char *code)
 {
     struct gh_identity_call call = gh_fixture_call_as(&f, grant.access_token);
-    return gh_two_factor_disable(&call, password, gh_str_from_c(code));
+    return gh_two_factor_disable(&call, password, gh_str_from_c(code), &grant);
 }
 
 static void needs_password_and_code_to_switch_off(void **state)
@@ -423,6 +423,7 @@ static void switching_off_ends_other_sessions_and_weakens_its_own(void **state)
     struct gh_recovery_codes codes;
     struct gh_str refresh = grant.refresh_token;
     struct gh_str secret = switch_on(&codes);
+    struct gh_str strong = grant.access_token;
     struct gh_identity_call call = gh_fixture_call(&f);
     struct gh_login request = {.email = GH_STR(EMAIL), .password = FIXTURE_PASSWORD};
     struct gh_login_answer answer;
@@ -434,12 +435,31 @@ static void switching_off_ends_other_sessions_and_weakens_its_own(void **state)
     f.now_us += FIXTURE_MINUTE;
     assert_int_equal(disable_with(FIXTURE_PASSWORD, code_at(secret, 0).text), GH_IDENTITY_OK);
     assert_true(gh_fixture_is_revoked(&f, other.access_token));
-    assert_true(gh_fixture_is_revoked(&f, grant.access_token));
+    assert_true(gh_fixture_is_revoked(&f, strong));
+    assert_false(gh_fixture_is_revoked(&f, grant.access_token));
+    call = gh_fixture_call_as(&f, grant.access_token);
+    assert_false(call.subject->two_factor || grant.account.two_factor_enabled);
+    assert_true(gh_session_is_fresh(&call));
     call = gh_fixture_call(&f);
     assert_int_equal(gh_session_refresh(&call, other.refresh_token, &refreshed),
                      GH_IDENTITY_SESSION_ENDED);
     assert_int_equal(gh_session_refresh(&call, refresh, &refreshed), GH_IDENTITY_OK);
     assert_false(refreshed.two_factor);
+}
+
+static void a_session_that_has_ended_switches_nothing_off(void **state)
+{
+    struct gh_recovery_codes codes;
+    struct gh_account row;
+    struct gh_str secret = switch_on(&codes);
+    struct gh_identity_call call = gh_fixture_call_as(&f, grant.access_token);
+    assert_int_equal(gh_logout(&call, (struct gh_str){NULL, 0}), GH_IDENTITY_OK);
+    f.now_us += FIXTURE_MINUTE;
+    assert_int_equal(disable_with(FIXTURE_PASSWORD, code_at(secret, 0).text),
+                     GH_IDENTITY_SESSION_ENDED);
+    assert_true(gh_fixture_account_row(&f, ann, &row));
+    assert_true(row.totp_enabled);
+    assert_int_equal(gh_fixture_audit_count(&f, GH_AUDIT_TWO_FACTOR_DISABLED, NULL), 0);
 }
 
 static void refuses_to_switch_off_what_a_role_needs(void **state)
@@ -552,6 +572,7 @@ int main(void)
         TEST(fifty_uses_of_one_recovery_code_have_one_success),
         TEST(needs_password_and_code_to_switch_off),
         TEST(switching_off_ends_other_sessions_and_weakens_its_own),
+        TEST(a_session_that_has_ended_switches_nothing_off),
         TEST(refuses_to_switch_off_what_a_role_needs),
         TEST(can_be_enrolled_again_at_once),
         TEST(delays_guesses_at_the_code_that_renews),

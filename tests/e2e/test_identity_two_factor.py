@@ -272,13 +272,18 @@ def test_disabling_needs_password_and_code(enrolled):
     assert enrolled.session()["user"]["two_factor_enabled"] is True
 
 
-def test_disabling_ends_other_sessions(world, enrolled):
+def test_disabling_ends_other_sessions_and_renews_its_own(world, enrolled):
     other = enrolled.other_browser()
     other.login()
     enrolled.used_step = other.used_step
+    before = dict(enrolled.cookies)
     assert_answer(disable(enrolled), 200)
     assert other.get("/tasks").status == 401 and other.refresh().status == 401
+    session = enrolled.session()
+    assert session["user"]["two_factor_enabled"] is False and session["two_factor"] is False
+    renewed, enrolled.cookies = enrolled.cookies, before
     assert enrolled.get("/tasks").status == 401, "its token says that a factor was shown"
+    enrolled.cookies = renewed
     assert_answer(enrolled.refresh(), 200)
     session = enrolled.session()
     assert session["user"]["two_factor_enabled"] is False and session["two_factor"] is False

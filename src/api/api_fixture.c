@@ -113,6 +113,7 @@ static void check_fields(const struct gh_api_answer *answer)
     const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
     assert_int_equal(gh_api_answer_count(answer, "Content-Type"), 1);
     assert_true(gh_str_eq(gh_api_answer_field(answer, "Content-Type"), gh_str_from_c(type)));
+    assert_non_null(gh_api_answer_field(answer, "Cache-Control").ptr);
     for (size_t i = 0; i < answer->reply->field_count; i++) {
         const struct gh_field *field = &answer->reply->fields[i];
         assert_int_equal(field->id, gh_field_id_of(field->name));

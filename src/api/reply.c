@@ -1,8 +1,6 @@
 /* How answers are written. */
 #include "api/endpoint.h"
 
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "http/problem.h"
 #include "json/writer.h"
@@ -26,7 +24,16 @@ void gh_api_add_field(struct gh_api_request *request, struct gh_str name, struct
         (struct gh_field){.name = name, .value = value, .id = gh_field_id_of(name)};
 }
 
-/* Keeps fields that were added before (cookies). */
+static bool has_field(const struct gh_reply *reply, enum gh_field_id id)
+{
+    for (size_t i = 0; i < reply->field_count; i++)
+        if (reply->fields[i].id == id)
+            return true;
+    return false;
+}
+
+/* Keeps fields that were added before (cookies). What is said to one caller is kept by nobody,
+   whatever preset of headers the routes have; who means it otherwise says so first. */
 static void set_body(struct gh_api_request *request, unsigned status, struct gh_str content_type,
                      struct gh_str body)
 {
@@ -34,6 +41,8 @@ static void set_body(struct gh_api_request *request, unsigned status, struct gh_
     reply->status = status;
     reply->body = body;
     gh_api_add_field(request, GH_STR("Content-Type"), content_type);
+    if (!has_field(reply, GH_FIELD_CACHE_CONTROL))
+        gh_api_add_field(request, GH_STR("Cache-Control"), GH_STR("no-store"));
 }
 
 void gh_api_reply_text(struct gh_api_request *request, unsigned status, struct gh_str json)
@@ -43,7 +52,7 @@ void gh_api_reply_text(struct gh_api_request *request, unsigned status, struct g
 
 void gh_api_reply_json(struct gh_api_request *request, unsigned status, const struct gh_buf *json)
 {
-    if (json->overflow || !json->ptr)
+    if (json->overflow)
         gh_api_reply_problem(request, 500, GH_STR("The answer could not be made."));
     else
         gh_api_reply_text(request, status, gh_buf_str(json));

@@ -6,6 +6,12 @@
  * repeated or moved one (numbers and links), a checkpoint in the log that is forged or does not say
  * what the log says, records dropped at the front that no checkpoint says were dropped; and with
  * saved checkpoints a cut tail, an old backup put back, a chain built anew.
+ *
+ * What can't be told: where a record was written again with a hash of its own, the next one does
+ * not link to it, and either may be the forgery. The one after decides, or a checkpoint over the
+ * earlier one; where the log ends before, the earlier is named. Of a chain built anew from some
+ * record on, the first checkpoint that contradicts it is the earliest proof: the verdict names the
+ * record that the checkpoint speaks of, and the first wrong one is between `signed_through` and it.
  */
 #ifndef GH_AUDIT_VERIFY_H
 #define GH_AUDIT_VERIFY_H
@@ -13,53 +19,77 @@
 #include "audit/chain.h"
 #include "audit/checkpoint.h"
 
+/* X(enumerator, "name", "what the record named is") */
+#define GH_AUDIT_FAULTS(X)                                                                         \
+    X(NONE, "none", "is as it was written")                                                        \
+    X(UNREADABLE, "unreadable", "is no record that can be read")                                   \
+    X(CHANGED, "changed", "is not the record that was written: its hash does not match")           \
+    X(MISSING, "missing", "is missing")                                                            \
+    X(REPEATED, "repeated",                                                                        \
+      "stands where its number does not belong: it was there, or later ones were")                 \
+    X(UNLINKED, "unlinked",                                                                        \
+      "does not follow the record before it: it was put here, or that one was changed")            \
+    X(OPENING, "opening", "shows personal values that are not those it was written with")          \
+    X(CHECKPOINT, "checkpoint",                                                                    \
+      "holds a checkpoint that is malformed, forged or of an unknown key")                         \
+    X(CONTRADICTION, "contradiction",                                                              \
+      "is not the record that a signed checkpoint speaks of: the log was built anew")              \
+    X(FRONT, "front", "is missing, and no checkpoint says that it was dropped")                    \
+    X(TRUNCATED, "truncated", "is missing at the end: a saved checkpoint knows of it")             \
+    X(NOT_SIGNED, "not_signed", "should be under a checkpoint by now")
+
 enum gh_audit_fault {
-    GH_AUDIT_FAULT_NONE,
-    GH_AUDIT_FAULT_UNREADABLE,    /* a line that is no record */
-    GH_AUDIT_FAULT_CHANGED,       /* the hash is not that of the record */
-    GH_AUDIT_FAULT_MISSING,       /* a number is missing before this one */
-    GH_AUDIT_FAULT_REPEATED,      /* a number that was there already, or a smaller one */
-    GH_AUDIT_FAULT_UNLINKED,      /* prev_hash is not the hash before it */
-    GH_AUDIT_FAULT_OPENING,       /* personal values shown are not those committed to */
-    GH_AUDIT_FAULT_CHECKPOINT,    /* a checkpoint in the log is malformed or forged */
-    GH_AUDIT_FAULT_CONTRADICTION, /* a checkpoint says another hash for this record */
-    GH_AUDIT_FAULT_FRONT,         /* the log begins later than its checkpoints say */
-    GH_AUDIT_FAULT_TRUNCATED,     /* a saved checkpoint knows of later records */
-    GH_AUDIT_FAULT_NOT_SIGNED,    /* no checkpoint holds what must be signed by now */
+#define X(id, name, text) GH_AUDIT_FAULT_##id,
+    GH_AUDIT_FAULTS(X)
+#undef X
+        GH_AUDIT_FAULT_COUNT
 };
+/* "changed" */
+struct gh_str gh_audit_fault_name(enum gh_audit_fault fault);
 /* "is not the record that was written: its hash does not match" */
 struct gh_str gh_audit_fault_text(enum gh_audit_fault fault);
 
 struct gh_audit_verification; /* one run */
 
 struct gh_audit_verify_options {
-    const struct gh_audit_verifier
-        *verifiers; /* none: signatures are not checked, and it says so */
+    /* None: signatures are not checked, and nothing counts as signed. All keys that signed this
+       log must be there: checkpoints of others are faults. They outlive the run. */
+    const struct gh_audit_verifier *verifiers;
     size_t verifier_count;
-    const struct gh_audit_checkpoint *saved; /* of other places, opened; in any order */
+    /* Kept in other places, of this log, opened; in any order. */
+    const struct gh_audit_checkpoint *saved;
     size_t saved_count;
     bool partial; /* the rows begin and may end somewhere in the middle (an export since ...) */
+    /* More records than this without a checkpoint over them are a fault; 0: any number. What the
+       log's settings say, and generously: a log that was stopped before a checkpoint goes on. */
+    uint64_t unsigned_records_max;
 };
 
 struct gh_audit_verdict {
     enum gh_audit_fault fault;
-    uint64_t seq;  /* of the wrong record; MISSING, TRUNCATED: the first that is not there */
-    uint64_t line; /* of the input, from 1; 0: of the end */
-    uint64_t records, first_seq, last_seq;
-    uint64_t checkpoints;      /* good ones in the log */
-    uint64_t saved_met;        /* saved ones that the log bears out */
-    uint64_t signed_through;   /* the last record that a checkpoint signs; 0: none */
-    uint64_t personal, erased; /* rows with openings in the input; with something sealed */
+    /* Of the wrong record; MISSING, FRONT, TRUNCATED: of the first that is not there. 0: the first
+       line of all can't be read. */
+    uint64_t seq;
+    uint64_t line; /* of the input, from 1: where that record is, or where it should be; 0: unknown,
+                      it is (or would be) before or behind the input */
+    uint64_t records, first_seq, last_seq; /* read */
+    uint64_t checkpoints;                  /* in the log, that say what it says */
+    uint64_t saved_met;                    /* saved ones that the log bears out */
+    uint64_t signed_through;               /* the last record that a checkpoint in the log signs */
+    uint64_t personal, sealed;             /* rows with openings, and with a sealed part */
     uint8_t last_hash[GH_SHA256_BYTES];
 };
 
 /* In `arena`, which must live as long; bounded, whatever comes. NULL: full. */
 struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
                                                     const struct gh_audit_verify_options *options);
-/* False: something is wrong, and nothing more is looked at. */
+/* False: something is wrong, and nothing more is looked at (or there is no memory, see end). What
+   is passed in need not outlive the call. */
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row);
 bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line);
-/* What was found. */
-struct gh_audit_verdict gh_audit_verify_end(struct gh_audit_verification *run);
+/* What was found; gives back what the run took. Once for every begin. GH_ERR_MEMORY: there is no
+   verdict. */
+GH_MUST_USE enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
+                                            struct gh_audit_verdict *out_verdict);
 
 #endif

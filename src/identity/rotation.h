@@ -1,0 +1,69 @@
+/*
+ * Rotation of the keys at rest: a new root wraps the data keys, a new field key is made, and every
+ * sealed value is sealed anew under it, in slices, while all goes on. What is left to do is told by
+ * the key ids in the sealed values, so that it can end anywhere and begin again. A retired field
+ * key goes when nothing can be sealed under it any more. The index key never changes: rows are
+ * found by what it made.
+ */
+#ifndef GH_IDENTITY_ROTATION_H
+#define GH_IDENTITY_ROTATION_H
+
+#include "identity/vault.h"
+
+/* What was sealed just before a key was retired is stored by then. */
+#define GH_ROTATION_SETTLE_US (3600 * 1000000ull)
+
+/* One pass over all sealed columns. */
+struct gh_rotation {
+    struct gh_vault *vault;
+    struct gh_store *store;
+    bool count_only; /* looks, and changes nothing */
+    bool over;
+    uint64_t begun_us;
+    enum gh_sealed_column column; /* the next slice begins behind this key of it */
+    char after[64];
+    size_t after_len;
+
+    uint64_t renewed;    /* sealed anew; with count_only: would have been */
+    uint64_t unreadable; /* no key of ours opens them */
+};
+
+/*
+ * Makes the keys new: `root` (ptr NULL: it stays) wraps from now on, and a new field key seals,
+ * unless an earlier rotation under this root has not come to its end: that goes on. What is left is
+ * the work of the steps. Resets the arena. *out_root_changed: it was another one.
+ */
+GH_MUST_USE enum gh_err gh_rotation_begin(struct gh_vault *vault, struct gh_store *store,
+                                          struct gh_str root, uint64_t now_us,
+                                          struct gh_arena *arena, bool *out_root_changed);
+
+void gh_rotation_init(struct gh_rotation *rotation, struct gh_vault *vault, struct gh_store *store,
+                      uint64_t now_us);
+/* One slice: reads, opens and seals outside of any unit, then writes what is still as it was read,
+   behind the units of others. What changed meanwhile was sealed by the one who changed it. Resets
+   the arena. After a failure it may be called again. */
+GH_MUST_USE enum gh_err gh_rotation_step(struct gh_rotation *rotation, struct gh_arena *arena);
+
+/* Is there a retired field key? */
+GH_MUST_USE enum gh_err gh_rotation_has_retired(struct gh_store *store, struct gh_arena *arena,
+                                                bool *out_has);
+/* Deletes the retired field keys that nothing is sealed under, as a pass has shown that is over,
+   found nothing, and began when what was under way had settled. */
+GH_MUST_USE enum gh_err gh_rotation_drop_retired(const struct gh_rotation *rotation,
+                                                 struct gh_arena *arena, unsigned *out_dropped);
+
+/*
+ * What a keeper does once a second: goes on with what a rotation has left (its process ended, or a
+ * value was sealed under the old key while it ran), a few slices at a time, and drops retired keys.
+ * Zeroed at first. Costs one read every ten minutes when there is nothing to do.
+ */
+struct gh_rotation_keeper {
+    struct gh_rotation pass;
+    bool busy;
+    uint64_t next_us;
+};
+GH_MUST_USE enum gh_err gh_rotation_keep(struct gh_rotation_keeper *keeper, struct gh_vault *vault,
+                                         struct gh_store *store, uint64_t now_us,
+                                         struct gh_arena *arena);
+
+#endif

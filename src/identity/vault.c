@@ -130,7 +130,8 @@ struct gh_vault_root *gh_vault_make_root(const uint8_t wrap_key[GH_KEY_BYTES], u
 void gh_vault_add_root(struct gh_vault *vault, struct gh_vault_root *root)
 {
     root->older = vault->roots;
-    vault->roots = root;
+    while (!atomic_compare_exchange_weak(&vault->roots, &root->older, root))
+        ;
 }
 
 struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault, uint64_t id)
@@ -142,7 +143,7 @@ struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault,
 }
 
 bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row,
-                            struct gh_str bytes)
+                            struct gh_str bytes, uint64_t known_us)
 {
     if (gh_vault_find_field_key(vault, row->id))
         return true;
@@ -154,8 +155,10 @@ bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row
     key->id = (uint32_t)row->id;
     key->made_us = row->created_us;
     memcpy(key->bytes, bytes.ptr, GH_KEY_BYTES);
+    key->known_us = known_us;
     key->older = vault->fields;
-    vault->fields = key;
+    while (!atomic_compare_exchange_weak(&vault->fields, &key->older, key))
+        ;
     return true;
 }
 
@@ -167,7 +170,7 @@ struct gh_vault_state gh_vault_state(const struct gh_vault *vault)
         .root_since_us = wrapping->since_us,
         .sealing_id = sealing->id,
         .sealing_made_us = sealing->made_us,
-        .sealing_since_us = vault->sealing_since_us,
+        .sealing_since_us = sealing->known_us,
     };
 }
 
@@ -185,7 +188,6 @@ void gh_vault_close(struct gh_vault *vault)
         gh_wipe(root, sizeof(*root));
         free(root);
     }
-    pthread_mutex_destroy(&vault->change);
     gh_wipe(vault, sizeof(*vault));
     free(vault);
 }

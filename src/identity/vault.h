@@ -67,8 +67,9 @@ struct gh_vault_state gh_vault_state(const struct gh_vault *vault);
 /* The id of the key that a text is sealed under; 0: it is no sealed text. */
 uint32_t gh_vault_key_id(struct gh_str sealed);
 
-/* The root that opens and wraps from now on; what is stored is wrapped anew in one transaction. The
-   earlier ones still open what is under way. Audits secret_rotated when it is another root. */
+/* One thread at a time. The root that opens and wraps from now on; what is stored is wrapped anew
+   in one transaction. The earlier ones still open what is under way. Audits secret_rotated when it
+   is another root. */
 GH_MUST_USE enum gh_err gh_vault_set_root(struct gh_vault *vault, struct gh_store *store,
                                           struct gh_str root, uint64_t now_us,
                                           struct gh_arena *arena, bool *out_changed);

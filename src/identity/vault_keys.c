@@ -41,7 +41,7 @@ static enum gh_err take_key(struct looking *looking, const struct gh_key_row *ro
             memcpy(vault->index, key.ptr, GH_KEY_BYTES);
         looking->has_index = true;
     } else if (row->purpose == GH_KEY_FIELD) {
-        if (!gh_vault_add_field_key(vault, row, key))
+        if (!gh_vault_add_field_key(vault, row, key, vault->sealing ? looking->now_us : 0))
             return GH_ERR_INVALID;
         if (!row->retired_us && row->id > looking->newest_id)
             looking->newest_id = row->id;
@@ -116,14 +116,14 @@ static enum gh_err look(struct gh_tx *tx, void *args)
 
 /* ---- Opening and closing ---- */
 
-static void seal_with(struct gh_vault *vault, uint64_t id, uint64_t since_us)
+/* Never back to an older one, whoever comes late. */
+static void seal_with(struct gh_vault *vault, uint64_t id)
 {
-    struct gh_vault_field_key *key = gh_vault_find_field_key(vault, id);
+    struct gh_vault_field_key *key = gh_vault_find_field_key(vault, id), *before = vault->sealing;
     GH_ASSERT(key);
-    if (key == vault->sealing)
-        return;
-    vault->sealing_since_us = since_us;
-    vault->sealing = key;
+    while ((!before || before->id < key->id) &&
+           !atomic_compare_exchange_weak(&vault->sealing, &before, key))
+        ;
 }
 
 /* Looked at first without writing, as most starts have nothing to write; and once more behind it,
@@ -149,7 +149,7 @@ static enum gh_err load(struct gh_store *store, struct gh_vault *vault, uint64_t
     if (err == GH_OK && (looking.incomplete || !looking.newest_id))
         err = GH_ERR_IO; /* the store forgot what it had taken */
     if (err == GH_OK)
-        seal_with(vault, looking.newest_id, 0);
+        seal_with(vault, looking.newest_id);
     return err;
 }
 
@@ -179,7 +179,6 @@ enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, si
         return GH_ERR_MEMORY;
     }
     vault->random = *random;
-    pthread_mutex_init(&vault->change, NULL);
     enum gh_err err =
         add_roots(vault, roots, root_count) ? load(store, vault, now_us, arena) : GH_ERR_MEMORY;
     if (err == GH_OK) {
@@ -197,7 +196,7 @@ enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, si
 
 /* ---- Changing ---- */
 
-/* Under the lock of changes. What others wrapped meanwhile under an earlier root is wrapped too. */
+/* What others wrapped meanwhile under an earlier root is wrapped under this one, too. */
 static enum gh_err look_again(struct gh_vault *vault, struct gh_store *store,
                               struct gh_vault_root *wraps, bool audits, uint64_t now_us,
                               struct gh_arena *arena)
@@ -209,7 +208,7 @@ static enum gh_err look_again(struct gh_vault *vault, struct gh_store *store,
         err = store->ops->run(store, look, &looking, arena);
     }
     if (err == GH_OK && looking.newest_id)
-        seal_with(vault, looking.newest_id, now_us);
+        seal_with(vault, looking.newest_id);
     return err;
 }
 
@@ -236,24 +235,24 @@ enum gh_err gh_vault_set_root(struct gh_vault *vault, struct gh_store *store, st
 {
     uint8_t key[GH_KEY_BYTES];
     gh_derive_root(root, WRAP_LABEL, key);
-    pthread_mutex_lock(&vault->change);
     struct gh_vault_root *wrapping = vault->wrapping;
     bool changed = memcmp(wrapping->wrap, key, GH_KEY_BYTES) != 0;
     enum gh_err err = changed ? change_root(vault, store, key, now_us, arena)
                               : look_again(vault, store, wrapping, false, now_us, arena);
-    pthread_mutex_unlock(&vault->change);
     gh_wipe(key, sizeof(key));
     if (err == GH_OK)
         *out_changed = changed;
     return err;
 }
 
+/* Wraps nothing: another thread may just be at it, under another root. */
 enum gh_err gh_vault_refresh(struct gh_vault *vault, struct gh_store *store, uint64_t now_us,
                              struct gh_arena *arena)
 {
-    pthread_mutex_lock(&vault->change);
-    enum gh_err err = look_again(vault, store, vault->wrapping, false, now_us, arena);
-    pthread_mutex_unlock(&vault->change);
+    struct looking looking = {.vault = vault, .now_us = now_us, .wraps = vault->wrapping};
+    enum gh_err err = store->ops->read(store, look, &looking, arena);
+    if (err == GH_OK && looking.newest_id)
+        seal_with(vault, looking.newest_id);
     return err;
 }
 
@@ -299,14 +298,13 @@ enum gh_err gh_vault_renew_field_key(struct gh_vault *vault, struct gh_store *st
         .row = {.purpose = GH_KEY_FIELD, .created_us = now_us},
     };
     gh_random_fill(&vault->random, renewing.bytes, GH_KEY_BYTES);
-    pthread_mutex_lock(&vault->change);
     enum gh_err err = store->ops->run(store, renew, &renewing, arena);
-    if (err == GH_OK && !gh_vault_add_field_key(vault, &renewing.row,
-                                                gh_str_of((char *)renewing.bytes, GH_KEY_BYTES)))
+    if (err == GH_OK &&
+        !gh_vault_add_field_key(vault, &renewing.row,
+                                gh_str_of((char *)renewing.bytes, GH_KEY_BYTES), now_us))
         err = GH_ERR_MEMORY; /* it is stored: a refresh finds it */
     if (err == GH_OK)
-        seal_with(vault, renewing.row.id, now_us);
-    pthread_mutex_unlock(&vault->change);
+        seal_with(vault, renewing.row.id);
     gh_wipe(renewing.bytes, GH_KEY_BYTES);
     return err;
 }

@@ -6,7 +6,6 @@
 #ifndef GH_IDENTITY_VAULT_STATE_H
 #define GH_IDENTITY_VAULT_STATE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "identity/vault.h"
@@ -16,6 +15,7 @@ struct gh_vault_field_key {
     struct gh_vault_field_key *older;
     uint32_t id;
     uint64_t made_us;
+    uint64_t known_us; /* when this process took it over; 0: at its start */
     uint8_t bytes[GH_KEY_BYTES];
 };
 struct gh_vault_root {
@@ -28,13 +28,11 @@ struct gh_vault {
     struct gh_random random;
     struct gh_vault_field_key *_Atomic fields;  /* all that open */
     struct gh_vault_field_key *_Atomic sealing; /* one of them */
-    _Atomic uint64_t sealing_since_us;
-    struct gh_vault_root *_Atomic roots;    /* all that open */
-    struct gh_vault_root *_Atomic wrapping; /* one of them */
+    struct gh_vault_root *_Atomic roots;        /* all that open */
+    struct gh_vault_root *_Atomic wrapping;     /* one of them */
     uint8_t index[GH_KEY_BYTES];
     struct gh_fernet_key fernet[GH_VAULT_FERNET_MAX];
     size_t fernet_count;
-    pthread_mutex_t change; /* held by the one who changes keys or roots */
 };
 
 /* NULL: no memory. In no list yet. */
@@ -43,7 +41,7 @@ void gh_vault_add_root(struct gh_vault *vault, struct gh_vault_root *root);
 struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault, uint64_t id);
 /* What is there already stays. False: no memory, or no key of ours. */
 bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row,
-                            struct gh_str bytes);
+                            struct gh_str bytes, uint64_t known_us);
 
 struct gh_str gh_vault_wrap_under(const struct gh_vault *vault, const struct gh_vault_root *root,
                                   struct gh_arena *arena, const char *use, struct gh_str key);

@@ -23,8 +23,10 @@ struct gh_audit_person {
 void gh_audit_day(uint64_t time_us, char out[GH_AUDIT_DAY_LEN + 1]);
 
 /* "hmac-sha256:" and 64 hexadecimal digits of HMAC(salt, field, 0, value). `field`: "ip_address",
-   "user_agent", "metadata.email". */
-#define GH_AUDIT_COMMITMENT_LEN 76
+   "user_agent", "metadata.email". What is longer than a field or value can be has no commitment:
+   then the text is one that no row has. */
+#define GH_AUDIT_COMMITMENT_LEN     76
+#define GH_AUDIT_PERSONAL_BYTES_MAX 1024 /* longer texts of records are cut */
 void gh_audit_commit(const uint8_t salt[GH_SHA256_BYTES], struct gh_str field, struct gh_str value,
                      char out[GH_AUDIT_COMMITMENT_LEN + 1]);
 
@@ -59,17 +61,10 @@ GH_MUST_USE enum gh_err gh_audit_persons(struct gh_str sealed,
 GH_MUST_USE enum gh_err gh_audit_reveal(struct gh_arena *arena, const struct gh_audit_row *row,
                                         const struct gh_audit_person *persons, size_t count,
                                         struct gh_audit_record *out_clear, bool *out_erased);
-/* The openings in clear, as the member "personal" of an exported line: {"actor":{"ip_address":"..",
-   "salt":"<64 hex>","user_agent":".."},"subject":{"email":"..","salt":".."}}, canonical; nothing
-   when all are gone. Members of the subject are named as in metadata ("email", committed to as
-   "metadata.email"). Errors as above, and GH_ERR_FULL: the buffer. */
+/* The openings in clear, as the member "personal" of an exported line (opening.h), canonical;
+   nothing when all are gone. Errors as above, and GH_ERR_FULL: the buffer. */
 GH_MUST_USE enum gh_err gh_audit_put_openings(struct gh_buf *buf, struct gh_arena *arena,
                                               const struct gh_audit_row *row,
                                               const struct gh_audit_person *persons, size_t count);
-/* Do openings of that form (the text of a line's "personal") say what the row committed to?
-   GH_ERR_INVALID: no, or they are malformed; GH_ERR_MEMORY. */
-GH_MUST_USE enum gh_err gh_audit_check_openings(struct gh_arena *arena,
-                                                const struct gh_audit_row *row,
-                                                struct gh_str openings);
 
 #endif

@@ -4,6 +4,7 @@
 #include "identity/address.h"
 #include "identity/admin.h"
 #include "identity/assurance.h"
+#include "identity/claim.h"
 #include "identity/metadata.h"
 #include "identity/new_account.h"
 #include "identity/outbox.h"
@@ -82,35 +83,32 @@ static enum gh_err audit_refused(struct gh_tx *tx, struct sign_up *up,
                              gh_buf_str(&buf));
 }
 
-/* Nobody has shown that the address is theirs: who signs up last is the one whose password counts,
-   and only links that were sent after that are good. */
-static enum gh_err replace_unconfirmed(struct gh_tx *tx, struct sign_up *up,
-                                       struct gh_account *there)
+/* The password of a sign-up goes with its link. */
+static enum gh_err send_link(struct gh_tx *tx, const struct sign_up *up,
+                             const struct gh_account *account)
 {
-    const struct gh_identity_call *call = up->call;
-    struct gh_str id = gh_id_str(&there->id);
-    there->password_hash = up->from.password_hash;
-    there->password_changed_us = call->now_us;
-    there->name =
-        gh_vault_seal(call->identity->vault, call->arena, "accounts.name", id, up->from.name);
-    enum gh_err err = there->name.ptr ? tx->ops->account_update(tx, there) : GH_ERR_MEMORY;
-    if (err == GH_OK)
-        err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CONFIRM_EMAIL);
-    if (err == GH_OK)
-        err = gh_outbox_put(tx, call, GH_MAIL_CONFIRM, id, up->from.email, GH_STR(""));
-    return err;
+    struct gh_str claim = gh_claim_text(up->call->arena, up->from.password_hash, up->from.name);
+    if (!claim.ptr)
+        return GH_ERR_MEMORY;
+    return gh_outbox_put(tx, up->call, GH_MAIL_CONFIRM, gh_id_str(&account->id), up->from.email,
+                         claim);
 }
 
-static enum gh_err meet_account(struct gh_tx *tx, struct sign_up *up, struct gh_account *there)
+static enum gh_err meet_account(struct gh_tx *tx, struct sign_up *up,
+                                const struct gh_account *there)
 {
     struct gh_identity_call *call = up->call;
     up->taken = true;
     enum gh_err err = GH_OK;
     if (call->settings->verify_email) {
-        bool confirmed = there->email_verified_us || there->status == GH_ACCOUNT_DISABLED;
-        err = confirmed ? gh_outbox_put(tx, call, GH_MAIL_ALREADY, gh_id_str(&there->id),
-                                        up->from.email, GH_STR(""))
-                        : replace_unconfirmed(tx, up, there);
+        if (there->email_verified_us || there->status == GH_ACCOUNT_DISABLED) {
+            err = gh_outbox_put(tx, call, GH_MAIL_ALREADY, gh_id_str(&there->id), up->from.email,
+                                GH_STR(""));
+        } else {
+            err = gh_claim_contest(tx, call, there);
+            if (err == GH_OK)
+                err = send_link(tx, up, there);
+        }
     }
     return err == GH_OK ? audit_refused(tx, up, there) : err;
 }
@@ -127,8 +125,7 @@ static enum gh_err sign_up_unit(struct gh_tx *tx, void *args)
         return err;
     err = gh_new_account_insert(tx, up->call, &up->from, &up->account);
     if (err == GH_OK && up->call->settings->verify_email)
-        err = gh_outbox_put(tx, up->call, GH_MAIL_CONFIRM, gh_id_str(&up->account.id),
-                            up->from.email, GH_STR(""));
+        err = send_link(tx, up, &up->account);
     return err;
 }
 
@@ -185,12 +182,14 @@ struct confirming {
 };
 
 static enum gh_err confirm_new(struct gh_tx *tx, struct confirming *confirming,
-                               struct gh_account *account)
+                               struct gh_account *account, struct gh_str data)
 {
     struct gh_str id = gh_id_str(&account->id);
+    enum gh_err err = gh_claim_settle(tx, confirming->call, data, account);
     if (!account->email_verified_us)
         account->email_verified_us = confirming->call->now_us;
-    enum gh_err err = tx->ops->account_update(tx, account);
+    if (err == GH_OK)
+        err = tx->ops->account_update(tx, account);
     if (err == GH_OK)
         err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CONFIRM_EMAIL);
     return err;
@@ -245,7 +244,7 @@ static enum gh_err verify_unit(struct gh_tx *tx, void *args)
     }
     if (err == GH_OK)
         err = ticket.purpose == GH_TICKET_CONFIRM_EMAIL
-                  ? confirm_new(tx, confirming, &account)
+                  ? confirm_new(tx, confirming, &account, ticket.data)
                   : confirm_change(tx, confirming, &account, ticket.data);
     if (err != GH_OK || confirming->result != GH_IDENTITY_OK)
         return err;

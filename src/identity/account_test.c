@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "identity/identity_fixture.h"
+#include "identity/outbox.h"
 #include "identity/store_trace.h"
 
 #define ALICE "alice@example.com"
@@ -191,6 +192,10 @@ static void runs_one_unit_whether_known_or_not(void **state)
     assert_true(
         gh_str_eq(gh_store_trace_take(&trace),
                   GH_STR("run(account_by_email account_insert audit_append mail_insert ) ")));
+    sign_up(fixture, BOB, FIXTURE_PASSWORD, &view);
+    assert_true(gh_str_eq(gh_store_trace_take(&trace),
+                          GH_STR("run(account_by_email ticket_delete ticket_insert mail_insert "
+                                 "audit_append ) ")));
     struct gh_identity_call call = gh_fixture_call(fixture);
     gh_email_resend(&call, GH_STR(ALICE));
     assert_true(gh_str_eq(gh_store_trace_take(&trace), GH_STR("run(mail_insert ) ")));
@@ -198,21 +203,133 @@ static void runs_one_unit_whether_known_or_not(void **state)
     assert_true(gh_str_eq(gh_store_trace_take(&trace), GH_STR("run(mail_insert ) ")));
 }
 
-static void gives_an_unconfirmed_account_the_newest_password(void **state)
+/* ---- Links of sign-ups ---- */
+
+static enum gh_err take_link(void *context, struct gh_arena *arena, struct gh_str recipient,
+                             struct gh_str message_id, struct gh_str message, struct gh_str link)
+{
+    struct gh_str *token = context;
+    (void)recipient;
+    (void)message_id;
+    (void)message;
+    size_t at = gh_str_find(link, GH_STR("#token="));
+    *token = at < link.len ? gh_arena_dup(arena, gh_str_skip(link, at + 7)) : NONE;
+    return GH_OK;
+}
+
+/* The token of the link in the one mail that waits. */
+static struct gh_str sent_token(struct gh_identity_fixture *fixture)
+{
+    struct gh_str token = NONE;
+    struct gh_mailer mailer = {take_link, &token};
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    assert_int_equal(gh_fixture_mail_count(fixture), 1);
+    assert_int_equal(gh_outbox_step(&call, &mailer), GH_IDENTITY_OK);
+    return token;
+}
+
+static struct gh_str sign_up_for_a_link(struct gh_identity_fixture *fixture, const char *email,
+                                        struct gh_str password)
+{
+    struct gh_account_view view;
+    assert_int_equal(sign_up(fixture, email, password, &view), GH_IDENTITY_OK);
+    return sent_token(fixture);
+}
+
+static void confirms_the_password_that_belongs_to_the_link(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    const struct {
+        const char *email;
+        size_t used;
+    } CASES[] = {{ALICE, 0}, {BOB, 1}};
+    for (size_t i = 0; i < 2; i++) {
+        struct gh_str tokens[] = {
+            sign_up_for_a_link(fixture, CASES[i].email, FIXTURE_PASSWORD),
+            sign_up_for_a_link(fixture, CASES[i].email, FIXTURE_PASSWORD2),
+        };
+        assert_int_equal(verify(fixture, tokens[CASES[i].used]), GH_IDENTITY_OK);
+        assert_int_equal(verify(fixture, tokens[!CASES[i].used]), GH_IDENTITY_BAD_TOKEN);
+        assert_int_equal(may_login(fixture, CASES[i].email, FIXTURE_PASSWORD), !CASES[i].used);
+        assert_int_equal(may_login(fixture, CASES[i].email, FIXTURE_PASSWORD2), CASES[i].used);
+    }
+}
+
+static void names_the_account_as_its_confirmed_sign_up_did(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
     struct gh_account_view view;
-    sign_up(fixture, ALICE, FIXTURE_PASSWORD, &view);
-    struct gh_str id = signed_up(fixture);
-    struct gh_str old = gh_fixture_ticket(fixture, GH_TICKET_CONFIRM_EMAIL, id, GH_STR(""));
-    assert_int_equal(sign_up(fixture, "Alice@Example.com", FIXTURE_PASSWORD2, &view),
-                     GH_IDENTITY_OK);
-    assert_true(gh_str_eq(signed_up(fixture), id));
-    assert_int_equal(verify(fixture, old), GH_IDENTITY_BAD_TOKEN);
-    struct gh_str token = gh_fixture_ticket(fixture, GH_TICKET_CONFIRM_EMAIL, id, GH_STR(""));
-    assert_int_equal(verify(fixture, token), GH_IDENTITY_OK);
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    sign_up_for_a_link(fixture, ALICE, FIXTURE_PASSWORD);
+    struct gh_sign_up request = {GH_STR(ALICE), FIXTURE_PASSWORD2, GH_STR("\"L\xc3\xa9\\ah\"")};
+    assert_int_equal(gh_sign_up(&call, &request, &view), GH_IDENTITY_OK);
+    assert_int_equal(verify(fixture, sent_token(fixture)), GH_IDENTITY_OK);
+    struct gh_session_grant grant = gh_fixture_login(fixture, ALICE, FIXTURE_PASSWORD2);
+    assert_true(gh_str_eq(grant.account.name, request.name));
+}
+
+/* Which of the passwords is whose can't be known: the owner sets one by a reset. */
+static void a_link_sent_again_confirms_no_password_of_two(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    sign_up_for_a_link(fixture, ALICE, FIXTURE_PASSWORD);
+    sign_up_for_a_link(fixture, ALICE, FIXTURE_PASSWORD2);
+    fixture->now_us += FIXTURE_HOUR;
+    call.now_us = fixture->now_us;
+    assert_int_equal(gh_email_resend(&call, GH_STR(ALICE)), GH_IDENTITY_OK);
+    assert_int_equal(verify(fixture, sent_token(fixture)), GH_IDENTITY_OK);
     assert_false(may_login(fixture, ALICE, FIXTURE_PASSWORD));
-    assert_true(may_login(fixture, ALICE, FIXTURE_PASSWORD2));
+    assert_false(may_login(fixture, ALICE, FIXTURE_PASSWORD2));
+}
+
+static void a_link_sent_again_confirms_the_only_password(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    sign_up_for_a_link(fixture, ALICE, FIXTURE_PASSWORD);
+    assert_int_equal(gh_email_resend(&call, GH_STR(ALICE)), GH_IDENTITY_OK);
+    assert_int_equal(verify(fixture, sent_token(fixture)), GH_IDENTITY_OK);
+    assert_true(may_login(fixture, ALICE, FIXTURE_PASSWORD));
+}
+
+static void give_roles(struct gh_account *account)
+{
+    account->roles = GH_STR("user,admin");
+}
+static void give_factor(struct gh_account *account)
+{
+    account->totp_secret = account->email; /* any sealed text */
+}
+static void give_login(struct gh_account *account)
+{
+    account->last_login_us = account->created_us;
+}
+
+/* Imported, or of a time when addresses were not confirmed. */
+static void takes_nobodys_account_by_a_sign_up(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    gh_fixture_change *const GIVE[] = {give_roles, give_factor, give_login};
+    for (unsigned i = 0; i < 3; i++) {
+        const char *email = gh_arena_format(&fixture->arena, "owner%u@example.com", i).ptr;
+        struct gh_account account, after;
+        struct gh_str id = gh_fixture_account(fixture, email, FIXTURE_PASSWORD, USER);
+        assert_true(gh_fixture_account_row(fixture, id, &account));
+        account.email_verified_us = 0;
+        GIVE[i](&account);
+        gh_fixture_account_put(fixture, &account);
+        struct gh_str token = sign_up_for_a_link(fixture, email, FIXTURE_PASSWORD2);
+        assert_true(gh_fixture_account_row(fixture, id, &after));
+        assert_true(gh_str_eq(after.password_hash, account.password_hash));
+        assert_int_equal(after.password_changed_us, account.password_changed_us);
+        assert_int_equal(verify(fixture, token), GH_IDENTITY_OK);
+        assert_true(gh_fixture_account_row(fixture, id, &after));
+        assert_true(after.email_verified_us != 0);
+        assert_true(gh_str_eq(after.password_hash, account.password_hash));
+        assert_false(may_login(fixture, email, FIXTURE_PASSWORD2));
+        assert_true(may_login(fixture, email, FIXTURE_PASSWORD));
+    }
 }
 
 static void makes_accounts_at_once_without_confirmation(void **state)
@@ -414,7 +531,11 @@ int main(void)
         TEST(waits_for_the_confirmation),
         TEST(does_not_tell_that_an_address_is_known),
         TEST(runs_one_unit_whether_known_or_not),
-        TEST(gives_an_unconfirmed_account_the_newest_password),
+        TEST(confirms_the_password_that_belongs_to_the_link),
+        TEST(names_the_account_as_its_confirmed_sign_up_did),
+        TEST(a_link_sent_again_confirms_no_password_of_two),
+        TEST(a_link_sent_again_confirms_the_only_password),
+        TEST(takes_nobodys_account_by_a_sign_up),
         TEST(makes_accounts_at_once_without_confirmation),
         TEST(refuses_bad_sign_ups),
         TEST(seals_what_is_personal),

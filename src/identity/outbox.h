@@ -22,8 +22,8 @@ enum gh_mail_kind {
     GH_MAIL_DELETED,
 };
 
-/* In a unit. `account` may be empty (RESET: found when it is sent). `data`: CHANGE_CONFIRM: the new
-   address in clear. */
+/* In a unit. `account` may be empty (RESET: found when it is sent). `data`, sealed inside:
+   CHANGE_CONFIRM: the new address; CONFIRM: what gh_claim_text gave, or empty. */
 enum gh_err gh_outbox_put(struct gh_tx *tx, const struct gh_identity_call *call,
                           enum gh_mail_kind kind, struct gh_str account, struct gh_str email,
                           struct gh_str data);

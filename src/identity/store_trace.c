@@ -33,6 +33,7 @@ PASS_2(account_by_email, const uint8_t *, struct gh_account *)
 PASS_1(account_update, const struct gh_account *)
 PASS_1(session_insert, const struct gh_session_row *)
 PASS_1(ticket_insert, const struct gh_ticket *)
+PASS_1(ticket_delete, const uint8_t *)
 PASS_2(tickets_delete_of, struct gh_str, enum gh_ticket_purpose)
 PASS_2(throttle_get, const uint8_t *, struct gh_throttle_row *)
 PASS_1(throttle_put, const struct gh_throttle_row *)
@@ -52,6 +53,7 @@ static const struct gh_tx_ops TX_OPS = {
     .account_update = account_update,
     .session_insert = session_insert,
     .ticket_insert = ticket_insert,
+    .ticket_delete = ticket_delete,
     .tickets_delete_of = tickets_delete_of,
     .throttle_get = throttle_get,
     .throttle_put = throttle_put,

@@ -4,13 +4,23 @@ import json
 
 import pytest
 
-from harness.gate import IS_RELEASE
-from harness.identity import BASE, OTHER_PASSWORD, PASSWORD, assert_answer, deployed, link_token
+from harness.gate import IS_RELEASE, run
+from harness.identity import (
+    BASE,
+    ENV,
+    OTHER_PASSWORD,
+    PASSWORD,
+    assert_answer,
+    deployed,
+    link_token,
+)
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 CONFIRM = "Confirm your e-mail address"
 ALREADY = "You have an account already"
+# Of PASSWORD, by the C library.
+IMPORTED_HASH = "$2b$10$XpCj.N0tHY5Huq8EVrftcuBSDgeW8.G.jArojL3k/B8lQlDWSaxTO"
 
 
 @pytest.fixture(scope="module")
@@ -139,18 +149,33 @@ def test_the_answer_is_the_same_for_an_address_that_is_known(careful):
 
 
 def test_an_unconfirmed_account_belongs_to_who_confirms_it(careful):
-    """Somebody else's sign-up with my address does not choose my password."""
-    squatter = careful.stranger()
-    squatter.sign_up()
-    careful.link_of(squatter.email, CONFIRM)
-    owner = careful.stranger(email=squatter.email, password=OTHER_PASSWORD)
-    assert owner.sign_up().status == 202
+    """Somebody else's sign-up with my address neither chooses my password nor ends my link."""
+    owner = careful.stranger()
+    owner.sign_up()
+    mine = careful.link_of(owner.email, CONFIRM)
+    squatter = careful.stranger(email=owner.email, password=OTHER_PASSWORD)
+    assert squatter.sign_up().status == 202
     mails = careful.mail.wait(owner.email, 2, CONFIRM)
-    tokens = [link_token(mail) for mail in mails]
-    statuses = [owner.api("POST", "/auth/email/verify", {"token": t}).status for t in tokens]
-    assert sorted(statuses) == [200, 400]
+    (other,) = {link_token(mail) for mail in mails} - {mine}
+    statuses = [owner.api("POST", "/auth/email/verify", {"token": t}).status for t in (mine, other)]
+    assert statuses == [200, 400]
     assert squatter.try_login().status == 401
     owner.login()
+
+
+def test_a_sign_up_does_not_take_an_imported_account(careful):
+    owner = careful.stranger()
+    line = {"email": owner.email, "roles": ["user", "admin"], "password_hash": IMPORTED_HASH}
+    careful.gate.wait_for((careful.folder / "control.sock").exists, "the control socket")
+    imported = run("user", "import", "-", "--config", careful.gate.config_path, env=ENV,
+                   stdin=json.dumps(line) + "\n")
+    assert imported.returncode == 0, imported.stdout + imported.stderr
+    squatter = careful.stranger(email=owner.email, password=OTHER_PASSWORD)
+    assert squatter.sign_up().status == 202
+    token = careful.link_of(owner.email, CONFIRM)
+    assert owner.api("POST", "/auth/email/verify", {"token": token}).status == 200
+    assert squatter.try_login().status == 401
+    assert owner.try_login().status == 200
 
 
 def test_resending_says_nothing_about_the_address(careful):

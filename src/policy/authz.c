@@ -94,6 +94,7 @@ static struct gh_request *make_inner(const struct gh_request *outer,
     inner->now_ms = outer->now_ms;
     inner->now_s = outer->now_s;
     inner->gate = outer->gate;
+    inner->sanctions = outer->sanctions;
     inner->gate_rules = outer->gate_rules;
     inner->dry_run = outer->dry_run;
     inner->inner = true;
@@ -135,6 +136,7 @@ static enum gh_reason judge(struct gh_request *inner)
         {GH_STAGE_ROUTE, gh_stage_route},
         {GH_STAGE_CROSS_SITE, gh_stage_cross_site},
         {GH_STAGE_IDENTIFY, gh_stage_identify},
+        {GH_STAGE_ACCESS, gh_stage_sanction},
         {GH_STAGE_ACCESS, gh_stage_access},
     };
     if (is_refused_method(inner->head))

@@ -188,6 +188,8 @@ bool gh_explain_concerns(const struct gh_request *request, enum gh_stage stage, 
     const struct gh_route *route = request->route;
     if (!turn)
         return true;
+    if (stage == GH_STAGE_ACCESS) /* sanctions are of a running server, not of the settings */
+        return false;
     if (stage == GH_STAGE_RATE)
         return route && route->rate_points >> turn & 1;
     return route &&

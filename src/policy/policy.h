@@ -96,6 +96,7 @@ struct gh_verdict gh_stage_cors(struct gh_request *request);
 struct gh_verdict gh_stage_size(struct gh_request *request);
 struct gh_verdict gh_stage_cross_site(struct gh_request *request);
 struct gh_verdict gh_stage_identify(struct gh_request *request);
+struct gh_verdict gh_stage_sanction(struct gh_request *request);
 struct gh_verdict gh_stage_access(struct gh_request *request);
 struct gh_verdict gh_stage_body(struct gh_request *request);
 

@@ -71,6 +71,10 @@
       "This needs a session with a second factor. Sign in again with a code.")                     \
     X(FRESH_NEEDED, "fresh_needed", 403, "urn:gatehouse:problem:confirm-identity",                 \
       "Confirm that it is you: give the password or a code again, then repeat this.")              \
+    X(ANOMALY_BLOCK, "anomaly_block", 403, "urn:gatehouse:problem:blocked-for-a-time",             \
+      "Something unusual was seen from here. Try again later.")                                    \
+    X(ANOMALY_SLOW, "anomaly_slow", 429, "",                                                       \
+      "Something unusual was seen from here. Send fewer requests.")                                \
     X(CONTENT_TYPE, "content_type", 415, "", "Send the body as application/json, not encoded.")    \
     X(BODY_UNREADABLE, "body_unreadable", 400, "",                                                 \
       "The request body can't be read in one way only. Name each field once, in valid JSON or "    \

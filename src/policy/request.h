@@ -13,6 +13,7 @@
 #include "http/codec.h"
 #include "http/target.h"
 #include "limit/limit.h"
+#include "limit/sanction.h"
 #include "policy/reason.h"
 #include "session/gate.h"
 
@@ -124,11 +125,12 @@ struct gh_request {
     struct gh_arena *arena;
     struct gh_request_head *head;
     const struct gh_peer *peer;
-    uint64_t now_ms;               /* monotonic */
-    uint8_t random[16];            /* for the request id and the span id */
-    struct gh_str date;            /* the Date field's value, kept by the shell; empty: none */
-    struct gh_limit_table *limits; /* NULL in explain */
-    struct gh_gate *gate;          /* NULL: identity is off, or explain */
+    uint64_t now_ms;                /* monotonic */
+    uint8_t random[16];             /* for the request id and the span id */
+    struct gh_str date;             /* the Date field's value, kept by the shell; empty: none */
+    struct gh_limit_table *limits;  /* NULL in explain */
+    struct gh_sanctions *sanctions; /* NULL: there never are any */
+    struct gh_gate *gate;           /* NULL: identity is off, or explain */
     const struct gh_gate_rules *gate_rules; /* of this moment; NULL with gate */
     uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
     bool dry_run;                           /* explain: nothing is charged */
@@ -161,7 +163,8 @@ struct gh_request {
     struct gh_subject subject; /* IDENTIFY */
     enum gh_credential_found credential_found; /* IDENTIFY */
     enum gh_gate_status credential;            /* IDENTIFY: when it was judged */
-    bool own_authorization; /* IDENTIFY: the Authorization field is for us, not for the backend */
+    bool wants_second_factor; /* ACCESS: a sign-in that needs one, whatever the account has */
+    bool own_authorization;   /* IDENTIFY: the Authorization field is for us, not for the backend */
     struct gh_field extra[GH_EXTRA_FIELDS_MAX]; /* for the answer: RateLimit, Retry-After, ... */
     size_t extra_count;
     enum gh_stage observed[GH_STAGE_COUNT]; /* stages in observe mode that would have refused */

@@ -27,6 +27,7 @@ static const struct {
     {GH_STAGE_CROSS_SITE, gh_stage_cross_site, 0},
     {GH_STAGE_IDENTIFY, gh_stage_identify, 0},
     {GH_STAGE_RATE, gh_stage_rate_subject, GH_RATE_AT_SUBJECT},
+    {GH_STAGE_ACCESS, gh_stage_sanction, 1},
     {GH_STAGE_ACCESS, gh_stage_access, 0},
     {GH_STAGE_SIZE, gh_stage_body, 1},
     {GH_STAGE_RATE, gh_stage_rate_body, GH_RATE_AT_BODY},

@@ -12,10 +12,12 @@
 #include "base/base64.h"
 
 #define MINUTE_US  (60 * 1000000ull)
-#define PUBLISH_US (10 * MINUTE_US)
+#define PUBLISH_US GH_IDENTITY_KEYS_PUBLISH_US
 #define KEEP_US    (24 * 60 * MINUTE_US) /* behind the life of an access token */
 #define KID_BYTES  12
-#define KINDS      2
+/* A set has no place for more: what an early one pushed out would verify no more. */
+#define EARLY_KEYS_MAX (GH_TOKEN_SET_KEYS_MAX - 2)
+#define KINDS          2
 
 struct kind {
     enum gh_key_purpose purpose;
@@ -23,10 +25,11 @@ struct kind {
     const char *name; /* in the audit log */
 };
 
-/* A key that was made, before it is known whether it is needed. */
+/* A key that was made, before it is known whether it is needed. It is wrapped in the unit that
+   stores it: so the root that wraps it is the one that holds then. */
 struct fresh {
     bool made;
-    struct gh_str wrapped, kid;
+    struct gh_str material, kid;
 };
 
 struct keeping {
@@ -39,6 +42,7 @@ struct keeping {
     struct fresh fresh[KINDS];
     struct gh_key_row *rows; /* in the order of their ids */
     size_t row_count;
+    bool early;      /* new ones are wanted before they are due */
     bool due[KINDS]; /* a new key of the kind */
     bool overdue;    /* something to retire or to drop */
     bool changed;
@@ -84,10 +88,15 @@ static struct gh_key_row *signer(const struct keeping *keeping, const struct kin
 static bool is_due(const struct keeping *keeping, const struct kind *kind)
 {
     const struct gh_key_row *newest = NULL;
-    for (size_t i = 0; i < keeping->row_count; i++)
+    size_t count = 0;
+    for (size_t i = 0; i < keeping->row_count; i++) {
+        count += keeping->rows[i].purpose == kind->purpose;
         if (is_of(&keeping->rows[i], kind) && !keeping->rows[i].retired_us)
             newest = &keeping->rows[i];
+    }
     uint64_t rotate_us = keeping->settings->tokens.rotate_after_ms * 1000;
+    if (newest && keeping->early && is_ripe(newest, keeping->now_us))
+        return count < EARLY_KEYS_MAX;
     return !newest || newest->created_us + rotate_us <= keeping->now_us ||
            newest->created_us > keeping->now_us + PUBLISH_US;
 }
@@ -155,20 +164,19 @@ static enum gh_pkey_alg pkey_alg(enum gh_token_alg alg)
     return GH_PKEY_ED25519;
 }
 
-static enum gh_err make_secret(struct keeping *keeping, const struct kind *kind,
-                               struct fresh *fresh)
+static enum gh_err make_secret(struct keeping *keeping, struct fresh *fresh)
 {
-    uint8_t secret[GH_KEY_BYTES], random[KID_BYTES];
-    char text[GH_BASE64URL_LEN(KID_BYTES)];
+    uint8_t random[KID_BYTES];
+    char text[GH_BASE64URL_LEN(KID_BYTES)], *secret = gh_arena_alloc(keeping->arena, GH_KEY_BYTES);
     struct gh_buf kid = gh_buf_over(text, sizeof(text));
-    gh_random_fill(keeping->random, secret, sizeof(secret));
+    if (!secret)
+        return GH_ERR_MEMORY;
+    gh_random_fill(keeping->random, secret, GH_KEY_BYTES);
     gh_random_fill(keeping->random, random, sizeof(random));
     gh_base64url_put(&kid, random, sizeof(random));
+    fresh->material = gh_str_of(secret, GH_KEY_BYTES);
     fresh->kid = gh_arena_dup(keeping->arena, gh_buf_str(&kid));
-    fresh->wrapped = gh_vault_wrap(keeping->vault, keeping->arena, gh_vault_key_use(kind->purpose),
-                                   gh_str_of((char *)secret, sizeof(secret)));
-    gh_wipe(secret, sizeof(secret));
-    return fresh->kid.ptr && fresh->wrapped.ptr ? GH_OK : GH_ERR_MEMORY;
+    return fresh->kid.ptr ? GH_OK : GH_ERR_MEMORY;
 }
 
 static enum gh_err make_pair(struct keeping *keeping, const struct kind *kind, struct fresh *fresh)
@@ -176,15 +184,10 @@ static enum gh_err make_pair(struct keeping *keeping, const struct kind *kind, s
     struct gh_pkey *pkey = gh_pkey_generate(pkey_alg(kind->alg));
     if (!pkey)
         return GH_ERR_MEMORY;
-    struct gh_str der = gh_pkey_private_der(pkey, keeping->arena);
+    fresh->material = gh_pkey_private_der(pkey, keeping->arena);
     fresh->kid = gh_jwk_thumbprint(keeping->arena, pkey);
     gh_pkey_unref(pkey);
-    if (!der.ptr)
-        return GH_ERR_MEMORY;
-    fresh->wrapped =
-        gh_vault_wrap(keeping->vault, keeping->arena, gh_vault_key_use(kind->purpose), der);
-    gh_wipe((char *)der.ptr, der.len);
-    return fresh->kid.ptr && fresh->wrapped.ptr ? GH_OK : GH_ERR_MEMORY;
+    return fresh->kid.ptr && fresh->material.ptr ? GH_OK : GH_ERR_MEMORY;
 }
 
 static enum gh_err make_due(struct keeping *keeping)
@@ -194,7 +197,7 @@ static enum gh_err make_due(struct keeping *keeping)
         const struct kind *kind = &keeping->kinds[k];
         if (!keeping->due[k])
             continue;
-        err = kind->alg == GH_TOKEN_HS256 ? make_secret(keeping, kind, &keeping->fresh[k])
+        err = kind->alg == GH_TOKEN_HS256 ? make_secret(keeping, &keeping->fresh[k])
                                           : make_pair(keeping, kind, &keeping->fresh[k]);
         keeping->fresh[k].made = err == GH_OK;
     }
@@ -221,11 +224,12 @@ static enum gh_err insert(struct gh_tx *tx, struct keeping *keeping, size_t k)
         .purpose = kind->purpose,
         .alg = kind->purpose == GH_KEY_SIGNING ? gh_token_alg_name(kind->alg) : GH_STR(""),
         .kid = keeping->fresh[k].kid,
-        .wrapped = keeping->fresh[k].wrapped,
+        .wrapped = gh_vault_wrap(keeping->vault, tx->arena, gh_vault_key_use(kind->purpose),
+                                 keeping->fresh[k].material),
         .created_us = keeping->now_us,
     };
     keeping->changed = true;
-    enum gh_err err = tx->ops->key_insert(tx, &row, &row.id);
+    enum gh_err err = row.wrapped.ptr ? tx->ops->key_insert(tx, &row, &row.id) : GH_ERR_MEMORY;
     return err == GH_OK && is_successor ? audit_rotated(tx, keeping, kind) : err;
 }
 
@@ -316,12 +320,12 @@ static enum gh_err open_set(const struct keeping *keeping, const struct kind *ki
     return err;
 }
 
-enum gh_err gh_identity_keys_maintain(struct gh_store *store, const struct gh_vault *vault,
-                                      const struct gh_identity_settings *settings,
-                                      const struct gh_random *random, uint64_t now_us,
-                                      struct gh_arena *arena, struct gh_identity_keys *out_keys)
+static struct keeping keeping_of(const struct gh_vault *vault,
+                                 const struct gh_identity_settings *settings,
+                                 const struct gh_random *random, uint64_t now_us,
+                                 struct gh_arena *arena)
 {
-    struct keeping keeping = {
+    return (struct keeping){
         .vault = vault,
         .settings = settings,
         .random = random,
@@ -330,12 +334,30 @@ enum gh_err gh_identity_keys_maintain(struct gh_store *store, const struct gh_va
         .kinds = {{GH_KEY_COOKIE, GH_TOKEN_HS256, "cookie"},
                   {GH_KEY_SIGNING, settings->tokens.algorithm, "signing"}},
     };
-    struct gh_identity_keys keys = {.changed = false};
-    enum gh_err err = store->ops->read(store, look, &keeping, arena);
+}
+
+/* Looks, makes what is due, and writes what there is to write. */
+static enum gh_err keep(struct gh_store *store, struct keeping *keeping)
+{
+    enum gh_err err = store->ops->read(store, look, keeping, keeping->arena);
     if (err == GH_OK)
-        err = make_due(&keeping);
-    if (err == GH_OK && (keeping.overdue || keeping.due[0] || keeping.due[1]))
-        err = store->ops->run(store, write, &keeping, arena);
+        err = make_due(keeping);
+    if (err == GH_OK && (keeping->overdue || keeping->due[0] || keeping->due[1]))
+        err = store->ops->run(store, write, keeping, keeping->arena);
+    for (size_t k = 0; k < KINDS; k++)
+        if (keeping->fresh[k].material.len)
+            gh_wipe((char *)keeping->fresh[k].material.ptr, keeping->fresh[k].material.len);
+    return err;
+}
+
+enum gh_err gh_identity_keys_maintain(struct gh_store *store, const struct gh_vault *vault,
+                                      const struct gh_identity_settings *settings,
+                                      const struct gh_random *random, uint64_t now_us,
+                                      struct gh_arena *arena, struct gh_identity_keys *out_keys)
+{
+    struct keeping keeping = keeping_of(vault, settings, random, now_us, arena);
+    struct gh_identity_keys keys = {.changed = false};
+    enum gh_err err = keep(store, &keeping);
     if (err == GH_OK)
         err = open_set(&keeping, &keeping.kinds[0], &keys.cookie);
     if (err == GH_OK)
@@ -347,6 +369,34 @@ enum gh_err gh_identity_keys_maintain(struct gh_store *store, const struct gh_va
     keys.changed = keeping.changed;
     *out_keys = keys;
     return GH_OK;
+}
+
+enum gh_err gh_identity_keys_rotate(struct gh_store *store, const struct gh_vault *vault,
+                                    const struct gh_identity_settings *settings,
+                                    const struct gh_random *random, uint64_t now_us,
+                                    struct gh_arena *arena, bool *out_made)
+{
+    struct keeping keeping = keeping_of(vault, settings, random, now_us, arena);
+    keeping.early = true;
+    enum gh_err err = keep(store, &keeping);
+    if (err == GH_OK)
+        *out_made = keeping.due[0] || keeping.due[1];
+    return err;
+}
+
+static bool sets_are_same(const struct gh_token_key_set *a, const struct gh_token_key_set *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!gh_str_eq(a->keys[i].kid, b->keys[i].kid))
+            return false;
+    return true;
+}
+
+bool gh_identity_keys_are_same(const struct gh_identity_keys *a, const struct gh_identity_keys *b)
+{
+    return sets_are_same(&a->cookie, &b->cookie) && sets_are_same(&a->ring, &b->ring);
 }
 
 void gh_identity_keys_done(struct gh_identity_keys *keys)

@@ -28,4 +28,17 @@ GH_MUST_USE enum gh_err gh_identity_keys_maintain(struct gh_store *store,
                                                   struct gh_identity_keys *out_keys);
 void gh_identity_keys_done(struct gh_identity_keys *keys);
 
+/* Makes the next cookie secret and the next pair before they are due: from the next maintain on
+   they are published, and they sign ten minutes later. One that already waits to sign stays the
+   next. Audits. `arena`: for work. */
+GH_MUST_USE enum gh_err gh_identity_keys_rotate(struct gh_store *store,
+                                                const struct gh_vault *vault,
+                                                const struct gh_identity_settings *settings,
+                                                const struct gh_random *random, uint64_t now_us,
+                                                struct gh_arena *arena, bool *out_made);
+/* The same keys in the same order: nobody need be told of `b` who knows `a`. */
+bool gh_identity_keys_are_same(const struct gh_identity_keys *a, const struct gh_identity_keys *b);
+
+#define GH_IDENTITY_KEYS_PUBLISH_US (10 * 60 * 1000000ull)
+
 #endif

@@ -212,6 +212,89 @@ static void says_so_when_the_store_fails(void **state)
     assert_int_equal(keys_at(fixture, FIXTURE_BEGIN_US + ROTATE_US + 1)->ring.count, 2);
 }
 
+static bool rotate_at(struct gh_identity_fixture *fixture, uint64_t now_us)
+{
+    bool made = false;
+    assert_int_equal(gh_identity_keys_rotate(fixture->identity.store, fixture->vault,
+                                             &fixture->settings, &fixture->identity.random, now_us,
+                                             &fixture->arena, &made),
+                     GH_OK);
+    return made;
+}
+
+static void rotates_before_it_is_due_when_told_to(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    uint64_t at_us = FIXTURE_BEGIN_US + FIXTURE_HOUR;
+    struct gh_str old = kid_at(fixture, at_us);
+    assert_true(rotate_at(fixture, at_us));
+    const struct gh_identity_keys *keys = keys_at(fixture, at_us);
+    assert_int_equal(keys->ring.count, 2); /* published, and signs not yet */
+    assert_int_equal(keys->cookie.count, 2);
+    assert_true(gh_str_eq(keys->ring.keys[0].kid, old));
+    keys = keys_at(fixture, at_us + 10 * FIXTURE_MINUTE);
+    assert_false(gh_str_eq(keys->ring.keys[0].kid, old));
+    assert_true(has_kid(&keys->ring, old));
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SECRET_ROTATED, NULL), 2);
+}
+
+static void makes_no_second_one_while_the_next_waits(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    uint64_t at_us = FIXTURE_BEGIN_US + FIXTURE_HOUR;
+    assert_true(rotate_at(fixture, at_us));
+    assert_false(rotate_at(fixture, at_us + 10 * FIXTURE_MINUTE - 1));
+    assert_int_equal(keys_at(fixture, at_us + 1)->ring.count, 2);
+    assert_true(rotate_at(fixture, at_us + 10 * FIXTURE_MINUTE));
+}
+
+static void told_too_often_no_key_is_pushed_out_of_the_set(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    uint64_t at_us = FIXTURE_BEGIN_US + FIXTURE_HOUR;
+    struct gh_str old = kid_at(fixture, at_us);
+    for (unsigned i = 0; i < 2 * GH_TOKEN_SET_KEYS_MAX; i++, at_us += 10 * FIXTURE_MINUTE)
+        rotate_at(fixture, at_us);
+    assert_true(has_kid(&keys_at(fixture, at_us)->ring, old));
+}
+
+static void tells_other_keys_from_the_same(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_identity_keys before, after;
+    uint64_t at_us = FIXTURE_BEGIN_US + FIXTURE_HOUR;
+    const struct gh_identity *identity = &fixture->identity;
+    assert_int_equal(gh_identity_keys_maintain(identity->store, fixture->vault, &fixture->settings,
+                                               &identity->random, at_us, &fixture->arena, &before),
+                     GH_OK);
+    assert_true(gh_identity_keys_are_same(&before, &before));
+    rotate_at(fixture, at_us);
+    assert_int_equal(gh_identity_keys_maintain(identity->store, fixture->vault, &fixture->settings,
+                                               &identity->random, at_us, &fixture->arena, &after),
+                     GH_OK);
+    assert_false(after.changed); /* it made none itself */
+    assert_false(gh_identity_keys_are_same(&before, &after));
+    gh_identity_keys_done(&before);
+    gh_identity_keys_done(&after);
+}
+
+static void a_key_made_while_the_root_changes_is_wrapped_under_the_new_one(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str message, root = GH_STR("another root secret of the tests, long");
+    struct gh_vault *vault;
+    bool changed;
+    rotate_at(fixture, FIXTURE_BEGIN_US + FIXTURE_HOUR);
+    assert_int_equal(gh_vault_set_root(fixture->vault, fixture->identity.store, root,
+                                       FIXTURE_BEGIN_US, &fixture->arena, &changed),
+                     GH_OK);
+    rotate_at(fixture, FIXTURE_BEGIN_US + 2 * FIXTURE_HOUR);
+    assert_int_equal(gh_vault_open(fixture->identity.store, &root, 1, &fixture->identity.random,
+                                   FIXTURE_BEGIN_US, &fixture->arena, &vault, &message),
+                     GH_OK);
+    gh_vault_close(vault);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -229,6 +312,11 @@ int main(void)
         TEST(holds_secrets_in_the_ring_for_hs256),
         TEST(rotates_a_key_that_was_made_under_a_wrong_clock),
         TEST(says_so_when_the_store_fails),
+        TEST(rotates_before_it_is_due_when_told_to),
+        TEST(makes_no_second_one_while_the_next_waits),
+        TEST(told_too_often_no_key_is_pushed_out_of_the_set),
+        TEST(tells_other_keys_from_the_same),
+        TEST(a_key_made_while_the_root_changes_is_wrapped_under_the_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,7 @@ static void fill_identity_call(struct gh_api_request *request)
         .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
         .request_id = call->request_id,
         .device = call->device_cookie,
+        .wants_second_factor = call->wants_second_factor,
         .by = GH_STR(""),
     };
 }

@@ -212,10 +212,11 @@ static bool is_of_another(struct gh_str reason)
     return gh_str_eq(reason, GH_STR("not_owner")) || gh_str_eq(reason, GH_STR("role_missing"));
 }
 
-/* The right password of an address that is not confirmed is no guess. */
+/* These had the right password: of an address that is not confirmed; without the second factor that
+   an action of ours asks for. */
 static bool is_guess(struct gh_str reason)
 {
-    return !gh_str_eq(reason, GH_STR("unverified"));
+    return !gh_str_eq(reason, GH_STR("unverified")) && !gh_str_eq(reason, GH_STR("second_factor"));
 }
 
 /* Whom it speaks of. */

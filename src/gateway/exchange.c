@@ -41,6 +41,7 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
     request->arena = &exchange->arena;
     request->peer = peer;
     request->limits = worker->shared->limits;
+    request->sanctions = worker->shared->sanctions;
     if (worker->gate && exchange->pin->gate) {
         request->gate = worker->gate;
         request->gate_rules = &exchange->pin->gate->rules;

@@ -279,6 +279,7 @@ static enum gh_err open_shared(struct gh_server *server)
     const struct gh_server_options *options = &server->options;
     server->shared.metrics = options->metrics;
     server->shared.limits = options->limits;
+    server->shared.sanctions = options->sanctions;
     server->shared.connections_max = options->connections_max / options->worker_count;
     server->shared.revocations = options->revocations;
     server->shared.hash_key = options->hash_key;

@@ -77,6 +77,7 @@ static void fill_client(struct gh_service_call *call, struct copier *copier,
     call->user_agent = copy(copier, user_agent(&request->head->fields));
     call->request_id = copy(copier, request->request_id);
     call->https = request->https;
+    call->wants_second_factor = request->wants_second_factor;
 }
 
 /* As the client sees us: links in mails lead there. */

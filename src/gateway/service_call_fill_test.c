@@ -90,7 +90,7 @@ static void all_of_the_request_is_copied(void **state)
     request->endpoint = 3;
     request->query = GH_STR("a=b%20c");
     request->body = gh_str_of(body, sizeof(body) - 1);
-    request->body_known = request->https = true;
+    request->body_known = request->https = request->wants_second_factor = true;
     request->params[0] = (struct gh_path_param){GH_STR("id"), GH_STR("42")};
     request->param_count = 1;
     request->signed_in = true;
@@ -117,6 +117,7 @@ static void all_of_the_request_is_copied(void **state)
     assert_true(call->subject.roles == 5 && call->subject.two_factor && call->signed_in);
     assert_text(call->request_id, "id-1");
     assert_true(call->https);
+    assert_true(call->wants_second_factor);
     assert_true(call->now_us == 1700000000000001);
 }
 

@@ -21,6 +21,7 @@ struct gh_shared {
     struct gh_metrics *metrics;
     struct gh_counters counters;
     struct gh_limit_table *limits;
+    struct gh_sanctions *sanctions; /* NULL: there never are any */
     struct gh_client_count *clients;
     uint64_t connections_max; /* of each worker */
     struct gh_body_budget held_bodies;

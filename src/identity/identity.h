@@ -41,8 +41,8 @@ struct gh_identity_quota {
 /* Calls the backend's hooks and the breach service; GH_ERR_INVALID where there is none. */
 struct gh_identity_http {
     enum gh_err (*fetch)(void *context, struct gh_arena *arena, struct gh_str url,
-                         struct gh_str bearer, struct gh_str body, unsigned *out_status,
-                         struct gh_str *out_body);
+                         struct gh_str bearer, struct gh_str body, uint64_t timeout_ms,
+                         unsigned *out_status, struct gh_str *out_body);
     void *context;
 };
 
@@ -72,8 +72,9 @@ struct gh_identity_call {
     struct gh_str client;             /* address, for the audit log */
     struct gh_str network;            /* address or /64, for throttles */
     struct gh_str user_agent, request_id;
-    struct gh_str device; /* the device cookie's value; ptr NULL: none */
-    struct gh_str by;     /* empty: through the API; "command": a command of the operator */
+    struct gh_str device;     /* the device cookie's value; ptr NULL: none */
+    bool wants_second_factor; /* whoever has none is refused as for a wrong password */
+    struct gh_str by;         /* empty: through the API; "command": a command of the operator */
 
     /* out */
     uint64_t retry_after_s;

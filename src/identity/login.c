@@ -128,6 +128,8 @@ static const char *judge(const struct login *login, bool right_password)
         return "disabled";
     if (login->call->settings->verify_email && !login->account.email_verified_us)
         return "unverified";
+    if (login->call->wants_second_factor && !login->account.totp_enabled)
+        return "second_factor";
     return NULL;
 }
 
@@ -168,6 +170,7 @@ static enum gh_err admit(struct gh_tx *tx, struct login *login)
     if (err != GH_OK && err != GH_ERR_NOT_FOUND)
         return err;
     if (err == GH_ERR_NOT_FOUND || account.status == GH_ACCOUNT_DISABLED ||
+        (login->call->wants_second_factor && !account.totp_enabled) ||
         account.password_changed_us != login->account.password_changed_us) {
         login->refusal = "password";
         return refuse(tx, login);

@@ -112,6 +112,33 @@ static void answers_all_refusals_alike(void **state)
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_LOGIN, NULL), 0);
 }
 
+static enum gh_identity_result try_where_a_second_factor_is_wanted(
+    struct gh_identity_fixture *fixture, struct gh_login_answer *answer)
+{
+    struct gh_identity_call call = fresh_call(fixture);
+    struct gh_login request = {.email = GH_STR(ALICE), .password = FIXTURE_PASSWORD};
+    call.wants_second_factor = true;
+    return gh_login(&call, &request, answer);
+}
+
+static void refuses_who_has_no_second_factor_where_one_is_wanted(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_login_answer answer;
+    struct gh_audit_record record;
+    struct gh_account account;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    assert_int_equal(try_where_a_second_factor_is_wanted(fixture, &answer),
+                     GH_IDENTITY_BAD_CREDENTIALS);
+    assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_LOGIN_FAILED, &record), 1);
+    assert_true(gh_str_ends_with(record.metadata, GH_STR("\"reason\":\"second_factor\"}")));
+    assert_true(gh_fixture_account_row(fixture, id, &account));
+    account.totp_enabled = true;
+    gh_fixture_account_put(fixture, &account);
+    assert_int_equal(try_where_a_second_factor_is_wanted(fixture, &answer), GH_IDENTITY_OK);
+    assert_true(answer.challenge.len > 0);
+}
+
 static void asks_the_store_the_same_for_all_refusals(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -437,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(answers_all_refusals_alike),
+        TEST(refuses_who_has_no_second_factor_where_one_is_wanted),
         TEST(asks_the_store_the_same_for_all_refusals),
         TEST(throttles_all_alike),
         TEST(does_not_hash_or_write_when_throttled),

@@ -28,6 +28,7 @@ struct gh_service_call {
     struct gh_str request_id;
     struct gh_str base_url; /* scheme://host[:port] as the client sees us, or public_url */
     bool https;
+    bool wants_second_factor; /* a sign-in without one counts as a wrong password */
     bool signed_in;
     struct gh_subject subject;
     uint64_t now_us; /* wall clock when it was handed over */
@@ -36,13 +37,21 @@ struct gh_service_call {
     struct gh_reply reply; /* texts in `arena` or static */
 };
 
+/* Where a call is worked on. What may wait long must not hold up what may not: each lane has its
+   threads and its queue. */
+enum gh_service_lane {
+    GH_SERVICE_HASH, /* makes or verifies password hashes */
+    GH_SERVICE_AWAY, /* asks another machine meanwhile, for seconds */
+    GH_SERVICE_DATA, /* everything else */
+    GH_SERVICE_LANE_COUNT
+};
+
 /* What answers such calls: the app wires api to it. `handle` runs on a thread of a lane, may take
    its time, and must set call->reply. */
 struct gh_service_port {
     void *context;
     void (*handle)(void *context, struct gh_service_call *call);
-    /* True: the endpoint makes or verifies password hashes and belongs on the hash lane. */
-    bool (*hashes)(void *context, size_t endpoint);
+    enum gh_service_lane (*lane)(void *context, size_t endpoint);
 };
 
 #endif

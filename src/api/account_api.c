@@ -73,22 +73,22 @@ static size_t record_bytes_max(const struct gh_audit_record *record)
 }
 
 /* {"records":[...],"next":seq or null} */
-static void reply_records(struct gh_api_request *request, const struct gh_audit_record *records,
-                          size_t count, size_t limit)
+static void reply_records(struct gh_api_request *request, const struct gh_audit_entries *entries,
+                          size_t limit)
 {
     size_t bytes_max = RECORD_FRAME_BYTES_MAX;
-    for (size_t i = 0; i < count; i++)
-        bytes_max += record_bytes_max(&records[i]);
+    for (size_t i = 0; i < entries->count; i++)
+        bytes_max += record_bytes_max(&entries->items[i].record);
     struct gh_buf json = gh_api_buf(request, bytes_max);
     gh_buf_put(&json, GH_STR("{\"records\":["));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < entries->count; i++) {
         if (i)
             gh_buf_put_char(&json, ',');
-        gh_audit_record_put_json(&json, &records[i]);
+        gh_audit_record_put_json(&json, &entries->items[i].record);
     }
     gh_buf_put(&json, GH_STR("]"));
-    if (count == limit)
-        gh_json_put_member_u64(&json, GH_STR("next"), records[count - 1].seq);
+    if (entries->count == limit)
+        gh_json_put_member_u64(&json, GH_STR("next"), entries->items[limit - 1].record.seq);
     else
         gh_buf_put(&json, GH_STR(",\"next\":null"));
     gh_buf_put_char(&json, '}');
@@ -100,36 +100,14 @@ void gh_api_activity(struct gh_api_request *request)
     static const char *const NAMES[] = {"before", "limit", NULL};
     struct gh_str values[2];
     uint64_t before, limit;
-    struct gh_audit_record *records;
-    size_t count = 0;
+    struct gh_audit_entries entries;
     if (!gh_api_read_query(request, NAMES, values) ||
         !gh_api_read_number(request, values[0], GH_API_SEQ_MAX, 0, &before) ||
         !gh_api_read_number(request, values[1], GH_API_PAGE_MAX, GH_API_PAGE_DEFAULT, &limit))
         return;
-    if (gh_api_is_ok(request, gh_account_activity(&request->identity, before, (size_t)limit,
-                                                  &records, &count)))
-        reply_records(request, records, count, (size_t)limit);
-}
-
-struct audit_reading {
-    struct gh_audit_query query;
-    struct gh_audit_record *records;
-    size_t count;
-};
-
-static enum gh_err read_audit(struct gh_tx *tx, void *args)
-{
-    struct audit_reading *reading = args;
-    struct gh_audit_row *rows;
-    enum gh_err err = tx->ops->audit_page(tx, &reading->query, &rows, &reading->count);
-    if (err != GH_OK)
-        return err;
-    reading->records = gh_arena_zalloc(tx->arena, reading->count + 1, sizeof(*reading->records));
-    if (!reading->records)
-        return GH_ERR_MEMORY;
-    for (size_t i = 0; i < reading->count; i++)
-        reading->records[i] = rows[i].record;
-    return GH_OK;
+    if (gh_api_is_ok(request,
+                     gh_account_activity(&request->identity, before, (size_t)limit, &entries)))
+        reply_records(request, &entries, (size_t)limit);
 }
 
 static bool read_event(struct gh_api_request *request, struct gh_str value, struct gh_str *out)
@@ -146,17 +124,20 @@ void gh_api_audit(struct gh_api_request *request)
 {
     static const char *const NAMES[] = {"before", "limit", "user", "event", NULL};
     struct gh_str values[4];
-    struct audit_reading reading = {0};
+    struct gh_audit_query query = {.limit = 0};
+    struct gh_audit_entries entries;
     uint64_t limit;
     if (!gh_api_read_query(request, NAMES, values) ||
-        !gh_api_read_number(request, values[0], GH_API_SEQ_MAX, 0, &reading.query.before_seq) ||
+        !gh_api_read_number(request, values[0], GH_API_SEQ_MAX, 0, &query.before_seq) ||
         !gh_api_read_number(request, values[1], GH_API_PAGE_MAX, GH_API_PAGE_DEFAULT, &limit) ||
-        !gh_api_read_id(request, values[2], &reading.query.user_id) ||
-        !read_event(request, values[3], &reading.query.event))
+        !gh_api_read_id(request, values[2], &query.user_id) ||
+        !read_event(request, values[3], &query.event))
         return;
-    reading.query.limit = (size_t)limit;
-    if (gh_api_is_ok(request, gh_identity_read(&request->identity, read_audit, &reading)))
-        reply_records(request, reading.records, reading.count, (size_t)limit);
+    query.limit = (size_t)limit;
+    enum gh_err err = gh_audit_log_page(request->identity.identity, request->identity.arena, &query,
+                                        &entries);
+    if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE))
+        reply_records(request, &entries, (size_t)limit);
 }
 
 /* ---- /compliance ---- */

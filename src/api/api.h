@@ -28,7 +28,7 @@ const struct gh_service_limit *gh_api_limits(size_t *out_count);
 
 /* As struct gh_service_port wants them; `context` is a struct gh_api. */
 void gh_api_handle(void *context, struct gh_service_call *call);
-bool gh_api_hashes(void *context, size_t endpoint);
+enum gh_service_lane gh_api_lane(void *context, size_t endpoint);
 
 /* The OpenAPI 3.1 document of the service, as JSON. */
 #define GH_API_DOCUMENT_BYTES_MAX (256u * 1024)

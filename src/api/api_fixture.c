@@ -5,7 +5,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/base64.h"
+#include "crypto/totp.h"
 
 #define CALL_BYTES_MAX (16u * 1024 * 1024) /* as the gateway has it */
 
@@ -32,6 +37,8 @@ void gh_api_fixture_open(struct gh_api_fixture *fixture)
 {
     *fixture = (struct gh_api_fixture){.call_count = 0};
     gh_identity_fixture_open(&fixture->identity);
+    assert_true(gh_str_eq(FIXTURE_PASSWORD, GH_STR(PASSWORD_TEXT)));
+    assert_true(gh_str_eq(FIXTURE_PASSWORD2, GH_STR(PASSWORD2_TEXT)));
     fixture->api = (struct gh_api){&fixture->identity.identity, keys_take, keys_give, fixture};
 }
 
@@ -113,7 +120,6 @@ static void check_fields(const struct gh_api_answer *answer)
     const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
     assert_int_equal(gh_api_answer_count(answer, "Content-Type"), 1);
     assert_true(gh_str_eq(gh_api_answer_field(answer, "Content-Type"), gh_str_from_c(type)));
-    assert_non_null(gh_api_answer_field(answer, "Cache-Control").ptr);
     for (size_t i = 0; i < answer->reply->field_count; i++) {
         const struct gh_field *field = &answer->reply->fields[i];
         assert_int_equal(field->id, gh_field_id_of(field->name));
@@ -122,6 +128,15 @@ static void check_fields(const struct gh_api_answer *answer)
     }
     assert_true((answer->status == 429 || answer->status == 503) ==
                 (gh_api_answer_field(answer, "Retry-After").ptr != NULL));
+}
+
+/* Only what is the same for everybody may be kept. */
+static void check_cache_control(const struct gh_service_endpoint *route,
+                                const struct gh_api_answer *answer)
+{
+    bool same_for_all = route->access.kind == GH_ACCESS_PUBLIC && !route->sets_session;
+    const char *wanted = same_for_all && answer->status == 200 ? "public, max-age=300" : "no-store";
+    assert_true(gh_str_eq(gh_api_answer_field(answer, "Cache-Control"), gh_str_from_c(wanted)));
 }
 
 static void check_problem(const struct gh_api_answer *answer)
@@ -135,16 +150,14 @@ static void check_problem(const struct gh_api_answer *answer)
     assert_true(gh_api_answer_has(answer, "request_id", "0123456789abcdef"));
 }
 
-static void check_documented(struct gh_api_fixture *fixture, const struct gh_service_call *call,
-                             unsigned status)
+static void check_documented(struct gh_api_fixture *fixture,
+                             const struct gh_service_endpoint *route, unsigned status)
 {
     struct gh_arena arena;
-    size_t count;
-    const struct gh_service_endpoint *route = &gh_api_endpoints(&count)[call->endpoint];
     gh_arena_init(&arena, 64 * 1024, 32u << 20);
     struct gh_json_doc document = gh_api_document_read(&arena, &fixture->identity.settings);
-    struct gh_str path =
-        gh_arena_format(&arena, "%s%s", route->absolute ? "" : "/api/v1", route->path);
+    struct gh_str base = route->absolute ? GH_STR("") : fixture->identity.settings.base_path;
+    struct gh_str path = gh_arena_format(&arena, "%.*s%s", GH_STR_ARG(base), route->path);
     const struct gh_json_value *operation =
         gh_api_document_operation(&document, path, route->method);
     const struct gh_json_value *responses = gh_json_get(&document, operation, GH_STR("responses"));
@@ -166,8 +179,44 @@ struct gh_api_answer gh_api_ask(struct gh_api_fixture *fixture, const struct gh_
     check_fields(&answer);
     if (answer.status >= 400)
         check_problem(&answer);
-    check_documented(fixture, call, answer.status);
+    size_t count;
+    const struct gh_service_endpoint *route = &gh_api_endpoints(&count)[call->endpoint];
+    check_cache_control(route, &answer);
+    check_documented(fixture, route, answer.status);
     return answer;
+}
+
+struct gh_api_answer gh_api_ask_as(struct gh_api_fixture *fixture, struct gh_str access,
+                                   const char *operation, const char *body)
+{
+    const struct gh_api_ask ask = {.operation = operation, .access = access, .body = body};
+    return gh_api_ask(fixture, &ask);
+}
+
+const char *gh_api_body(struct gh_api_fixture *fixture, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    assert_in_range(len, 0, sizeof(text) - 1);
+    return gh_arena_dup(&fixture->identity.arena, gh_str_from_c(text)).ptr;
+}
+
+void gh_api_assert_refused(const struct gh_api_answer *answer, unsigned status, const char *detail)
+{
+    assert_true(status >= 400);
+    if (answer->status != status || (detail && !gh_api_answer_has(answer, "detail", detail)))
+        fail_msg("%u, not %u: %.*s", answer->status, status, GH_STR_ARG(answer->reply->body));
+}
+
+void gh_api_assert_message(const struct gh_api_answer *answer)
+{
+    if (answer->status != 200)
+        fail_msg("%u: %.*s", answer->status, GH_STR_ARG(answer->reply->body));
+    assert_int_equal(gh_json_root(&answer->json)->count, 1);
+    assert_true(gh_api_answer_text(answer, "message").len > 0);
 }
 
 /* ---- Answers ---- */
@@ -199,6 +248,26 @@ bool gh_api_answer_is(const struct gh_api_answer *answer, const char *path)
     if (!value || value->kind != GH_JSON_BOOL)
         fail_msg("no boolean %s in %.*s", path, GH_STR_ARG(answer->reply->body));
     return value->boolean;
+}
+
+int64_t gh_api_answer_number(const struct gh_api_answer *answer, const char *path)
+{
+    int64_t number;
+    if (!gh_json_int64(gh_api_answer_at(answer, path), &number))
+        fail_msg("no number %s in %.*s", path, GH_STR_ARG(answer->reply->body));
+    return number;
+}
+
+const struct gh_json_value *gh_api_answer_item(const struct gh_api_answer *answer, const char *path,
+                                               size_t index)
+{
+    const struct gh_json_value *array = gh_api_answer_at(answer, path);
+    if (!array || array->kind != GH_JSON_ARRAY)
+        fail_msg("no array %s in %.*s", path, GH_STR_ARG(answer->reply->body));
+    const struct gh_json_value *item = gh_json_first(&answer->json, array);
+    for (; item && index; index--)
+        item = gh_json_after(&answer->json, array, item);
+    return item;
 }
 
 size_t gh_api_answer_count(const struct gh_api_answer *answer, const char *name)
@@ -243,6 +312,56 @@ struct gh_str gh_api_answer_cookie_value(const struct gh_api_answer *answer, con
 struct gh_str gh_api_fixture_login(struct gh_api_fixture *fixture, const char *email)
 {
     return gh_fixture_login(&fixture->identity, email, FIXTURE_PASSWORD).access_token;
+}
+
+const char *gh_api_fixture_code(struct gh_api_fixture *fixture, struct gh_str secret, int steps)
+{
+    uint8_t bytes[64];
+    size_t len;
+    char code[GH_TOTP_DIGITS + 1];
+    uint64_t now_s = fixture->identity.now_us / FIXTURE_SECOND;
+    assert_true(gh_base32_decode(secret, bytes, sizeof(bytes), &len));
+    gh_totp_code(gh_str_of((const char *)bytes, len),
+                 now_s / GH_TOTP_STEP_SECONDS + (uint64_t)(int64_t)steps, code);
+    return gh_api_body(fixture, "%s", code);
+}
+
+static bool is_code_of_about_now(struct gh_api_fixture *fixture, struct gh_str secret,
+                                 const char *text)
+{
+    for (int steps = -1; steps <= 1; steps++)
+        if (strcmp(gh_api_fixture_code(fixture, secret, steps), text) == 0)
+            return true;
+    return false;
+}
+
+const char *gh_api_fixture_wrong_code(struct gh_api_fixture *fixture, struct gh_str secret)
+{
+    static const char *const CODES[] = {"000000", "111111", "222222", "333333"};
+    size_t i = 0;
+    while (is_code_of_about_now(fixture, secret, CODES[i]))
+        i++;
+    return CODES[i];
+}
+
+struct gh_str gh_api_fixture_enrol(struct gh_api_fixture *fixture, struct gh_str *access)
+{
+    struct gh_api_answer setup = gh_api_ask_as(fixture, *access, "setUpTwoFactor", NULL);
+    assert_int_equal(setup.status, 200);
+    struct gh_str secret = gh_api_answer_text(&setup, "secret");
+    const char *code = gh_api_fixture_code(fixture, secret, 0);
+    struct gh_api_answer on = gh_api_ask_as(fixture, *access, "verifyTwoFactor",
+                                            gh_api_body(fixture, "{\"code\":\"%s\"}", code));
+    assert_int_equal(on.status, 200);
+    *access = fixture->identity.settings.transport == GH_TRANSPORT_COOKIE
+                  ? gh_api_answer_cookie_value(&on, "__Host-gh_access")
+                  : gh_api_answer_text(&on, "access_token");
+    return secret;
+}
+
+void gh_api_fixture_break_store(struct gh_api_fixture *fixture)
+{
+    gh_fixture_store_fail(fixture->identity.store, UINT_MAX, GH_ERR_IO);
 }
 
 /* ---- The document ---- */

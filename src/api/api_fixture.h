@@ -12,6 +12,11 @@
 
 #define FIXTURE_CALLS_MAX 512
 
+/* In bodies: FIXTURE_PASSWORD, FIXTURE_PASSWORD2, and one that is nobody's. */
+#define PASSWORD_TEXT  "unsung-kettle-73-orbit"
+#define PASSWORD2_TEXT "marble+ferry+quarrel+19"
+#define WRONG_TEXT     "pewter*lagoon*41*brisk"
+
 struct gh_api_fixture {
     struct gh_identity_fixture identity;
     struct gh_api api;
@@ -42,6 +47,16 @@ struct gh_api_answer {
     struct gh_json_doc json;
 };
 struct gh_api_answer gh_api_ask(struct gh_api_fixture *fixture, const struct gh_api_ask *ask);
+/* The same by somebody (access empty: by nobody) with a body alone. */
+struct gh_api_answer gh_api_ask_as(struct gh_api_fixture *fixture, struct gh_str access,
+                                   const char *operation, const char *body);
+/* A body with values in it; lives as answers do. */
+const char *gh_api_body(struct gh_api_fixture *fixture, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Fails unless that is the answer, and `detail` (NULL: any) what it says. */
+void gh_api_assert_refused(const struct gh_api_answer *answer, unsigned status, const char *detail);
+/* 200 {"message": ...} and nothing else. */
+void gh_api_assert_message(const struct gh_api_answer *answer);
 /* A call that is filled but not handled yet, for tests that look at less than an answer. */
 struct gh_service_call *gh_api_fixture_call(struct gh_api_fixture *fixture,
                                             const struct gh_api_ask *ask);
@@ -51,8 +66,13 @@ const struct gh_json_value *gh_api_answer_at(const struct gh_api_answer *answer,
 /* A string there; fails the test when there is none. */
 struct gh_str gh_api_answer_text(const struct gh_api_answer *answer, const char *path);
 bool gh_api_answer_has(const struct gh_api_answer *answer, const char *path, const char *text);
-/* A true there. */
+/* A true there; fails the test when there is no boolean. */
 bool gh_api_answer_is(const struct gh_api_answer *answer, const char *path);
+/* A whole number there; fails the test when there is none. */
+int64_t gh_api_answer_number(const struct gh_api_answer *answer, const char *path);
+/* The item of an array there; fails the test when there is no array, NULL: it has no such. */
+const struct gh_json_value *gh_api_answer_item(const struct gh_api_answer *answer, const char *path,
+                                               size_t index);
 /* The only line of that name; ptr NULL: none. */
 struct gh_str gh_api_answer_field(const struct gh_api_answer *answer, const char *name);
 /* The Set-Cookie line of that cookie ("name=value; ..."); ptr NULL: none. */
@@ -63,6 +83,15 @@ size_t gh_api_answer_count(const struct gh_api_answer *answer, const char *name)
 
 /* The access token of somebody who signs in with the password of the fixture. */
 struct gh_str gh_api_fixture_login(struct gh_api_fixture *fixture, const char *email);
+/* The code of an authenticator app so many steps from now. */
+const char *gh_api_fixture_code(struct gh_api_fixture *fixture, struct gh_str secret, int steps);
+/* Six digits that are no code of about now. */
+const char *gh_api_fixture_wrong_code(struct gh_api_fixture *fixture, struct gh_str secret);
+/* Switches the second factor on for the caller, by whose answer *access is renewed; the secret.
+   The code of now is used up. */
+struct gh_str gh_api_fixture_enrol(struct gh_api_fixture *fixture, struct gh_str *access);
+/* Nothing can be written any more. */
+void gh_api_fixture_break_store(struct gh_api_fixture *fixture);
 /* The one member of an OpenAPI document's paths; NULL: not there. */
 const struct gh_json_value *gh_api_document_operation(const struct gh_json_doc *document,
                                                       struct gh_str path, const char *method);

@@ -104,12 +104,9 @@ void gh_api_email_resend(struct gh_api_request *request)
 void gh_api_step_up(struct gh_api_request *request)
 {
     struct gh_session_grant grant = {0};
-    struct gh_str password = request->body.password, code = request->body.code;
-    if (!password.ptr == !code.ptr) {
-        gh_api_reply_problem(request, 422, GH_STR("Give either a password or a code."));
-        return;
-    }
-    if (gh_api_is_ok(request, gh_step_up(&request->identity, password, code, &grant)))
+    enum gh_identity_result result =
+        gh_step_up(&request->identity, request->body.password, request->body.code, &grant);
+    if (gh_api_is_ok(request, result))
         gh_api_reply_grant(request, &grant);
 }
 

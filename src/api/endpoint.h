@@ -47,7 +47,7 @@ struct gh_endpoint {
     void (*handle)(struct gh_api_request *request);
     const struct gh_body_member *members;
     size_t member_count;
-    bool hashes; /* makes or verifies password hashes */
+    enum gh_service_lane lane;
 };
 const struct gh_endpoint *gh_endpoint_at(size_t index);
 

@@ -108,97 +108,97 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
 #define ANYONE        .sets_session = true
 #define GIVES_SESSION .sets_session = true, .gives_session = true
 
-/* X(method, path, access, who, body_max, limits, operation, handler, members, hashes) */
+/* X(method, path, access, who, body_max, limits, operation, handler, members, lane) */
 #define ENDPOINTS(X)                                                                               \
     X("POST", "/auth/signup", PUBLIC, ANYONE, BODY_MAX, {"signup"}, "signUp", gh_api_sign_up,      \
-      OF(SIGN_UP), true)                                                                           \
+      OF(SIGN_UP), HASH)                                                                           \
     X("POST", "/auth/login", PUBLIC, GIVES_SESSION, BODY_MAX, {"login"}, "logIn", gh_api_login,    \
-      OF(LOGIN), true)                                                                             \
+      OF(LOGIN), HASH)                                                                             \
     X("POST", "/auth/2fa", PUBLIC, GIVES_SESSION, BODY_MAX, {"two_factor"}, "secondStep",          \
-      gh_api_second_step, OF(SECOND_STEP), false)                                                  \
+      gh_api_second_step, OF(SECOND_STEP), DATA)                                                   \
     X("POST", "/auth/refresh", PUBLIC, GIVES_SESSION, BODY_MAX, {NULL}, "refresh", gh_api_refresh, \
-      OF(REFRESH), false)                                                                          \
+      OF(REFRESH), DATA)                                                                           \
     X("POST", "/auth/logout", PUBLIC, ANYONE, BODY_MAX, {NULL}, "logOut", gh_api_logout,           \
-      OF(REFRESH), false)                                                                          \
+      OF(REFRESH), DATA)                                                                           \
     X("POST", "/auth/email/verify", PUBLIC, ANYONE, BODY_MAX, {"verify"}, "verifyEmail",           \
-      gh_api_email_verify, OF(TOKEN_ONLY), false)                                                  \
+      gh_api_email_verify, OF(TOKEN_ONLY), DATA)                                                   \
     X("POST", "/auth/email/resend", PUBLIC, ANYONE, BODY_MAX, {"resend"}, "resendEmail",           \
-      gh_api_email_resend, OF(EMAIL_ONLY), false)                                                  \
+      gh_api_email_resend, OF(EMAIL_ONLY), DATA)                                                   \
     X("POST", "/auth/step-up", ENROLLING, ANYONE, BODY_MAX, {"step_up"}, "stepUp", gh_api_step_up, \
-      OF(EITHER), true)                                                                            \
+      OF(EITHER), HASH)                                                                            \
     X("POST", "/auth/setup", PUBLIC, ANYONE, BODY_MAX, {"setup"}, "setUp", gh_api_setup,           \
-      OF(SETUP), true)                                                                             \
+      OF(SETUP), HASH)                                                                             \
     X("GET", "/auth/session", ENROLLING, IN_SESSION, 0, {NULL}, "session", gh_api_session,         \
-      NOTHING, false)                                                                              \
+      NOTHING, DATA)                                                                               \
     X("GET", "/account/profile", ENROLLING, IN_SESSION, 0, {NULL}, "profile", gh_api_profile,      \
-      NOTHING, false)                                                                              \
+      NOTHING, DATA)                                                                               \
     X("PATCH", "/account/profile", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "updateProfile",      \
-      gh_api_profile_update, OF(PROFILE), false)                                                   \
+      gh_api_profile_update, OF(PROFILE), DATA)                                                    \
     X("POST", "/account/password", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},                 \
-      "changePassword", gh_api_password_change, OF(CHANGE), true)                                  \
+      "changePassword", gh_api_password_change, OF(CHANGE), HASH)                                  \
     X("POST", "/account/password/reset-request", PUBLIC, ANYONE, BODY_MAX, {"reset"},              \
-      "requestPasswordReset", gh_api_reset_request, OF(EMAIL_ONLY), false)                         \
+      "requestPasswordReset", gh_api_reset_request, OF(EMAIL_ONLY), DATA)                          \
     X("POST", "/account/password/reset", PUBLIC, ANYONE, BODY_MAX, {"reset_token"},                \
-      "resetPassword", gh_api_reset, OF(RESET), true)                                              \
+      "resetPassword", gh_api_reset, OF(RESET), HASH)                                              \
     X("POST", "/account/email", ANY_CALLER, IN_SESSION, BODY_MAX, {"email"}, "changeEmail",        \
-      gh_api_email_change, OF(CHANGE_EMAIL), true)                                                 \
+      gh_api_email_change, OF(CHANGE_EMAIL), HASH)                                                 \
     X("POST", "/account/2fa/setup", ENROLLING, IN_SESSION, BODY_MAX, {"factor"}, "setUpTwoFactor", \
-      gh_api_two_factor_setup, NOTHING, false)                                                     \
+      gh_api_two_factor_setup, NOTHING, DATA)                                                      \
     X("POST", "/account/2fa/verify", ENROLLING, IN_SESSION, BODY_MAX, {"factor"},                  \
-      "verifyTwoFactor", gh_api_two_factor_verify, OF(CODE_ONLY), false)                           \
+      "verifyTwoFactor", gh_api_two_factor_verify, OF(CODE_ONLY), DATA)                            \
     X("POST", "/account/2fa/disable", ANY_CALLER, IN_SESSION, BODY_MAX, {"factor"},                \
-      "disableTwoFactor", gh_api_two_factor_disable, OF(BOTH), true)                               \
+      "disableTwoFactor", gh_api_two_factor_disable, OF(BOTH), HASH)                               \
     X("POST", "/account/2fa/recovery-codes", ANY_CALLER, IN_SESSION, BODY_MAX, {"factor"},         \
-      "renewRecoveryCodes", gh_api_recovery_codes, OF(CODE_ONLY), false)                           \
+      "renewRecoveryCodes", gh_api_recovery_codes, OF(CODE_ONLY), DATA)                            \
     X("GET", "/account/sessions", ANY_CALLER, IN_SESSION, 0, {NULL}, "sessions", gh_api_sessions,  \
-      NOTHING, false)                                                                              \
+      NOTHING, DATA)                                                                               \
     X("DELETE", "/account/sessions", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "endOtherSessions", \
-      gh_api_sessions_end_others, NOTHING, false)                                                  \
+      gh_api_sessions_end_others, NOTHING, DATA)                                                   \
     X("DELETE", "/account/sessions/{id}", ANY_CALLER, IN_SESSION, BODY_MAX, {NULL}, "endSession",  \
-      gh_api_session_end, NOTHING, false)                                                          \
+      gh_api_session_end, NOTHING, DATA)                                                           \
     X("GET", "/account/activity", ANY_CALLER, IN_SESSION, 0, {NULL}, "activity", gh_api_activity,  \
-      NOTHING, false)                                                                              \
+      NOTHING, DATA)                                                                               \
     X("DELETE", "/account", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"}, "deleteAccount",       \
-      gh_api_account_delete, OF(CONFIRM), true)                                                    \
+      gh_api_account_delete, OF(CONFIRM), HASH)                                                    \
     X("POST", "/compliance/export", FRESH_CALLER, IN_SESSION, BODY_MAX, {"export"}, "exportData",  \
-      gh_api_export, NOTHING, false)                                                               \
+      gh_api_export, NOTHING, AWAY)                                                                \
     X("POST", "/compliance/delete", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"}, "eraseData",   \
-      gh_api_erase, OF(CONFIRM), true)                                                             \
-    X("GET", "/admin/users", ADMIN, IN_SESSION, 0, {NULL}, "users", gh_api_users, NOTHING, false)  \
+      gh_api_erase, OF(CONFIRM), AWAY)                                                             \
+    X("GET", "/admin/users", ADMIN, IN_SESSION, 0, {NULL}, "users", gh_api_users, NOTHING, DATA)   \
     X("GET", "/admin/users/{id}", ADMIN, IN_SESSION, 0, {NULL}, "user", gh_api_user, NOTHING,      \
-      false)                                                                                       \
+      DATA)                                                                                        \
     X("PATCH", "/admin/users/{id}/role", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "setRole",     \
-      gh_api_user_role, OF(ROLE), false)                                                           \
+      gh_api_user_role, OF(ROLE), DATA)                                                            \
     X("POST", "/admin/users/{id}/unlock", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "unlockUser", \
-      gh_api_user_unlock, NOTHING, false)                                                          \
+      gh_api_user_unlock, NOTHING, DATA)                                                           \
     X("POST", "/admin/users/{id}/reset-2fa", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},            \
-      "resetTwoFactor", gh_api_user_reset_two_factor, NOTHING, false)                              \
+      "resetTwoFactor", gh_api_user_reset_two_factor, NOTHING, DATA)                               \
     X("POST", "/admin/users/{id}/reset-password", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},       \
-      "sendPasswordReset", gh_api_user_reset_password, NOTHING, false)                             \
+      "sendPasswordReset", gh_api_user_reset_password, NOTHING, DATA)                              \
     X("POST", "/admin/users/{id}/disable", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},              \
-      "disableUser", gh_api_user_disable, NOTHING, false)                                          \
+      "disableUser", gh_api_user_disable, NOTHING, DATA)                                           \
     X("POST", "/admin/users/{id}/enable", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "enableUser", \
-      gh_api_user_enable, NOTHING, false)                                                          \
+      gh_api_user_enable, NOTHING, DATA)                                                           \
     X("DELETE", "/admin/users/{id}", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL}, "deleteUser",      \
-      gh_api_user_delete, NOTHING, false)                                                          \
+      gh_api_user_delete, NOTHING, DATA)                                                           \
     X("DELETE", "/admin/users/{id}/sessions", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},           \
-      "endUserSessions", gh_api_user_end_sessions, NOTHING, false)                                 \
-    X("GET", "/admin/audit", ADMIN, IN_SESSION, 0, {NULL}, "audit", gh_api_audit, NOTHING, false)  \
+      "endUserSessions", gh_api_user_end_sessions, NOTHING, DATA)                                  \
+    X("GET", "/admin/audit", ADMIN, IN_SESSION, 0, {NULL}, "audit", gh_api_audit, NOTHING, DATA)   \
     X("GET", "/openapi.json", PUBLIC, IN_SESSION, 0, {NULL}, "document", gh_api_document, NOTHING, \
-      false)                                                                                       \
+      DATA)                                                                                        \
     X("GET", "/.well-known/jwks.json", PUBLIC, IN_SESSION, 0, {NULL}, "keySet", gh_api_key_set,    \
-      NOTHING, false)
+      NOTHING, DATA)
 
 static const struct gh_endpoint HANDLERS[] = {
-#define X(method, path, access, who, max, limits, operation, handler, members, hashes)             \
-    {operation, handler, members, hashes},
+#define X(method, path, access, who, max, limits, operation, handler, members, lane)               \
+    {operation, handler, members, GH_SERVICE_##lane},
     ENDPOINTS(X)
 #undef X
 };
 #define ENDPOINT_COUNT (sizeof(HANDLERS) / sizeof(HANDLERS[0]))
 
 static const struct gh_service_endpoint ROUTES[ENDPOINT_COUNT] = {
-#define X(verb, where, access_rule, who, max, names, operation, handler, members, hashes)          \
+#define X(verb, where, access_rule, who, max, names, operation, handler, members, lane)            \
     {.method = verb,                                                                               \
      .path = where,                                                                                \
      .absolute = (where)[1] == '.',                                                                \
@@ -222,10 +222,10 @@ const struct gh_endpoint *gh_endpoint_at(size_t index)
     return &HANDLERS[index];
 }
 
-bool gh_api_hashes(void *context, size_t endpoint)
+enum gh_service_lane gh_api_lane(void *context, size_t endpoint)
 {
     (void)context;
-    return gh_endpoint_at(endpoint)->hashes;
+    return gh_endpoint_at(endpoint)->lane;
 }
 
 /* Accounts behind challenges and sessions behind refresh tokens are known to identity alone: their

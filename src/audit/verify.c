@@ -138,8 +138,7 @@ static bool open_checkpoint(struct gh_audit_verification *run, const struct gh_a
         gh_audit_checkpoint_open(note, run->options.verifiers, run->options.verifier_count, out);
     bool good = judgement == GH_AUDIT_NOTE_GOOD ||
                 (judgement == GH_AUDIT_NOTE_UNKNOWN_KEY && !run->options.verifier_count);
-    return good && out->seq + 1 == row->record.seq &&
-           memcmp(out->hash, row->prev_hash, GH_SHA256_BYTES) == 0;
+    return good && out->seq + 1 == row->record.seq;
 }
 
 /* After the row is known to follow the one before. */
@@ -148,6 +147,8 @@ static bool take_checkpoint(struct gh_audit_verification *run, const struct gh_a
     struct gh_audit_checkpoint checkpoint;
     if (!open_checkpoint(run, row, &checkpoint))
         return !run->err && stop(run, GH_AUDIT_FAULT_CHECKPOINT, row->record.seq, 0);
+    if (memcmp(checkpoint.hash, row->prev_hash, GH_SHA256_BYTES) != 0)
+        return stop(run, GH_AUDIT_FAULT_CONTRADICTION, checkpoint.seq, 1);
     run->verdict.checkpoints++;
     note_front(run, &checkpoint);
     if (run->options.verifier_count) {
@@ -197,7 +198,8 @@ static bool is_proven(struct gh_audit_verification *run, const struct gh_audit_r
         if (run->saved[i].seq == row->record.seq)
             return memcmp(run->saved[i].hash, row->hash, GH_SHA256_BYTES) == 0;
     return row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && run->options.verifier_count &&
-           open_checkpoint(run, row, &checkpoint);
+           open_checkpoint(run, row, &checkpoint) &&
+           memcmp(checkpoint.hash, row->prev_hash, GH_SHA256_BYTES) == 0;
 }
 
 /* `row` does not link to the one before, and either may be wrong. */

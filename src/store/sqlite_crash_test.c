@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "audit/chain.h"
 #include "store/sqlite_fixture.h"
 
 #define ARENA_BYTES_MAX (16u << 20)
@@ -117,27 +118,41 @@ static unsigned parts_of(struct gh_store *store, uint32_t number)
 
 struct totals {
     uint64_t accounts, mails, records, last_seq;
+    uint64_t broken; /* records that are not what their hash and the one before say */
 };
+
+static enum gh_err follow_chain(struct gh_tx *tx, struct totals *totals)
+{
+    struct gh_audit_query query = {.oldest_first = true, .limit = SIZE_MAX};
+    uint8_t prev_hash[GH_SHA256_BYTES] = {0}, hash[GH_SHA256_BYTES];
+    struct gh_audit_row *rows;
+    struct gh_arena scratch;
+    size_t count = 0;
+    gh_arena_init(&scratch, 4096, 1 << 20);
+    enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &count);
+    totals->records = count;
+    totals->last_seq = err == GH_OK && count ? rows[count - 1].record.seq : 0;
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        err = gh_audit_row_hash(&scratch, &rows[i], hash);
+        gh_arena_reset(&scratch);
+        totals->broken += rows[i].record.seq != i + 1 || memcmp(rows[i].hash, hash, 32) != 0 ||
+                          memcmp(rows[i].prev_hash, prev_hash, 32) != 0;
+        memcpy(prev_hash, rows[i].hash, sizeof(prev_hash));
+    }
+    gh_arena_done(&scratch);
+    return err;
+}
 
 static enum gh_err add_up(struct gh_tx *tx, void *args)
 {
     struct totals *totals = args;
-    struct gh_audit_query query = {.limit = SIZE_MAX};
-    struct gh_audit_row *records;
-    size_t count = 0;
     enum gh_err err = tx->ops->account_count(tx, GH_STR("user"), &totals->accounts);
     if (err == GH_OK)
         err = tx->ops->mail_count(tx, &totals->mails);
-    if (err == GH_OK)
-        err = tx->ops->audit_page(tx, &query, &records, &count);
-    if (err != GH_OK)
-        return err;
-    totals->records = count;
-    totals->last_seq = count ? records[0].record.seq : 0;
-    return GH_OK;
+    return err == GH_OK ? follow_chain(tx, totals) : err;
 }
 
-/* As many of each kind, and numbers of the log without a gap. */
+/* As many of each kind, and a log whose chain is whole. */
 static uint64_t expect_whole(struct gh_store *store)
 {
     struct totals totals = {.accounts = 0};
@@ -146,6 +161,7 @@ static uint64_t expect_whole(struct gh_store *store)
     enum gh_err err = store->ops->read(store, add_up, &totals, &arena);
     gh_arena_done(&arena);
     assert_int_equal(err, GH_OK);
+    assert_int_equal(totals.broken, 0);
     assert_int_equal(totals.mails, totals.accounts);
     assert_int_equal(totals.records, totals.accounts);
     assert_int_equal(totals.last_seq, totals.accounts);
@@ -169,34 +185,38 @@ static enum gh_err run_sign_up(struct gh_store *store, uint32_t number)
 #define NUMBERS_MAX    100000
 #define NUMBERS_OF_ONE 1000000
 
+typedef enum gh_err write_one(struct gh_store *store, uint32_t number);
+
 struct stream {
     struct gh_store *store;
+    write_one *write;
     uint32_t next;
     int acknowledgements;
 };
 
-/* Signs up until the process is killed; whoever was acknowledged is written to the pipe. */
-static void *sign_up_forever(void *argument)
+/* Writes until the process is killed; the numbers of what was acknowledged go to the pipe. */
+static void *write_forever(void *argument)
 {
     struct stream *stream = argument;
     for (;;) {
         uint32_t number = stream->next++;
-        if (run_sign_up(stream->store, number) != GH_OK ||
+        if (stream->write(stream->store, number) != GH_OK ||
             write(stream->acknowledgements, &number, sizeof(number)) != sizeof(number))
             _exit(1);
     }
     return NULL;
 }
 
-_Noreturn static void be_the_victim(struct gh_sqlite_fixture *fixture, uint32_t round, int pipe_end)
+_Noreturn static void be_the_victim(struct gh_sqlite_fixture *fixture, write_one *unit,
+                                    uint32_t round, int pipe_end)
 {
     struct stream streams[WRITERS];
     pthread_t threads[WRITERS];
     struct gh_store *store = gh_sqlite_fixture_open(fixture);
     for (uint32_t i = 0; store && i < WRITERS; i++) {
         uint32_t first = (round * WRITERS + i) * NUMBERS_OF_ONE + 1;
-        streams[i] = (struct stream){store, first, pipe_end};
-        if (pthread_create(&threads[i], NULL, sign_up_forever, &streams[i]) != 0)
+        streams[i] = (struct stream){store, unit, first, pipe_end};
+        if (pthread_create(&threads[i], NULL, write_forever, &streams[i]) != 0)
             _exit(1);
     }
     if (store)
@@ -205,8 +225,8 @@ _Noreturn static void be_the_victim(struct gh_sqlite_fixture *fixture, uint32_t 
 }
 
 /* Returns how many were acknowledged, their numbers in `out`. */
-static size_t kill_in_the_middle(struct gh_sqlite_fixture *fixture, uint32_t round, uint32_t *out,
-                                 size_t out_max)
+static size_t kill_in_the_middle(struct gh_sqlite_fixture *fixture, write_one *unit, uint32_t round,
+                                 uint32_t *out, size_t out_max)
 {
     int ends[2], status;
     size_t count = 0, enough = ROUND_ACKS + 61 * round;
@@ -215,7 +235,7 @@ static size_t kill_in_the_middle(struct gh_sqlite_fixture *fixture, uint32_t rou
     assert_true(child >= 0);
     if (child == 0) {
         close(ends[0]);
-        be_the_victim(fixture, round, ends[1]);
+        be_the_victim(fixture, unit, round, ends[1]);
     }
     close(ends[1]);
     while (count < out_max && read(ends[0], &out[count], sizeof(*out)) == sizeof(*out))
@@ -235,12 +255,72 @@ static void a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done(void 
     size_t count = 0;
     assert_non_null(numbers);
     for (uint32_t round = 0; round < ROUNDS; round++) {
-        count += kill_in_the_middle(fixture, round, numbers + count, NUMBERS_MAX - count);
+        count +=
+            kill_in_the_middle(fixture, run_sign_up, round, numbers + count, NUMBERS_MAX - count);
         struct gh_store *store = gh_sqlite_fixture_open(fixture);
         assert_non_null(store);
         for (size_t i = 0; i < count; i++)
             assert_int_equal(parts_of(store, numbers[i]), 4);
         assert_true(expect_whole(store) >= count);
+        store->ops->close(store);
+    }
+    free(numbers);
+}
+
+/* ---- Killed while it writes the log ---- */
+
+#define BATCH 10
+
+static enum gh_err append_batch(struct gh_tx *tx, void *args)
+{
+    struct gh_audit_row row = {
+        .record = {.event = GH_AUDIT_RATE_LIMITED, .time_us = *(const uint32_t *)args}};
+    enum gh_err err = GH_OK;
+    for (unsigned i = 0; err == GH_OK && i < BATCH; i++)
+        err = tx->ops->audit_append(tx, &row);
+    return err;
+}
+
+static enum gh_err append_and_refuse(struct gh_tx *tx, void *args)
+{
+    enum gh_err err = append_batch(tx, args);
+    return err == GH_OK ? GH_ERR_EXISTS : err;
+}
+
+/* Odd ones as bulk units; every fifth changes its mind before. */
+static enum gh_err run_batch(struct gh_store *store, uint32_t number)
+{
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, ARENA_BYTES_MAX);
+    enum gh_err err = GH_OK;
+    if (number % 5 == 0 && store->ops->run(store, append_and_refuse, &number, &arena) == GH_OK)
+        err = GH_ERR_INVALID;
+    if (err == GH_OK)
+        err = (number % 2 ? store->ops->run_bulk : store->ops->run)(store, append_batch, &number,
+                                                                    &arena);
+    gh_arena_done(&arena);
+    return err;
+}
+
+static void a_kill_in_the_middle_of_appends_leaves_a_chain_that_is_whole(void **state)
+{
+    struct gh_sqlite_fixture *fixture = *state;
+    uint32_t *numbers = malloc(NUMBERS_MAX * sizeof(*numbers));
+    size_t count = 0;
+    assert_non_null(numbers);
+    for (uint32_t round = 0; round < 3; round++) {
+        struct totals totals = {.records = 0};
+        struct gh_arena arena;
+        count += kill_in_the_middle(fixture, run_batch, round, numbers, NUMBERS_MAX);
+        struct gh_store *store = gh_sqlite_fixture_open(fixture);
+        assert_non_null(store);
+        gh_arena_init(&arena, 65536, 512u << 20);
+        assert_int_equal(store->ops->read(store, add_up, &totals, &arena), GH_OK);
+        gh_arena_done(&arena);
+        assert_int_equal(totals.broken, 0);
+        assert_int_equal(totals.last_seq, totals.records);
+        assert_int_equal(totals.records % BATCH, 0);
+        assert_true(totals.records >= count * BATCH);
         store->ops->close(store);
     }
     free(numbers);
@@ -438,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done),
+        TEST(a_kill_in_the_middle_of_appends_leaves_a_chain_that_is_whole),
         TEST(a_full_disk_refuses_and_loses_nothing_and_the_store_goes_on_behind_it),
         TEST(a_store_that_does_not_fit_is_not_opened),
         TEST(a_damaged_file_gives_errors_and_no_crash),

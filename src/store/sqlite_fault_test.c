@@ -15,6 +15,7 @@
 #include "store/sqlite_fixture.h"
 
 #define UNITS       4
+#define PARTS       5    /* of a unit */
 #define CHANGES_MAX 1000 /* no run has that many: the loop must end by itself */
 
 struct trial {
@@ -22,6 +23,7 @@ struct trial {
     struct gh_sqlite_fixture fixture;
     struct gh_store *store;
     enum gh_err results[UNITS];
+    enum gh_err scrubbed; /* after the last units */
 };
 
 /* An account with all that hangs on it, over several pages of several tables. */
@@ -33,18 +35,21 @@ static enum gh_err add_much(struct gh_tx *tx, void *args)
     struct gh_session_row session = gh_contract_session(number, number);
     struct gh_mail_row mail = gh_contract_mail(number, number);
     struct gh_audit_row row = gh_contract_row(number);
+    struct gh_person_key_row key = {.person = gh_id_str(&account.id), .wrapped = GH_STR("key")};
     mail.message = gh_str_of(LONG, sizeof(LONG));
     enum gh_err err = tx->ops->account_insert(tx, &account);
     if (err == GH_OK)
         err = tx->ops->session_insert(tx, &session);
     if (err == GH_OK)
         err = tx->ops->mail_insert(tx, &mail);
+    if (err == GH_OK)
+        err = tx->ops->person_key_insert(tx, &key);
     return err == GH_OK ? tx->ops->audit_append(tx, &row) : err;
 }
 
 struct looked {
     unsigned number;
-    unsigned parts; /* found of one unit's four */
+    unsigned parts; /* found of one unit's five */
 };
 
 static enum gh_err look(struct gh_tx *tx, void *args)
@@ -56,9 +61,11 @@ static enum gh_err look(struct gh_tx *tx, void *args)
                                    .until_us = GH_CONTRACT_NOW_US + looked->number + 1,
                                    .limit = 10};
     struct gh_audit_row *records;
+    struct gh_person_key_row key;
     size_t session_count, record_count;
     looked->parts = tx->ops->account_by_id(tx, gh_id_str(&account.id), &account) == GH_OK;
     looked->parts += tx->ops->session_by_id(tx, gh_id_str(&session.session_id), &session) == GH_OK;
+    looked->parts += tx->ops->person_key_get(tx, gh_id_str(&account.id), &key) == GH_OK;
     enum gh_err err = tx->ops->sessions_of(tx, gh_id_str(&account.id), &sessions, &session_count);
     if (err == GH_OK)
         err = tx->ops->audit_page(tx, &query, &records, &record_count);
@@ -84,11 +91,11 @@ static void assert_whole(struct trial *trial, bool is_sure)
     for (unsigned number = 0; number < UNITS; number++) {
         unsigned parts = parts_of(trial, number);
         if (trial->results[number] == GH_OK)
-            assert_int_equal(parts, 4);
+            assert_int_equal(parts, PARTS);
         else if (is_sure)
             assert_int_equal(parts, 0);
         else
-            assert_true(parts == 0 || parts == 4);
+            assert_true(parts == 0 || parts == PARTS);
     }
 }
 
@@ -98,11 +105,14 @@ static void run_units(struct trial *trial, unsigned first, unsigned last)
     gh_arena_init(&arena, 4096, 1 << 20);
     for (unsigned number = first; number <= last; number++)
         trial->results[number] = trial->store->ops->run(trial->store, add_much, &number, &arena);
+    trial->scrubbed = trial->store->ops->scrub(trial->store);
     gh_arena_done(&arena);
 }
 
 static void assert_failures_are_named(const struct trial *trial, enum gh_disk_fault fault)
 {
+    if (trial->scrubbed != GH_OK)
+        assert_int_equal(trial->scrubbed, fault == GH_DISK_FULL ? GH_ERR_FULL : GH_ERR_IO);
     for (unsigned number = 0; number < UNITS; number++)
         if (trial->results[number] != GH_OK && trial->results[number] != GH_ERR_CLOSED)
             assert_int_equal(trial->results[number],
@@ -147,6 +157,7 @@ static bool fail_once(enum gh_disk_fault fault, unsigned left)
     assert_failures_are_named(&trial, fault);
     run_units(&trial, UNITS - 1, UNITS - 1);
     assert_int_equal(trial.results[UNITS - 1], GH_OK);
+    assert_int_equal(trial.scrubbed, GH_OK);
     assert_whole(&trial, true);
     reopen(&trial);
     assert_whole(&trial, true);
@@ -166,6 +177,7 @@ static bool fail_and_mend(enum gh_disk_fault fault, unsigned left)
     assert_whole(&trial, true);
     run_units(&trial, UNITS - 1, UNITS - 1);
     assert_int_equal(trial.results[UNITS - 1], GH_OK);
+    assert_int_equal(trial.scrubbed, GH_OK);
     assert_whole(&trial, true);
     end_trial(&trial);
     return failed;

@@ -55,6 +55,7 @@ static int close_store(void **state)
 struct crowd {
     struct gh_store *store;
     gh_store_unit *unit;
+    bool is_bulk;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned next; /* number of the writer that comes next */
@@ -70,7 +71,9 @@ static void *run_one_of_the_crowd(void *argument)
     pthread_mutex_lock(&crowd->lock);
     unsigned number = crowd->next++;
     pthread_mutex_unlock(&crowd->lock);
-    enum gh_err err = crowd->store->ops->run(crowd->store, crowd->unit, &number, &arena);
+    const struct gh_store_ops *ops = crowd->store->ops;
+    enum gh_err err =
+        (crowd->is_bulk ? ops->run_bulk : ops->run)(crowd->store, crowd->unit, &number, &arena);
     pthread_mutex_lock(&crowd->lock);
     crowd->results[number] = err;
     crowd->answered++;
@@ -83,14 +86,19 @@ static void *run_one_of_the_crowd(void *argument)
     return NULL;
 }
 
-static void start_crowd(struct crowd *crowd, struct state *state, gh_store_unit *unit,
-                        pthread_t threads[WRITERS], unsigned count)
+static void start(struct crowd *crowd, pthread_t threads[WRITERS], unsigned count)
 {
-    *crowd = (struct crowd){.store = state->contract.store, .unit = unit};
     pthread_mutex_init(&crowd->lock, NULL);
     pthread_cond_init(&crowd->changed, NULL);
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_one_of_the_crowd, crowd), 0);
+}
+
+static void start_crowd(struct crowd *crowd, struct state *state, gh_store_unit *unit,
+                        pthread_t threads[WRITERS], unsigned count)
+{
+    *crowd = (struct crowd){.store = state->contract.store, .unit = unit};
+    start(crowd, threads, count);
 }
 
 static void wait_for_answers(struct crowd *crowd, unsigned count)
@@ -303,6 +311,99 @@ static void readers_see_whole_units_only(void **out_state)
     assert_false(watch.is_torn);
 }
 
+/* ---- Bulk units wait behind the others ---- */
+
+static enum gh_err record(struct gh_tx *tx, enum gh_audit_event event)
+{
+    struct gh_audit_row row = gh_contract_row(1);
+    row.record.event = event;
+    return tx->ops->audit_append(tx, &row);
+}
+
+static enum gh_err record_urgent(struct gh_tx *tx, void *args)
+{
+    return record(tx, GH_AUDIT_LOGIN);
+}
+
+static enum gh_err record_bulk(struct gh_tx *tx, void *args)
+{
+    return record(tx, GH_AUDIT_RATE_LIMITED);
+}
+
+static void bulk_units_have_a_queue_of_their_own_and_wait_behind_the_others(void **out_state)
+{
+    struct state *state = *out_state;
+    struct gh_audit_query query = {.oldest_first = true, .limit = 100};
+    struct gh_audit_row *rows;
+    size_t count;
+    struct crowd bulk = {.store = state->contract.store, .unit = record_bulk, .is_bulk = true};
+    struct crowd urgent = {.store = state->contract.store, .unit = record_urgent};
+    pthread_t bulk_threads[WRITERS], urgent_threads[WRITERS];
+    gh_contract_begin(&state->contract);
+    start(&bulk, bulk_threads, WRITERS);
+    wait_for_answers(&bulk, WRITERS - QUEUE_MAX); /* the others are in the queue */
+    start(&urgent, urgent_threads, WRITERS);
+    wait_for_answers(&urgent, WRITERS - QUEUE_MAX);
+    gh_contract_commit(&state->contract);
+    end_crowd(&bulk, bulk_threads, WRITERS);
+    end_crowd(&urgent, urgent_threads, WRITERS);
+    assert_int_equal(bulk.ok, QUEUE_MAX);
+    assert_int_equal(urgent.ok, QUEUE_MAX);
+    struct gh_tx *tx = gh_contract_begin_read(&state->contract);
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 2 * QUEUE_MAX);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(rows[i].record.event,
+                         i < QUEUE_MAX ? GH_AUDIT_LOGIN : GH_AUDIT_RATE_LIMITED);
+    gh_contract_commit(&state->contract);
+}
+
+struct stream {
+    struct gh_store *store;
+    bool stop, failed; /* under the lock */
+    pthread_mutex_t lock;
+};
+
+static void *write_without_end(void *argument)
+{
+    struct stream *stream = argument;
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    for (bool stop = false; !stop;) {
+        enum gh_err err = stream->store->ops->run(stream->store, record_urgent, NULL, &arena);
+        gh_arena_reset(&arena);
+        pthread_mutex_lock(&stream->lock);
+        stream->failed |= err != GH_OK;
+        stop = stream->stop;
+        pthread_mutex_unlock(&stream->lock);
+    }
+    gh_arena_done(&arena);
+    return NULL;
+}
+
+static void bulk_units_and_scrubs_are_not_held_up_for_ever(void **out_state)
+{
+    struct state *state = *out_state;
+    struct gh_store *store = state->contract.store;
+    struct stream stream = {.store = store};
+    pthread_t threads[QUEUE_MAX];
+    pthread_mutex_init(&stream.lock, NULL);
+    for (size_t i = 0; i < QUEUE_MAX; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_without_end, &stream), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(store->ops->run_bulk(store, record_bulk, NULL, &state->contract.arena),
+                         GH_OK);
+        assert_int_equal(store->ops->scrub(store), GH_OK);
+    }
+    pthread_mutex_lock(&stream.lock);
+    stream.stop = true;
+    pthread_mutex_unlock(&stream.lock);
+    for (size_t i = 0; i < QUEUE_MAX; i++)
+        pthread_join(threads[i], NULL);
+    assert_false(stream.failed);
+    pthread_mutex_destroy(&stream.lock);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -314,6 +415,8 @@ int main(void)
         TEST(a_reader_does_not_wait_for_a_writer_nor_see_what_is_open),
         TEST(two_readers_read_at_once),
         TEST(readers_see_whole_units_only),
+        TEST(bulk_units_have_a_queue_of_their_own_and_wait_behind_the_others),
+        TEST(bulk_units_and_scrubs_are_not_held_up_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include "net/fetch.h"
 #include "net/loop.h"
 
-/* Sessions revoked within the life of an access token: a million logouts in 15 minutes. */
+/* Sessions revoked within the longest life of an access token: a million logouts in an hour. */
 #define REVOCATIONS_MAX       (1u << 20)
 #define WORK_BYTES_BLOCK      (16u * 1024)
 #define WORK_BYTES_MAX        (4u * 1024 * 1024)

@@ -105,13 +105,19 @@ static void keep(struct gh_revoked *revoked, const struct gh_id *session_id)
     revoked->session_ids[revoked->count++] = *session_id;
 }
 
-/* Access tokens of that id are refused until the last of them has run out. */
+/* Access tokens of that id are refused until the last of them has run out, under whatever setting
+   it was issued: one that was lowered may be raised again. */
+static uint64_t revoked_until_us(const struct gh_identity_call *call)
+{
+    return call->now_us + GH_ACCESS_MS_MAX * 1000 + LEEWAY_US;
+}
+
 static enum gh_err revoke_id(struct gh_tx *tx, const struct gh_identity_call *call,
                              const struct gh_id *session_id, struct gh_revoked *revoked)
 {
     struct gh_revocation_row row = {
         .session_id = *session_id,
-        .until_us = call->now_us + call->settings->tokens.access_ms * 1000 + LEEWAY_US,
+        .until_us = revoked_until_us(call),
     };
     enum gh_err err = tx->ops->revocation_insert(tx, &row);
     if (err == GH_OK)
@@ -260,7 +266,7 @@ enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
 
 void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_revoked *revoked)
 {
-    uint64_t until_us = call->now_us + call->settings->tokens.access_ms * 1000 + LEEWAY_US;
+    uint64_t until_us = revoked_until_us(call);
     for (size_t i = 0; i < revoked->count; i++)
         gh_revocations_add(call->identity->revocations, gh_id_str(&revoked->session_ids[i]),
                            until_us / SECOND_US + 1, call->now_us / SECOND_US);

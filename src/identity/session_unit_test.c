@@ -263,7 +263,7 @@ static void gives_new_ids_that_refresh_reaches(void **state)
     assert_false(gh_fixture_is_revoked(fixture, next.access_token));
 }
 
-static void keeps_revocations_in_the_store_for_a_token_life(void **state)
+static void keeps_revocations_in_the_store_for_the_longest_token_life(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
     struct gh_session_grant grant = login(fixture, ALICE);
@@ -273,8 +273,21 @@ static void keeps_revocations_in_the_store_for_a_token_life(void **state)
     assert_int_equal(run(fixture, read_revocations, &change), GH_OK);
     assert_int_equal(change.row_count, 1);
     assert_string_equal(change.rows[0].session_id.text, grant.session_id.text);
-    assert_true(change.rows[0].until_us >= fixture->now_us + 15 * FIXTURE_MINUTE);
-    assert_true(change.rows[0].until_us <= fixture->now_us + 17 * FIXTURE_MINUTE);
+    assert_true(change.rows[0].until_us >= fixture->now_us + 60 * FIXTURE_MINUTE);
+    assert_true(change.rows[0].until_us <= fixture->now_us + 62 * FIXTURE_MINUTE);
+}
+
+static void revives_no_token_when_their_life_is_lowered_and_raised(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    fixture->settings.tokens.access_ms = 60 * 60 * 1000;
+    struct gh_session_grant grant = login(fixture, ALICE);
+    fixture->settings.tokens.access_ms = 5 * 60 * 1000;
+    struct gh_identity_call call = gh_fixture_call_as(fixture, grant.access_token);
+    assert_int_equal(gh_logout(&call, (struct gh_str){NULL, 0}), GH_IDENTITY_OK);
+    fixture->now_us += 20 * FIXTURE_MINUTE;
+    fixture->settings.tokens.access_ms = 60 * 60 * 1000;
+    assert_true(gh_fixture_is_revoked(fixture, grant.access_token));
 }
 
 static void undoes_all_when_the_unit_fails(void **state)
@@ -318,7 +331,8 @@ int main(void)
         TEST(does_not_end_the_session_of_another),
         TEST(ends_all_others),
         TEST(gives_new_ids_that_refresh_reaches),
-        TEST(keeps_revocations_in_the_store_for_a_token_life),
+        TEST(keeps_revocations_in_the_store_for_the_longest_token_life),
+        TEST(revives_no_token_when_their_life_is_lowered_and_raised),
         TEST(undoes_all_when_the_unit_fails),
         TEST(revokes_all_that_an_account_can_have),
     };

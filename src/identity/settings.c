@@ -42,7 +42,7 @@ static const struct gh_config_field TOKEN_FIELDS[] = {
      WITHIN(tokens, access_ms),
      .default_yaml = "15m",
      .min = SECOND,
-     .max = HOUR,
+     .max = GH_ACCESS_MS_MAX,
      .doc = "How long an access token is good."},
     {.name = "refresh_grace",
      .type = GH_CONFIG_TYPE_DURATION,

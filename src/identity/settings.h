@@ -20,6 +20,9 @@ struct gh_issuer_settings {
     struct gh_str roles_claim;        /* empty: its subjects have no roles */
 };
 
+/* The longest tokens.access: what was issued under an earlier setting lives no longer either. */
+#define GH_ACCESS_MS_MAX (60ull * 60 * 1000)
+
 struct gh_identity_settings {
     bool enabled;
     struct gh_str base_path; /* "/api/v1" */

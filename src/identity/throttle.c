@@ -12,6 +12,7 @@
 #define DELAY_MAX_US  (15 * MINUTE_US)
 #define DELAY_DOUBLES 10 /* 1024 s is over the most */
 #define FREE_FAILURES 5
+#define QUIET_US      (15 * MINUTE_US) /* halves what a network has failed */
 /* Of a network while all accounts together fail far more than usual. */
 #define FREE_FAILURES_IN_SPRAY 1
 
@@ -117,18 +118,44 @@ static uint64_t delay_us(uint64_t failures, uint64_t free_failures)
     return delay < DELAY_MAX_US ? delay : DELAY_MAX_US;
 }
 
-static enum gh_err count_failure(struct gh_tx *tx, const uint8_t key[16], uint64_t now_us,
+static enum gh_err count_failure(struct gh_tx *tx, struct gh_throttle_row *row, uint64_t now_us,
                                  uint64_t free_failures)
+{
+    row->failures++;
+    row->first_us = row->first_us ? row->first_us : now_us;
+    row->last_us = now_us;
+    row->blocked_until_us = now_us + delay_us(row->failures, free_failures);
+    return tx->ops->throttle_put(tx, row);
+}
+
+static enum gh_err fail_account(struct gh_tx *tx, const uint8_t key[16], uint64_t now_us)
+{
+    struct gh_throttle_row row;
+    enum gh_err err = read_row(tx, key, now_us, &row);
+    return err == GH_OK ? count_failure(tx, &row, now_us, FREE_FAILURES) : err;
+}
+
+/* Behind one address may be an office, and no success forgives its slips: half of them are
+   forgotten with each quarter of an hour without a failure or a delay. Who comes back at the end of
+   each delay stays where they are. */
+static void calm_down(struct gh_throttle_row *network, uint64_t now_us)
+{
+    uint64_t end_us = network->last_us;
+    if (network->blocked_until_us > end_us && network->blocked_until_us - end_us <= DELAY_MAX_US)
+        end_us = network->blocked_until_us;
+    uint64_t quiet = now_us > end_us ? (now_us - end_us) / QUIET_US : 0;
+    network->failures = quiet < 64 ? network->failures >> quiet : 0;
+}
+
+static enum gh_err fail_network(struct gh_tx *tx, const uint8_t key[16], uint64_t now_us,
+                                bool spray)
 {
     struct gh_throttle_row row;
     enum gh_err err = read_row(tx, key, now_us, &row);
     if (err != GH_OK)
         return err;
-    row.failures++;
-    row.first_us = row.first_us ? row.first_us : now_us;
-    row.last_us = now_us;
-    row.blocked_until_us = now_us + delay_us(row.failures, free_failures);
-    return tx->ops->throttle_put(tx, &row);
+    calm_down(&row, now_us);
+    return count_failure(tx, &row, now_us, spray ? FREE_FAILURES_IN_SPRAY : FREE_FAILURES);
 }
 
 /* ---- Over all accounts ---- */
@@ -183,10 +210,9 @@ enum gh_err gh_throttle_failed(struct gh_tx *tx, const struct gh_identity_call *
     bool spray = false;
     enum gh_err err = count_over_all(tx, call->now_us, &spray);
     if (err == GH_OK)
-        err = count_failure(tx, keys->account, call->now_us, FREE_FAILURES);
+        err = fail_account(tx, keys->account, call->now_us);
     if (err == GH_OK)
-        err = count_failure(tx, keys->network, call->now_us,
-                            spray ? FREE_FAILURES_IN_SPRAY : FREE_FAILURES);
+        err = fail_network(tx, keys->network, call->now_us, spray);
     return err;
 }
 

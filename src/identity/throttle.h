@@ -2,7 +2,8 @@
  * Failures counted where they would hurt: per account as submitted (known or not), per account and
  * known device, per network, over all accounts. After five free failures growing delays, 1 s
  * doubling to 15 min; never a lock that others could put on an owner: a valid device cookie has a
- * budget of its own. Kept in the store: it survives a restart.
+ * budget of its own. An account's failures are forgotten by a success or after a day, half of a
+ * network's with each quiet quarter of an hour. Kept in the store: it survives a restart.
  */
 #ifndef GH_IDENTITY_THROTTLE_H
 #define GH_IDENTITY_THROTTLE_H

@@ -226,6 +226,41 @@ static void does_not_forgive_a_network_by_a_success(void **state)
     assert_int_equal(wait_s(fixture, from_office(fixture, ALICE)), 2);
 }
 
+static void forgets_the_slips_of_an_office_over_the_day(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    for (unsigned slip = 0; slip < 30; slip++) { /* a day's typing errors */
+        fail_in_office(fixture, 1);
+        assert_int_equal(wait_s(fixture, from_office(fixture, ALICE)), 0);
+        fixture->now_us += 20 * FIXTURE_MINUTE;
+    }
+    fail_in_office(fixture, 12);
+    assert_int_equal(wait_s(fixture, from_office(fixture, ALICE)), 64); /* 12 */
+    fixture->now_us += 64 * FIXTURE_SECOND + 30 * FIXTURE_MINUTE;
+    fail_in_office(fixture, 3);
+    assert_int_equal(wait_s(fixture, from_office(fixture, ALICE)), 1); /* 3, and 3 */
+}
+
+static void forgets_nothing_of_a_network_that_comes_back_after_each_delay(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    fail_in_office(fixture, 16);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(wait_s(fixture, from_office(fixture, ALICE)), 900);
+        fixture->now_us += 900 * FIXTURE_SECOND;
+        fail_in_office(fixture, 1);
+    }
+}
+
+static void forgets_nothing_of_an_account_within_the_day(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    miss(fixture, ALICE, 10);
+    fixture->now_us += 10 * FIXTURE_HOUR;
+    miss(fixture, ALICE, 1);
+    assert_int_equal(wait_s(fixture, attempt_on(fixture, ALICE)), 32);
+}
+
 /* ---- Devices ---- */
 
 static struct gh_str cookie_of(struct gh_identity_fixture *fixture, struct gh_str email)
@@ -353,6 +388,9 @@ int main(void)
         TEST(is_not_stuck_when_the_clock_is_set_back),
         TEST(slows_a_network_that_tries_many_accounts),
         TEST(does_not_forgive_a_network_by_a_success),
+        TEST(forgets_the_slips_of_an_office_over_the_day),
+        TEST(forgets_nothing_of_a_network_that_comes_back_after_each_delay),
+        TEST(forgets_nothing_of_an_account_within_the_day),
         TEST(lets_the_owner_in_on_a_known_device),
         TEST(gives_each_device_a_budget_of_its_own),
         TEST(refuses_a_cookie_of_another_account_or_a_changed_one),

@@ -108,7 +108,10 @@ static enum gh_err decide(struct gh_tx *tx, void *args)
     err = take_code(tx, asking, &used);
     if (err != GH_OK || asking->result != GH_IDENTITY_OK)
         return err;
-    err = gh_throttle_succeeded(tx, asking->call, &asking->keys);
+    /* A password alone forgives nothing where there is a second factor: between its guesses it
+       would take their delays away. */
+    if (used != GH_FACTOR_NONE || !asking->account.totp_enabled)
+        err = gh_throttle_succeeded(tx, asking->call, &asking->keys);
     if (err == GH_OK && assurance->then)
         err = assurance->then(tx, asking->call, &asking->account, used, assurance->context);
     return err;

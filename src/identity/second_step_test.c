@@ -12,6 +12,7 @@
 #include "identity/identity_fixture.h"
 #include "identity/sessions.h"
 #include "identity/ticket.h"
+#include "identity/two_factor.h"
 
 #define ALICE   "alice@example.com"
 #define USER    1
@@ -349,6 +350,30 @@ static void throttles_wrong_confirmations(void **state)
     assert_int_equal(call.retry_after_s, 1);
 }
 
+static void the_password_does_not_forgive_wrong_codes(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_session_grant grant = plain_login(fixture), next;
+    switch_on(fixture);
+    struct gh_identity_call call = gh_fixture_call_as(fixture, grant.access_token);
+    for (unsigned n = 0; n < 6; n++) {
+        assert_int_equal(gh_two_factor_disable(&call, FIXTURE_PASSWORD, wrong_code(fixture), &next),
+                         GH_IDENTITY_BAD_CODE);
+        if (n == 5)
+            break;
+        assert_int_equal(gh_step_up(&call, FIXTURE_PASSWORD, NONE, &next), GH_IDENTITY_OK);
+        call = gh_fixture_call_as(fixture, next.access_token);
+    }
+    assert_int_equal(gh_step_up(&call, FIXTURE_PASSWORD, NONE, &next), GH_IDENTITY_THROTTLED);
+    fixture->now_us += FIXTURE_SECOND;
+    call = gh_fixture_call_as(fixture, next.access_token);
+    assert_int_equal(gh_step_up(&call, NONE, code_now(fixture), &next), GH_IDENTITY_OK);
+    call = gh_fixture_call_as(fixture, next.access_token);
+    assert_int_equal(gh_step_up(&call, NONE, wrong_code(fixture), &next), GH_IDENTITY_BAD_CODE);
+    call.network = GH_STR("198.51.100.7"); /* the network's failures stay */
+    assert_int_equal(gh_step_up(&call, FIXTURE_PASSWORD, NONE, &next), GH_IDENTITY_OK);
+}
+
 static void does_not_confirm_a_session_that_has_ended(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -380,6 +405,7 @@ int main(void)
         TEST(confirms_a_session_by_a_code),
         TEST(refuses_a_wrong_confirmation),
         TEST(throttles_wrong_confirmations),
+        TEST(the_password_does_not_forgive_wrong_codes),
         TEST(does_not_confirm_a_session_that_has_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,17 @@ enum gh_identity_result gh_user_unlock(struct gh_identity_call *call, struct gh_
     return change_account(call, id, apply_unlock);
 }
 
+/* What somebody else may have begun with the account. */
+static enum gh_err drop_links(struct gh_tx *tx, const struct change *change)
+{
+    enum gh_err err = tx->ops->tickets_delete_of(tx, change->id, GH_TICKET_RESET);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, change->id, GH_TICKET_CHALLENGE);
+    if (err == GH_OK)
+        err = tx->ops->tickets_delete_of(tx, change->id, GH_TICKET_CHANGE_EMAIL);
+    return err;
+}
+
 static enum gh_err apply_disable(struct gh_tx *tx, struct change *change)
 {
     enum gh_err err;
@@ -263,9 +274,7 @@ static enum gh_err apply_disable(struct gh_tx *tx, struct change *change)
     change->account.status = GH_ACCOUNT_DISABLED;
     err = tx->ops->account_update(tx, &change->account);
     if (err == GH_OK)
-        err = tx->ops->tickets_delete_of(tx, change->id, GH_TICKET_RESET);
-    if (err == GH_OK)
-        err = tx->ops->tickets_delete_of(tx, change->id, GH_TICKET_CHALLENGE);
+        err = drop_links(tx, change);
     if (err == GH_OK)
         err = audit_by(tx, change, GH_AUDIT_ACCOUNT_LOCKED);
     return err == GH_OK ? end_sessions(tx, change, "account_disabled") : err;
@@ -317,8 +326,10 @@ static enum gh_err apply_reset_password(struct gh_tx *tx, struct change *change)
         change->result = GH_IDENTITY_CONFLICT;
         return GH_OK;
     }
-    enum gh_err err =
-        gh_outbox_put(tx, change->call, GH_MAIL_RESET, change->id, change->view.email, GH_STR(""));
+    enum gh_err err = drop_links(tx, change);
+    if (err == GH_OK)
+        err = gh_outbox_put(tx, change->call, GH_MAIL_RESET, change->id, change->view.email,
+                            GH_STR(""));
     if (err == GH_OK)
         err = audit_by(tx, change, GH_AUDIT_PASSWORD_RESET_REQUEST);
     return err == GH_OK ? end_sessions(tx, change, "password_reset_by_admin") : err;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "identity/account.h"
 #include "identity/admin.h"
 #include "identity/identity_fixture.h"
 #include "identity/passwords.h"
@@ -299,6 +300,27 @@ static void taking_a_second_factor_away_tells_the_owner_and_ends_sessions(void *
     assert_int_equal(gh_fixture_mail_count(&f), 1);
 }
 
+static void a_disabled_account_loses_the_links_that_were_sent(void **state)
+{
+    struct gh_identity_call own = gh_fixture_call(&f);
+    struct gh_str to_thief =
+        gh_fixture_ticket(&f, GH_TICKET_CHANGE_EMAIL, ann, GH_STR("thief@example.org"));
+    assert_int_equal(gh_user_disable(&call, ann), GH_IDENTITY_OK);
+    assert_int_equal(gh_user_enable(&call, ann), GH_IDENTITY_OK);
+    assert_int_equal(gh_email_verify(&own, to_thief), GH_IDENTITY_BAD_TOKEN);
+}
+
+static void a_reset_by_an_admin_ends_what_a_thief_has_begun(void **state)
+{
+    struct gh_identity_call own = gh_fixture_call(&f);
+    struct gh_str to_thief =
+        gh_fixture_ticket(&f, GH_TICKET_CHANGE_EMAIL, ann, GH_STR("thief@example.org"));
+    struct gh_str reset = gh_fixture_ticket(&f, GH_TICKET_RESET, ann, GH_STR(""));
+    assert_int_equal(gh_user_reset_password(&call, ann), GH_IDENTITY_OK);
+    assert_int_equal(gh_email_verify(&own, to_thief), GH_IDENTITY_BAD_TOKEN);
+    assert_int_equal(gh_password_reset(&own, reset, FIXTURE_PASSWORD2), GH_IDENTITY_BAD_TOKEN);
+}
+
 static void an_admin_starts_a_reset_but_chooses_no_password(void **state)
 {
     struct gh_session_grant grant = gh_fixture_login(&f, ANN, FIXTURE_PASSWORD);
@@ -476,6 +498,8 @@ int main(void)
         TEST(a_disabled_account_is_out_at_once_and_can_come_back),
         TEST(unlocking_forgives_failed_logins),
         TEST(taking_a_second_factor_away_tells_the_owner_and_ends_sessions),
+        TEST(a_disabled_account_loses_the_links_that_were_sent),
+        TEST(a_reset_by_an_admin_ends_what_a_thief_has_begun),
         TEST(an_admin_starts_a_reset_but_chooses_no_password),
         TEST(a_deleted_account_leaves_its_records_only),
         TEST(ends_all_sessions_of_a_user_and_counts_them),

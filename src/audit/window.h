@@ -1,0 +1,42 @@
+/*
+ * Refusals of a minute, on their way from the tallies to the log: the first of a kind is due at
+ * once, what else comes within its minute as one more when the minute is over. Time is a parameter.
+ *
+ * What is due stays until it is said to be written: while the log can't be written, counts grow
+ * here, and nothing is lost. Memory is fixed; what finds no place is counted by event, without
+ * client and route, and comes in the same rhythm. The counts of all that is ever due add up to the
+ * counts that were added.
+ */
+#ifndef GH_AUDIT_WINDOW_H
+#define GH_AUDIT_WINDOW_H
+
+#include "audit/tally.h"
+
+#define GH_WINDOW_US (60 * UINT64_C(1000000))
+
+struct gh_window;
+
+/* Room for `kinds_max` kinds. NULL without memory. */
+struct gh_window *gh_window_new(size_t kinds_max, struct gh_hash_key key);
+void gh_window_free(struct gh_window *window); /* NULL is fine */
+
+/* Adds what was taken of a tally at `now_us`. */
+void gh_window_add(struct gh_window *window, const struct gh_tally_taken *taken, uint64_t now_us);
+
+/*
+ * What is to be written now, at most `max`: counts of which nothing was written yet. All of them
+ * when `all` (the end). Texts live until gh_window_written. An entry with an empty client and
+ * reason is what found no place.
+ */
+size_t gh_window_due(struct gh_window *window, uint64_t now_us, bool all,
+                     struct gh_tally_entry *out_entries, size_t max);
+/* What was due last has been written. Without this call it is due again, and may have grown. */
+void gh_window_written(struct gh_window *window, uint64_t now_us);
+
+struct gh_window_state {
+    size_t kinds;     /* places in use */
+    uint64_t waiting; /* the sum of counts that are not written */
+};
+struct gh_window_state gh_window_state(const struct gh_window *window);
+
+#endif

@@ -1,0 +1,256 @@
+#include "audit/window.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SECOND  UINT64_C(1000000)
+#define START   (1000 * SECOND)
+#define DUE_MAX 64
+
+static const struct gh_hash_key KEY = {3, 5};
+
+static struct gh_tally_entry entry_of(const char *client, uint64_t count, uint64_t time_us)
+{
+    return (struct gh_tally_entry){
+        .event = GH_AUDIT_RATE_LIMITED,
+        .count = count,
+        .first_us = time_us,
+        .last_us = time_us,
+        .reason = GH_STR("rate_limited"),
+        .client = gh_str_from_c(client),
+        .request_id = GH_STR("r"),
+    };
+}
+
+static void add(struct gh_window *window, const char *client, uint64_t count, uint64_t now_us)
+{
+    struct gh_tally_entry entry = entry_of(client, count, now_us);
+    struct gh_tally_taken taken = {.entries = &entry, .entry_count = 1};
+    gh_window_add(window, &taken, now_us);
+}
+
+/* Asks for what is due, and says that it was written. */
+static size_t write(struct gh_window *window, uint64_t now_us, bool all,
+                    struct gh_tally_entry out[DUE_MAX])
+{
+    size_t count = gh_window_due(window, now_us, all, out, DUE_MAX);
+    if (count)
+        gh_window_written(window, now_us);
+    return count;
+}
+
+static void the_first_is_due_at_once_and_the_rest_when_its_minute_is_over(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 1, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    assert_int_equal(due[0].count, 1);
+    assert_int_equal(due[0].request_id.len, 1);
+    add(window, "192.0.2.1", 7, START + SECOND);
+    add(window, "192.0.2.1", 3, START + 50 * SECOND);
+    assert_int_equal(write(window, START + 59 * SECOND, false, due), 0);
+    assert_int_equal(write(window, START + 60 * SECOND, false, due), 1);
+    assert_int_equal(due[0].count, 10);
+    assert_int_equal(due[0].first_us, START + SECOND);
+    assert_int_equal(due[0].last_us, START + 50 * SECOND);
+    assert_int_equal(due[0].request_id.len, 0); /* is that of the first */
+    assert_int_equal(gh_window_state(window).kinds, 0);
+    gh_window_free(window);
+}
+
+static void a_flood_makes_two_records_a_minute_and_the_sum_is_exact(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    uint64_t sum = 0, added = 0, records = 0, now_us = START;
+    for (int i = 0; i < 6000; i++, now_us += SECOND / 10) { /* ten minutes */
+        add(window, "192.0.2.1", (uint64_t)i % 13 + 1, now_us);
+        added += (uint64_t)i % 13 + 1;
+        size_t count = write(window, now_us, false, due);
+        for (size_t k = 0; k < count; k++)
+            sum += due[k].count;
+        records += count;
+    }
+    records += write(window, now_us, true, due);
+    sum += due[0].count;
+    assert_int_equal(sum, added);
+    assert_in_range(records, 11, 20);
+    gh_window_free(window);
+}
+
+static void what_is_quiet_for_a_minute_is_a_first_again(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 1, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    add(window, "192.0.2.1", 1, START + 90 * SECOND); /* nobody asked in between */
+    assert_int_equal(write(window, START + 90 * SECOND, false, due), 1);
+    add(window, "192.0.2.1", 1, START + 91 * SECOND);
+    assert_int_equal(write(window, START + 91 * SECOND, false, due), 0);
+    assert_int_equal(write(window, START + 150 * SECOND, false, due), 1);
+    gh_window_free(window);
+}
+
+static void what_was_not_written_is_due_again_and_grows(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    uint64_t now_us = START;
+    for (int i = 1; i <= 300; i++, now_us += SECOND) { /* the disk is full for five minutes */
+        add(window, "192.0.2.1", 2, now_us);
+        assert_int_equal(gh_window_due(window, now_us, false, due, DUE_MAX), 1);
+        assert_int_equal(due[0].count, 2 * i);
+        assert_int_equal(due[0].first_us, START);
+    }
+    assert_int_equal(gh_window_state(window).waiting, 600);
+    gh_window_written(window, now_us);
+    assert_int_equal(gh_window_state(window).waiting, 0);
+    add(window, "192.0.2.1", 1, now_us); /* its minute began with the writing */
+    assert_int_equal(write(window, now_us, false, due), 0);
+    assert_int_equal(write(window, now_us + 60 * SECOND, false, due), 1);
+    gh_window_free(window);
+}
+
+static void what_came_between_due_and_written_is_not_lost(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 5, START);
+    assert_int_equal(gh_window_due(window, START, false, due, DUE_MAX), 1);
+    add(window, "192.0.2.1", 4, START);
+    gh_window_written(window, START);
+    assert_int_equal(write(window, START, true, due), 1);
+    assert_int_equal(due[0].count, 4);
+    gh_window_free(window);
+}
+
+static void what_was_not_asked_for_last_is_not_taken_for_written(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 5, START);
+    add(window, "192.0.2.2", 6, START);
+    assert_int_equal(gh_window_due(window, START, false, due, DUE_MAX), 2);
+    assert_int_equal(gh_window_due(window, START, false, due, 1), 1); /* only this one counts */
+    gh_window_written(window, START);
+    assert_int_equal(gh_window_state(window).waiting, 6);
+    gh_window_free(window);
+}
+
+static void what_finds_no_place_is_counted_by_event_alone(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(2, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    char client[32];
+    for (int i = 0; i < 10; i++) {
+        snprintf(client, sizeof(client), "192.0.2.%d", i);
+        add(window, client, 3, START);
+    }
+    assert_int_equal(write(window, START, false, due), 3);
+    assert_int_equal(due[0].count, 3);
+    assert_int_equal(due[1].count, 3);
+    assert_int_equal(due[2].count, 24);
+    assert_int_equal(due[2].event, GH_AUDIT_RATE_LIMITED);
+    assert_int_equal(due[2].client.len + due[2].reason.len + due[2].request_id.len, 0);
+    add(window, "192.0.2.77", 1, START + SECOND);
+    assert_int_equal(write(window, START + SECOND, false, due), 0);
+    assert_int_equal(write(window, START + 60 * SECOND, false, due), 1);
+    assert_int_equal(due[0].count, 1);
+    gh_window_free(window);
+}
+
+static void places_are_free_again_after_their_minute(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(3, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    char client[32];
+    uint64_t now_us = START;
+    for (int round = 0; round < 20; round++, now_us += 60 * SECOND) {
+        for (int i = 0; i < 3; i++) {
+            snprintf(client, sizeof(client), "192.0.%d.%d", round, i);
+            add(window, client, 1, now_us);
+        }
+        assert_int_equal(write(window, now_us, false, due), 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_true(due[i].client.len > 0);
+        assert_int_equal(write(window, now_us + 60 * SECOND, false, due), 0);
+        assert_int_equal(gh_window_state(window).kinds, 0);
+    }
+    gh_window_free(window);
+}
+
+static void overflow_of_a_tally_is_due_by_event(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(2, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    struct gh_tally_taken taken = {.overflow = {[GH_AUDIT_HOST_REJECTED] = 9}};
+    gh_window_add(window, &taken, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    assert_int_equal(due[0].event, GH_AUDIT_HOST_REJECTED);
+    assert_int_equal(due[0].count, 9);
+    assert_int_equal(due[0].first_us, START);
+    gh_window_free(window);
+}
+
+static void at_the_end_all_is_due(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 1, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    add(window, "192.0.2.1", 4, START + SECOND);
+    assert_int_equal(write(window, START + SECOND, false, due), 0);
+    assert_int_equal(write(window, START + SECOND, true, due), 1);
+    assert_int_equal(due[0].count, 4);
+    assert_int_equal(gh_window_state(window).waiting, 0);
+    gh_window_free(window);
+}
+
+static void a_clock_that_goes_back_holds_nothing_for_longer_than_a_minute(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4, KEY);
+    struct gh_tally_entry due[DUE_MAX];
+    uint64_t back_us = START - 500 * SECOND;
+    add(window, "192.0.2.1", 1, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    add(window, "192.0.2.1", 2, back_us);
+    assert_int_equal(write(window, back_us, false, due), 0);
+    assert_int_equal(write(window, back_us + 60 * SECOND, false, due), 1);
+    assert_int_equal(due[0].count, 2);
+    gh_window_free(window);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_is_due_at_once_and_the_rest_when_its_minute_is_over),
+        cmocka_unit_test(a_flood_makes_two_records_a_minute_and_the_sum_is_exact),
+        cmocka_unit_test(what_is_quiet_for_a_minute_is_a_first_again),
+        cmocka_unit_test(what_was_not_written_is_due_again_and_grows),
+        cmocka_unit_test(what_came_between_due_and_written_is_not_lost),
+        cmocka_unit_test(what_was_not_asked_for_last_is_not_taken_for_written),
+        cmocka_unit_test(what_finds_no_place_is_counted_by_event_alone),
+        cmocka_unit_test(places_are_free_again_after_their_minute),
+        cmocka_unit_test(overflow_of_a_tally_is_due_by_event),
+        cmocka_unit_test(at_the_end_all_is_due),
+        cmocka_unit_test(a_clock_that_goes_back_holds_nothing_for_longer_than_a_minute),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

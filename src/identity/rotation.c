@@ -2,8 +2,8 @@
 
 #include "base/assert.h"
 
-/* Of a slice: under 5 ms of the writer's time (measured: some 10 us for a row in SQLite). */
-#define SLICE_ROWS      256
+/* Of a slice: under 5 ms of the writer (measured: some 10 us for a row in SQLite). */
+#define SLICE_ROWS      128
 #define SLICES_PER_TURN 16
 #define KEEP_EVERY_US   (600 * 1000000ull)
 

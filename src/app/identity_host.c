@@ -16,7 +16,6 @@
 #define WORK_BYTES_BLOCK      (16u * 1024)
 #define WORK_BYTES_MAX        (4u * 1024 * 1024)
 #define HOOK_ANSWER_BYTES_MAX (8u * 1024 * 1024)
-#define HOOK_TIMEOUT_MS       (20u * 1000)
 
 /* ---- Ports ---- */
 
@@ -32,8 +31,8 @@ static bool take_quota(void *context, const char *policy, struct gh_str key,
 }
 
 static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str url,
-                         struct gh_str bearer, struct gh_str body, unsigned *out_status,
-                         struct gh_str *out_body)
+                         struct gh_str bearer, struct gh_str body, uint64_t timeout_ms,
+                         unsigned *out_status, struct gh_str *out_body)
 {
     (void)context;
     struct gh_http_fetch request = {
@@ -41,7 +40,7 @@ static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str ur
         .bearer = bearer,
         .body = body,
         .bytes_max = HOOK_ANSWER_BYTES_MAX,
-        .timeout_ms = HOOK_TIMEOUT_MS,
+        .timeout_ms = timeout_ms,
     };
     struct gh_str detail;
     return gh_http_fetch(&request, arena, out_status, out_body, &detail);
@@ -109,10 +108,11 @@ enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
         free(version);
         return err;
     }
-    *out_changed = version->keys.changed || !host->keys;
     pthread_mutex_lock(&host->lock);
     struct gh_keys_version *old = host->keys;
     host->keys = version;
+    /* Also when somebody else made them: a command, another node. */
+    *out_changed = !old || !gh_identity_keys_are_same(&old->keys, &version->keys);
     pthread_mutex_unlock(&host->lock);
     if (old)
         release(old);
@@ -135,7 +135,7 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     host->identity.wake = wake;
     host->identity.wake_context = host;
     host->api = (struct gh_api){&host->identity, keys_take, keys_give, host};
-    host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_hashes};
+    host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_lane};
     host->revocations = gh_revocations_new(REVOCATIONS_MAX, options->hash_key);
     host->identity.revocations = host->revocations;
     if (!host->revocations || gh_log_ring_open(options->log, &host->ring) != GH_OK) {
@@ -158,6 +158,11 @@ struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_hos
 struct gh_identity *gh_identity_host_identity(struct gh_identity_host *host)
 {
     return &host->identity;
+}
+
+struct gh_vault *gh_identity_host_vault(struct gh_identity_host *host)
+{
+    return host->vault;
 }
 
 void gh_identity_host_call(struct gh_identity_host *host,
@@ -199,6 +204,8 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
         return err;
     err = gh_vault_open(host->identity.store, secrets->roots, secrets->root_count,
                         &host->identity.random, gh_wall_now_us(), arena, &host->vault, out_message);
+    if (err == GH_OK)
+        gh_vault_set_fernet(host->vault, secrets->fernet, secrets->fernet_count);
     host->identity.vault = host->vault;
     return err;
 }

@@ -17,8 +17,11 @@
    Later ones are told to come again. */
 #define HASH_QUEUE_PER_THREAD 32
 #define HASH_NICENESS         10
-#define DATA_THREADS          4
-#define DATA_QUEUE_MAX        512
+/* Calls that wait for the backend's hooks, each for up to 20 s. */
+#define AWAY_THREADS   2
+#define AWAY_QUEUE_MAX 16
+#define DATA_THREADS   4
+#define DATA_QUEUE_MAX 512
 
 bool gh_serve_identity_secrets(struct gh_serve_identity *identity, const struct gh_loaded *loaded,
                                struct gh_str *out_message, struct gh_str *out_warning)
@@ -52,11 +55,19 @@ enum gh_err gh_serve_identity_new(struct gh_serve_identity *identity,
         return GH_ERR_MEMORY;
     identity->service = (struct gh_service_options){
         .port = *gh_identity_host_port(identity->host),
-        .hash = {.name = "hash",
-                 .threads = threads,
-                 .queue_max = (size_t)threads * HASH_QUEUE_PER_THREAD,
-                 .niceness = HASH_NICENESS},
-        .data = {.name = "data", .threads = DATA_THREADS, .queue_max = DATA_QUEUE_MAX},
+        .lanes =
+            {
+                [GH_SERVICE_HASH] = {.name = "hash",
+                                     .threads = threads,
+                                     .queue_max = (size_t)threads * HASH_QUEUE_PER_THREAD,
+                                     .niceness = HASH_NICENESS},
+                [GH_SERVICE_AWAY] = {.name = "away",
+                                     .threads = AWAY_THREADS,
+                                     .queue_max = AWAY_QUEUE_MAX},
+                [GH_SERVICE_DATA] = {.name = "data",
+                                     .threads = DATA_THREADS,
+                                     .queue_max = DATA_QUEUE_MAX},
+            },
     };
     return gh_log_ring_open(options->log, &identity->control_ring);
 }

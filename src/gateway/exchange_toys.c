@@ -291,16 +291,17 @@ static void toy_handle(void *context, struct gh_service_call *c)
     c->reply.body = gh_arena_dup(&c->arena, GH_STR("answer"));
 }
 
-static bool toy_hashes(void *context, size_t endpoint)
+static enum gh_service_lane toy_lane(void *context, size_t endpoint)
 {
     (void)context;
-    return endpoint == 1;
+    return endpoint == 1 ? GH_SERVICE_HASH : GH_SERVICE_DATA;
 }
 
 static char hash_lane, data_lane; /* told apart by their addresses only */
 static struct gh_service service = {
-    .options.port = {NULL, toy_handle, toy_hashes},
-    .lanes = {(struct gh_lane *)&hash_lane, (struct gh_lane *)&data_lane},
+    .options.port = {NULL, toy_handle, toy_lane},
+    .lanes = {[GH_SERVICE_HASH] = (struct gh_lane *)&hash_lane,
+              [GH_SERVICE_DATA] = (struct gh_lane *)&data_lane},
 };
 
 /* ---- The codec and its connection ---- */

@@ -84,7 +84,7 @@ enum gh_err gh_service_begin(struct gh_exchange *exchange, struct gh_service_job
     if (!job)
         return GH_ERR_MEMORY;
     const struct gh_service_port *port = &job->service->options.port;
-    job->lane = port->hashes(port->context, request->endpoint) ? GH_SERVICE_HASH : GH_SERVICE_DATA;
+    job->lane = port->lane(port->context, request->endpoint);
     enum gh_err err = gh_service_call_fill(&job->call, request, job->pin->snapshot);
     if (err == GH_OK)
         err = gh_lane_post(job->service->lanes[job->lane], answer, job);

@@ -14,12 +14,9 @@
 /* Memory of one call at the most: the copied request, what answering it takes, the answer. */
 #define GH_SERVICE_CALL_BYTES_MAX (16u * 1024 * 1024)
 
-enum gh_service_lane { GH_SERVICE_HASH, GH_SERVICE_DATA, GH_SERVICE_LANE_COUNT };
-
 struct gh_service_options {
     struct gh_service_port port;
-    struct gh_lane_options hash; /* makes and verifies passwords */
-    struct gh_lane_options data; /* everything else */
+    struct gh_lane_options lanes[GH_SERVICE_LANE_COUNT];
 };
 
 /* Owned by the server, shared by all workers. */

@@ -6,6 +6,7 @@
 
 static const struct gh_str LANE_NAMES[GH_SERVICE_LANE_COUNT] = {
     [GH_SERVICE_HASH] = GH_STR_INIT("hash"),
+    [GH_SERVICE_AWAY] = GH_STR_INIT("away"),
     [GH_SERVICE_DATA] = GH_STR_INIT("data"),
 };
 
@@ -74,9 +75,9 @@ enum gh_err gh_service_open(const struct gh_service_options *options, struct gh_
 
 enum gh_err gh_service_start(struct gh_service *service)
 {
-    enum gh_err err = gh_lane_open(&service->options.hash, &service->lanes[GH_SERVICE_HASH]);
-    if (err == GH_OK)
-        err = gh_lane_open(&service->options.data, &service->lanes[GH_SERVICE_DATA]);
+    enum gh_err err = GH_OK;
+    for (size_t i = 0; err == GH_OK && i < GH_SERVICE_LANE_COUNT; i++)
+        err = gh_lane_open(&service->options.lanes[i], &service->lanes[i]);
     return err;
 }
 

@@ -5,6 +5,7 @@
 #define DIGITS        (2 * GH_BREACH_DIGEST_BYTES)
 #define PREFIX_DIGITS 5
 #define HTTP_OK       200
+#define TIMEOUT_MS    2000 /* sign-ins wait behind it */
 
 /* In capitals, as the service writes them. */
 static void put_digits(const uint8_t digest[GH_BREACH_DIGEST_BYTES], char out[DIGITS])
@@ -45,7 +46,8 @@ enum gh_err gh_breach_find(struct gh_identity_call *call,
                         PREFIX_DIGITS, digits);
     if (!http->fetch || !url.ptr)
         return http->fetch ? GH_ERR_MEMORY : GH_ERR_INVALID;
-    enum gh_err err = http->fetch(http->context, call->arena, url, none, none, &status, &body);
+    enum gh_err err =
+        http->fetch(http->context, call->arena, url, none, none, TIMEOUT_MS, &status, &body);
     if (err != GH_OK || status != HTTP_OK)
         return err != GH_OK ? err : GH_ERR_INVALID;
     struct gh_str suffix = gh_str_of(digits + PREFIX_DIGITS, DIGITS - PREFIX_DIGITS);

@@ -21,8 +21,8 @@ struct service {
 };
 
 static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str url,
-                         struct gh_str bearer, struct gh_str body, unsigned *out_status,
-                         struct gh_str *out_body)
+                         struct gh_str bearer, struct gh_str body, uint64_t timeout_ms,
+                         unsigned *out_status, struct gh_str *out_body)
 {
     struct service *service = context;
     assert_null(body.ptr); /* a GET */

@@ -7,6 +7,7 @@
 #define CLAIM_BYTES_MAX 4096
 #define BODY_BYTES_MAX  256
 #define US_PER_SECOND   1000000u
+#define TIMEOUT_MS      20000
 
 struct gh_str gh_hook_token(struct gh_identity_call *call, struct gh_str url, struct gh_str account,
                             const char *purpose, struct gh_str body)
@@ -50,8 +51,8 @@ bool gh_hook_call(struct gh_identity_call *call, struct gh_arena *arena, struct 
     call->why = "the application did not answer: try again later";
     if (body.overflow || !token.ptr || !http->fetch)
         return false;
-    if (http->fetch(http->context, arena, url, token, gh_buf_str(&body), &status, &answer) !=
-            GH_OK ||
+    if (http->fetch(http->context, arena, url, token, gh_buf_str(&body), TIMEOUT_MS, &status,
+                    &answer) != GH_OK ||
         status < 200 || status > 299)
         return false;
     call->why = NULL;

@@ -29,8 +29,8 @@ static struct {
 } backend;
 
 static enum gh_err ask_backend(void *context, struct gh_arena *arena, struct gh_str url,
-                               struct gh_str bearer, struct gh_str body, unsigned *out_status,
-                               struct gh_str *out_body)
+                               struct gh_str bearer, struct gh_str body, uint64_t timeout_ms,
+                               unsigned *out_status, struct gh_str *out_body)
 {
     (void)context;
     (void)arena;

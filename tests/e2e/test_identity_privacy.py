@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -273,6 +276,35 @@ def test_a_hook_that_fails_leaves_the_account_and_it_can_be_tried_again(scripted
     scripted.hooks.answer = answer(204)
     assert_answer(erase(person), 200)
     assert_answer(person.try_login(), 401)
+
+
+def test_slow_hooks_hold_up_nobody_else(tmp_path):
+    """More calls than there are threads for them: they wait, sign-ins and refreshes do not."""
+    release = threading.Event()
+
+    def slow(_received, _connection):
+        release.wait(15)
+        return answer(200, body=b"{}")
+
+    with Backend(slow) as hooks, deployed(tmp_path, hooked(hooks.url)) as world:
+        world.admin()
+        people = [world.person() for _ in range(5)]
+        other = world.person()
+        with ThreadPoolExecutor(len(people)) as pool:
+            waiting = [pool.submit(erase, person) for person in people[:3]]
+            waiting += [pool.submit(export, person) for person in people[3:]]
+            try:
+                world.gate.wait_for(lambda: hooks.requests, "a call of a hook")
+                begin = time.monotonic()
+                for _ in range(3):
+                    other.login()
+                    assert_answer(other.refresh(), 200)
+                assert time.monotonic() - begin < 10  # and the hooks have not answered
+                assert not any(call.done() for call in waiting)
+            finally:
+                release.set()
+            for call in waiting:
+                assert_answer(call.result(), 200)
 
 
 def test_a_backend_that_is_away_leaves_the_account(tmp_path):

@@ -395,6 +395,38 @@ static void every_statement_can_be_prepared_and_none_scans_a_table_that_grows(vo
     gh_sqlite_disconnect(&connection);
 }
 
+/* How many steps of the statement's plan use the index. */
+static unsigned uses_of(sqlite3 *db, const char *sql, const char *index)
+{
+    char explain[4096];
+    sqlite3_stmt *plan = NULL;
+    unsigned count = 0;
+    snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &plan, NULL), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW)
+        count += strstr((const char *)sqlite3_column_text(plan, 3), index) != NULL;
+    sqlite3_finalize(plan);
+    return count;
+}
+
+static void what_speaks_of_somebody_is_found_by_the_indexes_of_users_and_actors(void **state)
+{
+    static const enum gh_sqlite_statement STATEMENTS[] = {
+        GH_SQLITE_RECORDS_NEWEST_OF, GH_SQLITE_RECORDS_NEWEST_OF_NAMED, GH_SQLITE_RECORDS_OLDEST_OF,
+        GH_SQLITE_RECORDS_OLDEST_OF_NAMED};
+    struct gh_sqlite_fixture *fixture = *state;
+    struct gh_sqlite_connection connection;
+    close_store(open_store(fixture));
+    assert_int_equal(gh_sqlite_connect(&connection, fixture->path, false), GH_OK);
+    for (size_t i = 0; i < sizeof(STATEMENTS) / sizeof(STATEMENTS[0]); i++) {
+        enum gh_err err = GH_OK;
+        const char *sql = sqlite3_sql(gh_sqlite_statement(&connection, STATEMENTS[i], &err));
+        assert_int_equal(uses_of(connection.db, sql, "security_audit_log_user"), 1);
+        assert_int_equal(uses_of(connection.db, sql, "security_audit_log_actor"), 1);
+    }
+    gh_sqlite_disconnect(&connection);
+}
+
 static void refuses_numbers_that_sqlite_has_not(void **state)
 {
     struct gh_sqlite_fixture *fixture = *state;
@@ -426,6 +458,7 @@ int main(void)
         TEST(every_migration_is_noted_once),
         TEST(connections_are_durable_and_distrustful),
         TEST(every_statement_can_be_prepared_and_none_scans_a_table_that_grows),
+        TEST(what_speaks_of_somebody_is_found_by_the_indexes_of_users_and_actors),
         TEST(refuses_numbers_that_sqlite_has_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,21 +38,24 @@
 #define GH_SQL_RECORDS_ALL(also, order)                                                            \
     "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE " also GH_SQL_RECORD_RANGE             \
     GH_SQL_IN_ORDER(order)
-/* Each side walks its own index from its end and stops at the limit; then they are merged. */
-#define GH_SQL_RECORDS_OF_ONE(column, also, order)                                                 \
-    "SELECT seq FROM (SELECT seq FROM security_audit_log WHERE " column " = ?8 AND " column        \
-    " IS NOT NULL AND " also GH_SQL_RECORD_RANGE                                                   \
+/* Each side walks its own index (the actors' has only those who are not whom the record speaks of)
+   from its end and stops at the limit; then they are merged. The + keeps the index of events, which
+   finds more, out of it. */
+#define GH_SQL_RECORDS_OF_ONE(test, also, order)                                                   \
+    "SELECT seq FROM (SELECT seq FROM security_audit_log WHERE " test                              \
+    " AND " also GH_SQL_RECORD_RANGE                                                               \
     GH_SQL_IN_ORDER(order) ")"
 #define GH_SQL_RECORDS_OF(also, order)                                                             \
     "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE seq IN (" GH_SQL_RECORDS_OF_ONE(       \
-        "user_id", also, order) " UNION " GH_SQL_RECORDS_OF_ONE("actor_id", also,                  \
-                                                                order) ")" GH_SQL_IN_ORDER(order)
+        "user_id = ?8", also,                                                                      \
+        order) " UNION " GH_SQL_RECORDS_OF_ONE("actor_id = ?8 AND actor_id IS NOT user_id", also,  \
+                                               order) ")" GH_SQL_IN_ORDER(order)
 /* By oldest_first, whether an event is asked for, whether somebody is. */
 #define GH_SQL_RECORDS(X, name, order)                                                             \
     X(RECORDS_##name, GH_SQL_RECORDS_ALL("", order))                                               \
     X(RECORDS_##name##_NAMED, GH_SQL_RECORDS_ALL("event_type = ?9 AND ", order))                   \
     X(RECORDS_##name##_OF, GH_SQL_RECORDS_OF("", order))                                           \
-    X(RECORDS_##name##_OF_NAMED, GH_SQL_RECORDS_OF("event_type = ?9 AND ", order))
+    X(RECORDS_##name##_OF_NAMED, GH_SQL_RECORDS_OF("+event_type = ?9 AND ", order))
 
 /* Two of each column: ?1 after, ?2 limit; ?1 key, ?2 what was read, ?3 what comes. An empty text
    is less than every key. */

@@ -23,9 +23,11 @@ CREATE TABLE security_audit_log (
     sealed BLOB
 ) STRICT;
 -- Over records without an account too: one that names none must not be cheaper to write, or the
--- time of a failed sign-in would tell that there is no such account.
+-- time of a failed sign-in would tell that there is no such account. Who did it is somebody else in
+-- few records; the others (both the same, or both nobody) are found by whom they speak of.
 CREATE INDEX security_audit_log_user ON security_audit_log (user_id);
-CREATE INDEX security_audit_log_actor ON security_audit_log (actor_id);
+CREATE INDEX security_audit_log_actor ON security_audit_log (actor_id)
+    WHERE actor_id IS NOT user_id;
 CREATE INDEX security_audit_log_event ON security_audit_log (event_type);
 
 -- Of an account (its id) or of a day ("day:2026-01-31"). What the log has of somebody is gone when

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -24,7 +25,7 @@ static const struct gh_config_field FIELDS[] = {
      .offset = offsetof(struct gh_secrets_settings, root),
      .default_yaml = "\"env:APP_SECRET_KEY\"",
      .doc = "The key that everything else derives from, as `env:NAME` or `file:PATH`: 32 random "
-            "bytes, as `openssl rand -base64 32` prints them. Needed when identity is on."},
+            "bytes, as `gatehouse secrets generate` prints them. Needed when identity is on."},
     {.name = "previous",
      .type = GH_CONFIG_TYPE_LIST,
      .offset = offsetof(struct gh_secrets_settings, previous),
@@ -44,10 +45,15 @@ static const struct gh_config_field FIELDS[] = {
      .offset = offsetof(struct gh_secrets_settings, rotate_after_ms),
      .default_yaml = "90d",
      .min = 24ull * 3600 * 1000,
-     .doc = "When the root key is due to be replaced."},
+     .doc = "When the root key, and what is sealed under it, is due to be replaced: "
+            "`secrets status` says so."},
     {.name = "fernet",
-     .type = GH_CONFIG_TYPE_LATER,
-     .doc = "Keys of an existing system's Fernet tokens, to read them."},
+     .type = GH_CONFIG_TYPE_LIST,
+     .offset = offsetof(struct gh_secrets_settings, fernet),
+     .item = &STRING_ITEM,
+     .one_or_list = true,
+     .doc = "Keys of an existing system's Fernet tokens, the newest first: `user import` reads its "
+            "values with them. Nothing is ever sealed under them; take them out afterwards."},
 };
 
 const struct gh_config_table gh_secrets_table = {
@@ -186,7 +192,7 @@ bool gh_secret_is_weak(struct gh_str value)
 struct findings {
     const struct gh_secret_source *source;
     struct gh_arena *arena;
-    struct gh_buf missing, defaults, weak; /* each has room for all names */
+    struct gh_buf missing, defaults, weak, not_fernet; /* each has room for all names */
 };
 
 static void add_name(struct gh_buf *buf, struct gh_str name)
@@ -239,10 +245,28 @@ static void judge_required(struct findings *findings, const struct gh_secrets_se
     }
 }
 
+static void judge_fernet(struct findings *findings, const struct gh_secrets_settings *settings,
+                         struct gh_secrets *secrets)
+{
+    const struct gh_str *references = settings->fernet.items;
+    struct gh_str value;
+    secrets->fernet =
+        gh_arena_zalloc(findings->arena, GH_VAULT_FERNET_MAX, sizeof(*secrets->fernet));
+    for (size_t i = 0; i < settings->fernet.count; i++) {
+        if (gh_secret_resolve(findings->arena, findings->source, references[i], &value) != GH_OK)
+            add_name(&findings->missing, name_of(references[i]));
+        else if (secrets->fernet && secrets->fernet_count < GH_VAULT_FERNET_MAX &&
+                 gh_fernet_key_parse(value, &secrets->fernet[secrets->fernet_count]))
+            secrets->fernet_count++;
+        else
+            add_name(&findings->not_fernet, name_of(references[i]));
+    }
+}
+
 static struct gh_str describe(const struct findings *findings, bool missing)
 {
-    size_t cap =
-        MESSAGE_BYTES + findings->missing.len + findings->defaults.len + findings->weak.len;
+    size_t cap = MESSAGE_BYTES + findings->missing.len + findings->defaults.len +
+                 findings->weak.len + findings->not_fernet.len;
     char *memory = gh_arena_alloc(findings->arena, cap);
     struct gh_buf buf = gh_buf_over(memory, memory ? cap : 0);
     if (missing && findings->missing.len)
@@ -250,13 +274,19 @@ static struct gh_str describe(const struct findings *findings, bool missing)
                       "Required secrets are missing or empty: %.*s. Set them in the environment "
                       "of this process. ",
                       GH_STR_ARG(gh_buf_str(&findings->missing)));
+    if (missing && findings->not_fernet.len)
+        gh_buf_format(
+            &buf,
+            "These are no Fernet keys (32 bytes in base64url), or there are more than %d: "
+            "%.*s. ",
+            GH_VAULT_FERNET_MAX, GH_STR_ARG(gh_buf_str(&findings->not_fernet)));
     if (findings->defaults.len)
         gh_buf_format(&buf, "Secrets look like an example's: %.*s. Choose values of your own. ",
                       GH_STR_ARG(gh_buf_str(&findings->defaults)));
     if (findings->weak.len)
-        gh_buf_format(&buf,
-                      "Secrets are too weak: %.*s. Make 32 random bytes: openssl rand -base64 32. ",
-                      GH_STR_ARG(gh_buf_str(&findings->weak)));
+        gh_buf_format(
+            &buf, "Secrets are too weak: %.*s. Make 32 random bytes: gatehouse secrets generate. ",
+            GH_STR_ARG(gh_buf_str(&findings->weak)));
     if (!buf.len || buf.overflow)
         return GH_STR("out of memory");
     return gh_str_first(gh_buf_str(&buf), buf.len - 1);
@@ -264,10 +294,11 @@ static struct gh_str describe(const struct findings *findings, bool missing)
 
 static struct gh_buf names_buf(struct gh_arena *arena, const struct gh_secrets_settings *settings)
 {
-    const struct gh_str *names = settings->required.items;
+    const struct gh_config_list *lists[] = {&settings->required, &settings->fernet};
     size_t cap = settings->root.len + 2;
-    for (size_t i = 0; i < settings->required.count; i++)
-        cap += names[i].len + 2; /* and ", " */
+    for (size_t list = 0; list < 2; list++)
+        for (size_t i = 0; i < lists[list]->count; i++)
+            cap += ((const struct gh_str *)lists[list]->items)[i].len + 2; /* and ", " */
     char *memory = gh_arena_alloc(arena, cap);
     return gh_buf_over(memory, memory ? cap : 0);
 }
@@ -281,18 +312,46 @@ bool gh_secrets_load(const struct gh_secrets_settings *settings, bool root_neede
     findings.missing = names_buf(arena, settings);
     findings.defaults = names_buf(arena, settings);
     findings.weak = names_buf(arena, settings);
+    findings.not_fernet = names_buf(arena, settings);
     *out_secrets = (struct gh_secrets){0};
     *out_message = *out_warning = GH_STR("");
     judge_required(&findings, settings, root_needed);
-    if (root_needed)
+    if (root_needed) {
         judge_roots(&findings, settings, out_secrets);
+        judge_fernet(&findings, settings, out_secrets);
+    }
     bool looks_bad = findings.defaults.len || findings.weak.len;
-    bool named = !findings.missing.overflow && !findings.defaults.overflow;
-    if (!named || findings.missing.len || (production && looks_bad)) {
+    bool named =
+        !findings.missing.overflow && !findings.defaults.overflow && !findings.not_fernet.overflow;
+    if (!named || findings.missing.len || findings.not_fernet.len || (production && looks_bad)) {
         *out_message = describe(&findings, true);
         return false;
     }
     if (looks_bad)
         *out_warning = describe(&findings, false);
     return true;
+}
+
+/* ---- Forgetting ---- */
+
+static void forget(struct gh_str reference)
+{
+    char name[256];
+    struct gh_buf buf = gh_buf_over(name, sizeof(name));
+    if (!gh_str_starts_with(reference, ENV))
+        return;
+    gh_buf_put(&buf, gh_str_skip(reference, ENV.len));
+    gh_buf_put_char(&buf, '\0');
+    char *value = buf.overflow ? NULL : getenv(name);
+    if (value)
+        gh_wipe(value, strlen(value));
+}
+
+void gh_secrets_forget_environment(const struct gh_secrets_settings *settings)
+{
+    const struct gh_config_list *lists[] = {&settings->previous, &settings->fernet};
+    forget(settings->root);
+    for (size_t list = 0; list < 2; list++)
+        for (size_t i = 0; i < lists[list]->count; i++)
+            forget(((const struct gh_str *)lists[list]->items)[i]);
 }

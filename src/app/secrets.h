@@ -7,11 +7,14 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "crypto/fernet.h"
+#include "identity/vault.h"
 
 struct gh_secrets_settings {
     struct gh_str root;             /* a reference */
     struct gh_config_list previous; /* of struct gh_str: references to earlier root keys */
     struct gh_config_list required; /* of struct gh_str: environment variables */
+    struct gh_config_list fernet;   /* of struct gh_str: references to keys of another system */
     uint64_t rotate_after_ms;
 };
 extern const struct gh_config_table gh_secrets_table;
@@ -23,6 +26,8 @@ extern const struct gh_config_table gh_secrets_table;
 struct gh_secrets {
     struct gh_str roots[GH_SECRET_ROOTS_MAX]; /* the current one first; none when not needed */
     size_t root_count;
+    struct gh_fernet_key *fernet; /* at most GH_VAULT_FERNET_MAX */
+    size_t fernet_count;
 };
 
 /* Where values come from; tests pass their own. */
@@ -46,6 +51,10 @@ bool gh_secrets_load(const struct gh_secrets_settings *settings, bool root_neede
 GH_MUST_USE enum gh_err gh_secret_resolve(struct gh_arena *arena,
                                           const struct gh_secret_source *source,
                                           struct gh_str reference, struct gh_str *out_value);
+
+/* Overwrites the values of these `env:` references in this process's environment, where
+   /proc/PID/environ would show them as long as it runs. Once they are loaded, before threads. */
+void gh_secrets_forget_environment(const struct gh_secrets_settings *settings);
 
 /* True for values that stand in guides and are forgotten there: changeme, your-secret-here, ... */
 bool gh_secret_looks_default(struct gh_str value);

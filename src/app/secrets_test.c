@@ -177,6 +177,52 @@ static void reads_a_file_without_its_line_end(void **state)
     assert_int_equal(gh_secret_resolve(&t.arena, &source, reference, &value), GH_ERR_NOT_FOUND);
 }
 
+/* ---- Keys of another system ---- */
+
+#define FERNET "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+
+static void loads_fernet_keys_in_their_order(void **state)
+{
+    static struct gh_str references[] = {GH_STR_INIT("env:NEW_FERNET"),
+                                         GH_STR_INIT("env:OLD_FERNET")};
+    struct variable variables[] = {
+        {"APP_SECRET_KEY", STRONG}, {"OLD_FERNET", FERNET}, {"NEW_FERNET", STRONG}, {NULL, NULL}};
+    t.settings.required.count = 0;
+    t.settings.fernet = (struct gh_config_list){references, 2};
+    assert_false(load(variables, true, true)); /* Base64 with '+' is not base64url */
+    assert_true(says(t.message, "no Fernet keys"));
+    assert_true(says(t.message, "NEW_FERNET."));
+    assert_false(says(t.message, "OLD_FERNET"));
+    assert_false(says(t.message, STRONG));
+    variables[2].value = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    assert_true(load(variables, true, true));
+    assert_int_equal(t.secrets.fernet_count, 2);
+    assert_int_equal(t.secrets.fernet[0].bytes[1], 1);
+    assert_int_equal(t.secrets.fernet[1].bytes[0], 0x73);
+    variables[1].value = "";
+    assert_false(load(variables, true, true));
+    assert_true(says(t.message, "missing or empty: OLD_FERNET."));
+}
+
+static void overwrites_what_the_environment_holds(void **state)
+{
+    struct gh_str previous[] = {GH_STR_INIT("env:GH_TEST_PREVIOUS")};
+    setenv("GH_TEST_ROOT", STRONG, 1);
+    setenv("GH_TEST_PREVIOUS", "another value", 1);
+    setenv("GH_TEST_REQUIRED", "of the backend", 1);
+    const char *root = getenv("GH_TEST_ROOT"), *before = getenv("GH_TEST_PREVIOUS");
+    t.settings.root = GH_STR("env:GH_TEST_ROOT");
+    t.settings.previous = (struct gh_config_list){previous, 1};
+    gh_secrets_forget_environment(&t.settings);
+    for (size_t i = 0; i < sizeof(STRONG); i++)
+        assert_int_equal(root[i], 0);
+    for (size_t i = 0; i < sizeof("another value"); i++)
+        assert_int_equal(before[i], 0);
+    assert_string_equal(getenv("GH_TEST_REQUIRED"), "of the backend");
+    t.settings.root = GH_STR("env:GH_TEST_IS_NOT_SET");
+    gh_secrets_forget_environment(&t.settings);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -190,6 +236,8 @@ int main(void)
         T(takes_32_random_bytes_in_every_usual_form),
         T(ordinary_values_do_not_look_like_defaults),
         T(reads_a_file_without_its_line_end),
+        T(loads_fernet_keys_in_their_order),
+        T(overwrites_what_the_environment_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,7 +260,8 @@ void gh_vault_index(const struct gh_vault *vault, const char *use, struct gh_str
 void gh_vault_set_fernet(struct gh_vault *vault, const struct gh_fernet_key *keys, size_t count)
 {
     GH_ASSERT(count <= GH_VAULT_FERNET_MAX);
-    memcpy(vault->fernet, keys, count * sizeof(*keys));
+    if (count)
+        memcpy(vault->fernet, keys, count * sizeof(*keys));
     vault->fernet_count = count;
 }
 

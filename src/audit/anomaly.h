@@ -36,13 +36,14 @@
  * X(enumerator, rule, "name", COUNT or DURATION (in seconds), default, "default as in the file",
  *   least, most, "meaning")
  */
-#define GH_ANOMALY_PARAMETERS(X)                                                                   \
+#define GH_ANOMALY_CREDENTIAL_STUFFING_PARAMETERS(X)                                               \
     X(STUFFING_ACCOUNTS, CREDENTIAL_STUFFING, "accounts", COUNT, 15, "15", 2, 256,                 \
       "Accounts that failed from the network and have not signed in from there since.")            \
     X(STUFFING_SHARE, CREDENTIAL_STUFFING, "share", COUNT, 25, "25", 1, 100,                       \
       "And at least this percentage of all accounts that were tried from there.")                  \
     X(STUFFING_WINDOW, CREDENTIAL_STUFFING, "window", DURATION, 21600, "6h", 60, 172800,           \
-      "How long a failure counts.")                                                                \
+      "How long a failure counts.")
+#define GH_ANOMALY_PASSWORD_SPRAYING_PARAMETERS(X)                                                 \
     X(SPRAYING_ACCOUNTS, PASSWORD_SPRAYING, "accounts", COUNT, 30, "30", 2, 4096,                  \
       "Accounts that failed a few times each and have not signed in since.")                       \
     X(SPRAYING_FAILURES, PASSWORD_SPRAYING, "failures", COUNT, 5, "5", 1, 100,                     \
@@ -50,15 +51,19 @@
     X(SPRAYING_FACTOR, PASSWORD_SPRAYING, "factor", COUNT, 3, "3", 1, 100,                         \
       "And at least so many times the most of this hour of the day in the last week.")             \
     X(SPRAYING_WINDOW, PASSWORD_SPRAYING, "window", DURATION, 3600, "1h", 60, 86400,               \
-      "How long a failure counts.")                                                                \
+      "How long a failure counts.")
+#define GH_ANOMALY_BRUTE_FORCE_PARAMETERS(X)                                                       \
     X(BRUTE_FAILURES, BRUTE_FORCE, "failures", COUNT, 20, "20", 2, 32,                             \
       "Failures of one account; a sign-in takes back those from its own network.")                 \
     X(BRUTE_WINDOW, BRUTE_FORCE, "window", DURATION, 86400, "1d", 60, 172800,                      \
-      "How long a failure counts.")                                                                \
+      "How long a failure counts.")
+#define GH_ANOMALY_NEW_DEVICE_PARAMETERS(X)                                                        \
     X(DEVICE_WINDOW, NEW_DEVICE, "window", DURATION, 3600, "1h", 1, 172800,                        \
-      "One finding for each account in this time.")                                                \
+      "One finding for each account in this time.")
+#define GH_ANOMALY_REFRESH_REUSE_PARAMETERS(X)                                                     \
     X(REUSE_WINDOW, REFRESH_REUSE, "window", DURATION, 3600, "1h", 1, 172800,                      \
-      "One finding for each account in this time.")                                                \
+      "One finding for each account in this time.")
+#define GH_ANOMALY_ID_SCANNING_PARAMETERS(X)                                                       \
     X(SCANNING_REFUSED, ID_SCANNING, "refused", COUNT, 30, "30", 2, 1000000,                       \
       "Requests for what is another's, refused here.")                                             \
     X(SCANNING_MISSING, ID_SCANNING, "missing", COUNT, 200, "200", 2, 1000000,                     \
@@ -70,7 +75,8 @@
     X(SCANNING_FACTOR, ID_SCANNING, "factor", COUNT, 4, "4", 1, 100,                               \
       "And at least so many times the most of the caller's earlier days.")                         \
     X(SCANNING_WINDOW, ID_SCANNING, "window", DURATION, 3600, "1h", 60, 86400,                     \
-      "How long a request counts.")                                                                \
+      "How long a request counts.")
+#define GH_ANOMALY_UNUSUAL_VOLUME_PARAMETERS(X)                                                    \
     X(VOLUME_REQUESTS, UNUSUAL_VOLUME, "requests", COUNT, 2000, "2000", 2, 1000000000,             \
       "Requests of one account.")                                                                  \
     X(VOLUME_FACTOR, UNUSUAL_VOLUME, "factor", COUNT, 5, "5", 2, 1000,                             \
@@ -78,12 +84,22 @@
     X(VOLUME_DAYS, UNUSUAL_VOLUME, "days", COUNT, 5, "5", 1, 34,                                   \
       "Earlier days with requests that it takes to know what is usual.")                           \
     X(VOLUME_WINDOW, UNUSUAL_VOLUME, "window", DURATION, 3600, "1h", 60, 86400,                    \
-      "How long a request counts.")                                                                \
+      "How long a request counts.")
+#define GH_ANOMALY_EXPORT_SPREE_PARAMETERS(X)                                                      \
     X(EXPORTS, EXPORT_SPREE, "exports", COUNT, 15, "15", 2, 1000000, "Exports by one account.")    \
     X(EXPORT_FACTOR, EXPORT_SPREE, "factor", COUNT, 2, "2", 1, 100,                                \
       "And at least so many times the most of a day in the last five weeks.")                      \
     X(EXPORT_WINDOW, EXPORT_SPREE, "window", DURATION, 86400, "1d", 60, 172800,                    \
       "How long an export counts.")
+#define GH_ANOMALY_PARAMETERS(X)                                                                   \
+    GH_ANOMALY_CREDENTIAL_STUFFING_PARAMETERS(X)                                                   \
+    GH_ANOMALY_PASSWORD_SPRAYING_PARAMETERS(X)                                                     \
+    GH_ANOMALY_BRUTE_FORCE_PARAMETERS(X)                                                           \
+    GH_ANOMALY_NEW_DEVICE_PARAMETERS(X)                                                            \
+    GH_ANOMALY_REFRESH_REUSE_PARAMETERS(X)                                                         \
+    GH_ANOMALY_ID_SCANNING_PARAMETERS(X)                                                           \
+    GH_ANOMALY_UNUSUAL_VOLUME_PARAMETERS(X)                                                        \
+    GH_ANOMALY_EXPORT_SPREE_PARAMETERS(X)
 
 enum gh_anomaly_rule {
 #define X(id, name, scope, target, meaning) GH_ANOMALY_##id,

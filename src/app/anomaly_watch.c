@@ -1,0 +1,203 @@
+#include "app/anomaly_watch.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "json/writer.h"
+
+#define SECOND_US          1000000ull
+#define ACCOUNT_BYTES_MAX  64
+#define METADATA_BYTES_MAX 1024
+
+struct waiting {
+    char account[ACCOUNT_BYTES_MAX], metadata[METADATA_BYTES_MAX];
+};
+
+struct gh_anomaly_watch {
+    struct gh_anomaly_config config;
+    struct gh_anomaly *anomaly;
+    struct gh_sanctions *sanctions;
+    bool quiet; /* a replay */
+    struct gh_anomaly_watch_counts counts;
+    struct gh_audit_record records[GH_ANOMALY_WAITING_MAX]; /* texts in `texts` of the same place */
+    struct waiting texts[GH_ANOMALY_WAITING_MAX];
+    size_t waiting_count;
+};
+
+struct gh_anomaly_watch *gh_anomaly_watch_new(const struct gh_anomaly_config *config,
+                                              struct gh_sanctions *sanctions,
+                                              struct gh_hash_key key)
+{
+    struct gh_anomaly_watch *watch = calloc(1, sizeof(*watch));
+    const struct gh_anomaly_settings rules = gh_anomaly_config_rules(config);
+    if (!watch)
+        return NULL;
+    watch->config = *config;
+    watch->sanctions = sanctions;
+    watch->anomaly = gh_anomaly_new(&rules, key, (struct gh_anomaly_sizes){.networks = 0});
+    gh_sanctions_set_pace(sanctions, config->pace_ms);
+    if (watch->anomaly)
+        return watch;
+    free(watch);
+    return NULL;
+}
+
+void gh_anomaly_watch_free(struct gh_anomaly_watch *watch)
+{
+    if (!watch)
+        return;
+    gh_anomaly_free(watch->anomaly);
+    free(watch);
+}
+
+void gh_anomaly_watch_set(struct gh_anomaly_watch *watch, const struct gh_anomaly_config *config)
+{
+    const struct gh_anomaly_settings rules = gh_anomaly_config_rules(config);
+    bool taken_back = false;
+    for (unsigned i = 0; i < GH_ANOMALY_RULE_COUNT; i++)
+        taken_back |= watch->config.actions[i] > GH_ANOMALY_LOG &&
+                      watch->config.actions[i] != config->actions[i];
+    if (taken_back) /* whose sanction came from which rule is not kept */
+        gh_sanctions_clear(watch->sanctions);
+    watch->config = *config;
+    gh_sanctions_set_pace(watch->sanctions, config->pace_ms);
+    gh_anomaly_set(watch->anomaly, &rules);
+}
+
+/* ---- Sanctions ---- */
+
+/* False: the action is none. */
+static bool find_term(const struct gh_anomaly_watch *watch,
+                      const struct gh_anomaly_finding *finding, struct gh_sanction_term *out)
+{
+    uint64_t ms = 0;
+    switch (watch->config.actions[finding->rule]) {
+    case GH_ANOMALY_OFF:
+    case GH_ANOMALY_LOG:
+        return false;
+    case GH_ANOMALY_SECOND_FACTOR:
+        out->kind = GH_SANCTION_SECOND_FACTOR;
+        ms = watch->config.second_factor_ms;
+        break;
+    case GH_ANOMALY_SLOW:
+        out->kind = GH_SANCTION_SLOW;
+        ms = watch->config.slow_ms;
+        break;
+    case GH_ANOMALY_BLOCK:
+        out->kind = GH_SANCTION_BLOCK;
+        ms = watch->config.block_ms;
+        break;
+    }
+    out->since_s = finding->time_us / SECOND_US;
+    out->until_s = out->since_s + ms / 1000;
+    return true;
+}
+
+/* False: there is nobody to put it on. */
+static bool find_whom(const struct gh_anomaly_watch *watch,
+                      const struct gh_anomaly_finding *finding, uint64_t *out)
+{
+    enum gh_anomaly_scope target = gh_anomaly_rule_facts(finding->rule)->target;
+    struct gh_ip_network network;
+    bool of_account =
+        target == GH_ANOMALY_OF_ACCOUNT || (target == GH_ANOMALY_OF_CALLER && finding->account.len);
+    if (of_account && finding->account.len) {
+        *out = gh_sanctions_account(watch->sanctions, finding->account);
+        return true;
+    }
+    if (of_account || !gh_ip_network_parse(finding->network, &network))
+        return false;
+    *out = gh_sanctions_network(watch->sanctions, &network.base);
+    return true;
+}
+
+/* ---- Findings ---- */
+
+/* Of everybody's findings the network is one of many. */
+static bool names_network(const struct gh_anomaly_finding *finding)
+{
+    return finding->network.len &&
+           gh_anomaly_rule_facts(finding->rule)->scope != GH_ANOMALY_OF_EVERYBODY;
+}
+
+static void put_metadata(struct gh_buf *buf, const struct gh_anomaly_finding *finding,
+                         enum gh_anomaly_action action)
+{
+    gh_buf_put_char(buf, '{');
+    gh_json_put_member(buf, GH_STR("rule"), gh_anomaly_rule_facts(finding->rule)->name);
+    if (finding->account.len)
+        gh_json_put_member(buf, GH_STR("account"), finding->account);
+    if (names_network(finding))
+        gh_json_put_member(buf, GH_STR("network"), finding->network);
+    gh_json_put_member(buf, GH_STR("action"), gh_str_from_c(gh_anomaly_action_name(action)));
+    gh_json_put_name(buf, GH_STR("evidence"));
+    gh_buf_put(buf, finding->evidence);
+    gh_buf_put_char(buf, '}');
+}
+
+static void keep_for_log(struct gh_anomaly_watch *watch, const struct gh_anomaly_finding *finding)
+{
+    watch->counts.found[finding->rule]++;
+    if (watch->waiting_count == GH_ANOMALY_WAITING_MAX) {
+        watch->counts.lost++;
+        return;
+    }
+    struct waiting *texts = &watch->texts[watch->waiting_count];
+    struct gh_buf account = gh_buf_over(texts->account, sizeof(texts->account));
+    struct gh_buf metadata = gh_buf_over(texts->metadata, sizeof(texts->metadata));
+    gh_buf_put(&account, finding->account);
+    put_metadata(&metadata, finding, watch->config.actions[finding->rule]);
+    GH_ASSERT(!account.overflow && !metadata.overflow); /* ids are UUIDs, the rest is numbers */
+    watch->records[watch->waiting_count++] = (struct gh_audit_record){
+        .time_us = finding->time_us,
+        .event = GH_AUDIT_ANOMALY_DETECTED,
+        .user_id = gh_buf_str(&account),
+        .outcome = GH_AUDIT_SUCCESS,
+        .metadata = gh_buf_str(&metadata),
+    };
+}
+
+static void found(void *context, const struct gh_anomaly_finding *finding)
+{
+    struct gh_anomaly_watch *watch = context;
+    struct gh_sanction_term term;
+    uint64_t whom;
+    if (find_term(watch, finding, &term) && find_whom(watch, finding, &whom))
+        gh_sanctions_put(watch->sanctions, whom, &term);
+    if (finding->onset && !watch->quiet)
+        keep_for_log(watch, finding);
+}
+
+/* ---- Feeding ---- */
+
+void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_audit_record *record,
+                             bool quiet)
+{
+    watch->quiet = quiet;
+    gh_anomaly_record(watch->anomaly, record, found, watch);
+}
+
+void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
+                              const struct gh_anomaly_requests *traffic)
+{
+    watch->quiet = false;
+    gh_anomaly_traffic(watch->anomaly, traffic, found, watch);
+}
+
+const struct gh_audit_record *gh_anomaly_watch_findings(struct gh_anomaly_watch *watch,
+                                                        size_t *out_count)
+{
+    *out_count = watch->waiting_count;
+    return watch->records;
+}
+
+void gh_anomaly_watch_written(struct gh_anomaly_watch *watch, size_t count)
+{
+    GH_ASSERT(count == watch->waiting_count); /* all or none, as a unit of the store is */
+    watch->waiting_count = 0;
+}
+
+struct gh_anomaly_watch_counts gh_anomaly_watch_counts(const struct gh_anomaly_watch *watch)
+{
+    return watch->counts;
+}

@@ -1,0 +1,291 @@
+#include "app/anomaly_watch.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#define NOW_S  1767571200u
+#define ANN    "5d3c1f6e-0b53-4e0e-9d3c-1c1a5f0f7a01"
+#define ATTACK "203.0.113.9"
+
+struct world {
+    struct gh_arena arena;
+    struct gh_anomaly_config config;
+    struct gh_sanctions *sanctions;
+    struct gh_anomaly_watch *watch;
+};
+
+static const char *no_environment(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    return NULL;
+}
+
+/* Settings as a file of that text gives them. */
+static bool read_config(struct gh_arena *arena, const char *yaml, struct gh_anomaly_config *out)
+{
+    struct gh_config_load load;
+    memset(out, 0, sizeof(*out));
+    gh_config_load_init(&load, arena, "test", no_environment, NULL);
+    const struct gh_config_node *node = gh_config_parse(&load, gh_str_from_c(yaml));
+    gh_config_bind(&load, &gh_anomaly_table, node, out);
+    return !load.error_count;
+}
+
+static void open_world(struct world *world, const char *yaml)
+{
+    gh_arena_init(&world->arena, 65536, 1 << 20);
+    assert_true(read_config(&world->arena, yaml, &world->config));
+    world->sanctions = gh_sanctions_new(64, (struct gh_hash_key){1, 2});
+    assert_non_null(world->sanctions);
+    world->watch =
+        gh_anomaly_watch_new(&world->config, world->sanctions, (struct gh_hash_key){3, 4});
+    assert_non_null(world->watch);
+}
+
+static void close_world(struct world *world)
+{
+    gh_anomaly_watch_free(world->watch);
+    gh_sanctions_free(world->sanctions);
+    gh_arena_done(&world->arena);
+}
+
+static void fail_accounts(struct world *world, unsigned count, bool quiet)
+{
+    char metadata[96];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(metadata, sizeof(metadata),
+                 "{\"email\":\"u%u@example.com\",\"reason\":\"unknown\"}", i);
+        const struct gh_audit_record record = {
+            .time_us = NOW_S * 1000000ull,
+            .event = GH_AUDIT_LOGIN_FAILED,
+            .ip_address = GH_STR(ATTACK),
+            .outcome = GH_AUDIT_FAILURE,
+            .metadata = gh_str_from_c(metadata),
+        };
+        gh_anomaly_watch_record(world->watch, &record, quiet);
+    }
+}
+
+static void reuse(struct world *world, unsigned account)
+{
+    char id[37];
+    snprintf(id, sizeof(id), "5d3c1f6e-0b53-4e0e-9d3c-1c1a%08x", account);
+    const struct gh_audit_record record = {
+        .time_us = NOW_S * 1000000ull,
+        .event = GH_AUDIT_SESSION_REVOKED,
+        .user_id = gh_str_from_c(id),
+        .ip_address = GH_STR(ATTACK),
+        .outcome = GH_AUDIT_FAILURE,
+        .metadata = GH_STR("{\"reason\":\"refresh_reuse\",\"count\":1}"),
+    };
+    gh_anomaly_watch_record(world->watch, &record, false);
+}
+
+static struct gh_sanction of_network(const struct world *world, uint64_t now_s)
+{
+    struct gh_ip ip;
+    assert_true(gh_ip_parse(GH_STR("203.0.113.77"), &ip));
+    return gh_sanctions_find(world->sanctions, gh_sanctions_network(world->sanctions, &ip), now_s);
+}
+
+/* ---- Settings ---- */
+
+static void the_defaults_of_the_file_are_those_of_the_rules(void **state)
+{
+    struct world world;
+    struct gh_anomaly_settings expected;
+    (void)state;
+    open_world(&world, "{}");
+    gh_anomaly_defaults(&expected);
+    struct gh_anomaly_settings rules = gh_anomaly_config_rules(&world.config);
+    assert_memory_equal(rules.actions, expected.actions, sizeof(rules.actions));
+    assert_memory_equal(rules.values, expected.values, sizeof(rules.values));
+    close_world(&world);
+}
+
+static void a_rule_takes_an_action_or_a_map(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world, "credential_stuffing: block\n"
+                       "brute_force: {action: slow, failures: 12, window: 2h}\n"
+                       "new_device: off\n"
+                       "block_for: 1h\n");
+    struct gh_anomaly_settings rules = gh_anomaly_config_rules(&world.config);
+    assert_int_equal(rules.actions[GH_ANOMALY_CREDENTIAL_STUFFING], GH_ANOMALY_BLOCK);
+    assert_int_equal(rules.actions[GH_ANOMALY_BRUTE_FORCE], GH_ANOMALY_SLOW);
+    assert_int_equal(rules.actions[GH_ANOMALY_NEW_DEVICE], GH_ANOMALY_OFF);
+    assert_int_equal(rules.values[GH_ANOMALY_BRUTE_FAILURES], 12);
+    assert_int_equal(rules.values[GH_ANOMALY_BRUTE_WINDOW], 7200);
+    assert_int_equal(world.config.block_ms, 3600000);
+    close_world(&world);
+}
+
+static void refuses_what_is_no_action_and_no_rule(void **state)
+{
+    static const char *const BAD[] = {
+        "brute_force: lock",
+        "brute_force: {failures: 33}",
+        "brute_force: {failures: 1}",
+        "brute_force: {window: 30s}",
+        "brute_forse: log",
+        "credential_stuffing: {share: 101}",
+        "block_for: 0s",
+        "pace: 1ms",
+    };
+    struct gh_anomaly_config config;
+    struct gh_arena arena;
+    (void)state;
+    gh_arena_init(&arena, 65536, 1 << 20);
+    for (unsigned i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++)
+        assert_false(read_config(&arena, BAD[i], &config));
+    gh_arena_done(&arena);
+}
+
+/* ---- Findings ---- */
+
+static void a_finding_waits_until_it_is_written(void **state)
+{
+    struct world world;
+    size_t count;
+    (void)state;
+    open_world(&world, "{}");
+    fail_accounts(&world, 14, false);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    fail_accounts(&world, 15, false);
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(records[0].event, GH_AUDIT_ANOMALY_DETECTED);
+    assert_int_equal(records[0].time_us, NOW_S * 1000000ull);
+    assert_true(gh_str_starts_with(records[0].metadata,
+                                   GH_STR("{\"rule\":\"credential_stuffing\",\"network\":"
+                                          "\"203.0.113.0/24\",\"action\":\"log\",\"evidence\":{")));
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 1);
+    gh_anomaly_watch_written(world.watch, count);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    assert_false(gh_sanctions_any(world.sanctions, NOW_S)); /* logging is all */
+    close_world(&world);
+}
+
+static void findings_without_room_are_counted(void **state)
+{
+    struct world world;
+    size_t count;
+    (void)state;
+    open_world(&world, "{}");
+    for (unsigned i = 0; i < GH_ANOMALY_WAITING_MAX + 5; i++)
+        reuse(&world, i);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, GH_ANOMALY_WAITING_MAX);
+    struct gh_anomaly_watch_counts counts = gh_anomaly_watch_counts(world.watch);
+    assert_int_equal(counts.lost, 5);
+    assert_int_equal(counts.found[GH_ANOMALY_REFRESH_REUSE], GH_ANOMALY_WAITING_MAX + 5);
+    close_world(&world);
+}
+
+/* ---- Sanctions ---- */
+
+static void a_network_is_blocked_for_its_time(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world, "credential_stuffing: block");
+    fail_accounts(&world, 15, false);
+    assert_int_equal(of_network(&world, NOW_S).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    assert_int_equal(of_network(&world, NOW_S + 900).until_s[GH_SANCTION_BLOCK], 0);
+    close_world(&world);
+}
+
+static void an_account_must_show_a_second_factor(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world, "refresh_reuse: second_factor");
+    reuse(&world, 7);
+    uint64_t whom =
+        gh_sanctions_account(world.sanctions, GH_STR("5d3c1f6e-0b53-4e0e-9d3c-1c1a00000007"));
+    struct gh_sanction sanction = gh_sanctions_find(world.sanctions, whom, NOW_S);
+    assert_int_equal(sanction.since_s[GH_SANCTION_SECOND_FACTOR], NOW_S);
+    assert_int_equal(sanction.until_s[GH_SANCTION_SECOND_FACTOR], NOW_S + 12 * 3600);
+    assert_int_equal(of_network(&world, NOW_S).until_s[GH_SANCTION_SECOND_FACTOR], 0);
+    close_world(&world);
+}
+
+static void strangers_can_not_lock_an_account(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world, "brute_force: block");
+    for (unsigned i = 0; i < 25; i++) {
+        const struct gh_audit_record record = {
+            .time_us = NOW_S * 1000000ull,
+            .event = GH_AUDIT_LOGIN_FAILED,
+            .user_id = GH_STR(ANN),
+            .ip_address = GH_STR(ATTACK),
+            .outcome = GH_AUDIT_FAILURE,
+            .metadata = GH_STR("{\"email\":\"ann@example.com\",\"reason\":\"password\"}"),
+        };
+        gh_anomaly_watch_record(world.watch, &record, false);
+    }
+    uint64_t whom = gh_sanctions_account(world.sanctions, GH_STR(ANN));
+    assert_int_equal(gh_sanctions_find(world.sanctions, whom, NOW_S).until_s[GH_SANCTION_BLOCK], 0);
+    assert_int_equal(of_network(&world, NOW_S).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    close_world(&world);
+}
+
+static void a_replay_restores_sanctions_and_tells_nothing_twice(void **state)
+{
+    struct world world;
+    size_t count;
+    (void)state;
+    open_world(&world, "credential_stuffing: block");
+    fail_accounts(&world, 15, true);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(of_network(&world, NOW_S + 60).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    fail_accounts(&world, 16, false); /* it goes on: nothing new */
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    close_world(&world);
+}
+
+static void an_action_taken_back_ends_its_sanctions(void **state)
+{
+    struct world world;
+    struct gh_anomaly_config other;
+    (void)state;
+    open_world(&world, "credential_stuffing: block");
+    fail_accounts(&world, 15, false);
+    assert_true(read_config(&world.arena, "{credential_stuffing: block, pace: 5s}", &other));
+    gh_anomaly_watch_set(world.watch, &other);
+    assert_true(gh_sanctions_any(world.sanctions, NOW_S));
+    assert_true(read_config(&world.arena, "credential_stuffing: log", &other));
+    gh_anomaly_watch_set(world.watch, &other);
+    assert_false(gh_sanctions_any(world.sanctions, NOW_S));
+    close_world(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_defaults_of_the_file_are_those_of_the_rules),
+        cmocka_unit_test(a_rule_takes_an_action_or_a_map),
+        cmocka_unit_test(refuses_what_is_no_action_and_no_rule),
+        cmocka_unit_test(a_finding_waits_until_it_is_written),
+        cmocka_unit_test(findings_without_room_are_counted),
+        cmocka_unit_test(a_network_is_blocked_for_its_time),
+        cmocka_unit_test(an_account_must_show_a_second_factor),
+        cmocka_unit_test(strangers_can_not_lock_an_account),
+        cmocka_unit_test(a_replay_restores_sanctions_and_tells_nothing_twice),
+        cmocka_unit_test(an_action_taken_back_ends_its_sanctions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

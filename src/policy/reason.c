@@ -4,8 +4,9 @@
 #include "http/target.h"
 
 static const struct gh_reason_facts FACTS[GH_REASON_COUNT] = {
-#define X(id, word, status, type, detail)                                                          \
-    [GH_REASON_##id] = {GH_STR_INIT(word), status, GH_STR_INIT(type), GH_STR_INIT(detail)},
+#define X(id, word, status, event, type, detail)                                                   \
+    [GH_REASON_##id] = {GH_STR_INIT(word), status, GH_AUDIT_##event, GH_STR_INIT(type),            \
+                        GH_STR_INIT(detail)},
     GH_REASONS(X)
 #undef X
 };

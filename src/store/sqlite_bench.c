@@ -156,24 +156,39 @@ static enum gh_err append_batch(struct gh_tx *tx, void *args)
 }
 
 /* One thread, a unit for each batch, as the log grows. */
-static void measure_log(struct gh_store *store, double seconds)
+struct log_load {
+    struct gh_store *store;
+    uint64_t until_ns, worst_ns;
+    struct batch batch;
+};
+
+static void *write_log(void *argument)
 {
-    struct batch batch = {0};
+    struct log_load *load = argument;
     struct gh_arena arena;
-    uint64_t begin = now_ns(), until = begin + (uint64_t)(seconds * 1e9), worst = 0;
     gh_arena_init(&arena, 4096, 1 << 20);
-    for (uint64_t before = begin; before < until; batch.number += BATCH) {
-        if (store->ops->run_bulk(store, append_batch, &batch, &arena) != GH_OK)
+    for (uint64_t before = now_ns(); before < load->until_ns; load->batch.number += BATCH) {
+        if (load->store->ops->run_bulk(load->store, append_batch, &load->batch, &arena) != GH_OK)
             abort();
         gh_arena_reset(&arena);
         uint64_t after = now_ns();
-        worst = after - before > worst ? after - before : worst;
+        if (after - before > load->worst_ns)
+            load->worst_ns = after - before;
         before = after;
     }
     gh_arena_done(&arena);
-    printf("audit log: %8.0f records/s in units of %u, worst unit %.0f us, %u records\n",
-           batch.number / ((double)(now_ns() - begin) / 1e9), BATCH, (double)worst / 1e3,
-           batch.number);
+    return NULL;
+}
+
+static struct log_load begin_log(struct gh_store *store, double seconds)
+{
+    return (struct log_load){.store = store, .until_ns = now_ns() + (uint64_t)(seconds * 1e9)};
+}
+
+static void print_log(const struct log_load *load, double seconds)
+{
+    printf("audit log:   %8.0f records/s in units of %u, worst unit %7.0f us\n",
+           load->batch.number / seconds, BATCH, (double)load->worst_ns / 1e3);
 }
 
 /* ---- Lines ---- */
@@ -212,6 +227,21 @@ static void measure(struct gh_store *store, unsigned threads, unsigned first, bo
     gh_arena_done(&arena);
 }
 
+/* The log alone, and while people sign in. */
+static void measure_log(struct gh_store *store, unsigned first, double seconds)
+{
+    struct log_load alone = begin_log(store, seconds);
+    write_log(&alone);
+    print_log(&alone, seconds);
+    pthread_t thread;
+    struct log_load beside = begin_log(store, seconds);
+    if (pthread_create(&thread, NULL, write_log, &beside) != 0)
+        abort();
+    measure(store, 4, first, false, seconds);
+    pthread_join(thread, NULL);
+    print_log(&beside, seconds);
+}
+
 int main(int argc, char **argv)
 {
     static const unsigned WRITERS[] = {1, 4, 16, 64};
@@ -229,13 +259,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "%.*s\n", GH_STR_ARG(message));
         return 1;
     }
-    for (size_t i = 0, first = 1; i < sizeof(WRITERS) / sizeof(WRITERS[0]); i++) {
-        measure(store, WRITERS[i], (unsigned)first, false, seconds);
+    unsigned first = 1;
+    for (size_t i = 0; i < sizeof(WRITERS) / sizeof(WRITERS[0]); i++) {
+        measure(store, WRITERS[i], first, false, seconds);
         first += WRITERS[i];
     }
     measure(store, 1, 1, true, seconds);
     measure(store, 4, 1, true, seconds);
-    measure_log(store, seconds);
+    measure_log(store, first, seconds);
     store->ops->close(store);
     unlink(path.ptr);
     unlink(gh_arena_format(&arena, "%.*s.lock", GH_STR_ARG(path)).ptr);

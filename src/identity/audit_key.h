@@ -1,0 +1,48 @@
+/*
+ * The keys that sign checkpoints of the audit log (audit/checkpoint.h), and signing in a unit. The
+ * first is made at the first start; its name is that of the chain. Retired ones stay: what they
+ * signed is to be verified for as long as anybody keeps it.
+ */
+#ifndef GH_IDENTITY_AUDIT_KEY_H
+#define GH_IDENTITY_AUDIT_KEY_H
+
+#include "audit/checkpoint.h"
+#include "identity/identity.h"
+
+/* "gatehouse/audit/0123456789abcdef" */
+#define GH_AUDIT_KEY_NAME_LEN 32
+/* Keys of one log that are read; older ones are left out. */
+#define GH_AUDIT_KEYS_MAX 64
+
+struct gh_audit_keys {
+    struct gh_str origin; /* the name of the first key of all */
+    struct gh_str name;   /* of the key that signs; no name: all are retired */
+    struct gh_pkey *key;
+    /* All of them, the one that signs first. */
+    struct gh_audit_verifier *verifiers;
+    size_t verifier_count;
+};
+
+/* Those that are there, in `arena`, released by gh_audit_keys_done. GH_ERR_NOT_FOUND: none, a
+   server with this store has never run; GH_ERR_INVALID: the vault can't open one. */
+GH_MUST_USE enum gh_err gh_audit_keys_read(const struct gh_identity *identity,
+                                           struct gh_arena *arena, struct gh_audit_keys *out_keys);
+/* The same, after making one where none signs. */
+GH_MUST_USE enum gh_err gh_audit_keys_load(const struct gh_identity *identity, uint64_t now_us,
+                                           struct gh_arena *arena, struct gh_audit_keys *out_keys);
+void gh_audit_keys_done(struct gh_audit_keys *keys);
+
+/* In a unit: signs a checkpoint over the newest record and appends it as a record of
+   audit_checkpoint. GH_ERR_NOT_FOUND: the log is empty. The note lives in the unit's arena;
+   *out_seq: the number of the record that holds it. */
+struct gh_audit_signed {
+    struct gh_str note;
+    uint64_t seq;
+};
+GH_MUST_USE enum gh_err gh_audit_keys_sign(struct gh_tx *tx, const struct gh_identity *identity,
+                                           const struct gh_audit_keys *keys, uint64_t now_us,
+                                           struct gh_audit_signed *out_signed);
+/* The note of an audit_checkpoint's metadata, in `arena`; ptr NULL: there is none. */
+struct gh_str gh_audit_note_of(struct gh_arena *arena, struct gh_str metadata);
+
+#endif

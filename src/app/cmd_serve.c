@@ -24,6 +24,8 @@
 #define LOG_CLOSE_MS 2000
 /* 32 MiB at most, mapped as it is used. */
 #define LIMIT_SLOTS (1u << 20)
+/* Networks and accounts under a sanction at a time. */
+#define SANCTIONS 4096
 /* Descriptors that are no connections: listeners, loops, log, files of a reload. */
 #define DESCRIPTORS_RESERVED 128
 #define WORKERS_MAX          64
@@ -58,6 +60,7 @@ struct serve {
     struct gh_log_ring *ring;
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
+    struct gh_sanctions *sanctions; /* NULL: identity is off */
     struct gh_upstream_groups *groups;
     struct gh_server *server;
     struct gh_signals *signals;
@@ -218,6 +221,9 @@ static enum gh_err open_identity(struct serve *serve)
         .limits = serve->limits,
         .hash_key = random_key(),
     };
+    serve->sanctions = gh_sanctions_new(SANCTIONS, random_key());
+    if (!serve->sanctions)
+        return GH_ERR_MEMORY;
     char *store = strndup(serve->loaded.settings.store.ptr, serve->loaded.settings.store.len);
     if (!store)
         return GH_ERR_MEMORY;
@@ -244,6 +250,7 @@ static int open_server(struct serve *serve, uint64_t descriptors)
         .log = serve->log,
         .metrics = serve->metrics,
         .limits = serve->limits,
+        .sanctions = serve->sanctions,
         .hash_key = random_key(),
         .connections_max = connections_max(serve, descriptors),
         .control = serve->control,
@@ -330,6 +337,7 @@ static void close_all(struct serve *serve)
         gh_log_close(serve->log, LOG_CLOSE_MS);
     if (serve->limits)
         gh_limit_table_close(serve->limits);
+    gh_sanctions_free(serve->sanctions);
     if (serve->metrics)
         gh_metrics_close(serve->metrics);
     if (serve->control)

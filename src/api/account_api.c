@@ -134,8 +134,8 @@ void gh_api_audit(struct gh_api_request *request)
         !read_event(request, values[3], &query.event))
         return;
     query.limit = (size_t)limit;
-    enum gh_err err = gh_audit_log_page(request->identity.identity, request->identity.arena, &query,
-                                        &entries);
+    enum gh_err err =
+        gh_audit_log_page(request->identity.identity, request->identity.arena, &query, &entries);
     if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE))
         reply_records(request, &entries, (size_t)limit);
 }

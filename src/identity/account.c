@@ -446,7 +446,7 @@ static enum gh_err remove_account(struct gh_tx *tx, struct gh_identity_call *cal
     if (err == GH_OK)
         err = gh_outbox_put(tx, call, GH_MAIL_DELETED, GH_STR(""), view.email, GH_STR(""));
     if (err == GH_OK)
-        err = gh_identity_audit(tx, call, GH_AUDIT_ACCOUNT_DELETED, GH_AUDIT_SUCCESS, id, metadata);
+        err = gh_identity_audit_gone(tx, call, GH_AUDIT_ACCOUNT_DELETED, id, metadata);
     return err;
 }
 
@@ -468,43 +468,22 @@ enum gh_identity_result gh_account_remove(struct gh_identity_call *call, struct 
     if (removal.last)
         return refuse(call, GH_IDENTITY_CONFLICT, gh_admin_last_text);
     gh_sessions_revoked(call, &removal.revoked);
+    gh_identity_forget(call->identity);
     return GH_IDENTITY_OK;
 }
 
 /* ---- One's own records ---- */
 
-struct activity {
-    struct gh_audit_query query;
-    struct gh_audit_row *rows;
-    size_t count;
-};
-
-static enum gh_err activity_unit(struct gh_tx *tx, void *args)
-{
-    struct activity *activity = args;
-    return tx->ops->audit_page(tx, &activity->query, &activity->rows, &activity->count);
-}
-
 enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before_seq,
-                                            size_t limit, struct gh_audit_record **out_records,
-                                            size_t *out_count)
+                                            size_t limit, struct gh_audit_entries *out_entries)
 {
-    struct activity activity = {
-        .query = {.user_id = call->subject->id, .before_seq = before_seq, .limit = limit}};
+    struct gh_audit_query query = {
+        .user_id = call->subject->id, .before_seq = before_seq, .limit = limit};
     if (!limit || limit > ACTIVITY_MAX)
         return refuse(call, GH_IDENTITY_INVALID, "limit: 1 to 200");
-    enum gh_identity_result result = gh_identity_read(call, activity_unit, &activity);
-    if (result != GH_IDENTITY_OK)
-        return result;
-    struct gh_audit_record *records =
-        gh_arena_zalloc(call->arena, activity.count + 1, sizeof(*records));
-    if (!records)
-        return GH_IDENTITY_UNAVAILABLE;
-    for (size_t i = 0; i < activity.count; i++)
-        records[i] = activity.rows[i].record;
-    *out_records = records;
-    *out_count = activity.count;
-    return GH_IDENTITY_OK;
+    return gh_audit_log_page(call->identity, call->arena, &query, out_entries) == GH_OK
+               ? GH_IDENTITY_OK
+               : GH_IDENTITY_UNAVAILABLE;
 }
 
 /* ---- For the files of identity ---- */

@@ -2,7 +2,7 @@
 #ifndef GH_IDENTITY_ACCOUNT_H
 #define GH_IDENTITY_ACCOUNT_H
 
-#include "identity/identity.h"
+#include "identity/audit_log.h"
 
 struct gh_sign_up {
     struct gh_str email, password;
@@ -36,8 +36,7 @@ enum gh_identity_result gh_account_remove(struct gh_identity_call *call, struct 
 
 /* One's own audit records, newest first. */
 enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before_seq,
-                                            size_t limit, struct gh_audit_record **out_records,
-                                            size_t *out_count);
+                                            size_t limit, struct gh_audit_entries *out_entries);
 
 /* ---- For the files of identity ---- */
 

@@ -186,16 +186,18 @@ static void runs_one_unit_whether_known_or_not(void **state)
     gh_store_trace_init(&trace, fixture->store);
     fixture->identity.store = &trace.store;
     sign_up(fixture, ALICE, FIXTURE_PASSWORD2, &view);
-    assert_true(gh_str_eq(gh_store_trace_take(&trace),
-                          GH_STR("run(account_by_email mail_insert audit_append ) ")));
+    assert_true(
+        gh_str_eq(gh_store_trace_take(&trace),
+                  GH_STR("run(account_by_email mail_insert person_key_get audit_append ) ")));
     sign_up(fixture, BOB, FIXTURE_PASSWORD2, &view);
     assert_true(
         gh_str_eq(gh_store_trace_take(&trace),
-                  GH_STR("run(account_by_email account_insert audit_append mail_insert ) ")));
+                  GH_STR("run(account_by_email account_insert person_key_get person_key_insert "
+                         "audit_append mail_insert ) ")));
     sign_up(fixture, BOB, FIXTURE_PASSWORD, &view);
     assert_true(gh_str_eq(gh_store_trace_take(&trace),
                           GH_STR("run(account_by_email ticket_delete ticket_insert mail_insert "
-                                 "audit_append ) ")));
+                                 "person_key_get audit_append ) ")));
     struct gh_identity_call call = gh_fixture_call(fixture);
     gh_email_resend(&call, GH_STR(ALICE));
     assert_true(gh_str_eq(gh_store_trace_take(&trace), GH_STR("run(mail_insert ) ")));
@@ -507,18 +509,18 @@ static void does_not_remove_the_last_admin(void **state)
 static void shows_ones_own_records_only(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
-    struct gh_audit_record *records;
-    size_t count;
+    struct gh_audit_entries entries;
     gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
     gh_fixture_account(fixture, BOB, FIXTURE_PASSWORD, USER);
     call_of(fixture, BOB);
     struct gh_identity_call call = call_of(fixture, ALICE);
-    assert_int_equal(gh_account_activity(&call, 0, 50, &records, &count), GH_IDENTITY_OK);
-    assert_int_equal(count, 1);
-    assert_int_equal(records[0].event, GH_AUDIT_LOGIN);
-    assert_true(gh_str_eq(records[0].user_id, call.subject->id));
-    assert_int_equal(gh_account_activity(&call, 0, 0, &records, &count), GH_IDENTITY_INVALID);
-    assert_int_equal(gh_account_activity(&call, 0, 201, &records, &count), GH_IDENTITY_INVALID);
+    assert_int_equal(gh_account_activity(&call, 0, 50, &entries), GH_IDENTITY_OK);
+    assert_int_equal(entries.count, 1);
+    assert_int_equal(entries.items[0].record.event, GH_AUDIT_LOGIN);
+    assert_true(gh_str_eq(entries.items[0].record.user_id, call.subject->id));
+    assert_true(gh_str_eq(entries.items[0].record.ip_address, call.client));
+    assert_int_equal(gh_account_activity(&call, 0, 0, &entries), GH_IDENTITY_INVALID);
+    assert_int_equal(gh_account_activity(&call, 0, 201, &entries), GH_IDENTITY_INVALID);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -344,6 +344,7 @@ enum gh_identity_result gh_user_reset_password(struct gh_identity_call *call, st
 
 static enum gh_err apply_delete(struct gh_tx *tx, struct change *change)
 {
+    struct gh_str metadata = gh_metadata_by(change->call);
     enum gh_err err;
     if (!may_take_admin(tx, change, &err))
         return err;
@@ -352,8 +353,11 @@ static enum gh_err apply_delete(struct gh_tx *tx, struct change *change)
         err = tx->ops->account_delete(tx, change->id);
     if (err == GH_OK)
         err = gh_throttle_forgive(tx, change->call, change->view.email);
+    if (err == GH_OK && !metadata.ptr)
+        err = GH_ERR_MEMORY;
     if (err == GH_OK)
-        err = audit_by(tx, change, GH_AUDIT_ACCOUNT_DELETED);
+        err = gh_identity_audit_gone(tx, change->call, GH_AUDIT_ACCOUNT_DELETED, change->id,
+                                     metadata);
     /* of no account: mails of the account went with it */
     return err == GH_OK ? gh_outbox_put(tx, change->call, GH_MAIL_DELETED, GH_STR(""),
                                         change->view.email, GH_STR(""))
@@ -362,7 +366,10 @@ static enum gh_err apply_delete(struct gh_tx *tx, struct change *change)
 
 enum gh_identity_result gh_user_delete(struct gh_identity_call *call, struct gh_str id)
 {
-    return change_account(call, id, apply_delete);
+    enum gh_identity_result result = change_account(call, id, apply_delete);
+    if (result == GH_IDENTITY_OK)
+        gh_identity_forget(call->identity);
+    return result;
 }
 
 static enum gh_err apply_end_sessions(struct gh_tx *tx, struct change *change)

@@ -25,7 +25,8 @@ GH_MUST_USE enum gh_err gh_audit_log_append_many(const struct gh_identity *ident
 
 struct gh_audit_entry {
     struct gh_audit_record record; /* in clear */
-    bool erased; /* some of it is gone: texts are empty, members of metadata null */
+    bool erased;  /* some of it is gone: texts are empty, members of metadata null */
+    bool damaged; /* it could not be opened, or was not what the row committed to; as erased */
 };
 struct gh_audit_entries {
     struct gh_audit_entry *items;

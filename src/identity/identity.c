@@ -1,6 +1,7 @@
 #include "identity/identity.h"
 
 #include "base/base64.h"
+#include "identity/audit_log.h"
 
 #define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3, less the angle brackets */
 #define LOCAL_BYTES_MAX   64  /* RFC 5321 section 4.5.3.1.1 */
@@ -80,26 +81,25 @@ enum gh_err gh_identity_audit_session(struct gh_tx *tx, const struct gh_identity
                                       struct gh_str metadata)
 {
     char session[GH_AUDIT_SESSION_LEN + 1];
-    struct gh_audit_row row = {
-        .record = {
-            .time_us = call->now_us,
-            .event = event,
-            .user_id = user_id,
-            .ip_address = call->client,
-            .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
-            .request_id = call->request_id,
-            .outcome = outcome,
-            .metadata = metadata,
-        }};
+    struct gh_audit_record record = {
+        .time_us = call->now_us,
+        .event = event,
+        .user_id = user_id,
+        .ip_address = call->client,
+        .user_agent = gh_str_first(call->user_agent, GH_AUDIT_USER_AGENT_BYTES_MAX),
+        .request_id = call->request_id,
+        .outcome = outcome,
+        .metadata = metadata,
+    };
     if (call->subject)
-        row.record.actor_id = call->subject->id;
+        record.actor_id = call->subject->id;
     else if (!call->by.len) /* a command's actor is the operator, who has no account */
-        row.record.actor_id = user_id;
+        record.actor_id = user_id;
     if (session_id.len) {
         gh_audit_session_hash(session_id, session);
-        row.record.session = gh_str_of(session, GH_AUDIT_SESSION_LEN);
+        record.session = gh_str_of(session, GH_AUDIT_SESSION_LEN);
     }
-    return tx->ops->audit_append(tx, &row);
+    return gh_audit_log_append(tx, call->identity, &record);
 }
 
 enum gh_err gh_identity_audit(struct gh_tx *tx, const struct gh_identity_call *call,
@@ -108,6 +108,36 @@ enum gh_err gh_identity_audit(struct gh_tx *tx, const struct gh_identity_call *c
 {
     struct gh_str session = call->subject ? call->subject->session_id : (struct gh_str){"", 0};
     return gh_identity_audit_session(tx, call, event, outcome, user_id, session, metadata);
+}
+
+enum gh_err gh_identity_audit_gone(struct gh_tx *tx, const struct gh_identity_call *call,
+                                   enum gh_audit_event event, struct gh_str user_id,
+                                   struct gh_str metadata)
+{
+    struct gh_identity_call of_nobody = *call;
+    if (call->subject && gh_str_eq(call->subject->id, user_id))
+        of_nobody.client = of_nobody.user_agent = GH_STR("");
+    return gh_identity_audit(tx, &of_nobody, event, GH_AUDIT_SUCCESS, user_id, metadata);
+}
+
+/* ---- Erasure ---- */
+
+void gh_identity_forget(struct gh_identity *identity)
+{
+    atomic_store(&identity->scrub_waits, true);
+    gh_identity_scrub(identity);
+}
+
+/* GH_ERR_INVALID: a store that keeps nothing, or was opened for reading. */
+bool gh_identity_scrub(struct gh_identity *identity)
+{
+    if (!atomic_exchange(&identity->scrub_waits, false))
+        return true;
+    enum gh_err err = identity->store->ops->scrub(identity->store);
+    if (err == GH_OK || err == GH_ERR_INVALID)
+        return true;
+    atomic_store(&identity->scrub_waits, true);
+    return false;
 }
 
 /* ---- Units ---- */

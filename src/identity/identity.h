@@ -58,7 +58,8 @@ struct gh_identity {
        next look. NULL: none. */
     void (*wake)(void *context);
     void *wake_context;
-    atomic_bool mail_waits; /* put since the last wake */
+    atomic_bool mail_waits;  /* put since the last wake */
+    atomic_bool scrub_waits; /* an account went, and the store's files may still hold it */
 };
 
 /* One call: who asks, from where, when, and under which settings. */
@@ -112,6 +113,13 @@ struct gh_session_grant {
    False: not an address that we take. */
 bool gh_email_normalise(struct gh_arena *arena, struct gh_str text, struct gh_str *out);
 
+/* After the commit that deleted an account: scrubs the store, so that the key that went with it is
+   in none of its files. */
+void gh_identity_forget(struct gh_identity *identity);
+/* Again, when it could not be done then (a reader was in the way); else does nothing. For a thread
+   that comes by now and then. False: it still waits. */
+bool gh_identity_scrub(struct gh_identity *identity);
+
 /* ---- For the files of identity ---- */
 
 /* A record with the call's facts filled in, appended in `tx`. `metadata`: a JSON object or empty.
@@ -124,6 +132,11 @@ enum gh_err gh_identity_audit_session(struct gh_tx *tx, const struct gh_identity
                                       enum gh_audit_event event, enum gh_audit_outcome outcome,
                                       struct gh_str user_id, struct gh_str session_id,
                                       struct gh_str metadata);
+/* The last record about an account that is gone: when its owner did it, nothing of the owner's
+   comes into the log any more. */
+enum gh_err gh_identity_audit_gone(struct gh_tx *tx, const struct gh_identity_call *call,
+                                   enum gh_audit_event event, struct gh_str user_id,
+                                   struct gh_str metadata);
 /* Runs a unit, writing or only reading. OK, else UNAVAILABLE; a refusal is no failure of a unit:
    it commits (nothing) and leaves its result in its args. */
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "identity/address.h"
+#include "identity/audit_log.h"
 #include "identity/passwords.h"
+#include "identity/person.h"
 #include "identity/ticket.h"
 #include "session/access_token.h"
 #include "store/memory.h"
@@ -54,13 +56,22 @@ static enum gh_err twice_read(struct gh_store *store, gh_store_unit *unit, void 
     return err == GH_OK ? inner->ops->read(inner, unit, args, arena) : err;
 }
 
+static enum gh_err twice_scrub(struct gh_store *store)
+{
+    struct gh_store *inner = ((struct twice *)store)->inner;
+    return inner->ops->scrub(inner);
+}
+
 static void close_nothing(struct gh_store *store)
 {
     (void)store;
 }
 
-static const struct gh_store_ops TWICE_OPS = {
-    .run = twice_run, .run_bulk = twice_run, .read = twice_read, .close = close_nothing};
+static const struct gh_store_ops TWICE_OPS = {.run = twice_run,
+                                              .run_bulk = twice_run,
+                                              .read = twice_read,
+                                              .scrub = twice_scrub,
+                                              .close = close_nothing};
 
 /* Lives in the fixture's arena. */
 static struct gh_store *run_twice(struct gh_identity_fixture *fixture)
@@ -254,8 +265,8 @@ struct row {
     struct gh_ticket_request ticket;
     struct gh_str token;
     struct gh_audit_query query;
-    struct gh_audit_row *records;
-    size_t count;
+    const struct gh_identity *identity;
+    struct gh_audit_entries records;
     uint64_t mails;
 };
 
@@ -269,9 +280,17 @@ static enum gh_err read(struct gh_identity_fixture *fixture, gh_store_unit *unit
     return fixture->store->ops->read(fixture->store, unit, row, &fixture->arena);
 }
 
+/* With the key that a sign-up makes. */
 static enum gh_err insert_account(struct gh_tx *tx, void *args)
 {
-    return tx->ops->account_insert(tx, &((struct row *)args)->account);
+    const struct row *row = args;
+    const struct gh_account *account = &row->account;
+    struct gh_audit_person person;
+    enum gh_err err = tx->ops->account_insert(tx, account);
+    if (err == GH_OK)
+        err =
+            gh_person_key(tx, row->identity, gh_id_str(&account->id), account->created_us, &person);
+    return err;
 }
 
 struct gh_str gh_fixture_account(struct gh_identity_fixture *fixture, const char *email,
@@ -280,6 +299,7 @@ struct gh_str gh_fixture_account(struct gh_identity_fixture *fixture, const char
     struct gh_identity_call call = gh_fixture_call(fixture);
     struct gh_str address = gh_str_from_c(email);
     struct row row = {
+        .identity = &fixture->identity,
         .account = {
             .id = gh_identity_new_id(&call),
             .email_verified_us = fixture->now_us,
@@ -400,17 +420,18 @@ struct gh_str gh_fixture_ticket(struct gh_identity_fixture *fixture, enum gh_tic
 static enum gh_err get_records(struct gh_tx *tx, void *args)
 {
     struct row *row = args;
-    return tx->ops->audit_page(tx, &row->query, &row->records, &row->count);
+    return gh_audit_log_read(tx, row->identity, &row->query, &row->records);
 }
 
 size_t gh_fixture_audit_count(struct gh_identity_fixture *fixture, enum gh_audit_event event,
                               struct gh_audit_record *out_last)
 {
-    struct row row = {.query = {.event = gh_audit_event_facts(event)->name, .limit = AUDIT_PAGE}};
+    struct row row = {.query = {.event = gh_audit_event_facts(event)->name, .limit = AUDIT_PAGE},
+                      .identity = &fixture->identity};
     assert_int_equal(read(fixture, get_records, &row), GH_OK);
-    if (row.count && out_last)
-        *out_last = row.records[0].record;
-    return row.count;
+    if (row.records.count && out_last)
+        *out_last = row.records.items[0].record;
+    return row.records.count;
 }
 
 static enum gh_err count_mails(struct gh_tx *tx, void *args)

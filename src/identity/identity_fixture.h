@@ -69,7 +69,7 @@ void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct g
 struct gh_str gh_fixture_ticket(struct gh_identity_fixture *fixture, enum gh_ticket_purpose purpose,
                                 struct gh_str account, struct gh_str data);
 
-/* How many records of an event there are; *out_last (may be NULL): the newest. */
+/* How many records of an event there are; *out_last (may be NULL): the newest, in clear. */
 size_t gh_fixture_audit_count(struct gh_identity_fixture *fixture, enum gh_audit_event event,
                               struct gh_audit_record *out_last);
 uint64_t gh_fixture_mail_count(struct gh_identity_fixture *fixture);

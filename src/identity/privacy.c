@@ -71,8 +71,8 @@ static enum gh_err remove_all(struct gh_tx *tx, struct erasure *erasure, struct 
     if (err == GH_OK)
         err = gh_throttle_forgive(tx, call, email);
     if (err == GH_OK)
-        err =
-            audit(tx, erasure, GH_AUDIT_SUCCESS, GH_STR("{\"initiated\":true,\"completed\":true}"));
+        err = gh_identity_audit_gone(tx, call, GH_AUDIT_DATA_DELETION, id,
+                                     GH_STR("{\"initiated\":true,\"completed\":true}"));
     /* of no account: mails of the account went with it */
     return err == GH_OK ? gh_outbox_put(tx, call, GH_MAIL_DELETED, GH_STR(""), email, GH_STR(""))
                         : err;
@@ -112,7 +112,9 @@ enum gh_identity_result gh_privacy_erase(struct gh_identity_call *call, struct g
         return GH_IDENTITY_UNAVAILABLE;
     }
     result = run(&erasure, finish);
-    if (result == GH_IDENTITY_OK)
+    if (result == GH_IDENTITY_OK) {
         gh_sessions_revoked(call, &erasure.revoked);
+        gh_identity_forget(call->identity);
+    }
     return result;
 }

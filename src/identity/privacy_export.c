@@ -2,7 +2,7 @@
  * What is held on a person, as one JSON document. It is put together from pieces, because its
  * length is known only when the audit log has been read to its end.
  */
-#include "audit/record.h"
+#include "identity/audit_log.h"
 #include "identity/hook.h"
 #include "identity/sessions.h"
 #include "json/writer.h"
@@ -181,18 +181,6 @@ static enum gh_identity_result put_sessions(struct document *document)
 
 /* ---- The audit log ---- */
 
-struct page {
-    struct gh_audit_query query;
-    struct gh_audit_row *rows;
-    size_t count;
-};
-
-static enum gh_err read_page(struct gh_tx *tx, void *args)
-{
-    struct page *page = args;
-    return tx->ops->audit_page(tx, &page->query, &page->rows, &page->count);
-}
-
 static void put_record(struct document *document, const struct gh_audit_record *record, bool first)
 {
     size_t bytes = record->user_id.len + record->actor_id.len + record->ip_address.len +
@@ -208,18 +196,19 @@ static void put_record(struct document *document, const struct gh_audit_record *
 /* Page after page, newest first; each is forgotten when it has been written. */
 static enum gh_identity_result put_records(struct document *document)
 {
-    struct gh_store *store = document->call->identity->store;
-    struct page page = {.query = {.user_id = document->call->subject->id, .limit = PAGE_RECORDS}};
+    struct gh_audit_query query = {.user_id = document->call->subject->id, .limit = PAGE_RECORDS};
+    struct gh_audit_entries page;
     bool first = true;
     append(document, GH_STR(",\"audit\":["));
     do {
         gh_arena_reset(&document->page_arena);
-        if (store->ops->read(store, read_page, &page, &document->page_arena) != GH_OK)
+        if (gh_audit_log_page(document->call->identity, &document->page_arena, &query, &page) !=
+            GH_OK)
             return GH_IDENTITY_UNAVAILABLE;
         for (size_t i = 0; i < page.count; i++) {
-            put_record(document, &page.rows[i].record, first);
+            put_record(document, &page.items[i].record, first);
             first = false;
-            page.query.before_seq = page.rows[i].record.seq;
+            query.before_seq = page.items[i].record.seq;
         }
     } while (page.count == PAGE_RECORDS && !document->failed);
     append(document, GH_STR("]"));

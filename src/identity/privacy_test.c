@@ -295,7 +295,7 @@ static void erases_the_person_and_keeps_the_records(void **state)
     assert_int_equal(gh_session_refresh(&nobody, grant.refresh_token, &refreshed),
                      GH_IDENTITY_SESSION_ENDED);
     assert_int_equal(gh_fixture_audit_count(&f, GH_AUDIT_DATA_DELETION, &last), 2);
-    assert_true(gh_str_eq(last.metadata, GH_STR("{\"initiated\":true,\"completed\":true}")));
+    assert_true(gh_str_eq(last.metadata, GH_STR("{\"completed\":true,\"initiated\":true}")));
     assert_true(gh_str_eq(last.user_id, ann));
     assert_int_equal(gh_fixture_audit_count(&f, GH_AUDIT_LOGIN, NULL), 1);
     assert_int_equal(gh_fixture_mail_count(&f), 1);

@@ -198,7 +198,7 @@ static void ends_all_others(void **state)
     assert_true(refreshes(fixture, own.refresh_token));
     assert_true(refreshes(fixture, bob.refresh_token));
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, &record), 1);
-    assert_true(gh_str_eq(record.metadata, GH_STR("{\"reason\":\"owner\",\"count\":2}")));
+    assert_true(gh_str_eq(record.metadata, GH_STR("{\"count\":2,\"reason\":\"owner\"}")));
     assert_int_equal(gh_sessions_end_others(&call, &count), GH_IDENTITY_OK);
     assert_int_equal(count, 0);
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, NULL), 1);

@@ -25,6 +25,8 @@ const struct gh_service_port *gh_identity_host_port(const struct gh_identity_hos
 struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_host *host);
 /* The identity itself, for commands that run in this process; after open. */
 struct gh_identity *gh_identity_host_identity(struct gh_identity_host *host);
+/* Its vault, for those who replace keys. */
+struct gh_vault *gh_identity_host_vault(struct gh_identity_host *host);
 const struct gh_identity_keys *gh_identity_host_keys_take(struct gh_identity_host *host);
 void gh_identity_host_keys_give(struct gh_identity_host *host, const struct gh_identity_keys *keys);
 

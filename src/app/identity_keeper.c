@@ -7,6 +7,7 @@
 
 #include "app/identity_state.h"
 #include "app/mailer.h"
+#include "identity/rotation.h"
 #include "net/fetch.h"
 #include "net/loop.h"
 
@@ -25,6 +26,7 @@ struct keeper {
     struct gh_identity_host *host;
     struct gh_arena arena; /* of one turn */
     uint64_t keys_at_ms, purge_at_ms;
+    struct gh_rotation_keeper rotation;
 };
 
 /* ---- Mail ---- */
@@ -181,6 +183,18 @@ static bool keep_keys(struct keeper *keeper, const struct gh_identity_settings *
     return changed;
 }
 
+/* What `secrets rotate` has left. */
+static void keep_fields(struct keeper *keeper)
+{
+    struct gh_identity_host *host = keeper->host;
+    bool busy = keeper->rotation.busy;
+    enum gh_err err = gh_rotation_keep(&keeper->rotation, host->vault, host->identity.store,
+                                       gh_wall_now_us(), &keeper->arena);
+    if (err != GH_OK && !busy)
+        gh_log_message(host->ring, GH_LOG_WARNING, "sealed values can't be sealed anew: %s",
+                       gh_err_text(err));
+}
+
 static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopted)
 {
     const struct gh_identity_settings *settings = snapshot->identity;
@@ -199,6 +213,7 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
     }
     if (gh_wall_now_us() >= keeper->host->setup_at_us)
         gh_identity_setup_token(keeper->host, settings);
+    keep_fields(keeper);
     send_mails(keeper, settings);
     gh_log_flush(keeper->host->ring);
 }

@@ -10,6 +10,7 @@ static const struct {
 } COMMANDS[] = {
     {"user", gh_operator_user},
     {"access", gh_operator_access},
+    {"secrets", gh_operator_secrets},
 };
 
 int gh_operator_run(struct gh_operator *op, int argc, char **argv)

@@ -23,6 +23,7 @@ int gh_operator_run(struct gh_operator *op, int argc, char **argv);
 /* Each prints its own help for --help. */
 int gh_operator_user(struct gh_operator *op, int argc, char **argv);
 int gh_operator_access(struct gh_operator *op, int argc, char **argv);
+int gh_operator_secrets(struct gh_operator *op, int argc, char **argv);
 
 /* ---- For the files of operator commands ---- */
 

@@ -5,6 +5,8 @@
 #ifndef GH_APP_SECRETS_H
 #define GH_APP_SECRETS_H
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "config/config.h"
 #include "crypto/fernet.h"
@@ -55,6 +57,16 @@ GH_MUST_USE enum gh_err gh_secret_resolve(struct gh_arena *arena,
 /* Overwrites the values of these `env:` references in this process's environment, where
    /proc/PID/environ would show them as long as it runs. Once they are loaded, before threads. */
 void gh_secrets_forget_environment(const struct gh_secrets_settings *settings);
+
+enum gh_secrets_form {
+    GH_SECRETS_ENV_FILE, /* NAME=value */
+    GH_SECRETS_JSON,
+    GH_SECRETS_RAW, /* the value alone: for a file */
+};
+/* Prints a fresh secret for `root`: 32 random bytes, in base64url. False: it could not be written.
+ */
+bool gh_secrets_generate(const struct gh_secrets_settings *settings, enum gh_secrets_form form,
+                         FILE *out);
 
 /* True for values that stand in guides and are forgotten there: changeme, your-secret-here, ... */
 bool gh_secret_looks_default(struct gh_str value);

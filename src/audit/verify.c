@@ -285,7 +285,8 @@ bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line)
         return stop_for(run, err, GH_AUDIT_FAULT_UNREADABLE, next_seq(run));
     if (!take_row(run, &row))
         return false;
-    if (!openings.ptr)
+    /* What is in doubt ends as a fault of its own. */
+    if (!openings.ptr || run->in_doubt)
         return true;
     run->verdict.personal++;
     err = gh_audit_check_openings(&run->scratch, &row, openings);

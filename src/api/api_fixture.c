@@ -96,7 +96,7 @@ struct gh_service_call *gh_api_fixture_call(struct gh_api_fixture *fixture,
     call->refresh_cookie = ask->refresh_cookie;
     call->device_cookie = ask->device_cookie;
     call->user_agent = GH_STR("Fixture/1.0");
-    call->client = call->network = GH_STR("192.0.2.1");
+    call->client = call->network = gh_str_from_c(ask->client ? ask->client : "192.0.2.1");
     call->request_id = GH_STR("0123456789abcdef");
     call->base_url = GH_STR("https://api.example.com");
     call->https = true;

@@ -36,6 +36,7 @@ struct gh_api_ask {
     const char *operation; /* operationId */
     const char *body;      /* NULL: none */
     const char *query, *id;
+    const char *client;   /* address; NULL: 192.0.2.1 */
     struct gh_str access; /* the access token of the caller; empty: nobody */
     struct gh_str refresh_cookie, device_cookie;
 };

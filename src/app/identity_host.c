@@ -16,6 +16,7 @@
 #define WORK_BYTES_BLOCK      (16u * 1024)
 #define WORK_BYTES_MAX        (4u * 1024 * 1024)
 #define HOOK_ANSWER_BYTES_MAX (8u * 1024 * 1024)
+#define COSTS_ACCOUNTS_MAX    20000 /* before the first request; the keeper counts all */
 
 /* ---- Ports ---- */
 
@@ -210,6 +211,16 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
     return err;
 }
 
+static enum gh_err sample_hash_costs(struct gh_identity_host *host)
+{
+    struct gh_arena arena;
+    gh_arena_init(&arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    enum gh_err err = gh_hash_costs_count(&host->identity.hash_costs, host->identity.store, &arena,
+                                          COSTS_ACCOUNTS_MAX, NULL);
+    gh_arena_done(&arena);
+    return err;
+}
+
 static enum gh_err set_setup_path(struct gh_identity_host *host, struct gh_str store,
                                   struct gh_arena *arena)
 {
@@ -236,6 +247,8 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     err = gh_identity_host_load_keys(host, identity, &changed);
     if (err == GH_OK)
         err = host->identity.store->ops->read(host->identity.store, read_revocations, host, arena);
+    if (err == GH_OK)
+        err = sample_hash_costs(host);
     if (err == GH_OK)
         err = set_setup_path(host, settings->store, arena);
     if (err == GH_OK)

@@ -17,6 +17,7 @@
 #define KEYS_EVERY_MS    (30u * 1000)
 #define PURGE_EVERY_MS   (60u * 1000)
 #define PURGE_ROWS       2000
+#define COSTS_EVERY_MS   (60u * 60 * 1000)
 #define JWKS_BYTES_MAX   (256u * 1024)
 #define JWKS_TIMEOUT_MS  (10u * 1000)
 #define JWKS_FRESH_MS    (5u * 60 * 1000)
@@ -25,7 +26,7 @@
 struct keeper {
     struct gh_identity_host *host;
     struct gh_arena arena; /* of one turn */
-    uint64_t keys_at_ms, purge_at_ms;
+    uint64_t keys_at_ms, purge_at_ms, costs_at_ms;
     struct gh_rotation_keeper rotation;
 };
 
@@ -171,6 +172,16 @@ static void clear_away(struct keeper *keeper)
                        gh_err_text(err));
 }
 
+static void count_hash_costs(struct keeper *keeper)
+{
+    struct gh_identity *identity = &keeper->host->identity;
+    enum gh_err err = gh_hash_costs_count(&identity->hash_costs, identity->store, &keeper->arena,
+                                          UINT64_MAX, &keeper->host->stop);
+    if (err != GH_OK && err != GH_ERR_CLOSED)
+        gh_log_message(keeper->host->ring, GH_LOG_WARNING,
+                       "password hashes could not be counted: %s", gh_err_text(err));
+}
+
 static bool keep_keys(struct keeper *keeper, const struct gh_identity_settings *settings)
 {
     bool changed = false;
@@ -210,6 +221,10 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
     if (now_ms >= keeper->purge_at_ms) {
         keeper->purge_at_ms = now_ms + PURGE_EVERY_MS;
         clear_away(keeper);
+    }
+    if (now_ms >= keeper->costs_at_ms || atomic_load(&keeper->host->identity.hash_costs.stale)) {
+        keeper->costs_at_ms = now_ms + COSTS_EVERY_MS;
+        count_hash_costs(keeper);
     }
     if (gh_wall_now_us() >= keeper->host->setup_at_us)
         gh_identity_setup_token(keeper->host, settings);

@@ -117,19 +117,28 @@ static enum gh_err decide(struct gh_tx *tx, void *args)
     return err;
 }
 
+/* False: there was no memory to hash in. Nobody failed then. */
+static bool verify(struct asking *asking)
+{
+    bool upgrade;
+    const struct gh_account *account = &asking->account;
+    enum gh_err err = gh_password_check(asking->call, account->email_index, account->password_hash,
+                                        asking->assurance->password, &upgrade);
+    asking->right_password = err == GH_OK;
+    return err != GH_ERR_MEMORY;
+}
+
 enum gh_identity_result gh_assure(struct gh_identity_call *call,
                                   const struct gh_assurance *assurance)
 {
     struct asking asking = {.call = call, .assurance = assurance};
-    bool upgrade;
     enum gh_identity_result result = gh_identity_read(call, look, &asking);
     if (result == GH_IDENTITY_OK)
         result = asking.result;
     if (result != GH_IDENTITY_OK)
         return result;
-    if (assurance->password.ptr)
-        asking.right_password =
-            gh_password_matches(call, asking.account.password_hash, assurance->password, &upgrade);
+    if (assurance->password.ptr && !verify(&asking))
+        return GH_IDENTITY_UNAVAILABLE;
     result = gh_identity_run(call, decide, &asking);
     return result == GH_IDENTITY_OK ? asking.result : result;
 }

@@ -19,7 +19,8 @@ struct gh_assurance {
                         enum gh_factor_used used, void *context);
     void *context;
 };
-/* BAD_CREDENTIALS, BAD_CODE, THROTTLED; SESSION_ENDED: the account is gone or disabled. */
+/* BAD_CREDENTIALS, BAD_CODE, THROTTLED, UNAVAILABLE (nothing was counted); SESSION_ENDED: the
+   account is gone or disabled. */
 enum gh_identity_result gh_assure(struct gh_identity_call *call,
                                   const struct gh_assurance *assurance);
 

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "identity/hash_costs.h"
 #include "identity/keys.h"
 #include "identity/settings.h"
 #include "identity/store.h"
@@ -54,6 +55,7 @@ struct gh_identity {
     struct gh_random random;
     struct gh_identity_quota quota;
     struct gh_identity_http http;
+    struct gh_hash_costs hash_costs;
     /* Called after a commit when there may be mail to send, so that nobody waits for the sender's
        next look. NULL: none. */
     void (*wake)(void *context);

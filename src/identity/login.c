@@ -1,6 +1,7 @@
 /*
  * Signing in. What must not be told apart from outside goes one way here: unknown, wrong, disabled
- * and unconfirmed each read once, hash once at the cost of now, and write the same rows once.
+ * and unconfirmed each read once, hash once, unknown at the cost of some account, and write the
+ * same rows once.
  */
 #include "identity/login.h"
 
@@ -214,7 +215,7 @@ enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_
     if (!login.admitted)
         return GH_IDENTITY_THROTTLED;
     struct gh_str hash = login.found ? login.account.password_hash : GH_STR("");
-    enum gh_err err = gh_password_check(call, hash, request->password, &upgrade);
+    enum gh_err err = gh_password_check(call, login.index, hash, request->password, &upgrade);
     if (err == GH_ERR_MEMORY) /* for known and unknown alike; nobody's failure */
         return GH_IDENTITY_UNAVAILABLE;
     login.refusal = judge(&login, err == GH_OK);

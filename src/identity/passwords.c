@@ -117,35 +117,37 @@ struct gh_str gh_password_make(const struct gh_identity_call *call, struct gh_st
     return gh_arena_dup(call->arena, gh_str_from_c(text));
 }
 
+static const char *argon2_name(enum gh_password_scheme scheme)
+{
+    return scheme == GH_PASSWORD_ARGON2I ? "argon2i" : "argon2id";
+}
+
 static bool is_of_cost(struct gh_str hash, const struct gh_password_cost *wanted)
 {
     struct gh_password_cost cost;
-    if (!gh_password_cost_of(hash, &cost) || cost.scheme != wanted->scheme)
-        return false;
-    if (wanted->scheme == GH_PASSWORD_BCRYPT)
-        return cost.log_rounds == wanted->log_rounds;
-    return cost.memory_bytes == wanted->memory_bytes && cost.passes == wanted->passes &&
-           cost.lanes == wanted->lanes;
+    return gh_password_cost_of(hash, &cost) && gh_password_cost_eq(&cost, wanted);
 }
 
-/* A hash of nobody's password at the cost of now, so that verifying takes the same way as for those
-   who are there. Zero salt and zero digest: no password gives it but by a chance of 2^-184. */
+/* A hash of nobody's password, so that verifying takes the same way as for those who are there.
+ * Zero salt and zero digest: no password gives it but by a chance of 2^-184. */
 static struct gh_str decoy(const struct gh_identity_call *call, const struct gh_password_cost *cost)
 {
     static const char ZEROS[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     static const char DOTS[] = ".....................................................";
     if (cost->scheme == GH_PASSWORD_BCRYPT)
         return gh_arena_format(call->arena, "$2b$%02u$%.53s", cost->log_rounds, DOTS);
-    return gh_arena_format(call->arena, "$argon2id$v=19$m=%llu,t=%u,p=%u$%.22s$%.43s",
-                           (unsigned long long)(cost->memory_bytes / 1024), cost->passes,
-                           cost->lanes, ZEROS, ZEROS);
+    return gh_arena_format(
+        call->arena, "$%s$v=19$m=%llu,t=%u,p=%u$%.22s$%.43s", argon2_name(cost->scheme),
+        (unsigned long long)(cost->memory_bytes / 1024), cost->passes, cost->lanes, ZEROS, ZEROS);
 }
 
-enum gh_err gh_password_check(const struct gh_identity_call *call, struct gh_str hash,
+enum gh_err gh_password_check(const struct gh_identity_call *call,
+                              const uint8_t index[GH_SHA256_BYTES], struct gh_str hash,
                               struct gh_str password, bool *out_upgrade)
 {
     struct gh_password_cost cost = cost_of(call->settings);
-    struct gh_str nobody = decoy(call, &cost);
+    struct gh_password_cost other = gh_hash_costs_pick(&call->identity->hash_costs, index, &cost);
+    struct gh_str nobody = decoy(call, &other);
     *out_upgrade = false;
     if (!nobody.ptr)
         return GH_ERR_MEMORY;
@@ -157,12 +159,6 @@ enum gh_err gh_password_check(const struct gh_identity_call *call, struct gh_str
         return GH_ERR_NOT_FOUND;
     *out_upgrade = !is_of_cost(hash, &cost);
     return GH_OK;
-}
-
-bool gh_password_matches(const struct gh_identity_call *call, struct gh_str hash,
-                         struct gh_str password, bool *out_upgrade)
-{
-    return gh_password_check(call, hash, password, out_upgrade) == GH_OK;
 }
 
 /* ---- Change ---- */

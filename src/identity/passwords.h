@@ -27,12 +27,11 @@ enum gh_identity_result gh_password_judge(struct gh_identity_call *call, struct 
 /* A hash under the settings' cost, in the arena; ptr NULL: no memory. Slow. */
 struct gh_str gh_password_make(const struct gh_identity_call *call, struct gh_str password);
 /* Verifies: GH_OK; GH_ERR_NOT_FOUND: it is not the password. For an empty hash (no such account, no
-   password) the same work is done and NOT_FOUND said. GH_ERR_MEMORY: there was none to hash in,
-   nothing is known. *out_upgrade: the hash should be made anew. Slow. */
-GH_MUST_USE enum gh_err gh_password_check(const struct gh_identity_call *call, struct gh_str hash,
+   password) work is done as for some account (hash_costs.h; `index`: of the address) and NOT_FOUND
+   said. GH_ERR_MEMORY: there was none to hash in, nothing is known. *out_upgrade: the hash should
+   be made anew. Slow. */
+GH_MUST_USE enum gh_err gh_password_check(const struct gh_identity_call *call,
+                                          const uint8_t index[GH_SHA256_BYTES], struct gh_str hash,
                                           struct gh_str password, bool *out_upgrade);
-/* The same where not knowing is as good as no. */
-bool gh_password_matches(const struct gh_identity_call *call, struct gh_str hash,
-                         struct gh_str password, bool *out_upgrade);
 
 #endif

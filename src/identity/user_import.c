@@ -120,6 +120,7 @@ enum gh_identity_result gh_user_import(struct gh_identity_call *call,
     result = gh_identity_run(call, import, &importing);
     if (importing.taken)
         return GH_IDENTITY_EMAIL_TAKEN;
+    atomic_store(&call->identity->hash_costs.stale, true);
     if (result == GH_IDENTITY_OK && !gh_account_view_of(call, &importing.account, out_user))
         return GH_IDENTITY_UNAVAILABLE;
     return result;

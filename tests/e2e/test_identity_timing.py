@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
+# Of PASSWORD, by the C library.
+IMPORTED_HASH = "$2b$10$XpCj.N0tHY5Huq8EVrftcuBSDgeW8.G.jArojL3k/B8lQlDWSaxTO"
 KINDS = ("known", "unknown", "disabled", "unverified")
 EACH = 1000
 
@@ -58,6 +60,19 @@ def make_accounts(settings, folder):
     imported = run("user", "import", "-", "--config", path, env=ENV, stdin=lines, timeout=120)
     assert imported.returncode == 0, imported.stdout + imported.stderr
     assert f"{3 * EACH} imported" in imported.stdout
+
+
+def import_accounts(settings, folder, count):
+    """Accounts of another system, whose hashes cost ten times ours or more."""
+    path = folder / "gatehouse.yaml"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    lines = "".join(
+        json.dumps({"email": f"imported{number}@example.com", "password_hash": IMPORTED_HASH,
+                    "email_verified": True}) + "\n"
+        for number in range(count)
+    )
+    imported = run("user", "import", "-", "--config", path, env=ENV, stdin=lines, timeout=120)
+    assert imported.returncode == 0, imported.stdout + imported.stderr
 
 
 def disable_accounts(folder):
@@ -115,3 +130,24 @@ def test_no_kind_of_account_can_be_told_from_another(start, backend, tmp_path):
     }
     print({pair: round(area, 3) for pair, area in areas.items()})
     assert all(0.44 <= area <= 0.56 for area in areas.values()), areas
+
+
+def test_imported_accounts_can_not_be_told_from_unknown_addresses(start, backend, tmp_path):
+    each = 250
+    settings = identity_config(backend, tmp_path)
+    import_accounts(settings, tmp_path, each)
+    gate = start(settings, env=ENV)
+    tries = [(kind, number) for kind in ("imported", "unknown") for number in range(each)]
+    random.Random(7).shuffle(tries)
+    times = {"imported": [], "unknown": []}
+    with gate.connect(timeout=20) as client:
+        for index, (kind, number) in enumerate(tries):
+            address = f"10.0.{index // 256}.{index % 256}"
+            seconds, response = ask(
+                client, f"{kind}{number}@example.com", "not-the-right-one", address
+            )
+            assert response.status == 401, (kind, response.body)
+            times[kind].append(seconds)
+    area = area_under_curve(times["imported"], times["unknown"])
+    print(round(area, 3))
+    assert 0.4 <= area <= 0.6  # four deviations of so few tries

@@ -68,7 +68,7 @@ struct gh_api_request {
 /* A buffer in the call's arena for an answer of up to `bytes`; cap 0: the arena is full, and the
    overflow flag will tell. */
 struct gh_buf gh_api_buf(struct gh_api_request *request, size_t bytes);
-/* Answers with what was written, or 500 when it did not fit. */
+/* Answers with what was written; 500, without the fields that were added, when it did not fit. */
 void gh_api_reply_json(struct gh_api_request *request, unsigned status, const struct gh_buf *json);
 void gh_api_reply_text(struct gh_api_request *request, unsigned status, struct gh_str json);
 void gh_api_reply_problem(struct gh_api_request *request, unsigned status, struct gh_str detail);

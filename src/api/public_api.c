@@ -3,11 +3,9 @@
 
 #define KEY_SET_BYTES_MAX (64u * 1024)
 
-/* May be kept for a while; not so what became a 500. */
 static void reply_public(struct gh_api_request *request, const struct gh_buf *json)
 {
-    if (!json->overflow)
-        gh_api_add_field(request, GH_STR("Cache-Control"), GH_STR("public, max-age=300"));
+    gh_api_add_field(request, GH_STR("Cache-Control"), GH_STR("public, max-age=300"));
     gh_api_reply_json(request, 200, json);
 }
 

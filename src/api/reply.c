@@ -52,10 +52,12 @@ void gh_api_reply_text(struct gh_api_request *request, unsigned status, struct g
 
 void gh_api_reply_json(struct gh_api_request *request, unsigned status, const struct gh_buf *json)
 {
-    if (json->overflow)
-        gh_api_reply_problem(request, 500, GH_STR("The answer could not be made."));
-    else
+    if (!json->overflow) {
         gh_api_reply_text(request, status, gh_buf_str(json));
+        return;
+    }
+    request->call->reply.field_count = 0;
+    gh_api_reply_problem(request, 500, GH_STR("The answer could not be made."));
 }
 
 void gh_api_reply_problem_with(struct gh_api_request *request, unsigned status,

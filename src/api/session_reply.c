@@ -12,49 +12,56 @@ static bool in_cookies(const struct gh_api_request *request)
     return request->call->identity->transport == GH_TRANSPORT_COOKIE;
 }
 
-static struct gh_session_cookie_rules rules_of(struct gh_api_request *request)
+/* False: the arena is full. */
+static bool make_rules(struct gh_api_request *request, struct gh_session_cookie_rules *out_rules)
 {
     const struct gh_identity_settings *settings = request->call->identity;
-    return (struct gh_session_cookie_rules){
+    *out_rules = (struct gh_session_cookie_rules){
         .plain = settings->plain_cookies,
         .same_site = settings->same_site,
         .auth_path =
             gh_arena_format(&request->call->arena, "%.*s/auth", GH_STR_ARG(settings->base_path)),
     };
+    return out_rules->auth_path.ptr != NULL;
 }
 
-static void set_cookie(struct gh_api_request *request, enum gh_session_cookie cookie,
-                       struct gh_str value, uint64_t max_age_s)
+static bool add_cookie(struct gh_api_request *request, struct gh_str line)
 {
-    struct gh_session_cookie_rules rules = rules_of(request);
-    struct gh_str line =
-        gh_session_cookie_set(&request->call->arena, &rules, cookie, value, max_age_s);
     if (line.ptr)
         gh_api_add_field(request, GH_STR("Set-Cookie"), line);
+    return line.ptr != NULL;
+}
+
+static bool set_cookie(struct gh_api_request *request, enum gh_session_cookie cookie,
+                       struct gh_str value, uint64_t max_age_s)
+{
+    struct gh_session_cookie_rules rules;
+    return make_rules(request, &rules) &&
+           add_cookie(request, gh_session_cookie_set(&request->call->arena, &rules, cookie, value,
+                                                     max_age_s));
 }
 
 void gh_api_clear_cookies(struct gh_api_request *request)
 {
-    struct gh_session_cookie_rules rules = rules_of(request);
     static const enum gh_session_cookie COOKIES[] = {GH_COOKIE_ACCESS, GH_COOKIE_REFRESH};
-    if (!in_cookies(request))
+    struct gh_session_cookie_rules rules;
+    if (!in_cookies(request) || !make_rules(request, &rules))
         return;
-    for (size_t i = 0; i < sizeof(COOKIES) / sizeof(COOKIES[0]); i++) {
-        struct gh_str line = gh_session_cookie_clear(&request->call->arena, &rules, COOKIES[i]);
-        if (line.ptr)
-            gh_api_add_field(request, GH_STR("Set-Cookie"), line);
-    }
+    for (size_t i = 0; i < sizeof(COOKIES) / sizeof(COOKIES[0]); i++)
+        add_cookie(request, gh_session_cookie_clear(&request->call->arena, &rules, COOKIES[i]));
 }
 
-static void set_cookies(struct gh_api_request *request, const struct gh_session_grant *grant)
+static bool set_cookies(struct gh_api_request *request, const struct gh_session_grant *grant)
 {
+    bool set = true;
     if (in_cookies(request)) {
-        set_cookie(request, GH_COOKIE_ACCESS, grant->access_token, grant->access_s);
+        set = set_cookie(request, GH_COOKIE_ACCESS, grant->access_token, grant->access_s);
         if (grant->refresh_token.ptr)
-            set_cookie(request, GH_COOKIE_REFRESH, grant->refresh_token, grant->refresh_s);
+            set &= set_cookie(request, GH_COOKIE_REFRESH, grant->refresh_token, grant->refresh_s);
     }
     if (grant->device.ptr)
-        set_cookie(request, GH_COOKIE_DEVICE, grant->device, DEVICE_S);
+        set &= set_cookie(request, GH_COOKIE_DEVICE, grant->device, DEVICE_S);
+    return set;
 }
 
 size_t gh_api_grant_bytes_max(const struct gh_session_grant *grant)
@@ -65,7 +72,8 @@ size_t gh_api_grant_bytes_max(const struct gh_session_grant *grant)
 void gh_api_put_grant(struct gh_buf *json, struct gh_api_request *request,
                       const struct gh_session_grant *grant)
 {
-    set_cookies(request, grant);
+    if (!set_cookies(request, grant))
+        json->overflow = true; /* all of a session, or none of it */
     if (!in_cookies(request)) {
         gh_json_put_member(json, GH_STR("access_token"), grant->access_token);
         if (grant->refresh_token.ptr)

@@ -335,6 +335,31 @@ static void a_bearer_logout_ends_the_session_and_sets_no_cookie(void **state)
     assert_int_equal(gh_api_answer_count(&answer, "Set-Cookie"), 0);
 }
 
+/* ---- Memory ---- */
+
+/* With less and less of it: a session with all of its cookies, or a refusal without any. */
+static void a_session_goes_out_whole_or_not_at_all(void **state)
+{
+    struct gh_api_fixture *f = *state;
+    const struct gh_api_ask ask = {.operation = "logIn", .body = LOGIN};
+    unsigned whole = 0, refused = 0;
+    for (size_t bytes_max = 24 * 1024; bytes_max > 1024; bytes_max -= 48) {
+        struct gh_service_call *call = gh_api_fixture_call(f, &ask);
+        gh_arena_done(&call->arena);
+        gh_arena_init(&call->arena, 64, bytes_max);
+        gh_api_handle(&f->api, call);
+        struct gh_api_answer answer = {.status = call->reply.status, .reply = &call->reply};
+        size_t cookies = gh_api_answer_count(&answer, "Set-Cookie");
+        if (answer.status == 200)
+            assert_int_equal(cookies, 3);
+        else
+            assert_true((answer.status == 500 || answer.status == 503) && cookies == 0);
+        whole += answer.status == 200;
+        refused += answer.status != 200;
+    }
+    assert_true(whole > 0 && refused > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, gh_api_fixture_teardown)
 
 int main(void)
@@ -361,6 +386,7 @@ int main(void)
         TEST(a_bearer_refresh_takes_the_token_of_the_body_alone),
         TEST(a_bearer_step_up_has_no_refresh_token),
         TEST(a_bearer_logout_ends_the_session_and_sets_no_cookie),
+        TEST(a_session_goes_out_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

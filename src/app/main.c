@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "app/process.h"
 #include "crypto/hash.h"
 
 struct command {
@@ -40,6 +41,7 @@ static void print_help(FILE *out)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    gh_process_hide_memory();
     gh_crypto_init();
     for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
         if (strcmp(name, COMMANDS[i].name) == 0)

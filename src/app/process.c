@@ -34,10 +34,16 @@ unsigned gh_process_cores(void)
     return quota && quota < cores ? quota : cores;
 }
 
+void gh_process_hide_memory(void)
+{
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* also for a core_pattern that is a pipe, and for ptrace */
+}
+
 uint64_t gh_process_set_limits(void)
 {
-    struct rlimit none = {0, 0}, files = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
+    struct rlimit files = {0, 0};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* of this thread, and so of all it will start */
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)

@@ -8,8 +8,11 @@
 /* Cores this process may use: the affinity mask and the cgroup's CPU quota, at least 1. */
 unsigned gh_process_cores(void);
 
-/* Before any thread: raises the descriptor limit as far as allowed and returns it; switches core
-   dumps off, forbids new privileges, ignores SIGPIPE. */
+/* First of all, in every command: no core dump, and no other process of the same user may look into
+   this one's memory or environment. */
+void gh_process_hide_memory(void);
+/* Before any thread: raises the descriptor limit as far as allowed and returns it; forbids new
+   privileges, ignores SIGPIPE. */
 uint64_t gh_process_set_limits(void);
 
 /*

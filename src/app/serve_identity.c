@@ -29,9 +29,12 @@ bool gh_serve_identity_secrets(struct gh_serve_identity *identity, const struct 
     const struct gh_root_settings *settings = &loaded->settings;
     const struct gh_secret_source source = {gh_environment_get, NULL};
     gh_arena_init(&identity->arena, SECRETS_BLOCK_BYTES, SECRETS_BYTES_MAX);
-    return gh_secrets_load(&settings->secrets, settings->identity.enabled,
-                           settings->policy.environment == GH_PRODUCTION, &source, &identity->arena,
-                           &identity->secrets, out_message, out_warning);
+    if (!gh_secrets_load(&settings->secrets, settings->identity.enabled,
+                         settings->policy.environment == GH_PRODUCTION, &source, &identity->arena,
+                         &identity->secrets, out_message, out_warning))
+        return false;
+    gh_secrets_forget_environment(&settings->secrets);
+    return true;
 }
 
 static unsigned hash_threads(const struct gh_identity_settings *settings, unsigned cores)

@@ -53,7 +53,8 @@ enum gh_identity_result gh_user_setup_link(struct gh_identity_call *call, struct
                                            struct gh_str *out_link);
 
 /* An account of an existing system (a line of `user import`). `password_hash`: bcrypt or argon2
-   within bounds, or empty; `totp_secret`: Base32 or empty. INVALID with why; EMAIL_TAKEN. */
+   within bounds, or empty; `totp_secret`: Base32 or empty. E-mail, secret and name may be Fernet
+   tokens of secrets.fernet. INVALID with why; EMAIL_TAKEN. */
 struct gh_user_import {
     struct gh_str email, password_hash, totp_secret, name;
     gh_roles roles;

@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "identity/fernet_import.h"
 #include "identity/new_account.h"
 
 #define NAME_CHARS_MAX   100
@@ -112,7 +113,10 @@ enum gh_identity_result gh_user_import(struct gh_identity_call *call,
                                        struct gh_account_view *out_user)
 {
     struct importing importing = {.call = call};
-    enum gh_identity_result result = judge_import(call, user, &importing.from);
+    struct gh_user_import opened = *user;
+    if (!gh_fernet_import(call, &opened))
+        return GH_IDENTITY_INVALID;
+    enum gh_identity_result result = judge_import(call, &opened, &importing.from);
     if (result != GH_IDENTITY_OK)
         return result;
     if (!gh_new_account_prepare(call, &importing.from, &importing.account))

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "crypto/totp.h"
 #include "identity/admin.h"
 #include "identity/identity_fixture.h"
@@ -217,6 +218,72 @@ static void refuses_an_address_that_has_an_account(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
+/* ---- Values that were Fernet tokens ---- */
+
+#define FERNET_KEY  "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define OTHER_KEY   "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+#define TOKEN_HEAD  "gAAAAABlU_EA8PHy8_T19vf4-fr7_P3-_"
+#define EMAIL_TOKEN TOKEN_HEAD "_FbJp-7evZhWK5iBlnywQNLdtxvAcp_CV6LBuQ-_PPrd_32VDEqUOsifuCNDoRU3A=="
+#define TOTP_TOKEN                                                                                 \
+    TOKEN_HEAD "yoRIyA2DWtxELt-YiylUcqSEuYndbv0jdHH_kzq2qAokPtFzJBKmyZPfv2MlTcuVvJ7yjj3FjjroFX0Z3" \
+               "JKj7vAvUqtKVi9UdkdE2TXU3Cw"
+/* Of "sixteen bytes!!!", which is neither an address nor Base32. */
+#define TEXT_TOKEN                                                                                 \
+    TOKEN_HEAD "2ZxIqE8QNmLwHaytTMpdP-jPyclA_SEHHAqyJblFZRQfvZUuWwazQ49-lXH3_hEnJXmfrAIEChL-B-da"  \
+               "QQWbRA="
+
+static void know_fernet_keys(const char *first, const char *second)
+{
+    struct gh_fernet_key keys[2];
+    assert_true(gh_fernet_key_parse(gh_str_from_c(first), &keys[0]));
+    assert_true(gh_fernet_key_parse(gh_str_from_c(second), &keys[1]));
+    gh_vault_set_fernet(f.vault, keys, 2);
+}
+
+static void takes_over_values_that_were_fernet_tokens(void **state)
+{
+    struct gh_account_view view;
+    struct gh_account account;
+    struct gh_str secret, codes = GH_STR("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP");
+    uint8_t bytes[64];
+    size_t len;
+    know_fernet_keys(OTHER_KEY, FERNET_KEY);
+    assert_int_equal(import("{\"email\":\"" EMAIL_TOKEN "\",\"totp_secret\":\"" TOTP_TOKEN "\","
+                            "\"name\":\"" TEXT_TOKEN "\"}",
+                            &view),
+                     GH_IDENTITY_OK);
+    assert_true(gh_str_eq(view.email, GH_STR("ada@example.com")));
+    assert_true(gh_str_eq(view.name, GH_STR("sixteen bytes!!!")));
+    assert_true(view.two_factor_enabled);
+    assert_true(gh_fixture_account_row(&f, gh_id_str(&view.id), &account));
+    assert_int_equal(gh_vault_key_id(account.email), gh_vault_state(f.vault).sealing_id);
+    secret = gh_vault_open_field(f.vault, &f.arena, "accounts.totp_secret", gh_id_str(&view.id),
+                                 account.totp_secret);
+    assert_true(gh_base32_decode(codes, bytes, sizeof(bytes), &len));
+    assert_true(gh_str_eq(secret, gh_str_of((char *)bytes, len)));
+}
+
+static void refuses_a_fernet_token_that_no_key_opens(void **state)
+{
+    assert_refused("{\"email\":\"" EMAIL_TOKEN "\"}", "email: a Fernet token that no key");
+    know_fernet_keys(OTHER_KEY, OTHER_KEY);
+    assert_refused("{\"email\":\"" EMAIL_TOKEN "\"}", "email: a Fernet token that no key");
+    assert_refused("{\"email\":\"a@b.example\",\"totp_secret\":\"" TOTP_TOKEN "\"}",
+                   "totp_secret: a Fernet token that no key");
+    assert_refused("{\"email\":\"a@b.example\",\"name\":\"" TEXT_TOKEN "\"}",
+                   "name: a Fernet token that no key");
+}
+
+static void judges_what_was_in_a_fernet_token(void **state)
+{
+    know_fernet_keys(FERNET_KEY, OTHER_KEY);
+    assert_refused("{\"email\":\"" TEXT_TOKEN "\"}", "email: not an address");
+    assert_refused("{\"email\":\"a@b.example\",\"totp_secret\":\"" TEXT_TOKEN "\"}",
+                   "totp_secret: not Base32");
+    assert_refused("{\"email\":\"a@b.example\",\"password_hash\":\"" TEXT_TOKEN "\"}",
+                   "password_hash: not a bcrypt");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +297,9 @@ int main(void)
         TEST(an_imported_user_signs_in_with_the_old_password_and_factor),
         TEST(gives_the_role_of_new_accounts_where_none_is_named),
         TEST(refuses_an_address_that_has_an_account),
+        TEST(takes_over_values_that_were_fernet_tokens),
+        TEST(refuses_a_fernet_token_that_no_key_opens),
+        TEST(judges_what_was_in_a_fernet_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ static const struct command COMMANDS[] = {
     {"explain", gh_cmd_explain, "say what would happen to a request, and why"},
     {"user", gh_cmd_operator, "manage accounts"},
     {"access", gh_cmd_operator, "review who holds which role"},
+    {"audit", gh_cmd_audit, "read, prove, review and export the audit log"},
     {"secrets", gh_cmd_secrets, "make, judge and rotate secrets"},
     {"config", gh_cmd_config, "print the reference page or the JSON Schema of the configuration"},
 };

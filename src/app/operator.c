@@ -10,6 +10,7 @@ static const struct {
 } COMMANDS[] = {
     {"user", gh_operator_user},
     {"access", gh_operator_access},
+    {"audit", gh_operator_audit},
     {"secrets", gh_operator_secrets},
 };
 

@@ -17,12 +17,14 @@ struct gh_operator {
     struct gh_arena arena; /* of one call; reset between calls */
 };
 
-/* argv[0] is "user" or "access". Returns the exit status: 0, 1 (the answer is no), 2 (usage). */
+/* argv[0] is "user", "access", "audit" or "secrets". Returns the exit status: 0, 1 (the answer is
+ * no), 2 (usage). */
 int gh_operator_run(struct gh_operator *op, int argc, char **argv);
 
 /* Each prints its own help for --help. */
 int gh_operator_user(struct gh_operator *op, int argc, char **argv);
 int gh_operator_access(struct gh_operator *op, int argc, char **argv);
+int gh_operator_audit(struct gh_operator *op, int argc, char **argv);
 int gh_operator_secrets(struct gh_operator *op, int argc, char **argv);
 
 /* ---- For the files of operator commands ---- */

@@ -1,0 +1,45 @@
+/* What the files of the command `audit` share. */
+#ifndef GH_APP_OPERATOR_AUDIT_H
+#define GH_APP_OPERATOR_AUDIT_H
+
+#include "app/operator.h"
+#include "audit/format.h"
+#include "audit/verify.h"
+#include "identity/audit_log.h"
+
+#define GH_AUDIT_PAGE_ROWS 500
+
+struct gh_audit_command {
+    uint64_t now_us, since_us, until_us; /* from, and before; 0: open */
+    uint64_t after_seq;
+    uint64_t limit;
+    const char *user; /* e-mail or id; NULL: any */
+    const char *event, *outcome, *session;
+    enum gh_audit_format format;
+    bool json, html, personal;
+    /* What cmd_audit.c puts together: */
+    bool checkpoints; /* notes to compare with come on standard input */
+    bool cursor;      /* the last number goes to standard error */
+    uint64_t rotate_after_ms;
+};
+
+/* The query that the options speak of. False: a name that is none; it was told. */
+bool gh_audit_command_query(struct gh_operator *op, struct gh_identity_call *call,
+                            const struct gh_audit_command *command, struct gh_audit_query *out);
+
+/* The verbs; each returns the exit status. */
+int gh_operator_audit_tail(struct gh_operator *op, const struct gh_audit_command *command);
+int gh_operator_audit_query(struct gh_operator *op, const struct gh_audit_command *command);
+int gh_operator_audit_export(struct gh_operator *op, const struct gh_audit_command *command);
+int gh_operator_audit_verify(struct gh_operator *op, const struct gh_audit_command *command);
+int gh_operator_audit_review(struct gh_operator *op, const struct gh_audit_command *command);
+int gh_operator_audit_public_key(struct gh_operator *op, const struct gh_audit_command *command);
+
+/* Checks the whole chain in the store; `notes`: the text of saved checkpoints. */
+enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
+                                    struct gh_audit_verdict *out_verdict);
+/* Says what was found; returns the exit status. */
+int gh_audit_verdict_print(FILE *out, const struct gh_audit_verdict *verdict, bool json,
+                           bool with_keys);
+
+#endif

@@ -40,7 +40,7 @@ static const char *const ACTION_NAMES[] = {
     static const struct gh_config_field id##_FIELDS[] = {                                          \
         ACTION(id) GH_ANOMALY_##id##_PARAMETERS(PARAMETER)};                                       \
     static const struct gh_config_table id##_TABLE = {                                             \
-        .name = text_name,                                                                         \
+        .name = "audit.anomaly." text_name,                                                        \
         .doc = "Found when " meaning ".",                                                          \
         .size = sizeof(struct gh_anomaly_config),                                                  \
         .fields = id##_FIELDS,                                                                     \
@@ -89,7 +89,7 @@ static const struct gh_config_field FIELDS[] = {
 };
 
 const struct gh_config_table gh_anomaly_table = {
-    .name = "anomaly",
+    .name = "audit.anomaly",
     .doc = "What is looked for in the log and in traffic, and what is done about it.",
     .size = sizeof(struct gh_anomaly_config),
     .fields = FIELDS,

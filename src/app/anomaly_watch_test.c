@@ -1,11 +1,13 @@
-#include "app/anomaly_watch.h"
-
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdio.h>
+
+#include "app/anomaly_watch.h"
+#include "audit/personal.h"
+#include "crypto/hash.h"
 
 #define NOW_S  1767571200u
 #define ANN    "5d3c1f6e-0b53-4e0e-9d3c-1c1a5f0f7a01"
@@ -54,21 +56,27 @@ static void close_world(struct world *world)
     gh_arena_done(&world->arena);
 }
 
+/* `network` 0: ATTACK's. */
+static void fail_at(struct world *world, unsigned account, unsigned network, bool quiet)
+{
+    char metadata[96], address[32];
+    snprintf(metadata, sizeof(metadata), "{\"email\":\"u%u@example.com\",\"reason\":\"unknown\"}",
+             account);
+    snprintf(address, sizeof(address), "10.0.%u.1", network);
+    const struct gh_audit_record record = {
+        .time_us = NOW_S * 1000000ull,
+        .event = GH_AUDIT_LOGIN_FAILED,
+        .ip_address = gh_str_from_c(network ? address : ATTACK),
+        .outcome = GH_AUDIT_FAILURE,
+        .metadata = gh_str_from_c(metadata),
+    };
+    gh_anomaly_watch_record(world->watch, &record, quiet);
+}
+
 static void fail_accounts(struct world *world, unsigned count, bool quiet)
 {
-    char metadata[96];
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(metadata, sizeof(metadata),
-                 "{\"email\":\"u%u@example.com\",\"reason\":\"unknown\"}", i);
-        const struct gh_audit_record record = {
-            .time_us = NOW_S * 1000000ull,
-            .event = GH_AUDIT_LOGIN_FAILED,
-            .ip_address = GH_STR(ATTACK),
-            .outcome = GH_AUDIT_FAILURE,
-            .metadata = gh_str_from_c(metadata),
-        };
-        gh_anomaly_watch_record(world->watch, &record, quiet);
-    }
+    for (unsigned i = 0; i < count; i++)
+        fail_at(world, i, 0, quiet);
 }
 
 static void reuse(struct world *world, unsigned account)
@@ -172,6 +180,28 @@ static void a_finding_waits_until_it_is_written(void **state)
     gh_anomaly_watch_findings(world.watch, &count);
     assert_int_equal(count, 0);
     assert_false(gh_sanctions_any(world.sanctions, NOW_S)); /* logging is all */
+    close_world(&world);
+}
+
+/* Of accounts, of networks and of everybody: all members that there are. */
+static void the_log_takes_what_is_found(void **state)
+{
+    struct world world;
+    struct gh_audit_row row;
+    const struct gh_audit_person day = {.name = GH_STR("day:2026-01-05")};
+    size_t count;
+    (void)state;
+    open_world(&world, "{}");
+    fail_accounts(&world, 15, false);
+    for (unsigned i = 0; i < 30; i++)
+        fail_at(&world, 100 + i, 1 + i, false);
+    reuse(&world, 7);
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(
+            gh_audit_protect(&world.arena, &gh_kernel_random, &records[i], &day, &day, &row),
+            GH_OK);
     close_world(&world);
 }
 
@@ -280,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_rule_takes_an_action_or_a_map),
         cmocka_unit_test(refuses_what_is_no_action_and_no_rule),
         cmocka_unit_test(a_finding_waits_until_it_is_written),
+        cmocka_unit_test(the_log_takes_what_is_found),
         cmocka_unit_test(findings_without_room_are_counted),
         cmocka_unit_test(a_network_is_blocked_for_its_time),
         cmocka_unit_test(an_account_must_show_a_second_factor),
@@ -287,5 +318,6 @@ int main(void)
         cmocka_unit_test(a_replay_restores_sanctions_and_tells_nothing_twice),
         cmocka_unit_test(an_action_taken_back_ends_its_sanctions),
     };
+    gh_crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

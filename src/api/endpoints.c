@@ -100,6 +100,14 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
     {                                                                                              \
         .kind = GH_ACCESS_SIGNED_IN, .roles = GH_API_ADMIN, .fresh = true                          \
     }
+#define OF_RESET                                                                                   \
+    {                                                                                              \
+        "reset", "mail"                                                                            \
+    }
+#define OF_RESEND                                                                                  \
+    {                                                                                              \
+        "resend", "mail"                                                                           \
+    }
 #define NOTHING     NULL, 0
 #define OF(members) members, sizeof(members) / sizeof(members[0])
 
@@ -122,7 +130,7 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
       OF(REFRESH), DATA)                                                                           \
     X("POST", "/auth/email/verify", PUBLIC, ANYONE, BODY_MAX, {"verify"}, "verifyEmail",           \
       gh_api_email_verify, OF(TOKEN_ONLY), DATA)                                                   \
-    X("POST", "/auth/email/resend", PUBLIC, ANYONE, BODY_MAX, {"resend"}, "resendEmail",           \
+    X("POST", "/auth/email/resend", PUBLIC, ANYONE, BODY_MAX, OF_RESEND, "resendEmail",            \
       gh_api_email_resend, OF(EMAIL_ONLY), DATA)                                                   \
     X("POST", "/auth/step-up", ENROLLING, ANYONE, BODY_MAX, {"step_up"}, "stepUp", gh_api_step_up, \
       OF(EITHER), HASH)                                                                            \
@@ -136,7 +144,7 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
       gh_api_profile_update, OF(PROFILE), DATA)                                                    \
     X("POST", "/account/password", ANY_CALLER, IN_SESSION, BODY_MAX, {"password"},                 \
       "changePassword", gh_api_password_change, OF(CHANGE), HASH)                                  \
-    X("POST", "/account/password/reset-request", PUBLIC, ANYONE, BODY_MAX, {"reset"},              \
+    X("POST", "/account/password/reset-request", PUBLIC, ANYONE, BODY_MAX, OF_RESET,               \
       "requestPasswordReset", gh_api_reset_request, OF(EMAIL_ONLY), DATA)                          \
     X("POST", "/account/password/reset", PUBLIC, ANYONE, BODY_MAX, {"reset_token"},                \
       "resetPassword", gh_api_reset, OF(RESET), HASH)                                              \
@@ -237,6 +245,7 @@ const struct gh_service_limit *gh_api_limits(size_t *out_count)
         {"signup", "5/minute", "client"},
         {"two_factor", "5/minute", "body:challenge"},
         {"reset", "3/hour", "body:email"},
+        {"mail", "5/minute", "client"}, /* each is a write, also for addresses made up */
         {"reset_token", "5/minute", "client"},
         {"password", "5/minute", "user"},
         {"step_up", "5/minute", "user"},

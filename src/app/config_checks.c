@@ -246,6 +246,7 @@ static bool is_reserved_rate(struct gh_str name)
         GH_STR_INIT("export"),  GH_STR_INIT("password"),    GH_STR_INIT("email"),
         GH_STR_INIT("verify"),  GH_STR_INIT("reset_token"), GH_STR_INIT("resend"),
         GH_STR_INIT("setup"),   GH_STR_INIT("step_up"),     GH_STR_INIT("factor"),
+        GH_STR_INIT("mail"),
     };
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         if (gh_str_eq(name, reserved[i]))

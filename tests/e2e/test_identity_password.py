@@ -234,6 +234,19 @@ def test_four_requests_in_an_hour_are_too_many(tmp_path):
         assert ask_reset(world.stranger(), "other" + person.email).status == 200
 
 
+def test_a_client_asks_for_five_mails_a_minute_whatever_the_addresses(tmp_path):
+    with deployed(tmp_path, rate_limits=None) as world:
+        person = world.person()
+        sender = world.stranger()
+        made_up = [f"made-up-{number}@example.com" for number in range(3)]
+        for email in made_up:
+            assert ask_reset(sender, email).status == 200
+            resent = sender.api("POST", "/auth/email/resend", {"email": email})
+            assert resent.status == (429 if email == made_up[2] else 200)
+        assert ask_reset(sender, person.email).status == 429
+        assert ask_reset(world.stranger(), person.email).status == 200
+
+
 # -- another address --
 
 

@@ -241,7 +241,7 @@ def test_personal_data_is_encrypted_at_rest(world):
     person.api("PATCH", "/account/profile", {"name": "Zuleika Dobson"})
     path = world.folder / "tasks.db"
     for text in (person.email, "Zuleika"):
-        assert all(name.startswith("security_audit_log.") for name in columns_with(path, text))
+        assert not columns_with(path, text), text
     assert not columns_with(path, PASSWORD)
 
 

@@ -24,17 +24,21 @@ static bool read_settings(const struct gh_source *source, struct gh_loaded *load
     return gh_root_load(&loaded->load, text, source->listen, &loaded->settings);
 }
 
-/* Calls of identity read their settings through the snapshot. */
+/* Calls of identity, and the thread of the audit log, read their settings through the snapshot. */
 static bool keep_identity(struct gh_loaded *loaded)
 {
     if (!loaded->settings.identity.enabled)
         return true;
-    struct gh_identity_settings *copy = gh_arena_zalloc(&loaded->snapshot->arena, 1, sizeof(*copy));
+    struct gh_arena *arena = &loaded->snapshot->arena;
+    struct gh_identity_settings *copy = gh_arena_zalloc(arena, 1, sizeof(*copy));
+    struct gh_audit_settings *audit = gh_arena_zalloc(arena, 1, sizeof(*audit));
     loaded->message = GH_STR("out of memory");
-    if (!copy)
+    if (!copy || !audit)
         return false;
     *copy = loaded->settings.identity;
+    *audit = loaded->settings.audit;
     loaded->snapshot->identity = copy;
+    loaded->snapshot->audit = audit;
     loaded->snapshot->plain_cookies = copy->plain_cookies;
     return true;
 }

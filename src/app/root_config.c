@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "app/audit_checks.h"
 #include "app/config_checks.h"
 #include "app/identity_checks.h"
 #include "app/identity_policy.h"
@@ -253,7 +254,11 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      .type = GH_CONFIG_TYPE_BOOL,
      POLICY(unsafe_observe_access),
      .doc = "Allows access rules that only observe, or are off, in production."},
-    {.name = "audit", .type = GH_CONFIG_TYPE_LATER, .doc = "The audit log."},
+    {.name = "audit",
+     .type = GH_CONFIG_TYPE_TABLE,
+     ROOT(audit),
+     .table = &gh_audit_table,
+     .doc = "The audit log of accounts and refusals, where identity is on."},
     {.name = "consume", .type = GH_CONFIG_TYPE_LATER, .doc = "Streams written to tables."},
 };
 
@@ -373,5 +378,6 @@ const struct gh_policy *gh_root_compile(struct gh_config_load *load,
         load, &settings->policy, settings->upstreams.keys, settings->upstreams.count);
     gh_config_check(load, settings, unix_seconds);
     gh_identity_check(load, settings, policy);
+    gh_audit_check(load, settings);
     return load->error_count == 0 ? policy : NULL;
 }

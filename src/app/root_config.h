@@ -5,6 +5,7 @@
 #ifndef GH_APP_ROOT_CONFIG_H
 #define GH_APP_ROOT_CONFIG_H
 
+#include "app/audit_settings.h"
 #include "app/secrets.h"
 #include "gateway/snapshot.h"
 #include "identity/settings.h"
@@ -37,6 +38,7 @@ struct gh_root_settings {
     struct gh_str store;            /* "sqlite:PATH", "memory:" */
     struct gh_secrets_settings secrets;
     struct gh_identity_settings identity;
+    struct gh_audit_settings audit;
 };
 
 extern const struct gh_config_table gh_root_table;

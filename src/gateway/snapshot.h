@@ -12,6 +12,7 @@
 #include "policy/settings.h"
 #include "upstream/upstream.h"
 
+struct gh_audit_settings;
 struct gh_identity_settings;
 
 /* How much of a client's address the access log shows. */
@@ -38,7 +39,8 @@ struct gh_snapshot {
     enum gh_log_client log_client;
     /* Of identity, lent to each call of the service; NULL: identity is off. */
     const struct gh_identity_settings *identity;
-    bool plain_cookies; /* as in the policy's gh_policy_identity */
+    const struct gh_audit_settings *audit; /* lent to the thread of the log; NULL with identity */
+    bool plain_cookies;                    /* as in the policy's gh_policy_identity */
     /* What tokens are judged by from its first request on (a reference); NULL: as until now. Needed
        where the roles change, whose bits policy and rules must read alike. */
     struct gh_gate_version *gate;

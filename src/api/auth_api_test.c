@@ -230,6 +230,9 @@ static void refuses_a_challenge_that_is_none_or_too_old(void **state)
 
 /* ---- Refresh and logout ---- */
 
+/* As long as one of ours, and in its form. */
+#define OF_ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 static struct gh_api_answer refresh(struct gh_str cookie)
 {
     const struct gh_api_ask refreshing = {.operation = "refresh", .refresh_cookie = cookie};
@@ -238,10 +241,7 @@ static struct gh_api_answer refresh(struct gh_str cookie)
 
 static void refresh_tokens_that_are_none_are_a_session_that_ended(void **state)
 {
-    static const char *const TOKENS[] = {
-        "", "x", "not-a-token-of-ours",
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        "AAAAAAAAAAAAAAAAAA"};
+    static const char *const TOKENS[] = {"", "x", "not-a-token-of-ours", OF_ZEROS};
     for (size_t i = 0; i < sizeof(TOKENS) / sizeof(TOKENS[0]); i++) {
         struct gh_api_answer answer = refresh(gh_str_from_c(TOKENS[i]));
         gh_api_assert_refused(&answer, 401, "The session has ended. Sign in again.");

@@ -89,4 +89,8 @@ struct gh_identity_surroundings {
 void gh_identity_settings_finish(struct gh_config_load *load, struct gh_identity_settings *settings,
                                  const struct gh_identity_surroundings *surroundings);
 
+/* What identity.mail.smtp, or what it refers to, must be: smtp://host:587 or smtps://host:465, with
+   user name and password percent-encoded. */
+bool gh_identity_is_smtp_url(struct gh_str text);
+
 #endif

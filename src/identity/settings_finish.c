@@ -373,17 +373,22 @@ static void finish_breach(struct gh_config_load *load, struct gh_identity_settin
 
 /* ---- Mail ---- */
 
+bool gh_identity_is_smtp_url(struct gh_str text)
+{
+    struct gh_url url;
+    return gh_url_parse(text, &url) && !url.has_fragment &&
+           (url.path.len == 0 || gh_str_eq(url.path, GH_STR("/"))) &&
+           (gh_str_eq(url.scheme, GH_STR("smtp")) || gh_str_eq(url.scheme, GH_STR("smtps")));
+}
+
 /* The URL may still be a reference to where it stands. */
 static bool is_smtp(struct gh_str text)
 {
-    struct gh_url url;
     if (gh_str_starts_with(text, GH_STR("env:")))
         return text.len > 4 && consists_of(gh_str_skip(text, 4), "_");
     if (gh_str_starts_with(text, GH_STR("file:")))
         return text.len > 5;
-    return gh_url_parse(text, &url) && !url.has_fragment &&
-           (url.path.len == 0 || gh_str_eq(url.path, GH_STR("/"))) &&
-           (gh_str_eq(url.scheme, GH_STR("smtp")) || gh_str_eq(url.scheme, GH_STR("smtps")));
+    return gh_identity_is_smtp_url(text);
 }
 
 /* A mailbox (RFC 5322 section 3.4) in the two forms that people write: address, or name and

@@ -86,6 +86,28 @@ def test_the_policy_names_access_for_every_route_and_what_is_shadowed(tmp_path, 
     assert "never sees POST /api/v1/auth/login" in text
 
 
+@pytest.mark.parametrize(
+    "url, good",
+    [
+        ("http://user:s3cret-of-mail@mail.example.com", False),
+        ("s3cret-of-mail", False),
+        ("smtp://user:s3cret-of-mail@mail.example.com/path", False),
+        ("smtp://user:s3cret-of-mail@mail.example.com:587", True),
+        ("smtps://mail.example.com", True),
+        (None, True),  # it may be known where it runs only
+    ],
+)
+def test_what_a_reference_to_the_mail_server_holds_is_checked(tmp_path, backend, url, good):
+    path = tmp_path / "gatehouse.yaml"
+    settings = settings_of(tmp_path, backend, {"mail": {"smtp": "env:SMTP_URL", "folder": ""}})
+    path.write_text(yaml.safe_dump(settings))
+    result = run("check", "--config", path, env={**ENV, **({"SMTP_URL": url} if url else {})})
+    text = result.stdout + result.stderr
+    assert result.returncode == (0 if good else 1), text
+    assert good or "env:SMTP_URL" in text
+    assert "s3cret-of-mail" not in text
+
+
 def test_a_good_configuration_is_good(tmp_path, backend):
     result = check(tmp_path, settings_of(tmp_path, backend))
     assert result.returncode == 0, result.stdout + result.stderr

@@ -1,5 +1,6 @@
 #include "gateway/access_log.h"
 
+#include "gateway/refusal.h"
 #include "json/writer.h"
 
 /* Longest value of one member; what is longer is cut, not dropped. */
@@ -159,5 +160,6 @@ void gh_access_log(struct gh_exchange *exchange)
     if (line.overflow)
         write_short(&line, exchange, duration_us);
     count(exchange, duration_us);
+    gh_refusal_note(exchange);
     gh_log_line(exchange->worker->log, gh_buf_str(&line));
 }

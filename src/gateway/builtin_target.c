@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "gateway/refusal.h"
 
 /* A key authorisation (RFC 8555 section 8.1) is under 150 bytes; more is no challenge file. */
 #define ACME_FILE_BYTES_MAX 4096
@@ -108,6 +109,7 @@ void gh_builtin_target_answer(struct gh_worker *worker, struct gh_request *reque
         /* Whatever was sent: a browser does nothing with another answer, an attacker would. */
         gh_metric_add(worker->shared->metrics, worker->index, worker->shared->counters.csp_reports,
                       1);
+        gh_refusal_note_report(worker, request);
         reply(request, 204, GH_STR(""), GH_STR(""));
         return;
     case GH_TARGET_ACME:

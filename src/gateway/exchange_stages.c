@@ -69,21 +69,6 @@ static void hand_over_to_upstream(struct gh_exchange *exchange)
     want_body(exchange);
 }
 
-static void hand_over(struct gh_exchange *exchange)
-{
-    struct gh_request *request = &exchange->request;
-    exchange->reason = GH_REASON_UNDECIDED;
-    if (request->target == GH_TARGET_UPSTREAM) {
-        hand_over_to_upstream(exchange);
-    } else if (request->target == GH_TARGET_SERVICE) {
-        begin_service(exchange);
-    } else {
-        gh_builtin_target_answer(exchange->worker, request);
-        exchange->reason = GH_REASON_BUILT_IN;
-        gh_exchange_answer(exchange);
-    }
-}
-
 /* A stage must see the body. True: there is none, and so it is known already. */
 static bool ask_body(struct gh_exchange *exchange)
 {
@@ -108,6 +93,33 @@ static bool ask_body(struct gh_exchange *exchange)
     return false;
 }
 
+/* A report is read where the audit log is told of it, else only counted. True: it is here, or
+   nobody reads it. */
+static bool have_report(struct gh_exchange *exchange)
+{
+    struct gh_request *request = &exchange->request;
+    if (request->target != GH_TARGET_CSP_REPORT || !exchange->worker->tally || request->body_known)
+        return true;
+    request->ask = GH_ASK_BODY;
+    request->ask_body_max = (size_t)request->body_bytes_max;
+    return ask_body(exchange);
+}
+
+static void hand_over(struct gh_exchange *exchange)
+{
+    struct gh_request *request = &exchange->request;
+    exchange->reason = GH_REASON_UNDECIDED;
+    if (request->target == GH_TARGET_UPSTREAM) {
+        hand_over_to_upstream(exchange);
+    } else if (request->target == GH_TARGET_SERVICE) {
+        begin_service(exchange);
+    } else {
+        gh_builtin_target_answer(exchange->worker, request);
+        exchange->reason = GH_REASON_BUILT_IN;
+        gh_exchange_answer(exchange);
+    }
+}
+
 void gh_exchange_run_stages(struct gh_exchange *exchange)
 {
     struct gh_request *request = &exchange->request;
@@ -128,5 +140,6 @@ void gh_exchange_run_stages(struct gh_exchange *exchange)
         gh_exchange_answer(exchange);
         return;
     }
-    hand_over(exchange);
+    if (have_report(exchange))
+        hand_over(exchange);
 }

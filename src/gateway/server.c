@@ -282,6 +282,7 @@ static enum gh_err open_shared(struct gh_server *server)
     server->shared.sanctions = options->sanctions;
     server->shared.connections_max = options->connections_max / options->worker_count;
     server->shared.revocations = options->revocations;
+    server->shared.tallies = options->tallies;
     server->shared.hash_key = options->hash_key;
     server->shared.held_bodies.max =
         options->held_body_bytes_max ? options->held_body_bytes_max : GH_BODY_BUDGET_BYTES_DEFAULT;

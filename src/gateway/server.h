@@ -23,8 +23,9 @@ struct gh_server_options {
     /* Both NULL: identity is off. Revocations outlive the server, the options are copied. */
     const struct gh_service_options *service;
     const struct gh_revocations *revocations;
-    struct gh_loop *control;       /* the loop of the calling thread */
-    void (*on_ended)(void *owner); /* on the control loop, when the last worker has ended */
+    struct gh_tally *const *tallies; /* one for each worker; outlive the server; NULL: no audit */
+    struct gh_loop *control;         /* the loop of the calling thread */
+    void (*on_ended)(void *owner);   /* on the control loop, when the last worker has ended */
     void *owner;
 };
 

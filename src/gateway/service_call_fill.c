@@ -34,7 +34,7 @@ static struct gh_str single(const struct gh_fields *fields, enum gh_field_id id)
     return line->value;
 }
 
-static struct gh_str user_agent(const struct gh_fields *fields)
+struct gh_str gh_service_user_agent(const struct gh_fields *fields)
 {
     struct gh_str found = GH_STR("");
     for (size_t i = 0; i < fields->count; i++) {
@@ -74,7 +74,7 @@ static void fill_client(struct gh_service_call *call, struct copier *copier,
     struct gh_ip network = gh_ip_mask(&request->client, 32, NETWORK_BITS_V6);
     call->client = address_text(copier, &request->client, false);
     call->network = address_text(copier, &network, true);
-    call->user_agent = copy(copier, user_agent(&request->head->fields));
+    call->user_agent = copy(copier, gh_service_user_agent(&request->head->fields));
     call->request_id = copy(copier, request->request_id);
     call->https = request->https;
     call->wants_second_factor = request->wants_second_factor;

@@ -14,6 +14,8 @@
 GH_MUST_USE enum gh_err gh_service_call_fill(struct gh_service_call *call,
                                              const struct gh_request *request,
                                              const struct gh_snapshot *snapshot);
+/* What a client says that it is; empty where it says nothing, or says it twice. */
+struct gh_str gh_service_user_agent(const struct gh_fields *fields);
 /* Makes request->reply a copy of `reply`, in the request's arena. */
 GH_MUST_USE enum gh_err gh_service_reply_copy(struct gh_request *request,
                                               const struct gh_reply *reply);

@@ -31,6 +31,7 @@ enum gh_err gh_worker_open(struct gh_worker *worker, unsigned index, struct gh_s
                            struct gh_log *log)
 {
     *worker = (struct gh_worker){.index = index, .shared = shared};
+    worker->tally = shared->tallies ? shared->tallies[index] : NULL;
     enum gh_err err = gh_loop_open(&worker->loop);
     if (err != GH_OK)
         return err;

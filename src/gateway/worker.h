@@ -5,6 +5,7 @@
 #ifndef GH_GATEWAY_WORKER_H
 #define GH_GATEWAY_WORKER_H
 
+#include "audit/tally.h"
 #include "gateway/body_budget.h"
 #include "gateway/client_count.h"
 #include "gateway/counters.h"
@@ -29,6 +30,7 @@ struct gh_shared {
     /* Both NULL: identity is off. */
     struct gh_service *service;
     const struct gh_revocations *revocations;
+    struct gh_tally *const *tallies; /* by worker; NULL: nothing is audited */
 };
 
 /* A snapshot and the rules of tokens as one worker uses them: requests count here without touching
@@ -68,7 +70,8 @@ struct gh_worker {
     size_t free_exchange_count;
     struct gh_connection *turn_list; /* with something to do at the end of this turn */
 
-    struct gh_gate *gate; /* NULL: identity is off */
+    struct gh_gate *gate;   /* NULL: identity is off */
+    struct gh_tally *tally; /* of what the audit log is told; NULL as well */
     struct gh_gate_counts gate_counted;
     struct gh_timer session_timer;
     uint64_t revocations_seen; /* their version when streams were last looked at */

@@ -75,12 +75,19 @@ static bool is_source(struct gh_str source)
     return source.len > 0;
 }
 
-static void check_directive(struct gh_config_load *load, struct gh_str name,
-                            struct gh_config_place place)
+struct gh_str gh_csp_directive(struct gh_str name)
 {
     for (size_t i = 0; i < DIRECTIVE_COUNT; i++)
         if (gh_str_eq(name, gh_str_from_c(DIRECTIVES[i])))
-            return;
+            return gh_str_from_c(DIRECTIVES[i]);
+    return GH_STR("");
+}
+
+static void check_directive(struct gh_config_load *load, struct gh_str name,
+                            struct gh_config_place place)
+{
+    if (gh_csp_directive(name).len)
+        return;
     if (!gh_is_token(name)) {
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, NULL, "\"%.*s\" is no CSP directive",
                               GH_STR_ARG(name));

@@ -14,4 +14,7 @@ struct gh_csp_headers {
 bool gh_csp_compile(struct gh_config_load *load, const struct gh_header_source *source,
                     const struct gh_preset *preset, struct gh_csp_headers *out_headers);
 
+/* A directive's name, as a literal; empty: there is none of that name. */
+struct gh_str gh_csp_directive(struct gh_str name);
+
 #endif

@@ -138,21 +138,17 @@ static enum gh_err opening_seal(struct opening *opening, enum gh_audit_role role
 {
     char hex[2 * GH_SHA256_BYTES], context[GH_SEALED_CONTEXT_MAX];
     struct gh_buf salt = gh_buf_over(hex, sizeof(hex));
-    struct gh_str canonical;
     if (!opening->used)
         return GH_OK;
     gh_buf_put_hex_bytes(&salt, opening->salt, sizeof(opening->salt));
     gh_json_put_member(&opening->json, GH_STR("salt"), gh_buf_str(&salt));
+    gh_wipe(hex, sizeof(hex));
     gh_buf_put_char(&opening->json, '}');
     GH_ASSERT(!opening->json.overflow);
-    enum gh_err err = gh_json_canonicalise(opening->arena, gh_buf_str(&opening->json),
-                                           &gh_json_small, &canonical);
-    if (err)
-        return err;
     struct gh_str name = opening->person->name;
     GH_ASSERT(name.len && name.len <= GH_AUDIT_PERSON_LEN_MAX);
     struct gh_str box = gh_seal(opening->arena, opening->random, opening->person->key,
-                                gh_sealed_context(context, role, name), canonical);
+                                gh_sealed_context(context, role, name), gh_buf_str(&opening->json));
     if (!box.ptr)
         return GH_ERR_MEMORY;
     *out_part = (struct gh_sealed_part){name, box};
@@ -186,67 +182,65 @@ static bool is_of_type(const struct gh_json_doc *doc, const struct gh_json_value
     return true;
 }
 
-struct metadata {
-    struct gh_arena *arena;
-    enum gh_audit_event event;
-    struct gh_json_doc doc;
-    struct gh_str text; /* what doc was read from */
-    struct gh_buf out;
-    struct opening *subject;
-};
-
-static enum gh_err put_member(struct metadata *metadata, const struct gh_json_value *value)
+/* `value` is a copy of what was read: a commitment takes a personal text's place. */
+static enum gh_err protect_member(const struct gh_json_doc *doc, enum gh_audit_event event,
+                                  struct opening *subject, struct gh_json_value *value)
 {
-    const struct gh_audit_member *member = gh_audit_member_find(metadata->event, value->name);
-    if (!member || !is_of_type(&metadata->doc, value, member->type))
+    const struct gh_audit_member *member = gh_audit_member_find(event, value->name);
+    if (!member || !is_of_type(doc, value, member->type))
         return GH_ERR_INVALID;
-    if (!member->personal) {
-        gh_json_put_name(&metadata->out, member->name);
-        gh_buf_put(&metadata->out,
-                   gh_str_of(metadata->text.ptr + value->start, value->end - value->start));
+    if (!member->personal)
         return GH_OK;
-    }
-    struct gh_str text = clean_text(metadata->arena, value->text);
-    struct gh_str field = gh_personal_member_field(metadata->arena, member->name);
-    if (!text.ptr || !field.ptr)
+    value->text = clean_text(subject->arena, value->text);
+    struct gh_str field = gh_personal_member_field(subject->arena, member->name);
+    if (!value->text.ptr || !field.ptr)
         return GH_ERR_MEMORY;
-    enum gh_err err = opening_take(metadata->subject, field, &text);
-    if (err == GH_OK)
-        gh_json_put_member(&metadata->out, member->name, text);
+    return opening_take(subject, field, &value->text);
+}
+
+static enum gh_err protect_members(const struct gh_json_doc *doc, enum gh_audit_event event,
+                                   struct opening *subject, struct gh_json_value *values)
+{
+    const struct gh_json_value *root = gh_json_root(doc);
+    enum gh_err err = GH_OK;
+    for (const struct gh_json_value *value = gh_json_first(doc, root); value && err == GH_OK;
+         value = gh_json_after(doc, root, value))
+        err = protect_member(doc, event, subject, &values[value - doc->values]);
     return err;
+}
+
+static enum gh_err parse_object(struct gh_arena *arena, struct gh_str text,
+                                struct gh_json_doc *out_doc)
+{
+    enum gh_json_status status = gh_json_parse(arena, text, &gh_json_small, out_doc, NULL);
+    if (status != GH_JSON_OK)
+        return status == GH_JSON_MEMORY ? GH_ERR_MEMORY : GH_ERR_INVALID;
+    return gh_json_root(out_doc)->kind == GH_JSON_OBJECT ? GH_OK : GH_ERR_INVALID;
 }
 
 static enum gh_err protect_metadata(struct gh_arena *arena, struct gh_audit_record *record,
                                     struct opening *subject)
 {
-    struct metadata metadata = {
-        .arena = arena, .event = record->event, .text = record->metadata, .subject = subject};
-    if (!record->metadata.len)
-        record->metadata = metadata.text = GH_STR("{}");
-    enum gh_json_status status =
-        gh_json_parse(arena, record->metadata, &gh_json_small, &metadata.doc, NULL);
-    if (status == GH_JSON_MEMORY)
-        return GH_ERR_MEMORY;
-    const struct gh_json_value *root = status == GH_JSON_OK ? gh_json_root(&metadata.doc) : NULL;
-    if (!root || root->kind != GH_JSON_OBJECT)
-        return GH_ERR_INVALID;
-    size_t cap =
-        record->metadata.len + root->count * (GH_AUDIT_COMMITMENT_LEN + FIELD_BYTES_MAX) + 2;
+    struct gh_json_doc doc;
+    enum gh_err err =
+        parse_object(arena, record->metadata.len ? record->metadata : GH_STR("{}"), &doc);
+    if (err != GH_OK)
+        return err;
+    const struct gh_json_value *root = gh_json_root(&doc);
+    size_t cap = gh_json_canonical_bytes_max(root) + (size_t)root->count * GH_AUDIT_COMMITMENT_LEN;
+    struct gh_json_value *values = gh_arena_alloc(arena, doc.count * sizeof(*values));
     char *memory = gh_arena_alloc(arena, cap);
-    if (!memory)
+    if (!values || !memory)
         return GH_ERR_MEMORY;
-    metadata.out = gh_buf_over(memory, cap);
-    gh_buf_put_char(&metadata.out, '{');
-    for (const struct gh_json_value *value = gh_json_first(&metadata.doc, root); value;
-         value = gh_json_after(&metadata.doc, root, value)) {
-        enum gh_err err = put_member(&metadata, value);
-        if (err)
-            return err;
-    }
-    gh_buf_put_char(&metadata.out, '}');
-    GH_ASSERT(!metadata.out.overflow);
-    return gh_json_canonicalise(arena, gh_buf_str(&metadata.out), &gh_json_small,
-                                &record->metadata);
+    memcpy(values, doc.values, doc.count * sizeof(*values));
+    err = protect_members(&doc, record->event, subject, values);
+    const struct gh_json_doc changed = {values, doc.count};
+    struct gh_buf buf = gh_buf_over(memory, cap);
+    if (err == GH_OK)
+        err = gh_json_put_canonical(&buf, arena, &changed, values);
+    GH_ASSERT(!buf.overflow);
+    record->metadata = gh_buf_str(&buf);
+    return err;
 }
 
 /* ---- The record ---- */
@@ -296,7 +290,8 @@ enum gh_err gh_audit_protect(struct gh_arena *arena, const struct gh_random *ran
     enum gh_err err = opening_begin(&openings.actor, arena, random, actor,
                                     row.record.ip_address.len + row.record.user_agent.len);
     if (err == GH_OK)
-        err = opening_begin(&openings.subject, arena, random, subject, row.record.metadata.len);
+        err = opening_begin(&openings.subject, arena, random, subject,
+                            gh_audit_needs(clear).subject ? clear->metadata.len : 0);
     if (err == GH_OK)
         err = protect_record(arena, &openings, &row);
     gh_wipe(&openings, sizeof(openings));

@@ -61,8 +61,8 @@ GH_MUST_USE enum gh_err gh_audit_persons(struct gh_str sealed,
 GH_MUST_USE enum gh_err gh_audit_reveal(struct gh_arena *arena, const struct gh_audit_row *row,
                                         const struct gh_audit_person *persons, size_t count,
                                         struct gh_audit_record *out_clear, bool *out_erased);
-/* The openings in clear, as the member "personal" of an exported line (opening.h), canonical;
-   nothing when all are gone. Errors as above, and GH_ERR_FULL: the buffer. */
+/* The openings in clear, as the member "personal" of an exported line (opening.h); nothing when all
+   are gone. Errors as above, and GH_ERR_FULL: the buffer. */
 GH_MUST_USE enum gh_err gh_audit_put_openings(struct gh_buf *buf, struct gh_arena *arena,
                                               const struct gh_audit_row *row,
                                               const struct gh_audit_person *persons, size_t count);

@@ -290,7 +290,7 @@ enum gh_err gh_audit_put_openings(struct gh_buf *buf, struct gh_arena *arena,
         gh_buf_put(buf, any ? GH_STR(",\"") : GH_STR("{\""));
         gh_buf_put(buf, gh_audit_role_name((enum gh_audit_role)i));
         gh_buf_put(buf, GH_STR("\":"));
-        gh_buf_put(buf, openings[i].text); /* canonical, as it was sealed */
+        gh_buf_put(buf, openings[i].text);
         any = true;
     }
     if (any)

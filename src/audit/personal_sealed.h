@@ -3,7 +3,7 @@
  * has personal values the role (1 byte), the length of the person's name (1) and the name, the
  * length of the box (2, big-endian) and the box; roles in their order, each once. A box holds,
  * under that person's key, the opening as an exported line shows it:
- * {"ip_address":"..","salt":"<64 hex>","user_agent":".."}.
+ * {"ip_address":"..","user_agent":"..","salt":"<64 hex>"}.
  */
 #ifndef GH_AUDIT_PERSONAL_SEALED_H
 #define GH_AUDIT_PERSONAL_SEALED_H

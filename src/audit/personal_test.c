@@ -420,7 +420,7 @@ static void openings_say_what_the_row_committed_to(void **state)
     struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
     assert_int_equal(gh_audit_put_openings(&buf, &arena, &row, persons, 2), GH_OK);
     assert_true(
-        has(gh_buf_str(&buf), GH_STR("{\"actor\":{\"ip_address\":\"192.0.2.7\",\"salt\":\"")));
+        has(gh_buf_str(&buf), GH_STR("{\"actor\":{\"ip_address\":\"192.0.2.7\",\"user_agent\":")));
     assert_true(
         has(gh_buf_str(&buf), GH_STR("\"subject\":{\"metadata.email\":\"anna@example.com\"")));
     assert_int_equal(gh_audit_check_openings(&arena, &row, gh_buf_str(&buf)), GH_OK);

@@ -15,7 +15,7 @@
 GH_MUST_USE enum gh_err gh_audit_log_append(struct gh_tx *tx, const struct gh_identity *identity,
                                             const struct gh_audit_record *clear);
 /* Many at once, in their order, in one unit of run_bulk: all or none. For what nobody waits for.
-   Errors are those of run_bulk. */
+   Each takes some 8 KiB of `arena`. Errors are those of run_bulk. */
 GH_MUST_USE enum gh_err gh_audit_log_append_many(const struct gh_identity *identity,
                                                  struct gh_arena *arena,
                                                  const struct gh_audit_record *records,

@@ -3,6 +3,7 @@
  * answers and tunnels that make no progress end here; how, is in connection.c.
  */
 #include "gateway/connection.h"
+#include "gateway/service.h"
 
 /* A body must average limits.body_rate_min from this age on. */
 #define BODY_RATE_GRACE_MS 10000
@@ -76,6 +77,9 @@ static void check_exchange(struct gh_connection *connection)
         gh_connection_end(connection); /* the body will not come: nothing to wait for */
         return;
     }
+    if (connection->exchange && connection->exchange->service &&
+        gh_service_is_late(connection->exchange->service))
+        gh_exchange_refuse_for_now(connection->exchange); /* the call itself goes on to its end */
     gh_connection_set_deadline(connection, GH_CONNECTION_CHECK_MS);
 }
 

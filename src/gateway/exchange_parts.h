@@ -18,7 +18,5 @@ void gh_exchange_want_turn(struct gh_exchange *exchange);
 void gh_exchange_abandon(struct gh_exchange *exchange);
 /* Sends request->reply. */
 void gh_exchange_answer(struct gh_exchange *exchange);
-/* 503, come back in a second: a bounded queue or budget of ours is full. */
-void gh_exchange_refuse_for_now(struct gh_exchange *exchange);
 
 #endif

@@ -8,6 +8,7 @@
 #include "gateway/service_call_fill.h"
 
 #define CALL_BLOCK_BYTES 4096
+#define LATE_US          (30 * UINT64_C(1000000))
 
 struct gh_service_job {
     struct gh_service_call call; /* the lane's while it runs there */
@@ -43,6 +44,11 @@ static void on_answered(void *arg)
 void gh_service_forget(struct gh_service_job *job)
 {
     job->exchange = NULL;
+}
+
+bool gh_service_is_late(const struct gh_service_job *job)
+{
+    return gh_loop_now_us(job->worker->loop) - job->posted_us > LATE_US;
 }
 
 /* ---- On a thread of the lane ---- */

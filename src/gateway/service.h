@@ -45,5 +45,7 @@ GH_MUST_USE enum gh_err gh_service_begin(struct gh_exchange *exchange,
                                          struct gh_service_job **out_job);
 /* Nobody waits for the answer any more. */
 void gh_service_forget(struct gh_service_job *job);
+/* True: it has taken so long (30 s, more than a hook may) that its client is told to come again. */
+bool gh_service_is_late(const struct gh_service_job *job);
 
 #endif

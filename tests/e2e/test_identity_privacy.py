@@ -307,6 +307,32 @@ def test_slow_hooks_hold_up_nobody_else(tmp_path):
                 assert_answer(call.result(), 200)
 
 
+def test_a_call_that_takes_too_long_is_answered_and_goes_on(tmp_path):
+    release = threading.Event()
+
+    def slow(_received, _connection):
+        release.wait(15)
+        return answer(200, body=b"{}")
+
+    with Backend(slow) as hooks, deployed(tmp_path, hooked(hooks.url)) as world:
+        world.admin()
+        person = world.person()
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(erase, person)
+            try:
+                world.gate.wait_for(lambda: hooks.requests, "a call of the hook")
+                world.gate.clock.advance(31)
+                reply = call.result(timeout=10)
+                assert reply.status == 503 and reply.get("Retry-After")
+            finally:
+                release.set()
+        gone = {"initiated": True, "completed": True}
+        world.gate.wait_for(
+            lambda: gone in [r["metadata"] for r in world.audit() if "deletion" in r["event_type"]],
+            "the end of the erasure",
+        )
+
+
 def test_a_backend_that_is_away_leaves_the_account(tmp_path):
     with deployed(tmp_path, hooked(f"http://127.0.0.1:{free_port()}")) as world:
         person = world.person()

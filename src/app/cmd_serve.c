@@ -216,14 +216,14 @@ static enum gh_err open_identity(struct serve *serve)
 {
     if (!serve->loaded.settings.identity.enabled)
         return GH_OK;
+    serve->sanctions = gh_sanctions_new(SANCTIONS, random_key());
+    if (!serve->sanctions)
+        return GH_ERR_MEMORY;
     struct gh_identity_host_options options = {
         .log = serve->log,
         .limits = serve->limits,
         .hash_key = random_key(),
     };
-    serve->sanctions = gh_sanctions_new(SANCTIONS, random_key());
-    if (!serve->sanctions)
-        return GH_ERR_MEMORY;
     char *store = strndup(serve->loaded.settings.store.ptr, serve->loaded.settings.store.len);
     if (!store)
         return GH_ERR_MEMORY;

@@ -350,6 +350,45 @@ static void what_an_admin_did_stays_with_the_admin(void **state)
     assert_int_equal(verify(), GH_AUDIT_FAULT_NONE);
 }
 
+/* A store that a reader holds up. */
+struct held_up {
+    struct gh_store store; /* first */
+    unsigned failures, scrubs;
+    enum gh_err err;
+};
+
+static enum gh_err scrub_later(struct gh_store *store)
+{
+    struct held_up *held_up = (struct held_up *)store;
+    held_up->scrubs++;
+    return held_up->scrubs <= held_up->failures ? held_up->err : GH_OK;
+}
+
+static void a_scrub_that_a_reader_holds_up_is_tried_again(void **state)
+{
+    static const struct gh_store_ops OPS = {.scrub = scrub_later};
+    struct held_up held_up = {.store = {&OPS}, .failures = 2, .err = GH_ERR_TIMEOUT};
+    struct gh_identity identity = {.store = &held_up.store};
+    assert_true(gh_identity_scrub(&identity)); /* nothing was erased */
+    assert_int_equal(held_up.scrubs, 0);
+    gh_identity_forget(&identity);
+    assert_int_equal(held_up.scrubs, 1);
+    assert_false(gh_identity_scrub(&identity));
+    assert_true(gh_identity_scrub(&identity));
+    assert_true(gh_identity_scrub(&identity));
+    assert_int_equal(held_up.scrubs, 3);
+}
+
+static void a_store_that_is_only_read_is_not_scrubbed_for_ever(void **state)
+{
+    static const struct gh_store_ops OPS = {.scrub = scrub_later};
+    struct held_up held_up = {.store = {&OPS}, .failures = 9, .err = GH_ERR_INVALID};
+    struct gh_identity identity = {.store = &held_up.store};
+    gh_identity_forget(&identity);
+    assert_true(gh_identity_scrub(&identity));
+    assert_int_equal(held_up.scrubs, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -366,6 +405,8 @@ int main(void)
         TEST(erasure_changes_no_row_that_was_there),
         TEST(others_stay_readable),
         TEST(what_an_admin_did_stays_with_the_admin),
+        TEST(a_scrub_that_a_reader_holds_up_is_tried_again),
+        TEST(a_store_that_is_only_read_is_not_scrubbed_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

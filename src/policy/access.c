@@ -20,10 +20,13 @@ static bool is_fresh(const struct gh_request *request)
     return then >= now || now - then <= fresh_s;
 }
 
-/* Byte for byte: ids have one form. */
-static bool is_owner(const struct gh_request *request, struct gh_str param)
+/* Byte for byte: ids have one form. An id says who it is together with its issuer only: some let
+   people choose theirs, which may be that of one of our accounts. */
+static bool is_owner(const struct gh_request *request, const struct gh_access_rule *rule)
 {
-    const struct gh_str id = request->subject.id;
+    const struct gh_str id = request->subject.id, param = rule->owner;
+    if (!gh_str_eq(request->subject.issuer, rule->owner_issuer))
+        return false;
     for (size_t i = 0; i < request->param_count; i++)
         if (gh_str_eq(request->params[i].name, param))
             return id.len && gh_str_eq(request->params[i].value, id);
@@ -42,7 +45,7 @@ static enum gh_reason judge(const struct gh_request *request, const struct gh_ac
         return GH_REASON_ENROL_FIRST;
     if (rule->roles && !(subject->roles & rule->roles))
         return GH_REASON_ROLE_MISSING;
-    if (rule->owner.len && !(subject->roles & rule->or_roles) && !is_owner(request, rule->owner))
+    if (rule->owner.len && !(subject->roles & rule->or_roles) && !is_owner(request, rule))
         return GH_REASON_NOT_OWNER;
     if (rule->two_factor && !subject->two_factor)
         return GH_REASON_TWO_FACTOR_NEEDED;

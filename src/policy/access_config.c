@@ -15,7 +15,7 @@ const char gh_access_schema[] =
     "\"role\":{\"oneOf\":[{\"type\":\"string\"},"
     "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]},"
     "\"two_factor\":{\"type\":\"boolean\"},\"fresh\":{\"type\":\"boolean\"},"
-    "\"owner\":{\"type\":\"string\"},"
+    "\"owner\":{\"type\":\"string\"},\"owner_issuer\":{\"type\":\"string\"},"
     "\"or_role\":{\"oneOf\":[{\"type\":\"string\"},"
     "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]},"
     "\"mode\":{\"enum\":[\"enforce\",\"observe\",\"off\"]}}}]}";
@@ -146,7 +146,11 @@ static bool compile_owner(const struct compile *compile)
     if (!access->owner.len && access->or_role.count)
         return refuse(compile, &access->or_role, "name the owner, or write role",
                       "or_role means nothing without owner");
+    if (!access->owner.len && access->owner_issuer.len)
+        return refuse(compile, &access->owner_issuer, "name the owner, too",
+                      "owner_issuer means nothing without owner");
     compile->rule->owner = access->owner;
+    compile->rule->owner_issuer = access->owner_issuer;
     return true;
 }
 
@@ -210,6 +214,8 @@ void gh_access_put(struct gh_buf *buf, const struct gh_role_names *roles,
     if (rule->owner.len) {
         gh_buf_put(buf, GH_STR(", owner "));
         gh_buf_put(buf, rule->owner);
+        gh_buf_put(buf, rule->owner_issuer.len ? GH_STR(" of ") : GH_STR(""));
+        gh_buf_put(buf, rule->owner_issuer);
         gh_buf_put(buf, rule->or_roles ? GH_STR(" or role ") : GH_STR(""));
         put_roles(buf, roles, rule->or_roles);
     }
@@ -249,6 +255,11 @@ static const struct gh_config_field ACCESS_FIELDS[] = {
      .type = GH_CONFIG_TYPE_STRING,
      ACCESS(owner),
      .doc = "A {parameter} of the path that must be the caller's own id."},
+    {.name = "owner_issuer",
+     .type = GH_CONFIG_TYPE_STRING,
+     ACCESS(owner_issuer),
+     .doc = "With `owner`: the ids are those of this one of `identity.issuers`. Default: of the "
+            "accounts here; callers of other issuers are then never the owner."},
     {.name = "or_role",
      .type = GH_CONFIG_TYPE_LIST,
      ACCESS(or_role),

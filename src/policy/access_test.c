@@ -120,6 +120,37 @@ static void nobody_reaches_what_is_anothers(void **state)
            GH_REASON_TWO_FACTOR_NEEDED);
 }
 
+static bool is_the_owner(const char *access, const char *issuer)
+{
+    struct gh_fixture f;
+    char yaml[512];
+    snprintf(yaml, sizeof(yaml),
+             DEVELOPMENT "routes: [{path: \"/u/{user_id}/**\", upstream: api, access: %s}]\n",
+             access);
+    gh_fixture_open_identity(&f, yaml, &gh_fixture_identity);
+    assert_non_null(f.policy);
+    struct gh_subject user = gh_fixture_subject();
+    gh_fixture_run(&f, "GET /u/" GH_FIXTURE_USER "/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /* the gate would have to trust that issuer; the stage is asked itself */
+    f.request.signed_in = true;
+    f.request.subject = user;
+    f.request.subject.issuer = gh_str_from_c(issuer);
+    bool admitted = gh_stage_access(&f.request).kind == GH_VERDICT_NEXT;
+    gh_fixture_close(&f);
+    return admitted;
+}
+
+static void an_id_is_the_owners_together_with_its_issuer_only(void **state)
+{
+    static const char OURS[] = "{owner: user_id}",
+                      THEIRS[] = "{owner: user_id, owner_issuer: \"https://idp.example\"}";
+    assert_true(is_the_owner(OURS, ""));
+    assert_false(is_the_owner(OURS, "https://idp.example"));
+    assert_true(is_the_owner(THEIRS, "https://idp.example"));
+    assert_false(is_the_owner(THEIRS, "https://idp.example/"));
+    assert_false(is_the_owner(THEIRS, ""));
+}
+
 static void who_must_enrol_can_do_nothing_else(void **state)
 {
     struct gh_subject admin = gh_fixture_subject();
@@ -256,6 +287,8 @@ static void reads_all_forms(void **state)
         {"{role: [admin, user]}", "role user or admin"},
         {"{signed_in: true, owner: user_id, or_role: admin}",
          "signed_in, owner user_id or role admin"},
+        {"{owner: user_id, owner_issuer: \"https://idp.example\"}",
+         "signed_in, owner user_id of https://idp.example"},
         {"{owner: user_id, two_factor: true, fresh: true}",
          "signed_in, owner user_id, two_factor, fresh"},
         {"{role: editor, mode: observe}", "role editor (observe)"},
@@ -288,6 +321,7 @@ static void refuses_rules_that_can_not_hold(void **state)
         {"{owner: id}", "has no parameter \"id\""},
         {"{owner: user_id, or_role: roor}", "identity.roles has no \"roor\""},
         {"{or_role: admin}", "or_role means nothing without owner"},
+        {"{owner_issuer: \"https://idp.example\"}", "owner_issuer means nothing without owner"},
         {"{signed_in: false}", "signed_in: false is no access rule"},
         {"{signed_in: maybe}", "maybe"},
         {"{two_factors: true}", "did you mean \"two_factor\"?"},
@@ -336,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_second_factor_is_asked_for),
         cmocka_unit_test(fresh_is_ten_minutes_and_no_more),
         cmocka_unit_test(nobody_reaches_what_is_anothers),
+        cmocka_unit_test(an_id_is_the_owners_together_with_its_issuer_only),
         cmocka_unit_test(who_must_enrol_can_do_nothing_else),
         cmocka_unit_test(who_must_enrol_is_nobody_to_a_backend),
         cmocka_unit_test(who_must_enrol_may_use_the_endpoints_for_it),

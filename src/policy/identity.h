@@ -22,6 +22,7 @@ struct gh_access_settings {
     struct gh_config_list role; /* of struct gh_str: any of them */
     bool two_factor, fresh;
     struct gh_str owner;           /* name of a path parameter that must equal the caller's id */
+    struct gh_str owner_issuer;    /* whose ids those are; empty: ours */
     struct gh_config_list or_role; /* of struct gh_str: these need not be the owner */
     enum gh_mode mode;
 };
@@ -31,9 +32,10 @@ extern const struct gh_config_table gh_access_table; /* access_config.c */
 /* Compiled. */
 struct gh_access_rule {
     enum gh_access_kind kind;
-    gh_roles roles;      /* one of these; 0: any signed-in caller */
-    gh_roles or_roles;   /* instead of being the owner */
-    struct gh_str owner; /* empty: not asked */
+    gh_roles roles;             /* one of these; 0: any signed-in caller */
+    gh_roles or_roles;          /* instead of being the owner */
+    struct gh_str owner;        /* empty: not asked */
+    struct gh_str owner_issuer; /* of the owner's id; empty: our accounts */
     bool two_factor, fresh;
     bool enrolling; /* callers who must enrol a second factor first may come here */
     enum gh_mode mode;

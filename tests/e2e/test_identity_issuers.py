@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from harness.backend import Backend, answer
 from harness.gate import IS_RELEASE
-from harness.identity import assert_answer, deployed
+from harness.identity import ROUTES, assert_answer, deployed
 from harness.jwks import encode, forge_hs256
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
@@ -70,7 +70,10 @@ def world(tmp_path_factory, provider):
         "roles_claim": "groups",
     }
     identity = {"issuers": [trusted], "roles": ["user", "admin", "editor"]}
-    with deployed(tmp_path_factory.mktemp("issuers"), identity) as deployment:
+    access = {"owner": "user_id", "owner_issuer": ISSUER}
+    routes = [{"path": "/theirs/{user_id}/**", "upstream": "api", "access": access}, *ROUTES]
+    folder = tmp_path_factory.mktemp("issuers")
+    with deployed(folder, identity, routes=routes) as deployment:
         provider.server.wait_requests(1)
 
         def taken():
@@ -109,9 +112,17 @@ def test_an_unverified_address_is_not_handed_on(world, provider, verified):
 
 def test_they_own_what_has_their_id(world, provider):
     token = provider.token(world.gate.clock, sub="idp-eight")
-    assert ask(world, token, "/users/idp-eight/x").status == 200
+    assert ask(world, token, "/theirs/idp-eight/x").status == 200
+    assert ask(world, token, "/theirs/idp-nine/x").status == 403
     person = world.person()
+    assert person.ask("GET", f"/theirs/{person.id}/x").status == 403
+
+
+def test_the_id_of_one_of_ours_owns_nothing_of_theirs(world, provider):
+    person = world.person()
+    token = provider.token(world.gate.clock, sub=person.id)
     assert_answer(ask(world, token, f"/users/{person.id}/x"), 403)
+    assert person.ask("GET", f"/users/{person.id}/x").status == 200
 
 
 def test_the_id_of_one_of_ours_opens_no_account(world, provider):

@@ -28,6 +28,20 @@ email export verify resend mail setup""".split()
 CHEAP = {"memory": "8MiB", "passes": 1}
 
 
+ROUTES = [
+    {"path": "/public/**", "upstream": "api", "access": "public"},
+    {"path": "/users/{user_id}/**", "upstream": "api", "access": {"owner": "user_id"}},
+    {
+        "path": "/mixed/{user_id}",
+        "upstream": "api",
+        "access": {"owner": "user_id", "or_role": "admin"},
+    },
+    {"path": "/admin/**", "upstream": "api", "access": {"role": "admin", "two_factor": True}},
+    {"path": "/fresh", "upstream": "api", "access": {"fresh": True}},
+    {"path": "/**", "upstream": "api"},
+]
+
+
 def identity_config(backend, folder, identity=None, **changes):
     """A configuration with identity on, in development, behind a trusted proxy on loopback (say
     X-Forwarded-For); its store and mails are in `folder`."""
@@ -44,23 +58,11 @@ def identity_config(backend, folder, identity=None, **changes):
             settings.pop(key, None)
         else:
             settings[key] = value
-    routes = [
-        {"path": "/public/**", "upstream": "api", "access": "public"},
-        {"path": "/users/{user_id}/**", "upstream": "api", "access": {"owner": "user_id"}},
-        {
-            "path": "/mixed/{user_id}",
-            "upstream": "api",
-            "access": {"owner": "user_id", "or_role": "admin"},
-        },
-        {"path": "/admin/**", "upstream": "api", "access": {"role": "admin", "two_factor": True}},
-        {"path": "/fresh", "upstream": "api", "access": {"fresh": True}},
-        {"path": "/**", "upstream": "api"},
-    ]
     base = {
         "store": f"sqlite:{folder}/gatehouse.db",
         "trusted_proxies": ["127.0.0.1/32"],
         "identity": settings,
-        "routes": routes,
+        "routes": ROUTES,
         "rate_limits": {
             name: {"limit": "1000/second"}
             for name in OWN_LIMITS

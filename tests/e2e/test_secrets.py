@@ -131,7 +131,8 @@ def test_generate_refuses_what_it_does_not_know(words):
 
 def test_check_names_all_that_is_bad_and_shows_no_value(tmp_path, backend):
     path = tmp_path / "gatehouse.yaml"
-    settings = identity_config(backend, tmp_path, environment="production", public_url="https://example.com")
+    production = {"environment": "production", "public_url": "https://example.com"}
+    settings = identity_config(backend, tmp_path, **production)
     settings["secrets"] = {
         "required": ["NOT_THERE", "EMPTY", "FORGOTTEN"],
         "fernet": ["env:NO_FERNET"],
@@ -342,7 +343,7 @@ def test_rotates_without_a_server(world):
 
 def import_people(world, count):
     lines = [
-        json.dumps({"email": f"import{i}@example.com", "password_hash": HASH, "name": f"Person {i}"})
+        json.dumps({"email": f"import{i}@example.com", "password_hash": HASH, "name": f"No. {i}"})
         for i in range(count)
     ]
     path = world.folder / "people.jsonl"

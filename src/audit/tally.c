@@ -21,7 +21,7 @@ struct kind_memory {
 };
 struct traffic_memory {
     uint32_t bucket, next;
-    char user_id[GH_TALLY_ID_MAX], client[GH_TALLY_CLIENT_MAX];
+    char user_id[GH_TALLY_ID_MAX], session[GH_TALLY_ID_MAX], client[GH_TALLY_CLIENT_MAX];
 };
 
 struct half {
@@ -172,11 +172,11 @@ static void set_client(struct half *half, uint32_t index, struct gh_str client)
 
 /* NONE: there is no place. */
 static uint32_t find_caller(struct gh_tally *tally, struct half *half, struct gh_str user_id,
-                            struct gh_str client, uint32_t bucket)
+                            struct gh_str session, struct gh_str client, uint32_t bucket)
 {
     for (uint32_t i = half->caller_heads[bucket]; i != NONE; i = half->callers[i].next) {
         const struct gh_tally_traffic *traffic = &half->traffic[i];
-        if (gh_str_eq(traffic->user_id, user_id) &&
+        if (gh_str_eq(traffic->user_id, user_id) && gh_str_eq(traffic->session, session) &&
             (user_id.len || gh_str_eq(traffic->client, client)))
             return i;
     }
@@ -189,19 +189,23 @@ static uint32_t find_caller(struct gh_tally *tally, struct half *half, struct gh
     half->caller_heads[bucket] = index;
     if (user_id.len)
         memcpy(caller->user_id, user_id.ptr, user_id.len);
+    if (session.len)
+        memcpy(caller->session, session.ptr, session.len);
     half->traffic[index] =
-        (struct gh_tally_traffic){.user_id = gh_str_of(caller->user_id, user_id.len)};
+        (struct gh_tally_traffic){.user_id = gh_str_of(caller->user_id, user_id.len),
+                                  .session = gh_str_of(caller->session, session.len)};
     return index;
 }
 
-void gh_tally_request(struct gh_tally *tally, struct gh_str user_id, struct gh_str client,
-                      bool missing)
+void gh_tally_request(struct gh_tally *tally, struct gh_str user_id, struct gh_str session,
+                      struct gh_str client, bool missing)
 {
     user_id = gh_str_first(user_id, GH_TALLY_ID_MAX);
+    session = gh_str_first(session, GH_TALLY_ID_MAX);
     client = gh_str_first(client, GH_TALLY_CLIENT_MAX);
     uint32_t bucket = (uint32_t)gh_hash64(tally->key, user_id.len ? user_id : client) & tally->mask;
     struct half *half = enter(tally);
-    uint32_t index = find_caller(tally, half, user_id, client, bucket);
+    uint32_t index = find_caller(tally, half, user_id, session, client, bucket);
     if (index == NONE) {
         half->traffic_overflow++;
     } else {

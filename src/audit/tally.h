@@ -50,13 +50,15 @@ struct gh_tally *gh_tally_new(size_t entries_max, struct gh_hash_key key);
 void gh_tally_free(struct gh_tally *tally); /* NULL is fine */
 /* Any thread; never blocks for long, never fails. */
 void gh_tally_note(struct gh_tally *tally, const struct gh_refusal *refusal);
-/* Counts a request: what volume and id scanning are judged by. By user; those of nobody (an empty
-   `user_id`) by client. `missing`: the answer was 404 or 410. */
-void gh_tally_request(struct gh_tally *tally, struct gh_str user_id, struct gh_str client,
-                      bool missing);
+/* Counts a request: what volume and id scanning are judged by, and what a session was last used
+   for. By session (an id) of a user; those of nobody (both empty) by client. `missing`: the answer
+   was 404 or 410. */
+void gh_tally_request(struct gh_tally *tally, struct gh_str user_id, struct gh_str session,
+                      struct gh_str client, bool missing);
 
 struct gh_tally_traffic {
-    struct gh_str user_id, client; /* the client: of the last one */
+    struct gh_str user_id, session;
+    struct gh_str client; /* of the last one */
     uint64_t requests, missing;
 };
 

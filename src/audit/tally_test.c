@@ -211,7 +211,7 @@ static void full_tables_tell_all_kinds_apart(void **state)
             snprintf(client, sizeof(client), "10.0.%d.%d", i / 256, i % 256);
             struct gh_refusal refusal = denied(client, "/a");
             gh_tally_note(tally, &refusal);
-            gh_tally_request(tally, GH_STR(""), gh_str_from_c(client), false);
+            gh_tally_request(tally, GH_STR(""), GH_STR(""), gh_str_from_c(client), false);
         }
     }
     gh_tally_take(tally, &taken);
@@ -230,10 +230,10 @@ static void counts_requests_of_users_wherever_they_come_from(void **state)
     (void)state;
     struct gh_tally *tally = gh_tally_new(2, KEY);
     struct gh_tally_taken taken;
-    gh_tally_request(tally, GH_STR("u1"), GH_STR("192.0.2.1"), false);
-    gh_tally_request(tally, GH_STR("u1"), GH_STR("2001:db8::1"), true);
-    gh_tally_request(tally, GH_STR(""), GH_STR("192.0.2.1"), true);
-    gh_tally_request(tally, GH_STR("u2"), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR("u1"), GH_STR(""), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR("u1"), GH_STR(""), GH_STR("2001:db8::1"), true);
+    gh_tally_request(tally, GH_STR(""), GH_STR(""), GH_STR("192.0.2.1"), true);
+    gh_tally_request(tally, GH_STR("u2"), GH_STR(""), GH_STR("192.0.2.1"), false);
     gh_tally_take(tally, &taken);
     assert_int_equal(taken.traffic_count, 2);
     assert_str(taken.traffic[0].user_id, "u1");
@@ -246,13 +246,29 @@ static void counts_requests_of_users_wherever_they_come_from(void **state)
     gh_tally_free(tally);
 }
 
+static void sessions_of_one_user_are_counted_each(void **state)
+{
+    (void)state;
+    struct gh_tally *tally = gh_tally_new(4, KEY);
+    struct gh_tally_taken taken;
+    gh_tally_request(tally, GH_STR("u1"), GH_STR("s1"), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR("u1"), GH_STR("s2"), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR("u1"), GH_STR("s1"), GH_STR("192.0.2.1"), false);
+    gh_tally_take(tally, &taken);
+    assert_int_equal(taken.traffic_count, 2);
+    assert_str(taken.traffic[0].session, "s1");
+    assert_int_equal(taken.traffic[0].requests, 2);
+    assert_str(taken.traffic[1].session, "s2");
+    gh_tally_free(tally);
+}
+
 static void a_user_is_not_taken_for_a_client_of_that_name(void **state)
 {
     (void)state;
     struct gh_tally *tally = gh_tally_new(4, KEY);
     struct gh_tally_taken taken;
-    gh_tally_request(tally, GH_STR("192.0.2.1"), GH_STR("192.0.2.1"), false);
-    gh_tally_request(tally, GH_STR(""), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR("192.0.2.1"), GH_STR(""), GH_STR("192.0.2.1"), false);
+    gh_tally_request(tally, GH_STR(""), GH_STR(""), GH_STR("192.0.2.1"), false);
     gh_tally_take(tally, &taken);
     assert_int_equal(taken.traffic_count, 2);
     gh_tally_free(tally);
@@ -271,7 +287,7 @@ static void *noter(void *arg)
         snprintf(client, sizeof(client), "192.0.2.%d", i % 50);
         struct gh_refusal refusal = denied(client, "/a");
         gh_tally_note(tally, &refusal);
-        gh_tally_request(tally, GH_STR("u"), refusal.client, true);
+        gh_tally_request(tally, GH_STR("u"), GH_STR(""), refusal.client, true);
     }
     return NULL;
 }
@@ -321,6 +337,7 @@ int main(void)
         cmocka_unit_test(finds_all_when_every_kind_is_in_one_bucket),
         cmocka_unit_test(full_tables_tell_all_kinds_apart),
         cmocka_unit_test(counts_requests_of_users_wherever_they_come_from),
+        cmocka_unit_test(sessions_of_one_user_are_counted_each),
         cmocka_unit_test(a_user_is_not_taken_for_a_client_of_that_name),
         cmocka_unit_test(no_count_is_lost_while_threads_note_and_one_takes),
     };

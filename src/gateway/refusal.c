@@ -67,8 +67,10 @@ void gh_refusal_note(const struct gh_exchange *exchange)
     struct gh_str client = client_text(request, memory);
     if (is_refusal(exchange))
         note_refusal(exchange, client);
+    bool ours = is_ours(request);
     if (exchange->status && !exchange->peer->admin)
-        gh_tally_request(tally, is_ours(request) ? request->subject.id : GH_STR(""), client,
+        gh_tally_request(tally, ours ? request->subject.id : GH_STR(""),
+                         ours ? request->subject.session_id : GH_STR(""), client,
                          exchange->status == 404 || exchange->status == 410);
 }
 

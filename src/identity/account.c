@@ -287,18 +287,16 @@ enum gh_identity_result gh_email_resend(struct gh_identity_call *call, struct gh
 /* ---- Another address ---- */
 
 /* A taken address is not told: its link is not sent then (see outbox.c). */
-static enum gh_err change_unit(struct gh_tx *tx, void *args)
+static enum gh_err send_links(struct gh_tx *tx, struct gh_identity_call *call,
+                              struct gh_account *account, enum gh_factor_used used, void *context)
 {
-    struct mailing *mailing = args;
-    struct gh_identity_call *call = mailing->call;
-    struct gh_account account;
+    const struct mailing *mailing = context;
     struct gh_account_view view;
-    struct gh_str id = call->subject->id;
-    enum gh_err err = tx->ops->account_by_id(tx, id, &account);
-    if (err == GH_OK && !gh_account_view_of(call, &account, &view))
-        err = GH_ERR_INVALID;
-    if (err == GH_OK)
-        err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHANGE_EMAIL);
+    struct gh_str id = gh_id_str(&account->id);
+    (void)used;
+    if (!gh_account_view_of(call, account, &view))
+        return GH_ERR_INVALID;
+    enum gh_err err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHANGE_EMAIL);
     if (err == GH_OK)
         err = gh_outbox_put(tx, call, GH_MAIL_CHANGE_CONFIRM, id, mailing->email, mailing->email);
     if (err == GH_OK)
@@ -315,8 +313,11 @@ enum gh_identity_result gh_email_change(struct gh_identity_call *call, struct gh
     struct mailing mailing = {.call = call};
     if (!gh_email_normalise(call->arena, email, &mailing.email))
         return refuse(call, GH_IDENTITY_INVALID, "email: not an address");
-    enum gh_identity_result result = gh_account_confirm_password(call, password);
-    return result == GH_IDENTITY_OK ? gh_identity_run(call, change_unit, &mailing) : result;
+    struct gh_assurance assurance = {.password = password,
+                                     .code_refused = GH_AUDIT_TWO_FACTOR_FAILED,
+                                     .then = send_links,
+                                     .context = &mailing};
+    return gh_assure(call, &assurance);
 }
 
 /* ---- Profile ---- */

@@ -386,6 +386,41 @@ void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct g
     fixture->identity.store = &hasty->store;
 }
 
+static enum gh_err run_and_change(struct gh_store *store, gh_store_unit *unit, void *args,
+                                  struct gh_arena *arena)
+{
+    struct hasty *hasty = (struct hasty *)store;
+    struct gh_account account;
+    enum gh_err err = hasty_run(store, unit, args, arena);
+    if (!hasty->change)
+        return err;
+    assert_true(gh_fixture_account_row(hasty->fixture, hasty->id, &account));
+    hasty->change(&account);
+    gh_fixture_account_put(hasty->fixture, &account);
+    hasty->change = NULL;
+    return err;
+}
+
+static enum gh_err plain_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                              struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct hasty *)store)->fixture->store;
+    return inner->ops->read(inner, unit, args, arena);
+}
+
+void gh_fixture_change_after_write(struct gh_identity_fixture *fixture, struct gh_str id,
+                                   gh_fixture_change *change)
+{
+    static const struct gh_store_ops OPS = {.run = run_and_change,
+                                            .run_bulk = run_and_change,
+                                            .read = plain_read,
+                                            .close = close_nothing};
+    struct hasty *hasty = gh_arena_alloc(&fixture->arena, sizeof(*hasty));
+    assert_non_null(hasty);
+    *hasty = (struct hasty){{&OPS}, fixture, id, change};
+    fixture->identity.store = &hasty->store;
+}
+
 static enum gh_err get_session(struct gh_tx *tx, void *args)
 {
     struct row *row = args;

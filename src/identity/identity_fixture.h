@@ -65,6 +65,9 @@ bool gh_fixture_session_row(struct gh_identity_fixture *fixture, struct gh_str s
 typedef void gh_fixture_change(struct gh_account *account);
 void gh_fixture_change_after_reads(struct gh_identity_fixture *fixture, struct gh_str id,
                                    gh_fixture_change *change);
+/* The same, once, behind the next writing unit. */
+void gh_fixture_change_after_write(struct gh_identity_fixture *fixture, struct gh_str id,
+                                   gh_fixture_change *change);
 /* A link's token, as the outbox would make it when it sends the mail. */
 struct gh_str gh_fixture_ticket(struct gh_identity_fixture *fixture, enum gh_ticket_purpose purpose,
                                 struct gh_str account, struct gh_str data);

@@ -225,6 +225,7 @@ static enum gh_err change_unit(struct gh_tx *tx, void *args)
     struct change *change = args;
     struct gh_identity_call *call = change->call;
     struct gh_account account;
+    struct gh_session_row own;
     change->result = GH_IDENTITY_OK;
     change->revoked = (struct gh_revoked){.count = 0};
     enum gh_err err = tx->ops->account_by_id(tx, call->subject->id, &account);
@@ -232,6 +233,12 @@ static enum gh_err change_unit(struct gh_tx *tx, void *args)
     if (err == GH_ERR_NOT_FOUND ||
         (err == GH_OK && account.password_changed_us != change->changed_us)) {
         change->result = GH_IDENTITY_BAD_CREDENTIALS;
+        return GH_OK;
+    }
+    if (err == GH_OK)
+        err = gh_session_own(tx, call, &account, &own);
+    if (err == GH_ERR_NOT_FOUND) {
+        change->result = GH_IDENTITY_SESSION_ENDED;
         return GH_OK;
     }
     if (err == GH_OK)

@@ -223,6 +223,26 @@ static void does_not_change_what_was_reset_meanwhile(void **state)
     assert_true(may_login(fixture, FIXTURE_PASSWORD));
 }
 
+static void was_disabled(struct gh_account *account)
+{
+    account->status = GH_ACCOUNT_DISABLED;
+}
+
+static void does_not_change_the_password_of_an_account_disabled_meanwhile(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_account before, after;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    struct gh_session_grant grant = gh_fixture_login(fixture, ALICE, FIXTURE_PASSWORD);
+    struct gh_identity_call call = gh_fixture_call_as(fixture, grant.access_token);
+    assert_true(gh_fixture_account_row(fixture, id, &before));
+    gh_fixture_change_after_write(fixture, id, was_disabled);
+    assert_int_equal(gh_password_change(&call, FIXTURE_PASSWORD, NONE, FIXTURE_PASSWORD2),
+                     GH_IDENTITY_SESSION_ENDED);
+    assert_true(gh_fixture_account_row(fixture, id, &after));
+    assert_true(gh_str_eq(before.password_hash, after.password_hash));
+}
+
 static void wants_a_code_when_the_session_is_not_fresh(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -450,6 +470,7 @@ int main(void)
         TEST(changes_a_password_and_ends_the_other_sessions),
         TEST(does_not_change_by_a_wrong_current_password),
         TEST(does_not_change_what_was_reset_meanwhile),
+        TEST(does_not_change_the_password_of_an_account_disabled_meanwhile),
         TEST(wants_a_code_when_the_session_is_not_fresh),
         TEST(asks_for_a_reset_alike_for_all),
         TEST(resets_by_a_link_and_ends_all_sessions),

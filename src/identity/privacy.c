@@ -46,12 +46,20 @@ static enum gh_err judge(struct gh_tx *tx, struct erasure *erasure)
     return err;
 }
 
+/* Looks again whether the session that was confirmed is one still; later the backend has begun to
+   erase, and it goes on. */
 static enum gh_err begin(struct gh_tx *tx, void *args)
 {
     struct erasure *erasure = args;
+    struct gh_session_row own;
     enum gh_err err = judge(tx, erasure);
     if (err != GH_OK || erasure->result != GH_IDENTITY_OK)
         return err;
+    err = gh_session_own(tx, erasure->call, &erasure->account, &own);
+    if (err == GH_ERR_NOT_FOUND)
+        erasure->result = GH_IDENTITY_SESSION_ENDED;
+    if (err != GH_OK)
+        return err == GH_ERR_NOT_FOUND ? GH_OK : err;
     return audit(tx, erasure, GH_AUDIT_SUCCESS, GH_STR("{\"initiated\":true}"));
 }
 

@@ -313,6 +313,29 @@ static void needs_the_password(void **state)
     assert_true(gh_fixture_account_row(&f, ann, &row));
 }
 
+static void disable(struct gh_account *account)
+{
+    account->status = GH_ACCOUNT_DISABLED;
+}
+
+static void does_not_begin_when_the_account_was_disabled_meanwhile(void **state)
+{
+    set_hooks();
+    gh_fixture_change_after_write(&f, ann, disable);
+    assert_int_equal(erase(FIXTURE_PASSWORD), GH_IDENTITY_SESSION_ENDED);
+    assert_int_equal(backend.calls, 0);
+    assert_int_equal(gh_fixture_audit_count(&f, GH_AUDIT_DATA_DELETION, NULL), 0);
+}
+
+static void does_not_begin_in_a_session_that_has_ended(void **state)
+{
+    struct gh_identity_call end = call;
+    set_hooks();
+    assert_int_equal(gh_logout(&end, (struct gh_str){NULL, 0}), GH_IDENTITY_OK);
+    assert_int_equal(erase(FIXTURE_PASSWORD), GH_IDENTITY_SESSION_ENDED);
+    assert_int_equal(backend.calls, 0);
+}
+
 static void goes_on_after_a_hook_that_failed(void **state)
 {
     struct gh_account row;
@@ -370,6 +393,8 @@ int main(void)
         TEST(a_hook_gets_a_token_that_is_for_it_alone),
         TEST(erases_the_person_and_keeps_the_records),
         TEST(needs_the_password),
+        TEST(does_not_begin_when_the_account_was_disabled_meanwhile),
+        TEST(does_not_begin_in_a_session_that_has_ended),
         TEST(goes_on_after_a_hook_that_failed),
         TEST(asks_nobody_when_the_beginning_could_not_be_noted),
         TEST(the_last_admin_cannot_be_erased),

@@ -180,16 +180,27 @@ enum gh_err gh_sessions_renew(struct gh_tx *tx, const struct gh_identity_call *c
     return err;
 }
 
+enum gh_err gh_session_own(struct gh_tx *tx, const struct gh_identity_call *call,
+                           const struct gh_account *account, struct gh_session_row *out_row)
+{
+    struct gh_session_row row;
+    enum gh_err err = tx->ops->session_by_id(tx, call->subject->session_id, &row);
+    if (err != GH_OK)
+        return err;
+    if (account->status == GH_ACCOUNT_DISABLED || row.revoked_us ||
+        !gh_str_eq(gh_id_str(&row.account), gh_id_str(&account->id)) ||
+        gh_session_end_us(call->settings, account, &row) <= call->now_us)
+        return GH_ERR_NOT_FOUND;
+    *out_row = row;
+    return GH_OK;
+}
+
 enum gh_err gh_session_confirm(struct gh_tx *tx, struct gh_identity_call *call,
                                const struct gh_account *account, bool by_code,
                                struct gh_revoked *revoked, struct gh_session_grant *out_grant)
 {
     struct gh_session_row row;
-    enum gh_err err = tx->ops->session_by_id(tx, call->subject->session_id, &row);
-    if (err == GH_OK &&
-        (row.revoked_us || !gh_str_eq(gh_id_str(&row.account), gh_id_str(&account->id)) ||
-         gh_session_end_us(call->settings, account, &row) <= call->now_us))
-        return GH_ERR_NOT_FOUND;
+    enum gh_err err = gh_session_own(tx, call, account, &row);
     if (err != GH_OK)
         return err;
     row.authenticated_us = row.last_used_us = call->now_us;

@@ -52,6 +52,10 @@ struct gh_session_open {
 enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
                             const struct gh_session_open *open, struct gh_revoked *revoked,
                             struct gh_session_grant *out_grant);
+/* The session of call->subject, looked at again by a unit that acts on what an earlier one has
+   confirmed. GH_ERR_NOT_FOUND: it has ended, or the account is disabled. */
+enum gh_err gh_session_own(struct gh_tx *tx, const struct gh_identity_call *call,
+                           const struct gh_account *account, struct gh_session_row *out_row);
 /*
  * The session of call->subject, confirmed again just now (`by_code`: by the second factor): a new
  * id, an access token in *out_grant, no new refresh token. GH_ERR_NOT_FOUND: it has ended.

@@ -177,25 +177,11 @@ void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_aud
     gh_anomaly_record(watch->anomaly, record, found, watch);
 }
 
-void gh_anomaly_watch_read(void *watch, const struct gh_audit_record *record, bool replayed)
-{
-    gh_anomaly_watch_record(watch, record, replayed);
-}
-
-void gh_anomaly_watch_taken(struct gh_anomaly_watch *watch, const struct gh_tally_taken *taken,
-                            uint64_t now_us)
+void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
+                              const struct gh_anomaly_requests *traffic)
 {
     watch->quiet = false;
-    for (size_t i = 0; i < taken->traffic_count; i++) {
-        const struct gh_anomaly_requests requests = {
-            .account = taken->traffic[i].user_id,
-            .client = taken->traffic[i].client,
-            .requests = taken->traffic[i].requests,
-            .missing = taken->traffic[i].missing,
-            .now_us = now_us,
-        };
-        gh_anomaly_traffic(watch->anomaly, &requests, found, watch);
-    }
+    gh_anomaly_traffic(watch->anomaly, traffic, found, watch);
 }
 
 const struct gh_audit_record *gh_anomaly_watch_findings(struct gh_anomaly_watch *watch,
@@ -209,18 +195,6 @@ void gh_anomaly_watch_written(struct gh_anomaly_watch *watch, size_t count)
 {
     GH_ASSERT(count == watch->waiting_count); /* all or none, as a unit of the store is */
     watch->waiting_count = 0;
-}
-
-enum gh_err gh_anomaly_watch_write(struct gh_anomaly_watch *watch,
-                                   const struct gh_identity *identity, struct gh_arena *arena)
-{
-    size_t count = watch->waiting_count;
-    if (!count)
-        return GH_OK;
-    enum gh_err err = gh_audit_log_append_many(identity, arena, watch->records, count);
-    if (err == GH_OK)
-        gh_anomaly_watch_written(watch, count);
-    return err;
 }
 
 struct gh_anomaly_watch_counts gh_anomaly_watch_counts(const struct gh_anomaly_watch *watch)

@@ -1,7 +1,7 @@
 /*
  * The watch over the log and the traffic: feeds the anomaly rules, keeps what they find until it is
  * in the log, and puts the sanctions that the settings ask for. Used by one thread, the one that
- * reads the log; the sanctions are everybody's.
+ * reads the log; the sanctions are everybody's. Knows no store: who feeds it appends what it found.
  *
  * At a start the last day is replayed (quiet true): that restores counts and the sanctions that
  * still hold, and finds nothing anew. Histories of longer than a day begin anew with the process.
@@ -10,8 +10,6 @@
 #define GH_APP_ANOMALY_WATCH_H
 
 #include "app/anomaly_settings.h"
-#include "audit/tally.h"
-#include "identity/audit_log.h"
 #include "limit/sanction.h"
 
 struct gh_anomaly_watch;
@@ -32,11 +30,8 @@ void gh_anomaly_watch_set(struct gh_anomaly_watch *watch, const struct gh_anomal
 /* A record of the log in clear, in order. */
 void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_audit_record *record,
                              bool quiet);
-/* The same as a gh_audit_feed_reader; `watch` is a struct gh_anomaly_watch. */
-void gh_anomaly_watch_read(void *watch, const struct gh_audit_record *record, bool replayed);
-/* The traffic that a worker's tally has counted. */
-void gh_anomaly_watch_taken(struct gh_anomaly_watch *watch, const struct gh_tally_taken *taken,
-                            uint64_t now_us);
+void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
+                              const struct gh_anomaly_requests *traffic);
 
 /*
  * What waits for the log, as records of anomaly_detected; they live until the next call of this
@@ -45,11 +40,6 @@ void gh_anomaly_watch_taken(struct gh_anomaly_watch *watch, const struct gh_tall
 const struct gh_audit_record *gh_anomaly_watch_findings(struct gh_anomaly_watch *watch,
                                                         size_t *out_count);
 void gh_anomaly_watch_written(struct gh_anomaly_watch *watch, size_t count);
-/* Both, with the log of `identity`: appends all that waits. What could not be written waits on.
-   Errors are those of gh_audit_log_append_many. */
-GH_MUST_USE enum gh_err gh_anomaly_watch_write(struct gh_anomaly_watch *watch,
-                                               const struct gh_identity *identity,
-                                               struct gh_arena *arena);
 
 /* For metrics: findings by rule since the start, and those that found no room to wait. */
 struct gh_anomaly_watch_counts {

@@ -205,22 +205,24 @@ static void the_log_takes_what_is_found(void **state)
     close_world(&world);
 }
 
-static void traffic_of_a_tally_is_looked_at(void **state)
+static void traffic_is_looked_at(void **state)
 {
     struct world world;
     size_t count;
-    const struct gh_tally_traffic traffic[] = {
-        {.user_id = GH_STR(ANN), .client = GH_STR(ATTACK), .requests = 199, .missing = 199},
-        {.user_id = GH_STR(ANN), .client = GH_STR(ATTACK), .requests = 1, .missing = 1},
+    struct gh_anomaly_requests traffic = {
+        .account = GH_STR(ANN),
+        .client = GH_STR(ATTACK),
+        .requests = 199,
+        .missing = 199,
+        .now_us = NOW_S * 1000000ull,
     };
-    struct gh_tally_taken taken = {.traffic = traffic, .traffic_count = 1};
     (void)state;
     open_world(&world, "id_scanning: block");
-    gh_anomaly_watch_taken(world.watch, &taken, NOW_S * 1000000ull);
+    gh_anomaly_watch_traffic(world.watch, &traffic);
     gh_anomaly_watch_findings(world.watch, &count);
     assert_int_equal(count, 0);
-    taken.traffic++;
-    gh_anomaly_watch_taken(world.watch, &taken, NOW_S * 1000000ull);
+    traffic.requests = traffic.missing = 1;
+    gh_anomaly_watch_traffic(world.watch, &traffic);
     const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
     assert_int_equal(count, 1);
     assert_true(gh_str_eq(records[0].user_id, GH_STR(ANN)));
@@ -336,7 +338,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_action_and_no_rule),
         cmocka_unit_test(a_finding_waits_until_it_is_written),
         cmocka_unit_test(the_log_takes_what_is_found),
-        cmocka_unit_test(traffic_of_a_tally_is_looked_at),
+        cmocka_unit_test(traffic_is_looked_at),
         cmocka_unit_test(findings_without_room_are_counted),
         cmocka_unit_test(a_network_is_blocked_for_its_time),
         cmocka_unit_test(an_account_must_show_a_second_factor),

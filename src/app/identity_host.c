@@ -122,6 +122,25 @@ enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
 
 /* ---- Opening ---- */
 
+static struct gh_snapshot *take_snapshot(void *context)
+{
+    return gh_identity_host_snapshot(context);
+}
+
+static struct gh_audit_keeper *new_audit_keeper(struct gh_identity_host *host)
+{
+    struct gh_audit_keeper_options options = {
+        .worker_count = host->options.worker_count,
+        .log = host->options.log,
+        .metrics = host->options.metrics,
+        .sanctions = host->options.sanctions,
+        .hash_key = host->options.hash_key,
+        .snapshot = take_snapshot,
+        .context = host,
+    };
+    return gh_audit_keeper_new(&options);
+}
+
 struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_options *options)
 {
     struct gh_identity_host *host = calloc(1, sizeof(*host));
@@ -133,13 +152,16 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     host->identity.random = gh_kernel_random;
     host->identity.quota = (struct gh_identity_quota){take_quota, host};
     host->identity.http = (struct gh_identity_http){fetch, host};
+    atomic_store(&host->identity.scrub_waits, true); /* a crash may have come before it */
     host->identity.wake = wake;
     host->identity.wake_context = host;
     host->api = (struct gh_api){&host->identity, keys_take, keys_give, host};
     host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_lane};
     host->revocations = gh_revocations_new(REVOCATIONS_MAX, options->hash_key);
     host->identity.revocations = host->revocations;
-    if (!host->revocations || gh_log_ring_open(options->log, &host->ring) != GH_OK) {
+    host->audit = new_audit_keeper(host);
+    if (!host->revocations || !host->audit ||
+        gh_log_ring_open(options->log, &host->ring) != GH_OK) {
         gh_identity_host_close(host);
         return NULL;
     }
@@ -154,6 +176,16 @@ const struct gh_service_port *gh_identity_host_port(const struct gh_identity_hos
 struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_host *host)
 {
     return host->revocations;
+}
+
+struct gh_tally *const *gh_identity_host_tallies(const struct gh_identity_host *host)
+{
+    return gh_audit_keeper_tallies(host->audit);
+}
+
+void gh_identity_host_reloaded(struct gh_identity_host *host, bool taken_up)
+{
+    gh_audit_keeper_reloaded(host->audit, taken_up);
 }
 
 struct gh_identity *gh_identity_host_identity(struct gh_identity_host *host)
@@ -250,6 +282,9 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     if (err == GH_OK)
         err = sample_hash_costs(host);
     if (err == GH_OK)
+        err = gh_audit_keeper_open(host->audit, &host->identity, &settings->audit, arena,
+                                   out_message);
+    if (err == GH_OK)
         err = set_setup_path(host, settings->store, arena);
     if (err == GH_OK)
         gh_identity_setup_token(host, identity);
@@ -266,7 +301,7 @@ enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_serv
     if (pthread_create(&host->thread, NULL, gh_identity_keeper, host) != 0)
         return GH_ERR_MEMORY;
     host->running = true;
-    return GH_OK;
+    return gh_audit_keeper_start(host->audit);
 }
 
 void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *snapshot,
@@ -304,6 +339,7 @@ void gh_identity_host_stop(struct gh_identity_host *host)
     pthread_mutex_unlock(&host->lock);
     pthread_join(host->thread, NULL);
     host->running = false;
+    gh_audit_keeper_stop(host->audit);
 }
 
 void gh_identity_host_close(struct gh_identity_host *host)
@@ -311,6 +347,7 @@ void gh_identity_host_close(struct gh_identity_host *host)
     if (!host)
         return;
     gh_identity_host_stop(host);
+    gh_audit_keeper_free(host->audit);
     free(host->setup_path);
     if (host->keys)
         release(host->keys);

@@ -229,6 +229,7 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
     if (gh_wall_now_us() >= keeper->host->setup_at_us)
         gh_identity_setup_token(keeper->host, settings);
     keep_fields(keeper);
+    (void)gh_identity_scrub(&keeper->host->identity); /* one that a reader held up */
     send_mails(keeper, settings);
     gh_log_flush(keeper->host->ring);
 }

@@ -53,7 +53,8 @@ static enum gh_err look(struct gh_tx *tx, void *args)
         return GH_ERR_INVALID;
     asking->changed_us = asking->account.password_changed_us;
     struct gh_str email = asking->view.email;
-    gh_throttle_keys(call, email, gh_device_cookie_is_of(call, call->device, email), &asking->keys);
+    bool known = gh_device_cookie_is_of(call, call->device, email, asking->changed_us);
+    gh_throttle_keys(call, email, known, &asking->keys);
     if (!gh_throttle_admits(tx, call, &asking->keys))
         asking->result = GH_IDENTITY_THROTTLED;
     return GH_OK;

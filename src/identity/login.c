@@ -88,11 +88,12 @@ static enum gh_err enter(struct gh_tx *tx, struct entry *entry, struct gh_accoun
     return err == GH_OK ? audit_login(tx, entry) : err;
 }
 
-static void set_keys(struct entry *entry, struct gh_str email)
+/* `since_us`: of the password; 0 while that isn't known, or nobody's. */
+static void set_keys(struct entry *entry, struct gh_str email, uint64_t since_us)
 {
     const struct gh_identity_call *call = entry->call;
     entry->email = email;
-    entry->known_device = gh_device_cookie_is_of(call, call->device, email);
+    entry->known_device = gh_device_cookie_is_of(call, call->device, email, since_us);
     gh_throttle_keys(call, email, entry->known_device, &entry->keys);
 }
 
@@ -112,10 +113,14 @@ struct login {
 static enum gh_err look(struct gh_tx *tx, void *args)
 {
     struct login *login = args;
-    login->admitted = gh_throttle_admits(tx, login->call, &login->entry.keys);
     enum gh_err err = tx->ops->account_by_email(tx, login->index, &login->account);
     login->found = err == GH_OK;
-    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+    if (err != GH_OK && err != GH_ERR_NOT_FOUND)
+        return err;
+    set_keys(&login->entry, login->entry.email,
+             login->found ? login->account.password_changed_us : 0);
+    login->admitted = gh_throttle_admits(tx, login->call, &login->entry.keys);
+    return GH_OK;
 }
 
 /* Why not, for the audit log alone; NULL: come in. */
@@ -196,7 +201,7 @@ static void set_address(struct login *login, struct gh_str email)
     if (!gh_email_normalise(login->call->arena, email, &normalised))
         normalised = gh_str_first(email, EMAIL_BYTES_MAX);
     gh_address_index(login->call, normalised, login->index);
-    set_keys(&login->entry, normalised);
+    set_keys(&login->entry, normalised, 0);
 }
 
 enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_login *request,
@@ -262,7 +267,7 @@ static enum gh_err find_challenge(struct gh_tx *tx, struct second_step *step)
         return err;
     if (!gh_account_view_of(call, &step->account, &view))
         return GH_ERR_INVALID;
-    set_keys(&step->entry, view.email);
+    set_keys(&step->entry, view.email, step->account.password_changed_us);
     if (!gh_throttle_admits(tx, call, &step->entry.keys))
         step->result = GH_IDENTITY_THROTTLED;
     return GH_OK;

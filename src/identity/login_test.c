@@ -164,7 +164,7 @@ static void asks_the_store_the_same_for_all_refusals(void **state)
         try_login(fixture, KINDS[i].email, KINDS[i].password);
         struct gh_str asked = gh_arena_dup(&fixture->arena, gh_store_trace_take(&trace));
         assert_true(gh_str_starts_with(
-            asked, GH_STR("read(throttle_get throttle_get account_by_email ) run(throttle_get ")));
+            asked, GH_STR("read(account_by_email throttle_get throttle_get ) run(throttle_get ")));
         if (i > 1) /* the first has no minute before its own */
             assert_true(gh_str_eq(asked, first));
         first = asked;
@@ -201,7 +201,7 @@ static void does_not_hash_or_write_when_throttled(void **state)
     fixture->identity.store = &trace.store;
     assert_int_equal(try_login(fixture, ALICE, WRONG), GH_IDENTITY_THROTTLED);
     assert_true(gh_str_eq(gh_store_trace_take(&trace),
-                          GH_STR("read(throttle_get throttle_get account_by_email ) ")));
+                          GH_STR("read(account_by_email throttle_get throttle_get ) ")));
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_LOGIN_FAILED, NULL), 6);
 }
 
@@ -325,6 +325,25 @@ static void knows_its_devices(void **state)
     struct gh_session_grant third = login_on(fixture, GH_STR("somebody's rubbish"));
     assert_non_null(third.device.ptr);
     assert_false(gh_str_eq(first.device, third.device));
+}
+
+static void knows_no_device_of_before_a_new_password(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_account account;
+    struct gh_str id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    struct gh_session_grant grant = login_on(fixture, (struct gh_str){NULL, 0});
+    fixture->now_us += FIXTURE_MINUTE;
+    assert_true(gh_fixture_account_row(fixture, id, &account));
+    account.password_changed_us = fixture->now_us;
+    gh_fixture_account_put(fixture, &account);
+    for (unsigned n = 0; n < 6; n++)
+        try_login(fixture, ALICE, WRONG);
+    struct gh_identity_call call = fresh_call(fixture);
+    struct gh_login request = {.email = GH_STR(ALICE), .password = FIXTURE_PASSWORD};
+    struct gh_login_answer answer;
+    call.device = grant.device;
+    assert_int_equal(gh_login(&call, &request, &answer), GH_IDENTITY_THROTTLED);
 }
 
 static void lets_the_owner_in_on_a_known_device_under_attack(void **state)
@@ -486,6 +505,7 @@ int main(void)
         TEST(gives_new_ids_at_each_login),
         TEST(finds_an_address_in_any_case),
         TEST(knows_its_devices),
+        TEST(knows_no_device_of_before_a_new_password),
         TEST(lets_the_owner_in_on_a_known_device_under_attack),
         TEST(tells_whom_a_second_factor_is_required_of),
         TEST(upgrades_a_hash_of_another_scheme_or_cost),

@@ -173,7 +173,8 @@ struct change {
 };
 
 /* What a new password takes with it: other sessions, half-done logins, links that were sent, that
-   to another address too, which who knew the old password may have asked for. */
+   to another address too, which who knew the old password may have asked for; and known devices,
+   whose cookies are older than it from now on. */
 static enum gh_err store_password(struct gh_tx *tx, struct gh_identity_call *call,
                                   struct gh_account *account, struct gh_str hash)
 {
@@ -187,7 +188,7 @@ static enum gh_err store_password(struct gh_tx *tx, struct gh_identity_call *cal
         err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_RESET);
     if (err == GH_OK)
         err = tx->ops->tickets_delete_of(tx, id, GH_TICKET_CHANGE_EMAIL);
-    return err;
+    return err == GH_OK ? tx->ops->devices_delete_of(tx, id) : err;
 }
 
 static enum gh_err tell(struct gh_tx *tx, struct gh_identity_call *call,

@@ -4,6 +4,8 @@
  */
 #include "identity/throttle.h"
 
+#include <endian.h>
+
 #include "base/base64.h"
 
 #define SECOND_US     1000000ull
@@ -26,7 +28,10 @@
 
 #define EMAIL_BYTES_MAX     254
 #define DEVICE_RANDOM_BYTES 16
-#define DEVICE_BYTES        (DEVICE_RANDOM_BYTES + GH_SHA256_BYTES)
+#define DEVICE_TIME_BYTES   8 /* when it was made, microseconds, big-endian */
+#define DEVICE_FACTS_BYTES  (DEVICE_RANDOM_BYTES + DEVICE_TIME_BYTES)
+#define DEVICE_BYTES        (DEVICE_FACTS_BYTES + GH_SHA256_BYTES)
+#define DEVICE_LIFE_US      (180 * DAY_US)
 
 static const uint8_t SPRAY_MINUTE_KEY[16] = {[15] = 1};
 static const uint8_t SPRAY_USUAL_KEY[16] = {[15] = 2};
@@ -239,13 +244,12 @@ enum gh_err gh_throttle_forgive(struct gh_tx *tx, const struct gh_identity_call 
 
 /* ---- The device cookie ---- */
 
-static void device_mac(const struct gh_identity_call *call,
-                       const uint8_t random[DEVICE_RANDOM_BYTES], struct gh_str email,
-                       uint8_t out[GH_SHA256_BYTES])
+static void device_mac(const struct gh_identity_call *call, const uint8_t facts[DEVICE_FACTS_BYTES],
+                       struct gh_str email, uint8_t out[GH_SHA256_BYTES])
 {
-    char memory[DEVICE_RANDOM_BYTES + EMAIL_BYTES_MAX];
+    char memory[DEVICE_FACTS_BYTES + EMAIL_BYTES_MAX];
     struct gh_buf text = gh_buf_over(memory, sizeof(memory));
-    gh_buf_put(&text, gh_str_of((const char *)random, DEVICE_RANDOM_BYTES));
+    gh_buf_put(&text, gh_str_of((const char *)facts, DEVICE_FACTS_BYTES));
     put_lower(&text, email);
     gh_vault_index(call->identity->vault, "device", gh_buf_str(&text), out);
 }
@@ -253,25 +257,32 @@ static void device_mac(const struct gh_identity_call *call,
 struct gh_str gh_device_cookie_make(const struct gh_identity_call *call, struct gh_str email)
 {
     uint8_t bytes[DEVICE_BYTES];
+    uint64_t made = htobe64(call->now_us);
     char *text = gh_arena_alloc(call->arena, GH_BASE64URL_LEN(DEVICE_BYTES));
     if (!text)
         return (struct gh_str){NULL, 0};
     struct gh_buf buf = gh_buf_over(text, GH_BASE64URL_LEN(DEVICE_BYTES));
     gh_random_fill(&call->identity->random, bytes, DEVICE_RANDOM_BYTES);
-    device_mac(call, bytes, email, bytes + DEVICE_RANDOM_BYTES);
+    memcpy(bytes + DEVICE_RANDOM_BYTES, &made, DEVICE_TIME_BYTES);
+    device_mac(call, bytes, email, bytes + DEVICE_FACTS_BYTES);
     gh_base64url_put(&buf, bytes, sizeof(bytes));
     return gh_buf_str(&buf);
 }
 
 bool gh_device_cookie_is_of(const struct gh_identity_call *call, struct gh_str cookie,
-                            struct gh_str email)
+                            struct gh_str email, uint64_t since_us)
 {
     uint8_t bytes[DEVICE_BYTES], mac[GH_SHA256_BYTES];
+    uint64_t made;
     size_t len;
     if (!cookie.ptr || !gh_base64url_decode(cookie, bytes, sizeof(bytes), &len) ||
         len != sizeof(bytes))
         return false;
     device_mac(call, bytes, email, mac);
-    return gh_secret_eq(gh_str_of((char *)mac, sizeof(mac)),
-                        gh_str_of((char *)bytes + DEVICE_RANDOM_BYTES, sizeof(mac)));
+    if (!gh_secret_eq(gh_str_of((char *)mac, sizeof(mac)),
+                      gh_str_of((char *)bytes + DEVICE_FACTS_BYTES, sizeof(mac))))
+        return false;
+    memcpy(&made, bytes + DEVICE_RANDOM_BYTES, DEVICE_TIME_BYTES);
+    made = be64toh(made);
+    return made >= since_us && call->now_us < made + DEVICE_LIFE_US;
 }

@@ -32,10 +32,11 @@ enum gh_err gh_throttle_succeeded(struct gh_tx *tx, const struct gh_identity_cal
 enum gh_err gh_throttle_forgive(struct gh_tx *tx, const struct gh_identity_call *call,
                                 struct gh_str email);
 
-/* The device cookie: random, and a keyed hash of it and the account's address, so that it can be
-   judged without the store. */
+/* The device cookie: random, when it was made, and a keyed hash of both and the account's address,
+   so that it can be judged without a row of its own. Good for 180 days, and when it was made at
+   `since_us` or later: the account's password_changed_us, for a new password ends the devices. */
 struct gh_str gh_device_cookie_make(const struct gh_identity_call *call, struct gh_str email);
 bool gh_device_cookie_is_of(const struct gh_identity_call *call, struct gh_str cookie,
-                            struct gh_str email);
+                            struct gh_str email, uint64_t since_us);
 
 #endif

@@ -39,7 +39,7 @@ static struct attempt attempt_from(struct gh_identity_fixture *fixture, struct g
     struct attempt attempt = {.call = gh_fixture_call(fixture), .email = email};
     attempt.call.network = network;
     attempt.call.device = device;
-    gh_throttle_keys(&attempt.call, email, gh_device_cookie_is_of(&attempt.call, device, email),
+    gh_throttle_keys(&attempt.call, email, gh_device_cookie_is_of(&attempt.call, device, email, 0),
                      &attempt.keys);
     return attempt;
 }
@@ -300,18 +300,31 @@ static void refuses_a_cookie_of_another_account_or_a_changed_one(void **state)
     struct gh_identity_fixture *fixture = *state;
     struct gh_identity_call call = gh_fixture_call(fixture);
     struct gh_str cookie = cookie_of(fixture, ALICE);
-    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE));
-    assert_true(gh_device_cookie_is_of(&call, cookie, GH_STR("Alice@example.com")));
-    assert_false(gh_device_cookie_is_of(&call, cookie, BOB));
-    assert_false(gh_device_cookie_is_of(&call, (struct gh_str){NULL, 0}, ALICE));
-    assert_false(gh_device_cookie_is_of(&call, GH_STR(""), ALICE));
-    assert_false(gh_device_cookie_is_of(&call, GH_STR("not a cookie"), ALICE));
+    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE, 0));
+    assert_true(gh_device_cookie_is_of(&call, cookie, GH_STR("Alice@example.com"), 0));
+    assert_false(gh_device_cookie_is_of(&call, cookie, BOB, 0));
+    assert_false(gh_device_cookie_is_of(&call, (struct gh_str){NULL, 0}, ALICE, 0));
+    assert_false(gh_device_cookie_is_of(&call, GH_STR(""), ALICE, 0));
+    assert_false(gh_device_cookie_is_of(&call, GH_STR("not a cookie"), ALICE, 0));
     for (size_t i = 0; i < cookie.len; i++) {
         struct gh_str copy = gh_arena_dup(&fixture->arena, cookie);
         ((char *)copy.ptr)[i] = copy.ptr[i] == 'A' ? 'B' : 'A';
-        assert_false(gh_device_cookie_is_of(&call, copy, ALICE));
-        assert_false(gh_device_cookie_is_of(&call, gh_str_first(cookie, i), ALICE));
+        assert_false(gh_device_cookie_is_of(&call, copy, ALICE, 0));
+        assert_false(gh_device_cookie_is_of(&call, gh_str_first(cookie, i), ALICE, 0));
     }
+}
+
+static void forgets_a_device_after_180_days_and_after_a_new_password(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_str cookie = cookie_of(fixture, ALICE);
+    struct gh_identity_call call = gh_fixture_call(fixture);
+    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE, call.now_us));
+    assert_false(gh_device_cookie_is_of(&call, cookie, ALICE, call.now_us + 1));
+    call.now_us += 180 * FIXTURE_DAY - 1;
+    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE, 0));
+    call.now_us++;
+    assert_false(gh_device_cookie_is_of(&call, cookie, ALICE, 0));
 }
 
 static void knows_a_device_after_a_restart(void **state)
@@ -320,7 +333,7 @@ static void knows_a_device_after_a_restart(void **state)
     struct gh_str cookie = cookie_of(fixture, ALICE);
     gh_identity_fixture_restart(fixture);
     struct gh_identity_call call = gh_fixture_call(fixture);
-    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE));
+    assert_true(gh_device_cookie_is_of(&call, cookie, ALICE, 0));
 }
 
 /* ---- A spray over all accounts ---- */
@@ -394,6 +407,7 @@ int main(void)
         TEST(lets_the_owner_in_on_a_known_device),
         TEST(gives_each_device_a_budget_of_its_own),
         TEST(refuses_a_cookie_of_another_account_or_a_changed_one),
+        TEST(forgets_a_device_after_180_days_and_after_a_new_password),
         TEST(knows_a_device_after_a_restart),
         TEST(slows_networks_after_one_failure_while_all_accounts_are_sprayed),
         TEST(spares_a_single_failure_during_a_spray),

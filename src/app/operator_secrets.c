@@ -10,6 +10,7 @@
 #include "app/operator.h"
 #include "app/secrets.h"
 #include "base/num.h"
+#include "identity/audit_key.h"
 #include "identity/rotation.h"
 #include "identity/secret_status.h"
 #include "json/writer.h"
@@ -333,12 +334,33 @@ static int rotate_root(struct gh_operator *op, const struct secrets_options *opt
 
 /* ---- rotate: keys that sign ---- */
 
+/* The next checkpoint is signed by a new one. */
+static enum gh_err rotate_audit_key(struct gh_operator *op, struct gh_arena *arena)
+{
+    const struct gh_identity *identity = gh_identity_host_identity(op->host);
+    struct gh_audit_keys keys;
+    bool retired;
+    enum gh_err err =
+        gh_rotation_retire_audit_key(identity->store, gh_wall_now_us(), arena, &retired);
+    if (err != GH_OK || !retired)
+        return err;
+    err = gh_audit_keys_load(identity, gh_wall_now_us(), arena, &keys);
+    if (err != GH_OK)
+        return err;
+    fprintf(op->out, "Checkpoints of the audit log are signed by %.*s from now on.\n",
+            GH_STR_ARG(keys.name));
+    gh_audit_keys_done(&keys);
+    return GH_OK;
+}
+
 static int rotate_signing(struct gh_operator *op, struct gh_arena *arena)
 {
     const struct gh_identity *identity = gh_identity_host_identity(op->host);
     bool made = false;
     enum gh_err err = gh_identity_keys_rotate(identity->store, identity->vault, op->settings,
                                               &identity->random, gh_wall_now_us(), arena, &made);
+    if (err == GH_OK && made)
+        err = rotate_audit_key(op, arena);
     if (err != GH_OK)
         return fail(op, "the signing keys could not be replaced", err);
     fputs(made ? "New keys for tokens and cookies are published; they sign in 10 minutes, and the "

@@ -203,6 +203,41 @@ enum gh_err gh_rotation_drop_retired(const struct gh_rotation *rotation, struct 
     return err;
 }
 
+struct retiring {
+    uint64_t now_us;
+    bool retired;
+};
+
+static enum gh_err retire_audit_key(struct gh_tx *tx, void *args)
+{
+    struct retiring *retiring = args;
+    struct gh_key_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    retiring->retired = false;
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        if (rows[i].purpose != GH_KEY_AUDIT || rows[i].retired_us)
+            continue;
+        rows[i].retired_us = retiring->now_us;
+        err = tx->ops->key_update(tx, &rows[i]);
+        retiring->retired = true;
+    }
+    struct gh_audit_row row = {.record = {.time_us = retiring->now_us,
+                                          .event = GH_AUDIT_SECRET_ROTATED,
+                                          .metadata = GH_STR("{\"purpose\":\"audit\"}")}};
+    return err == GH_OK && retiring->retired ? tx->ops->audit_append(tx, &row) : err;
+}
+
+enum gh_err gh_rotation_retire_audit_key(struct gh_store *store, uint64_t now_us,
+                                         struct gh_arena *arena, bool *out_retired)
+{
+    struct retiring retiring = {.now_us = now_us};
+    enum gh_err err = store->ops->run(store, retire_audit_key, &retiring, arena);
+    if (err == GH_OK)
+        *out_retired = retiring.retired;
+    return err;
+}
+
 /* ---- Without being told to ---- */
 
 static enum gh_err end_pass(struct gh_rotation_keeper *keeper, struct gh_arena *arena)

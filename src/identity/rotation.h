@@ -52,6 +52,11 @@ GH_MUST_USE enum gh_err gh_rotation_has_retired(struct gh_store *store, struct g
 GH_MUST_USE enum gh_err gh_rotation_drop_retired(const struct gh_rotation *rotation,
                                                  struct gh_arena *arena, unsigned *out_dropped);
 
+/* Retires the key that signs checkpoints: the next one who needs one makes it (audit_key.h). What
+   it signed is still verified with it. Audits secret_rotated. *out_retired: there was one. */
+GH_MUST_USE enum gh_err gh_rotation_retire_audit_key(struct gh_store *store, uint64_t now_us,
+                                                     struct gh_arena *arena, bool *out_retired);
+
 /*
  * What a keeper does once a second: goes on with what a rotation has left (its process ended, or a
  * value was sealed under the old key while it ran), a few slices at a time, and drops retired keys.

@@ -384,6 +384,55 @@ static void a_keeper_goes_on_with_what_a_dead_process_left(void **state)
     assert_false(keeper.busy);
 }
 
+/* ---- The key of checkpoints ---- */
+
+static enum gh_err insert_audit_key(struct gh_tx *tx, void *args)
+{
+    const struct gh_rotation_toys *toys = args;
+    struct gh_key_row row = {.purpose = GH_KEY_AUDIT, .created_us = NOW_US};
+    row.alg = GH_STR("Ed25519");
+    row.kid = GH_STR("gatehouse/audit/0123456789abcdef");
+    row.wrapped = gh_vault_wrap(toys->vault, tx->arena, gh_vault_key_use(GH_KEY_AUDIT), row.kid);
+    return tx->ops->key_insert(tx, &row, &row.id);
+}
+
+static enum gh_err count_audit_keys(struct gh_tx *tx, void *args)
+{
+    struct gh_rotation_keys *keys = args;
+    struct gh_key_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    *keys = (struct gh_rotation_keys){0, 0};
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        keys->fields += rows[i].purpose == GH_KEY_AUDIT;
+        keys->retired += rows[i].purpose == GH_KEY_AUDIT && rows[i].retired_us == NOW_US + 1;
+    }
+    return err;
+}
+
+static void the_key_of_checkpoints_is_retired_once_and_stays(void **state)
+{
+    struct gh_rotation_toys *toys = *state;
+    struct gh_rotation_keys keys;
+    bool retired = true;
+    assert_int_equal(gh_rotation_retire_audit_key(&toys->store, NOW_US + 1, &toys->arena, &retired),
+                     GH_OK);
+    assert_false(retired);
+    assert_int_equal(toys->inner->ops->run(toys->inner, insert_audit_key, toys, &toys->arena),
+                     GH_OK);
+    assert_int_equal(gh_rotation_retire_audit_key(&toys->store, NOW_US + 1, &toys->arena, &retired),
+                     GH_OK);
+    assert_true(retired);
+    assert_int_equal(gh_rotation_retire_audit_key(&toys->store, NOW_US + 2, &toys->arena, &retired),
+                     GH_OK);
+    assert_false(retired);
+    assert_int_equal(toys->inner->ops->read(toys->inner, count_audit_keys, &keys, &toys->arena),
+                     GH_OK);
+    assert_int_equal(keys.fields, 1);
+    assert_int_equal(keys.retired, 1);
+    assert_int_equal(gh_rotation_audited(toys, "{\"purpose\":\"audit\"}"), 1);
+}
+
 /* ---- Threads ---- */
 
 struct reader {
@@ -466,6 +515,7 @@ int main(void)
         TEST(a_retired_key_stays_while_a_pass_is_not_over),
         TEST(what_can_not_be_opened_keeps_its_key_and_stops_nothing),
         TEST(a_keeper_goes_on_with_what_a_dead_process_left),
+        TEST(the_key_of_checkpoints_is_retired_once_and_stays),
         TEST(others_seal_and_open_while_keys_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

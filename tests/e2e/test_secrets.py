@@ -1,6 +1,7 @@
 """SPEC 7: secrets generated, judged, watched and rotated, while people work."""
 
 import base64
+import contextlib
 import json
 import re
 import signal
@@ -201,30 +202,41 @@ def test_status_takes_the_schedule_of_the_configuration(tmp_path):
 class Load:
     """People who work meanwhile; what they are answered is kept."""
 
-    def __init__(self, gate, people):
+    def __init__(self, people):
+        self.locks = [threading.Lock() for _ in people]
         self.stop = threading.Event()
         self.bad, self.count = [], 0
-        self.threads = [threading.Thread(target=self.work, args=(p,)) for p in people]
+        work = zip(people, self.locks)
+        self.threads = [threading.Thread(target=self.work, args=pair) for pair in work]
         for thread in self.threads:
             thread.start()
 
-    def work(self, person):
+    def work(self, person, lock):
         rounds = 0
         while not self.stop.is_set():
             rounds += 1
-            self.note(person, "GET", person.get(f"/users/{person.id}/notes"))
-            self.note(person, "sessions", person.api("GET", "/account/sessions"))
+            self.note(lock, "GET", lambda: person.get(f"/users/{person.id}/notes"))
+            self.note(lock, "sessions", lambda: person.api("GET", "/account/sessions"))
             body = {"name": f"Round {rounds}"}
-            self.note(person, "profile", person.api("PATCH", "/account/profile", body))
+            self.note(lock, "profile", lambda: person.api("PATCH", "/account/profile", body))
             if rounds % 5 == 0:
-                self.note(person, "refresh", person.refresh())
+                self.note(lock, "refresh", person.refresh)
             if rounds % 7 == 0:
-                self.note(person, "login", person.try_login())
+                self.note(lock, "login", person.try_login)
 
-    def note(self, person, what, response):
+    def note(self, lock, what, ask):
+        with lock:
+            response = ask()
         self.count += 1
         if response.status not in (200, 204):
             self.bad.append((what, response.status, response.body[:200]))
+
+    def leap(self, clock, seconds):
+        """Between requests: for one that is under way it would be a backend that is late."""
+        with contextlib.ExitStack() as held:
+            for lock in self.locks:
+                held.enter_context(lock)
+            clock.advance(seconds)
 
     def end(self):
         self.stop.set()
@@ -238,7 +250,7 @@ def test_rotates_while_people_work(world):
     people = [world.person() for _ in range(4)]
     people[0].enrol()
     before = set(key_ids(world.folder))
-    load = Load(world.gate, people)
+    load = Load(people)
     for _ in range(3):
         world.keys.renew()
         text = good(world.gate, "secrets", "rotate")
@@ -425,16 +437,16 @@ def test_a_server_goes_on_by_itself_with_what_was_left(tmp_path):
 
 def test_signing_keys_roll_without_a_401(world):
     people = [world.person() for _ in range(3)]
-    load = Load(world.gate, people)
-    world.gate.clock.advance(11 * 60)  # the first keys are no longer new
+    load = Load(people)
+    load.leap(world.gate.clock, 11 * 60)  # the first keys are no longer new
     assert "published" in good(world.gate, "secrets", "rotate", "--signing")
     result = command(world.gate, "secrets", "rotate", "--signing")
     assert result.returncode == 1 and "wait to sign" in result.stdout
     jwks = lambda: world.gate.get("/.well-known/jwks.json").json()["keys"]
-    world.gate.clock.advance(31)  # the keeper looks each half a minute
+    load.leap(world.gate.clock, 31)  # the keeper looks each half a minute
     world.gate.wait_for(lambda: len(jwks()) == 2, "two published keys")
     for _ in range(12):
-        world.gate.clock.advance(60)
+        load.leap(world.gate.clock, 60)
         time.sleep(0.15)
     load.end()
     assert rotations(world.folder).count("signing") == 1

@@ -17,7 +17,8 @@ struct gh_anomaly_watch {
     struct gh_anomaly_config config;
     struct gh_anomaly *anomaly;
     struct gh_sanctions *sanctions;
-    bool quiet; /* a replay */
+    bool quiet;     /* a replay */
+    bool caught_up; /* with what was there at the start */
     struct gh_anomaly_watch_counts counts;
     struct gh_audit_record records[GH_ANOMALY_WAITING_MAX]; /* texts in `texts` of the same place */
     struct waiting texts[GH_ANOMALY_WAITING_MAX];
@@ -174,12 +175,20 @@ void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_aud
                              bool quiet)
 {
     watch->quiet = quiet;
+    watch->caught_up |= !quiet;
     gh_anomaly_record(watch->anomaly, record, found, watch);
+}
+
+void gh_anomaly_watch_caught_up(struct gh_anomaly_watch *watch)
+{
+    watch->caught_up = true;
 }
 
 void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
                               const struct gh_anomaly_requests *traffic)
 {
+    if (!watch->caught_up)
+        return;
     watch->quiet = false;
     gh_anomaly_traffic(watch->anomaly, traffic, found, watch);
 }

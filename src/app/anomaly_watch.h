@@ -30,6 +30,9 @@ void gh_anomaly_watch_set(struct gh_anomaly_watch *watch, const struct gh_anomal
 /* A record of the log in clear, in order. */
 void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_audit_record *record,
                              bool quiet);
+/* All that was there at the start has been replayed; a record that is not quiet says so, too. */
+void gh_anomaly_watch_caught_up(struct gh_anomaly_watch *watch);
+/* Traffic is of now: while older records are still being replayed it is passed over. */
 void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
                               const struct gh_anomaly_requests *traffic);
 

@@ -218,6 +218,7 @@ static void traffic_is_looked_at(void **state)
     };
     (void)state;
     open_world(&world, "id_scanning: block");
+    gh_anomaly_watch_caught_up(world.watch);
     gh_anomaly_watch_traffic(world.watch, &traffic);
     gh_anomaly_watch_findings(world.watch, &count);
     assert_int_equal(count, 0);
@@ -314,6 +315,24 @@ static void a_replay_restores_sanctions_and_tells_nothing_twice(void **state)
     close_world(&world);
 }
 
+/* Else what is replayed would look as if the clock had gone back. */
+static void traffic_of_now_does_not_disturb_a_replay(void **state)
+{
+    struct world world;
+    const struct gh_anomaly_requests traffic = {.account = GH_STR(ANN),
+                                                .client = GH_STR(ATTACK),
+                                                .requests = 1,
+                                                .now_us = (NOW_S + 80000) * 1000000ull};
+    (void)state;
+    open_world(&world, "credential_stuffing: block");
+    for (unsigned i = 0; i < 15; i++) {
+        gh_anomaly_watch_traffic(world.watch, &traffic);
+        fail_at(&world, i, 0, true);
+    }
+    assert_int_equal(of_network(&world, NOW_S + 60).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    close_world(&world);
+}
+
 static void an_action_taken_back_ends_its_sanctions(void **state)
 {
     struct world world;
@@ -344,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_account_must_show_a_second_factor),
         cmocka_unit_test(strangers_can_not_lock_an_account),
         cmocka_unit_test(a_replay_restores_sanctions_and_tells_nothing_twice),
+        cmocka_unit_test(traffic_of_now_does_not_disturb_a_replay),
         cmocka_unit_test(an_action_taken_back_ends_its_sanctions),
     };
     gh_crypto_init();

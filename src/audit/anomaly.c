@@ -8,7 +8,7 @@
 #include "json/writer.h"
 
 #define SECOND_US       1000000ull
-#define CLOCK_BACK_S    60u
+#define CLOCK_BACK_S    3600u
 #define DAY_S           86400u
 #define NETWORKS        4096
 #define ACCOUNTS        16384

@@ -174,7 +174,8 @@ void gh_anomaly_free(struct gh_anomaly *anomaly); /* NULL is fine */
 void gh_anomaly_set(struct gh_anomaly *anomaly, const struct gh_anomaly_settings *settings);
 /*
  * A record of the log, in clear and in order. Findings are reported once for each onset: again only
- * after the rule was quiet for its window. A clock that went back more than a minute begins anew.
+ * after the rule was quiet for its window. What comes late, up to an hour, counts as now; a clock
+ * that went back further begins anew.
  */
 void gh_anomaly_record(struct gh_anomaly *anomaly, const struct gh_audit_record *record,
                        gh_anomaly_report *report, void *context);

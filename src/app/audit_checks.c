@@ -7,7 +7,8 @@
     "machine can't take back"
 
 static void check_destination(struct gh_config_load *load, const struct gh_root_settings *settings,
-                              const struct gh_str *text, const struct gh_str *twin)
+                              const struct gh_str *text, const struct gh_str *twin,
+                              enum gh_audit_export_format format)
 {
     struct gh_audit_destination destination;
     struct gh_config_place place = gh_config_where(load, text);
@@ -22,6 +23,9 @@ static void check_destination(struct gh_config_load *load, const struct gh_root_
     if (twin)
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, "keep one of them",
                               "%.*s stands here twice", GH_STR_ARG(shown));
+    if (format == GH_AUDIT_EXPORT_CEF && destination.place == GH_AUDIT_PLACE_WEBHOOK)
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "leave format out",
+                              "a URL is sent JSON, not CEF");
     if (destination.in_clear && settings->policy.environment == GH_PRODUCTION)
         gh_config_problem_add(load, GH_CONFIG_WARNING, place, "use https",
                               "%.*s goes over the network in clear", GH_STR_ARG(shown));
@@ -47,10 +51,10 @@ void gh_audit_check(struct gh_config_load *load, const struct gh_root_settings *
     const struct gh_audit_export_settings *exports = audit->exports.items;
     for (size_t i = 0; i < audit->checkpoint.exports.count; i++)
         check_destination(load, settings, &checkpoints[i],
-                          find_twin(checkpoints, sizeof(*checkpoints), i));
+                          find_twin(checkpoints, sizeof(*checkpoints), i), GH_AUDIT_EXPORT_FITTING);
     for (size_t i = 0; i < audit->exports.count; i++)
         check_destination(load, settings, &exports[i].to,
-                          find_twin(&exports[0].to, sizeof(*exports), i));
+                          find_twin(&exports[0].to, sizeof(*exports), i), exports[i].format);
     if (audit->checkpoint.exports.count + audit->exports.count > GH_AUDIT_EXPORTS_MAX)
         gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &audit->exports), NULL,
                               "more than %d places for the audit log", GH_AUDIT_EXPORTS_MAX);

@@ -105,6 +105,13 @@ static void warns_of_places_that_are_reached_in_clear(void **state)
     expect(HEAD PRODUCTION "audit: {export: http://127.0.0.1:99/}\n", "");
 }
 
+static void refuses_a_format_that_a_place_does_not_take(void **state)
+{
+    (void)state;
+    expect(HEAD HERE "audit: {export: {to: 'https://a.example/', format: cef}}\n",
+           "6:22 a URL is sent JSON, not CEF | leave format out\n");
+}
+
 static void refuses_values_out_of_range(void **state)
 {
     (void)state;
@@ -124,6 +131,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_place_and_what_stands_twice),
         cmocka_unit_test(warns_of_production_whose_checkpoints_stay_at_home),
         cmocka_unit_test(warns_of_places_that_are_reached_in_clear),
+        cmocka_unit_test(refuses_a_format_that_a_place_does_not_take),
         cmocka_unit_test(refuses_values_out_of_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,8 @@ static void reload(struct serve *serve)
         message = loaded.message;
     }
     log_problems(serve, &loaded);
+    if (serve->identity.host)
+        gh_identity_host_reloaded(serve->identity.host, done);
     if (done)
         gh_log_message(serve->ring, GH_LOG_INFO, "configuration reloaded");
     else
@@ -223,6 +225,9 @@ static enum gh_err open_identity(struct serve *serve)
         .log = serve->log,
         .limits = serve->limits,
         .hash_key = random_key(),
+        .metrics = serve->metrics,
+        .sanctions = serve->sanctions,
+        .worker_count = serve->worker_count,
     };
     char *store = strndup(serve->loaded.settings.store.ptr, serve->loaded.settings.store.len);
     if (!store)
@@ -259,6 +264,7 @@ static int open_server(struct serve *serve, uint64_t descriptors)
         .service = serve->identity.host ? &serve->identity.service : NULL,
         .revocations =
             serve->identity.host ? gh_identity_host_revocations(serve->identity.host) : NULL,
+        .tallies = serve->identity.host ? gh_identity_host_tallies(serve->identity.host) : NULL,
     };
     serve->loaded.snapshot->generation = 1;
     serve->current = serve->loaded.snapshot;

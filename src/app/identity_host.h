@@ -17,12 +17,17 @@ struct gh_identity_host_options {
     struct gh_log *log;
     struct gh_limit_table *limits;
     struct gh_hash_key hash_key;
+    struct gh_metrics *metrics;
+    struct gh_sanctions *sanctions;
+    unsigned worker_count;
 };
 
 /* Memory only, so that the server can be opened with its port. NULL without memory. */
 struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_options *options);
 const struct gh_service_port *gh_identity_host_port(const struct gh_identity_host *host);
 struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_host *host);
+/* Where the workers note what the audit log is told; they outlive the server. */
+struct gh_tally *const *gh_identity_host_tallies(const struct gh_identity_host *host);
 /* The identity itself, for commands that run in this process; after open. */
 struct gh_identity *gh_identity_host_identity(struct gh_identity_host *host);
 /* Its vault, for those who replace keys. */
@@ -51,9 +56,12 @@ GH_MUST_USE enum gh_err gh_identity_host_start(struct gh_identity_host *host,
 /* After a reload: the settings of `snapshot` hold from now on. */
 void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *snapshot,
                             const struct gh_config_map *rate_limits);
+/* The configuration was read again, and taken up or refused: for the audit log. */
+void gh_identity_host_reloaded(struct gh_identity_host *host, bool taken_up);
 /* The snapshot whose settings hold: a reference for the caller. */
 struct gh_snapshot *gh_identity_host_snapshot(struct gh_identity_host *host);
-/* Ends the keeper, which asks things of the server; before the server is closed. */
+/* Ends the keeper, which asks things of the server, and writes the audit log to its end; before the
+   server is closed. */
 void gh_identity_host_stop(struct gh_identity_host *host);
 /* Closes the store; no call is under way any more. NULL is fine. */
 void gh_identity_host_close(struct gh_identity_host *host);

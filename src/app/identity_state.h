@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
+#include "app/audit_keeper.h"
 #include "app/identity_host.h"
 #include "app/quota.h"
 
@@ -33,6 +34,7 @@ struct gh_identity_host {
     struct gh_api api;
     struct gh_identity identity;
     struct gh_vault *vault;
+    struct gh_audit_keeper *audit;
     struct gh_server *server;
     char *setup_path;         /* of the setup token's file; NULL: there is no place for one */
     uint64_t setup_at_us;     /* when to renew it; the starting thread's, then the keeper's */

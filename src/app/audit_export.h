@@ -1,0 +1,40 @@
+/*
+ * The log on its way to second places while it is written: checkpoints, and records as they are
+ * kept (personal values sealed). One thread, so that a place that does not answer holds up nothing
+ * else. The log itself is the queue: what could not be delivered is tried again, from where it
+ * stopped, for as long as the process lives and the records are kept.
+ *
+ * At a start a file is gone on with behind its last record; elsewhere delivery begins with the
+ * newest checkpoint: a record may come twice, never not at all, unless a place was away at an end
+ * of the process; then the log says so.
+ */
+#ifndef GH_APP_AUDIT_EXPORT_H
+#define GH_APP_AUDIT_EXPORT_H
+
+#include "app/audit_settings.h"
+#include "identity/identity.h"
+#include "obs/log.h"
+
+struct gh_audit_exporter;
+
+struct gh_audit_exporter_options {
+    const struct gh_identity *identity;
+    struct gh_log *log;
+    uint64_t checkpoint_seq; /* of the newest checkpoint; 0: none */
+};
+
+/* Starts the thread. `settings` is read during the call. */
+GH_MUST_USE enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *options,
+                                               const struct gh_audit_settings *settings,
+                                               struct gh_audit_exporter **out_exporter);
+/* After a reload: places that stay go on where they are. */
+void gh_audit_exporter_set(struct gh_audit_exporter *exporter,
+                           const struct gh_audit_settings *settings);
+/* There is something new. */
+void gh_audit_exporter_wake(struct gh_audit_exporter *exporter);
+/* Places that did not take what is there: they fail at this moment. From any thread. */
+unsigned gh_audit_exporter_failing(struct gh_audit_exporter *exporter);
+/* Delivers what is there, within some seconds, and ends. NULL is fine. */
+void gh_audit_exporter_close(struct gh_audit_exporter *exporter);
+
+#endif

@@ -1,0 +1,484 @@
+#include "app/audit_keeper.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "app/anomaly_watch.h"
+#include "app/audit_export.h"
+#include "app/audit_feed.h"
+#include "app/audit_refusals.h"
+#include "app/audit_signer.h"
+#include "audit/window.h"
+#include "net/loop.h"
+
+#define TURN_MS           100
+#define TURN_NS           (TURN_MS * 1000000L)
+#define ARENA_BLOCK_BYTES (256u * 1024)
+#define ARENA_BYTES_MAX   (64u * 1024 * 1024)
+/* Kinds of refusals that one worker tells apart in a tenth of a second, and all of them in a
+   minute; together some megabytes, touched as they are used. */
+#define TALLY_KINDS  1024
+#define WINDOW_KINDS 4096
+/* Records of one transaction: short ones, so that identity's own do not wait. */
+#define BATCH_RECORDS 128
+/* Pages of new records in one turn; what is behind waits for the next. */
+#define PAGES_PER_TURN 8
+/* Reloads that wait for the log. */
+#define RELOADS_MAX    64
+#define COMPLAIN_EVERY (60 * UINT64_C(1000000))
+
+struct reload {
+    uint64_t time_us;
+    bool taken_up;
+};
+
+/* For scrapes, which come from other threads. */
+struct counts {
+    atomic_uint_fast64_t records[GH_AUDIT_EVENT_COUNT];
+    atomic_uint_fast64_t found[GH_ANOMALY_RULE_COUNT];
+    atomic_uint_fast64_t coalesced, overflow, waiting, lost, checkpoint_us;
+    atomic_bool failing;
+};
+
+struct gh_audit_keeper {
+    struct gh_audit_keeper_options options;
+    const struct gh_identity *identity;
+    struct gh_log_ring *ring;
+    struct gh_tally **tallies;
+    struct gh_window *window;
+    struct gh_audit_feed feed;
+    struct gh_audit_signer signer;
+    struct gh_anomaly_watch *watch;
+    struct gh_audit_exporter *exporter;
+    struct gh_arena arena; /* of one step of a turn */
+    uint64_t generation;   /* of the settings in use */
+    uint64_t complain_us;  /* when a failure is told of again */
+    bool failed;           /* in this turn */
+    struct counts counts;
+
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t woken;
+    struct reload reloads[RELOADS_MAX];
+    size_t reload_count;
+    bool stop;
+    pthread_t thread;
+    bool running;
+};
+
+/* ---- Memory ---- */
+
+struct gh_audit_keeper *gh_audit_keeper_new(const struct gh_audit_keeper_options *options)
+{
+    struct gh_audit_keeper *keeper = calloc(1, sizeof(*keeper));
+    if (!keeper)
+        return NULL;
+    keeper->options = *options;
+    pthread_mutex_init(&keeper->lock, NULL);
+    pthread_cond_init(&keeper->woken, NULL);
+    gh_arena_init(&keeper->arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
+    keeper->tallies = calloc(options->worker_count, sizeof(struct gh_tally *));
+    keeper->window = gh_window_new(WINDOW_KINDS, options->hash_key);
+    bool good = keeper->tallies && keeper->window;
+    for (unsigned i = 0; good && i < options->worker_count; i++) {
+        keeper->tallies[i] = gh_tally_new(TALLY_KINDS, options->hash_key);
+        good = keeper->tallies[i] != NULL;
+    }
+    if (!good || gh_log_ring_open(options->log, &keeper->ring) != GH_OK) {
+        gh_audit_keeper_free(keeper);
+        return NULL;
+    }
+    return keeper;
+}
+
+void gh_audit_keeper_free(struct gh_audit_keeper *keeper)
+{
+    if (!keeper)
+        return;
+    gh_audit_keeper_stop(keeper);
+    for (unsigned i = 0; keeper->tallies && i < keeper->options.worker_count; i++)
+        gh_tally_free(keeper->tallies[i]);
+    free(keeper->tallies);
+    gh_window_free(keeper->window);
+    gh_anomaly_watch_free(keeper->watch);
+    if (keeper->identity)
+        gh_audit_signer_close(&keeper->signer);
+    gh_arena_done(&keeper->arena);
+    pthread_cond_destroy(&keeper->woken);
+    pthread_mutex_destroy(&keeper->lock);
+    free(keeper);
+}
+
+struct gh_tally *const *gh_audit_keeper_tallies(const struct gh_audit_keeper *keeper)
+{
+    return keeper->tallies;
+}
+
+/* ---- Readers of the log ---- */
+
+static void count_record(void *context, const struct gh_audit_record *record, bool replayed)
+{
+    struct gh_audit_keeper *keeper = context;
+    if (!replayed)
+        atomic_fetch_add(&keeper->counts.records[record->event], 1);
+}
+
+static void watch_record(void *context, const struct gh_audit_record *record, bool replayed)
+{
+    struct gh_audit_keeper *keeper = context;
+    gh_anomaly_watch_record(keeper->watch, record, replayed);
+}
+
+/* ---- Metrics ---- */
+
+static void write_family(FILE *out, const char *name, const char *type, const char *help)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_one(FILE *out, const char *name, const char *type, const char *help,
+                      uint64_t value)
+{
+    write_family(out, name, type, help);
+    fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_by_label(struct gh_audit_keeper *keeper, FILE *out)
+{
+    write_family(out, "gatehouse_audit_records_total", "counter",
+                 "Records of the audit log, by event.");
+    for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
+        fprintf(out, "gatehouse_audit_records_total{event=\"%.*s\"} %" PRIuFAST64 "\n",
+                GH_STR_ARG(gh_audit_event_facts((enum gh_audit_event)event)->name),
+                atomic_load(&keeper->counts.records[event]));
+    write_family(out, "gatehouse_anomalies_total", "counter", "Anomalies found, by rule.");
+    for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
+        fprintf(out, "gatehouse_anomalies_total{rule=\"%.*s\"} %" PRIuFAST64 "\n",
+                GH_STR_ARG(gh_anomaly_rule_facts((enum gh_anomaly_rule)rule)->name),
+                atomic_load(&keeper->counts.found[rule]));
+}
+
+static void write_metrics(void *context, FILE *out)
+{
+    struct gh_audit_keeper *keeper = context;
+    struct counts *counts = &keeper->counts;
+    uint64_t signed_us = atomic_load(&counts->checkpoint_us), now_us = gh_wall_now_us();
+    write_by_label(keeper, out);
+    write_one(out, "gatehouse_audit_coalesced_total", "counter",
+              "Refusals that are in the log as part of a count.", atomic_load(&counts->coalesced));
+    write_one(out, "gatehouse_audit_overflow_total", "counter",
+              "Refusals that are in the log as part of a count without client and route.",
+              atomic_load(&counts->overflow));
+    write_one(out, "gatehouse_audit_lost_total", "counter",
+              "Events that could not be kept until the log could be written.",
+              atomic_load(&counts->lost));
+    write_one(out, "gatehouse_audit_waiting", "gauge", "Refusals that are not in the log yet.",
+              atomic_load(&counts->waiting));
+    write_one(out, "gatehouse_audit_failing", "gauge", "1 while the audit log can't be written.",
+              atomic_load(&counts->failing));
+    write_one(out, "gatehouse_audit_export_failing", "gauge",
+              "Second places that do not take the log.",
+              keeper->exporter ? gh_audit_exporter_failing(keeper->exporter) : 0);
+    if (signed_us)
+        write_one(out, "gatehouse_audit_checkpoint_age_seconds", "gauge",
+                  "Since the newest checkpoint was signed.",
+                  now_us > signed_us ? (now_us - signed_us) / 1000000 : 0);
+}
+
+/* ---- Failures ---- */
+
+/* Once a minute, for all that goes wrong. */
+static void tell(struct gh_audit_keeper *keeper, enum gh_err err, const char *what)
+{
+    uint64_t now_us = gh_wall_now_us();
+    keeper->failed = true;
+    bool soon = now_us < keeper->complain_us && keeper->complain_us - now_us <= COMPLAIN_EVERY;
+    if (soon && atomic_load(&keeper->counts.failing))
+        return;
+    keeper->complain_us = now_us + COMPLAIN_EVERY;
+    gh_log_message(keeper->ring, GH_LOG_ERROR,
+                   "audit: %s: %s; %llu refusals wait, requests are served all the same", what,
+                   gh_err_text(err), (unsigned long long)gh_window_state(keeper->window).waiting);
+}
+
+static void note_state(struct gh_audit_keeper *keeper)
+{
+    struct counts *counts = &keeper->counts;
+    if (atomic_load(&counts->failing) && !keeper->failed)
+        gh_log_message(keeper->ring, GH_LOG_INFO, "audit: the log is written again");
+    atomic_store(&counts->failing, keeper->failed);
+    atomic_store(&counts->waiting, gh_window_state(keeper->window).waiting);
+    atomic_store(&counts->checkpoint_us, keeper->signer.checkpoint_us);
+    struct gh_anomaly_watch_counts found = gh_anomaly_watch_counts(keeper->watch);
+    for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
+        atomic_store(&counts->found[rule], found.found[rule]);
+}
+
+/* True: they are in the log. Those that can never be are given up: a fault of ours. */
+static bool append(struct gh_audit_keeper *keeper, const struct gh_audit_record *records,
+                   size_t count)
+{
+    enum gh_err err = gh_audit_log_append_many(keeper->identity, &keeper->arena, records, count);
+    if (err == GH_OK)
+        return true;
+    tell(keeper, err, "the log can't be written");
+    if (err == GH_ERR_INVALID)
+        atomic_fetch_add(&keeper->counts.lost, count);
+    return err == GH_ERR_INVALID;
+}
+
+/* ---- Refusals ---- */
+
+static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
+{
+    for (unsigned i = 0; i < keeper->options.worker_count; i++) {
+        struct gh_tally_taken taken;
+        gh_tally_take(keeper->tallies[i], &taken);
+        gh_window_add(keeper->window, &taken, now_us);
+        for (size_t k = 0; k < taken.traffic_count; k++) {
+            const struct gh_tally_traffic *traffic = &taken.traffic[k];
+            struct gh_anomaly_requests requests = {.account = traffic->user_id,
+                                                   .client = traffic->client,
+                                                   .requests = traffic->requests,
+                                                   .missing = traffic->missing,
+                                                   .now_us = now_us};
+            gh_anomaly_watch_traffic(keeper->watch, &requests);
+        }
+    }
+}
+
+static void count_written(struct gh_audit_keeper *keeper, const struct gh_tally_entry *entries,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool nameless = !entries[i].client.len && !entries[i].reason.len;
+        if (nameless)
+            atomic_fetch_add(&keeper->counts.overflow, entries[i].count);
+        else
+            atomic_fetch_add(&keeper->counts.coalesced, entries[i].count - 1);
+    }
+}
+
+/* One batch. True: there may be more. */
+static bool write_batch(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
+{
+    struct gh_tally_entry entries[BATCH_RECORDS];
+    struct gh_audit_record records[BATCH_RECORDS];
+    size_t count = gh_window_due(keeper->window, now_us, all, entries, BATCH_RECORDS);
+    gh_arena_reset(&keeper->arena);
+    for (size_t i = 0; i < count; i++) {
+        enum gh_err err = gh_audit_refusal_record(&keeper->arena, &entries[i], now_us, &records[i]);
+        if (err != GH_OK) {
+            tell(keeper, err, "no memory for the log");
+            return false;
+        }
+    }
+    if (!count || !append(keeper, records, count))
+        return false;
+    count_written(keeper, entries, count);
+    gh_window_written(keeper->window, now_us);
+    return count == BATCH_RECORDS;
+}
+
+/* ---- Reloads and findings ---- */
+
+void gh_audit_keeper_reloaded(struct gh_audit_keeper *keeper, bool taken_up)
+{
+    pthread_mutex_lock(&keeper->lock);
+    if (keeper->reload_count < RELOADS_MAX)
+        keeper->reloads[keeper->reload_count++] = (struct reload){gh_wall_now_us(), taken_up};
+    else
+        atomic_fetch_add(&keeper->counts.lost, 1);
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+static void write_reloads(struct gh_audit_keeper *keeper)
+{
+    struct gh_audit_record records[RELOADS_MAX];
+    pthread_mutex_lock(&keeper->lock);
+    size_t count = keeper->reload_count;
+    for (size_t i = 0; i < count; i++) {
+        bool taken_up = keeper->reloads[i].taken_up;
+        records[i] = (struct gh_audit_record){
+            .time_us = keeper->reloads[i].time_us,
+            .event = GH_AUDIT_CONFIG_RELOADED,
+            .outcome = taken_up ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE,
+            .metadata = taken_up ? GH_STR("{\"outcome\":\"taken up\"}")
+                                 : GH_STR("{\"outcome\":\"refused\"}"),
+        };
+    }
+    pthread_mutex_unlock(&keeper->lock);
+    gh_arena_reset(&keeper->arena);
+    if (!count || !append(keeper, records, count))
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    keeper->reload_count -= count;
+    memmove(keeper->reloads, keeper->reloads + count,
+            keeper->reload_count * sizeof(*keeper->reloads));
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+static void write_findings(struct gh_audit_keeper *keeper)
+{
+    size_t count;
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(keeper->watch, &count);
+    gh_arena_reset(&keeper->arena);
+    if (count && append(keeper, records, count))
+        gh_anomaly_watch_written(keeper->watch, count);
+}
+
+/* ---- Turns ---- */
+
+static void read_new(struct gh_audit_keeper *keeper, bool all)
+{
+    bool more = true;
+    for (int i = 0; more && (all || i < PAGES_PER_TURN); i++) {
+        gh_arena_reset(&keeper->arena);
+        enum gh_err err = gh_audit_feed_turn(&keeper->feed, &keeper->arena, &more);
+        if (err != GH_OK) {
+            tell(keeper, err, "the log can't be read");
+            return;
+        }
+    }
+}
+
+static void sign(struct gh_audit_keeper *keeper, const struct gh_audit_settings *settings,
+                 uint64_t now_us, bool last)
+{
+    bool is_signed = false;
+    uint64_t dropped = 0;
+    gh_arena_reset(&keeper->arena);
+    enum gh_err err = gh_audit_signer_turn(&keeper->signer, settings, keeper->feed.cursor, now_us,
+                                           last, &keeper->arena, &is_signed);
+    if (err != GH_OK)
+        tell(keeper, err, "no checkpoint can be signed");
+    gh_arena_reset(&keeper->arena);
+    err = last
+              ? GH_OK
+              : gh_audit_signer_retain(&keeper->signer, settings, now_us, &keeper->arena, &dropped);
+    if (err != GH_OK)
+        tell(keeper, err, "what is too old can't be dropped");
+    if (dropped)
+        gh_log_message(keeper->ring, GH_LOG_INFO, "audit: %llu records were too old and dropped",
+                       (unsigned long long)dropped);
+}
+
+static void adopt(struct gh_audit_keeper *keeper, const struct gh_snapshot *snapshot)
+{
+    if (snapshot->generation == keeper->generation)
+        return;
+    if (keeper->generation) {
+        gh_anomaly_watch_set(keeper->watch, &snapshot->audit->anomaly);
+        gh_audit_exporter_set(keeper->exporter, snapshot->audit);
+    }
+    keeper->generation = snapshot->generation;
+}
+
+static void turn(struct gh_audit_keeper *keeper, bool last)
+{
+    struct gh_snapshot *snapshot = keeper->options.snapshot(keeper->options.context);
+    uint64_t now_us = gh_wall_now_us(), before = keeper->feed.cursor;
+    keeper->failed = false;
+    adopt(keeper, snapshot);
+    take(keeper, now_us);
+    while (write_batch(keeper, now_us, last)) {
+    }
+    write_reloads(keeper);
+    read_new(keeper, last);
+    write_findings(keeper);
+    sign(keeper, snapshot->audit, now_us, last);
+    note_state(keeper);
+    if (keeper->feed.cursor != before)
+        gh_audit_exporter_wake(keeper->exporter);
+    gh_log_flush(keeper->ring);
+    gh_snapshot_unref(snapshot);
+}
+
+/* Waits for the next turn. False: the end. */
+static bool wait(struct gh_audit_keeper *keeper)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += TURN_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&keeper->lock);
+    if (!keeper->stop)
+        pthread_cond_timedwait(&keeper->woken, &keeper->lock, &until);
+    bool go_on = !keeper->stop;
+    pthread_mutex_unlock(&keeper->lock);
+    return go_on;
+}
+
+static void *keep(void *arg)
+{
+    struct gh_audit_keeper *keeper = arg;
+    do {
+        turn(keeper, false);
+    } while (wait(keeper));
+    turn(keeper, true);
+    return NULL;
+}
+
+/* ---- Beginning and end ---- */
+
+enum gh_err gh_audit_keeper_open(struct gh_audit_keeper *keeper, const struct gh_identity *identity,
+                                 const struct gh_audit_settings *settings, struct gh_arena *arena,
+                                 struct gh_str *out_message)
+{
+    uint64_t now_us = gh_wall_now_us();
+    *out_message = GH_STR("the keys of the audit log can't be read");
+    enum gh_err err = gh_audit_signer_open(&keeper->signer, identity, now_us, arena);
+    keeper->identity = identity;
+    if (err != GH_OK)
+        return err;
+    *out_message = GH_STR("the audit log can't be read");
+    err = gh_audit_feed_begin(&keeper->feed, identity,
+                              now_us > GH_ANOMALY_REPLAY_US ? now_us - GH_ANOMALY_REPLAY_US : 0,
+                              arena);
+    keeper->watch = gh_anomaly_watch_new(&settings->anomaly, keeper->options.sanctions,
+                                         keeper->options.hash_key);
+    if (err == GH_OK && !keeper->watch)
+        err = GH_ERR_MEMORY;
+    if (err != GH_OK)
+        return err;
+    gh_audit_feed_add(&keeper->feed, count_record, keeper);
+    gh_audit_feed_add(&keeper->feed, watch_record, keeper);
+    return GH_OK;
+}
+
+enum gh_err gh_audit_keeper_start(struct gh_audit_keeper *keeper)
+{
+    struct gh_audit_exporter_options options = {
+        .identity = keeper->identity,
+        .log = keeper->options.log,
+        .checkpoint_seq = keeper->signer.checkpoint_seq,
+    };
+    struct gh_snapshot *snapshot = keeper->options.snapshot(keeper->options.context);
+    enum gh_err err = gh_audit_exporter_open(&options, snapshot->audit, &keeper->exporter);
+    keeper->generation = snapshot->generation;
+    gh_snapshot_unref(snapshot);
+    if (err != GH_OK)
+        return err;
+    gh_metrics_add_source(keeper->options.metrics, write_metrics, keeper);
+    if (pthread_create(&keeper->thread, NULL, keep, keeper) != 0)
+        return GH_ERR_MEMORY;
+    keeper->running = true;
+    return GH_OK;
+}
+
+void gh_audit_keeper_stop(struct gh_audit_keeper *keeper)
+{
+    if (keeper->running) {
+        pthread_mutex_lock(&keeper->lock);
+        keeper->stop = true;
+        pthread_cond_signal(&keeper->woken);
+        pthread_mutex_unlock(&keeper->lock);
+        pthread_join(keeper->thread, NULL);
+        keeper->running = false;
+    }
+    gh_audit_exporter_close(keeper->exporter);
+    keeper->exporter = NULL;
+}

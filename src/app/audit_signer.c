@@ -1,0 +1,192 @@
+#include "app/audit_signer.h"
+
+#include "audit/personal.h"
+
+#define KEYS_BLOCK_BYTES    (16u * 1024)
+#define KEYS_BYTES_MAX      (1024u * 1024)
+#define HOUR_US             (3600 * UINT64_C(1000000))
+#define DROPPED_AT_ONCE_MAX 2000
+
+/* ---- Opening ---- */
+
+static enum gh_err load_keys(struct gh_audit_signer *signer, uint64_t now_us)
+{
+    gh_audit_keys_done(&signer->keys);
+    gh_arena_done(&signer->key_arena);
+    gh_arena_init(&signer->key_arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
+    return gh_audit_keys_load(signer->identity, now_us, &signer->key_arena, &signer->keys);
+}
+
+static enum gh_err find_newest(struct gh_tx *tx, void *args)
+{
+    struct gh_audit_signer *signer = args;
+    struct gh_audit_row row;
+    enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &row);
+    if (err == GH_OK) {
+        signer->checkpoint_seq = row.record.seq;
+        signer->checkpoint_us = row.record.time_us;
+    }
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh_identity *identity,
+                                 uint64_t now_us, struct gh_arena *arena)
+{
+    *signer = (struct gh_audit_signer){.identity = identity};
+    gh_arena_init(&signer->key_arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
+    enum gh_err err = load_keys(signer, now_us);
+    if (err == GH_OK)
+        err = identity->store->ops->read(identity->store, find_newest, signer, arena);
+    return err;
+}
+
+void gh_audit_signer_close(struct gh_audit_signer *signer)
+{
+    gh_audit_keys_done(&signer->keys);
+    gh_arena_done(&signer->key_arena);
+}
+
+/* ---- Signing ---- */
+
+struct signing {
+    const struct gh_audit_signer *signer;
+    uint64_t now_us;
+    uint64_t drop_through; /* 0: nothing */
+    uint64_t dropped;
+    bool is_signed;
+    struct gh_audit_signed result;
+};
+
+static enum gh_err sign(struct gh_tx *tx, void *args)
+{
+    struct signing *signing = args;
+    const struct gh_audit_signer *signer = signing->signer;
+    enum gh_err err = GH_OK;
+    signing->dropped = 0;
+    signing->is_signed = false;
+    if (signing->drop_through) {
+        err =
+            tx->ops->audit_drop(tx, signing->drop_through, DROPPED_AT_ONCE_MAX, &signing->dropped);
+        if (err != GH_OK || !signing->dropped)
+            return err;
+    }
+    err =
+        gh_audit_keys_sign(tx, signer->identity, &signer->keys, signing->now_us, &signing->result);
+    signing->is_signed = err == GH_OK;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+static enum gh_err run(struct gh_audit_signer *signer, struct signing *signing,
+                       struct gh_arena *arena)
+{
+    struct gh_store *store = signer->identity->store;
+    enum gh_err err = store->ops->run_bulk(store, sign, signing, arena);
+    if (err == GH_OK && signing->is_signed) {
+        signer->checkpoint_seq = signing->result.seq;
+        signer->checkpoint_us = signing->now_us;
+        signer->unsigned_us = 0;
+    }
+    return err;
+}
+
+enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
+                                 const struct gh_audit_settings *settings, uint64_t head_seq,
+                                 uint64_t now_us, bool now, struct gh_arena *arena,
+                                 bool *out_signed)
+{
+    *out_signed = false;
+    if (head_seq <= signer->checkpoint_seq)
+        return GH_OK;
+    if (!signer->unsigned_us || now_us < signer->unsigned_us) /* or the clock went back */
+        signer->unsigned_us = now_us;
+    if (!now && head_seq - signer->checkpoint_seq < settings->checkpoint.records &&
+        now_us - signer->unsigned_us < settings->checkpoint.interval_ms * 1000)
+        return GH_OK;
+    struct signing signing = {.signer = signer, .now_us = now_us};
+    enum gh_err err = run(signer, &signing, arena);
+    *out_signed = err == GH_OK && signing.is_signed;
+    return err;
+}
+
+/* ---- Retention ---- */
+
+struct cut {
+    uint64_t before_us;
+    uint64_t through; /* 0: nothing is old enough */
+};
+
+/* The newest checkpoint of all stays: another one stands behind it, or there is nothing to drop. */
+static enum gh_err find_cut(struct gh_tx *tx, void *args)
+{
+    struct cut *cut = args;
+    struct gh_audit_row newest, old;
+    cut->through = 0;
+    enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &newest);
+    if (err == GH_OK)
+        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, cut->before_us, &old);
+    if (err == GH_OK && old.record.seq == newest.record.seq)
+        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, newest.record.time_us, &old);
+    if (err == GH_OK)
+        cut->through = old.record.seq;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+struct day_drop {
+    char day[GH_AUDIT_DAY_LEN + 1];
+    uint64_t removed;
+};
+
+static enum gh_err drop_days(struct gh_tx *tx, void *args)
+{
+    struct day_drop *drop = args;
+    return tx->ops->person_keys_drop_days(tx, gh_str_of(drop->day, GH_AUDIT_DAY_LEN),
+                                          &drop->removed);
+}
+
+/* Keys of days that ended before; nothing of them stays in the store's files. */
+static enum gh_err destroy_keys(struct gh_audit_signer *signer, uint64_t before_us,
+                                struct gh_arena *arena)
+{
+    struct gh_store *store = signer->identity->store;
+    struct day_drop drop;
+    gh_audit_day(before_us, drop.day);
+    gh_arena_reset(arena);
+    enum gh_err err = store->ops->run_bulk(store, drop_days, &drop, arena);
+    if (err == GH_OK && drop.removed)
+        err = store->ops->scrub(store);
+    return err;
+}
+
+static enum gh_err drop(struct gh_audit_signer *signer, uint64_t through, uint64_t now_us,
+                        struct gh_arena *arena, uint64_t *dropped)
+{
+    struct signing signing = {.signer = signer, .now_us = now_us, .drop_through = through};
+    enum gh_err err;
+    do {
+        gh_arena_reset(arena);
+        err = run(signer, &signing, arena);
+        if (err == GH_OK)
+            *dropped += signing.dropped;
+    } while (err == GH_OK && signing.dropped == DROPPED_AT_ONCE_MAX);
+    return err;
+}
+
+enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
+                                   const struct gh_audit_settings *settings, uint64_t now_us,
+                                   struct gh_arena *arena, uint64_t *out_dropped)
+{
+    struct gh_store *store = signer->identity->store;
+    uint64_t retention_us = settings->retention_ms * 1000;
+    *out_dropped = 0;
+    if (now_us < signer->retention_us && signer->retention_us - now_us <= HOUR_US)
+        return GH_OK;
+    signer->retention_us = now_us + HOUR_US;
+    enum gh_err err = load_keys(signer, now_us); /* another may have been made */
+    if (err != GH_OK || now_us <= retention_us)
+        return err;
+    struct cut cut = {.before_us = now_us - retention_us};
+    err = store->ops->read(store, find_cut, &cut, arena);
+    if (err == GH_OK && cut.through)
+        err = drop(signer, cut.through, now_us, arena, out_dropped);
+    return err == GH_OK ? destroy_keys(signer, cut.before_us, arena) : err;
+}

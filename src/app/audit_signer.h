@@ -1,0 +1,40 @@
+/*
+ * Checkpoints and retention, for the thread of the audit log: when to sign, signing, and dropping
+ * what is too old. What is dropped and the checkpoint that says so commit together: at no moment is
+ * a record missing that no checkpoint speaks of.
+ */
+#ifndef GH_APP_AUDIT_SIGNER_H
+#define GH_APP_AUDIT_SIGNER_H
+
+#include "app/audit_settings.h"
+#include "identity/audit_key.h"
+
+struct gh_audit_signer {
+    const struct gh_identity *identity;
+    struct gh_arena key_arena; /* of the keys */
+    struct gh_audit_keys keys;
+    uint64_t checkpoint_seq; /* the record of the newest checkpoint; 0: none */
+    uint64_t checkpoint_us;  /* when it was signed; 0: never */
+    uint64_t unsigned_us;    /* since when something is not under a checkpoint; 0: nothing is */
+    uint64_t retention_us;   /* when retention comes next */
+};
+
+/* Loads the keys, making the first; `arena` is scratch. */
+GH_MUST_USE enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer,
+                                             const struct gh_identity *identity, uint64_t now_us,
+                                             struct gh_arena *arena);
+void gh_audit_signer_close(struct gh_audit_signer *signer);
+
+/* Signs when it is due by the settings, or, with `now`, when anything is not signed. `head_seq`:
+   the last record. *out_signed: there is a new checkpoint. */
+GH_MUST_USE enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
+                                             const struct gh_audit_settings *settings,
+                                             uint64_t head_seq, uint64_t now_us, bool now,
+                                             struct gh_arena *arena, bool *out_signed);
+/* Once an hour: drops whole segments that are too old, and destroys the keys of those days. */
+GH_MUST_USE enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
+                                               const struct gh_audit_settings *settings,
+                                               uint64_t now_us, struct gh_arena *arena,
+                                               uint64_t *out_dropped);
+
+#endif

@@ -13,7 +13,7 @@ import time
 import pytest
 import yaml
 
-from harness.gate import BINARY, IS_RELEASE, Gatehouse, assert_clean, run
+from harness.gate import BINARY, IS_RELEASE, ROOT, Gatehouse, assert_clean, run
 from harness.identity import ROOT_KEY, deployed, identity_config
 from harness.store import audit_rows
 
@@ -348,6 +348,32 @@ def test_rotates_without_a_server(world):
     world.keys.previous.unlink()
     assert person.email in good(world.gate, "user", "list")
     assert good(world.gate, "secrets", "status")
+
+
+def script_of_the_guide(world):
+    """The lines that docs/secrets-rotation.md gives to a timer, for this deployment."""
+    text = (ROOT / "docs" / "secrets-rotation.md").read_text()
+    [script] = re.findall(r"```sh\n(cd /etc/gatehouse/secrets\n.*?)```", text, re.S)
+    script = script.replace("/etc/gatehouse/gatehouse.yaml", str(world.gate.config_path))
+    script = script.replace("/etc/gatehouse/secrets", str(world.folder))
+    return script.replace("gatehouse secrets", f"{BINARY} secrets")
+
+
+def test_the_script_of_the_guide_may_end_anywhere(world):
+    person = world.person()
+    lines = script_of_the_guide(world)
+    for cut in ("umask", "cp root.key", "mv root.next", "}", f"{BINARY} secrets rotate", "rm root"):
+        before = lines[: lines.index(cut)]
+        if cut in ("cp root.key", "mv root.next"):
+            before += "exit 9\n}"  # in the middle of the braces
+        subprocess.run(["sh", "-ec", before], capture_output=True, timeout=60, check=False)
+        result = subprocess.run(["sh", "-ec", lines], capture_output=True, timeout=60, check=False)
+        assert result.returncode == 0, result.stderr.decode()
+        assert not world.keys.previous.exists()
+        assert len(key_ids(world.folder)) == 1
+    assert person.is_signed_in()
+    world.gate.stop()
+    assert person.email in good(world.gate, "user", "list")
 
 
 # -- killed in the middle --

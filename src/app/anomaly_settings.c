@@ -41,7 +41,7 @@ static const char *const ACTION_NAMES[] = {
         ACTION(id) GH_ANOMALY_##id##_PARAMETERS(PARAMETER)};                                       \
     static const struct gh_config_table id##_TABLE = {                                             \
         .name = "audit.anomaly." text_name,                                                        \
-        .doc = "Found when " meaning ".",                                                          \
+        .doc = "What is found: " meaning ".",                                                      \
         .size = sizeof(struct gh_anomaly_config),                                                  \
         .fields = id##_FIELDS,                                                                     \
         .field_count = sizeof(id##_FIELDS) / sizeof(id##_FIELDS[0]),                               \
@@ -55,7 +55,7 @@ static const struct gh_config_field FIELDS[] = {
     {.name = text_name,                                                                            \
      .type = GH_CONFIG_TYPE_TABLE,                                                                 \
      .table = &id##_TABLE,                                                                         \
-     .doc = "Found when " meaning ". `" text_name ": block` is short for its action."},
+     .doc = "What is found: " meaning ". `" text_name ": block` is short for its action."},
     GH_ANOMALY_RULES(X)
 #undef X
         {.name = "block_for",

@@ -29,6 +29,19 @@ struct entry {
     struct gh_revoked revoked; /* older sessions, if there were too many */
 };
 
+#define DEVICES_MAX 100
+
+/* Forgets the oldest devices of an account that has as many as it may. */
+static enum gh_err make_room(struct gh_tx *tx, const struct gh_id *account)
+{
+    struct gh_device_row *rows; /* newest first */
+    size_t count;
+    enum gh_err err = tx->ops->devices_of(tx, gh_id_str(account), &rows, &count);
+    for (size_t i = DEVICES_MAX - 1; err == GH_OK && i < count; i++)
+        err = tx->ops->device_delete(tx, rows[i].hash);
+    return err;
+}
+
 /* A device that is known keeps its cookie and its first day. */
 static enum gh_err put_device(struct gh_tx *tx, struct entry *entry,
                               const struct gh_account *account)
@@ -43,9 +56,11 @@ static enum gh_err put_device(struct gh_tx *tx, struct entry *entry,
         return GH_ERR_MEMORY;
     gh_sha256(cookie, hash);
     enum gh_err err = tx->ops->device_get(tx, hash, &row);
-    if (err == GH_ERR_NOT_FOUND)
+    if (err == GH_ERR_NOT_FOUND) {
         row = (struct gh_device_row){.created_us = call->now_us};
-    else if (err != GH_OK)
+        err = make_room(tx, &account->id);
+    }
+    if (err != GH_OK)
         return err;
     memcpy(row.hash, hash, sizeof(hash));
     row.account = account->id;

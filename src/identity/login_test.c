@@ -327,6 +327,32 @@ static void knows_its_devices(void **state)
     assert_false(gh_str_eq(first.device, third.device));
 }
 
+struct devices {
+    struct gh_str account;
+    struct gh_device_row *rows;
+    size_t count;
+};
+
+static enum gh_err read_devices(struct gh_tx *tx, void *args)
+{
+    struct devices *devices = args;
+    return tx->ops->devices_of(tx, devices->account, &devices->rows, &devices->count);
+}
+
+static void keeps_the_newest_hundred_devices_of_an_account(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct devices devices = {.account =
+                                  gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER)};
+    uint64_t began_us = fixture->now_us;
+    for (unsigned i = 0; i < 103; i++, fixture->now_us += FIXTURE_SECOND)
+        login_on(fixture, (struct gh_str){NULL, 0});
+    assert_int_equal(
+        fixture->store->ops->read(fixture->store, read_devices, &devices, &fixture->arena), GH_OK);
+    assert_int_equal(devices.count, 100);
+    assert_int_equal(devices.rows[99].created_us, began_us + 3 * FIXTURE_SECOND);
+}
+
 static void knows_no_device_of_before_a_new_password(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -505,6 +531,7 @@ int main(void)
         TEST(gives_new_ids_at_each_login),
         TEST(finds_an_address_in_any_case),
         TEST(knows_its_devices),
+        TEST(keeps_the_newest_hundred_devices_of_an_account),
         TEST(knows_no_device_of_before_a_new_password),
         TEST(lets_the_owner_in_on_a_known_device_under_attack),
         TEST(tells_whom_a_second_factor_is_required_of),

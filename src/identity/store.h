@@ -248,6 +248,8 @@ struct gh_tx_ops {
     enum gh_err (*device_put)(struct gh_tx *tx, const struct gh_device_row *device);
     enum gh_err (*device_get)(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
                               struct gh_device_row *out);
+    enum gh_err (*device_delete)(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES]);
+    /* Newest first. */
     enum gh_err (*devices_of)(struct gh_tx *tx, struct gh_str account,
                               struct gh_device_row **out_rows, size_t *out_count);
     enum gh_err (*devices_delete_of)(struct gh_tx *tx, struct gh_str account);

@@ -156,7 +156,7 @@ static void lists_and_removes_the_devices_of_one_account(struct gh_contract *con
 {
     struct gh_id first = gh_contract_id(1), second = gh_contract_id(2);
     struct gh_device_row *rows;
-    size_t count;
+    size_t left, count;
     unsigned seen = 0;
     gh_contract_add_accounts(contract, 1, 2);
     struct gh_tx *tx = gh_contract_begin(contract);
@@ -175,6 +175,11 @@ static void lists_and_removes_the_devices_of_one_account(struct gh_contract *con
             seen |= 1u << number;
         }
     assert_int_equal(seen, 0x0eeeee);
+    struct gh_device_row one = gh_contract_device(1, 1);
+    gh_contract_assert_ok(tx->ops->device_delete(tx, one.hash));
+    assert_int_equal(tx->ops->device_delete(tx, one.hash), GH_ERR_NOT_FOUND);
+    gh_contract_assert_ok(tx->ops->devices_of(tx, gh_id_str(&first), &rows, &left));
+    assert_int_equal(left, count - 1);
     gh_contract_assert_ok(tx->ops->devices_delete_of(tx, gh_id_str(&first)));
     gh_contract_assert_ok(tx->ops->devices_of(tx, gh_id_str(&first), &rows, &count));
     assert_int_equal(count, 0);

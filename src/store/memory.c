@@ -32,6 +32,7 @@ static const struct gh_tx_ops TX_OPS = {
     .throttle_delete = gh_memory_throttle_delete,
     .device_put = gh_memory_device_put,
     .device_get = gh_memory_device_get,
+    .device_delete = gh_memory_device_delete,
     .devices_of = gh_memory_devices_of,
     .devices_delete_of = gh_memory_devices_delete_of,
     .mail_insert = gh_memory_mail_insert,

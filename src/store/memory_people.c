@@ -364,6 +364,11 @@ enum gh_err gh_memory_devices_of(struct gh_tx *tx, struct gh_str account,
     return GH_OK;
 }
 
+enum gh_err gh_memory_device_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES])
+{
+    return gh_memory_remove_one(tx, GH_MEMORY_DEVICES, device_has_hash, hash);
+}
+
 enum gh_err gh_memory_devices_delete_of(struct gh_tx *tx, struct gh_str account)
 {
     size_t removed;

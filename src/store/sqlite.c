@@ -38,6 +38,7 @@ const struct gh_tx_ops gh_sqlite_tx_ops = {
     .throttle_delete = gh_sqlite_throttle_delete,
     .device_put = gh_sqlite_device_put,
     .device_get = gh_sqlite_device_get,
+    .device_delete = gh_sqlite_device_delete,
     .devices_of = gh_sqlite_devices_of,
     .devices_delete_of = gh_sqlite_devices_delete_of,
     .mail_insert = gh_sqlite_mail_insert,

@@ -198,6 +198,13 @@ enum gh_err gh_sqlite_devices_of(struct gh_tx *tx, struct gh_str account,
     return err;
 }
 
+enum gh_err gh_sqlite_device_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES])
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_DEVICE_DELETE);
+    gh_sqlite_put_bytes(&call, hash, GH_SHA256_BYTES);
+    return gh_sqlite_change_one(&call);
+}
+
 enum gh_err gh_sqlite_devices_delete_of(struct gh_tx *tx, struct gh_str account)
 {
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_DEVICES_DELETE_OF);

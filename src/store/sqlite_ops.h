@@ -43,6 +43,7 @@ enum gh_err gh_sqlite_throttle_delete(struct gh_tx *tx, const uint8_t key[16]);
 enum gh_err gh_sqlite_device_put(struct gh_tx *tx, const struct gh_device_row *device);
 enum gh_err gh_sqlite_device_get(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES],
                                  struct gh_device_row *out);
+enum gh_err gh_sqlite_device_delete(struct gh_tx *tx, const uint8_t hash[GH_SHA256_BYTES]);
 enum gh_err gh_sqlite_devices_of(struct gh_tx *tx, struct gh_str account,
                                  struct gh_device_row **out_rows, size_t *out_count);
 enum gh_err gh_sqlite_devices_delete_of(struct gh_tx *tx, struct gh_str account);

@@ -119,6 +119,7 @@
     X(THROTTLE_DELETE, "DELETE FROM throttles WHERE key = ?1")                                     \
     X(DEVICE_PUT, "INSERT OR REPLACE INTO devices (" GH_SQL_DEVICE ") VALUES (?, ?, ?, ?, ?)")     \
     X(DEVICE_GET, "SELECT " GH_SQL_DEVICE " FROM devices WHERE hash = ?1")                         \
+    X(DEVICE_DELETE, "DELETE FROM devices WHERE hash = ?1")                                        \
     X(DEVICES_OF, "SELECT " GH_SQL_DEVICE " FROM devices WHERE account = ?1 "                      \
                   "ORDER BY created_us DESC, hash DESC")                                           \
     X(DEVICES_DELETE_OF, "DELETE FROM devices WHERE account = ?1")                                 \

@@ -36,7 +36,8 @@ struct gh_anomaly_watch *gh_anomaly_watch_new(const struct gh_anomaly_config *co
     watch->config = *config;
     watch->sanctions = sanctions;
     watch->anomaly = gh_anomaly_new(&rules, key, (struct gh_anomaly_sizes){.networks = 0});
-    gh_sanctions_set_pace(sanctions, config->pace_ms);
+    if (sanctions)
+        gh_sanctions_set_pace(sanctions, config->pace_ms);
     if (watch->anomaly)
         return watch;
     free(watch);

@@ -19,7 +19,8 @@ struct gh_anomaly_watch;
 /* Findings that wait for the log; more are counted, not kept. */
 #define GH_ANOMALY_WAITING_MAX 256
 
-/* `sanctions` outlives the watch. NULL without memory. */
+/* `sanctions` outlives the watch; NULL for one that is never fed (a command's, beside no server).
+   NULL without memory. */
 struct gh_anomaly_watch *gh_anomaly_watch_new(const struct gh_anomaly_config *config,
                                               struct gh_sanctions *sanctions,
                                               struct gh_hash_key key);

@@ -8,6 +8,7 @@
 #include "app/identity_state.h"
 #include "app/mailer.h"
 #include "identity/rotation.h"
+#include "identity/unconfirmed.h"
 #include "net/fetch.h"
 #include "net/loop.h"
 
@@ -155,18 +156,26 @@ static bool keep_issuers(struct keeper *keeper, const struct gh_identity_setting
 
 /* ---- Turns ---- */
 
+struct purging {
+    uint64_t now_us, removed;
+};
+
 static enum gh_err purge(struct gh_tx *tx, void *args)
 {
-    uint64_t removed;
-    return tx->ops->purge(tx, *(const uint64_t *)args, PURGE_ROWS, &removed);
+    struct purging *purging = args;
+    return tx->ops->purge(tx, purging->now_us, PURGE_ROWS, &purging->removed);
 }
 
 static void clear_away(struct keeper *keeper)
 {
     struct gh_store *store = keeper->host->identity.store;
-    uint64_t now_us = gh_wall_now_us();
-    gh_arena_reset(&keeper->arena);
-    enum gh_err err = store->ops->run(store, purge, &now_us, &keeper->arena);
+    struct purging purging = {.now_us = gh_wall_now_us(), .removed = PURGE_ROWS};
+    enum gh_err err = GH_OK;
+    /* in short units, for as long as there is a full one to remove */
+    while (err == GH_OK && purging.removed >= PURGE_ROWS && !atomic_load(&keeper->host->stop)) {
+        gh_arena_reset(&keeper->arena);
+        err = store->ops->run_bulk(store, purge, &purging, &keeper->arena);
+    }
     if (err != GH_OK)
         gh_log_message(keeper->host->ring, GH_LOG_WARNING, "the store could not be tidied: %s",
                        gh_err_text(err));
@@ -180,6 +189,23 @@ static void count_hash_costs(struct keeper *keeper)
     if (err != GH_OK && err != GH_ERR_CLOSED)
         gh_log_message(keeper->host->ring, GH_LOG_WARNING,
                        "password hashes could not be counted: %s", gh_err_text(err));
+}
+
+static void drop_unconfirmed(struct keeper *keeper, const struct gh_identity_settings *settings)
+{
+    enum gh_identity_result result = GH_IDENTITY_OK;
+    struct gh_id cursor = {.text = ""};
+    bool more = settings->verify_email;
+    while (more && result == GH_IDENTITY_OK && !atomic_load(&keeper->host->stop)) {
+        struct gh_identity_call call;
+        gh_arena_reset(&keeper->arena);
+        gh_identity_host_call(keeper->host, settings, &keeper->arena, &call);
+        result = gh_unconfirmed_drop(&call, &cursor, &more);
+        gh_identity_host_keys_give(keeper->host, call.keys);
+    }
+    if (result != GH_IDENTITY_OK)
+        gh_log_message(keeper->host->ring, GH_LOG_WARNING,
+                       "accounts that nobody confirmed could not be removed");
 }
 
 static bool keep_keys(struct keeper *keeper, const struct gh_identity_settings *settings)
@@ -224,6 +250,7 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
     }
     if (now_ms >= keeper->costs_at_ms || atomic_load(&keeper->host->identity.hash_costs.stale)) {
         keeper->costs_at_ms = now_ms + COSTS_EVERY_MS;
+        drop_unconfirmed(keeper, settings);
         count_hash_costs(keeper);
     }
     if (gh_wall_now_us() >= keeper->host->setup_at_us)

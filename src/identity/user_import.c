@@ -121,6 +121,7 @@ enum gh_identity_result gh_user_import(struct gh_identity_call *call,
         return result;
     if (!gh_new_account_prepare(call, &importing.from, &importing.account))
         return GH_IDENTITY_UNAVAILABLE;
+    importing.account.password_changed_us = 0; /* never here: it is no sign-up */
     result = gh_identity_run(call, import, &importing);
     if (importing.taken)
         return GH_IDENTITY_EMAIL_TAKEN;

@@ -12,6 +12,7 @@
 #include "app/audit_refusals.h"
 #include "app/audit_signer.h"
 #include "audit/window.h"
+#include "identity/session_touch.h"
 #include "net/loop.h"
 
 #define TURN_MS           100
@@ -29,6 +30,8 @@
 /* Reloads that wait for the log. */
 #define RELOADS_MAX    64
 #define COMPLAIN_EVERY (60 * UINT64_C(1000000))
+/* When sessions were last used is written so often. */
+#define TOUCH_US (20 * UINT64_C(1000000))
 
 struct reload {
     uint64_t time_us;
@@ -49,6 +52,8 @@ struct gh_audit_keeper {
     struct gh_log_ring *ring;
     struct gh_tally **tallies;
     struct gh_window *window;
+    struct gh_session_touches *touches;
+    uint64_t touch_us; /* when they are written next */
     struct gh_audit_feed feed;
     struct gh_audit_signer signer;
     struct gh_anomaly_watch *watch;
@@ -81,7 +86,8 @@ struct gh_audit_keeper *gh_audit_keeper_new(const struct gh_audit_keeper_options
     gh_arena_init(&keeper->arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
     keeper->tallies = calloc(options->worker_count, sizeof(struct gh_tally *));
     keeper->window = gh_window_new(WINDOW_KINDS, options->hash_key);
-    bool good = keeper->tallies && keeper->window;
+    keeper->touches = gh_session_touches_new(options->hash_key);
+    bool good = keeper->tallies && keeper->window && keeper->touches;
     for (unsigned i = 0; good && i < options->worker_count; i++) {
         keeper->tallies[i] = gh_tally_new(TALLY_KINDS, options->hash_key);
         good = keeper->tallies[i] != NULL;
@@ -102,6 +108,7 @@ void gh_audit_keeper_free(struct gh_audit_keeper *keeper)
         gh_tally_free(keeper->tallies[i]);
     free(keeper->tallies);
     gh_window_free(keeper->window);
+    gh_session_touches_free(keeper->touches);
     gh_anomaly_watch_free(keeper->watch);
     if (keeper->identity)
         gh_audit_signer_close(&keeper->signer);
@@ -245,6 +252,7 @@ static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
                                                    .missing = traffic->missing,
                                                    .now_us = now_us};
             gh_anomaly_watch_traffic(keeper->watch, &requests);
+            gh_session_touches_add(keeper->touches, traffic->session, now_us);
         }
     }
 }
@@ -331,6 +339,19 @@ static void write_findings(struct gh_audit_keeper *keeper)
 
 /* ---- Turns ---- */
 
+static void write_touches(struct gh_audit_keeper *keeper, uint64_t now_us, bool last)
+{
+    bool soon = now_us < keeper->touch_us && keeper->touch_us - now_us <= TOUCH_US;
+    if (soon && !last)
+        return;
+    keeper->touch_us = now_us + TOUCH_US;
+    gh_arena_reset(&keeper->arena);
+    enum gh_err err =
+        gh_session_touches_write(keeper->touches, keeper->identity->store, &keeper->arena);
+    if (err != GH_OK)
+        tell(keeper, err, "when sessions were used can't be written");
+}
+
 static void read_new(struct gh_audit_keeper *keeper, bool all)
 {
     bool more = true;
@@ -389,6 +410,7 @@ static void turn(struct gh_audit_keeper *keeper, bool last)
     read_new(keeper, last);
     write_findings(keeper);
     sign(keeper, snapshot->audit, now_us, last);
+    write_touches(keeper, now_us, last);
     note_state(keeper);
     if (keeper->feed.cursor != before)
         gh_audit_exporter_wake(keeper->exporter);
@@ -425,39 +447,40 @@ static void *keep(void *arg)
 /* ---- Beginning and end ---- */
 
 enum gh_err gh_audit_keeper_open(struct gh_audit_keeper *keeper, const struct gh_identity *identity,
-                                 const struct gh_audit_settings *settings, struct gh_arena *arena,
-                                 struct gh_str *out_message)
+                                 struct gh_arena *arena, struct gh_str *out_message)
 {
-    uint64_t now_us = gh_wall_now_us();
     *out_message = GH_STR("the keys of the audit log can't be read");
-    enum gh_err err = gh_audit_signer_open(&keeper->signer, identity, now_us, arena);
     keeper->identity = identity;
-    if (err != GH_OK)
-        return err;
-    *out_message = GH_STR("the audit log can't be read");
-    err = gh_audit_feed_begin(&keeper->feed, identity,
-                              now_us > GH_ANOMALY_REPLAY_US ? now_us - GH_ANOMALY_REPLAY_US : 0,
-                              arena);
-    keeper->watch = gh_anomaly_watch_new(&settings->anomaly, keeper->options.sanctions,
-                                         keeper->options.hash_key);
-    if (err == GH_OK && !keeper->watch)
-        err = GH_ERR_MEMORY;
-    if (err != GH_OK)
-        return err;
-    gh_audit_feed_add(&keeper->feed, count_record, keeper);
-    gh_audit_feed_add(&keeper->feed, watch_record, keeper);
-    return GH_OK;
+    return gh_audit_signer_open(&keeper->signer, identity, gh_wall_now_us(), arena);
 }
 
-enum gh_err gh_audit_keeper_start(struct gh_audit_keeper *keeper)
+/* What looks at new records, and where they go. */
+static enum gh_err begin(struct gh_audit_keeper *keeper, const struct gh_audit_settings *settings)
 {
+    uint64_t now_us = gh_wall_now_us();
+    uint64_t since_us = now_us > GH_ANOMALY_REPLAY_US ? now_us - GH_ANOMALY_REPLAY_US : 0;
     struct gh_audit_exporter_options options = {
         .identity = keeper->identity,
         .log = keeper->options.log,
         .checkpoint_seq = keeper->signer.checkpoint_seq,
     };
+    enum gh_err err =
+        gh_audit_feed_begin(&keeper->feed, keeper->identity, since_us, &keeper->arena);
+    if (err != GH_OK)
+        return err;
+    keeper->watch = gh_anomaly_watch_new(&settings->anomaly, keeper->options.sanctions,
+                                         keeper->options.hash_key);
+    if (!keeper->watch)
+        return GH_ERR_MEMORY;
+    gh_audit_feed_add(&keeper->feed, count_record, keeper);
+    gh_audit_feed_add(&keeper->feed, watch_record, keeper);
+    return gh_audit_exporter_open(&options, settings, &keeper->exporter);
+}
+
+enum gh_err gh_audit_keeper_start(struct gh_audit_keeper *keeper)
+{
     struct gh_snapshot *snapshot = keeper->options.snapshot(keeper->options.context);
-    enum gh_err err = gh_audit_exporter_open(&options, snapshot->audit, &keeper->exporter);
+    enum gh_err err = begin(keeper, snapshot->audit);
     keeper->generation = snapshot->generation;
     gh_snapshot_unref(snapshot);
     if (err != GH_OK)

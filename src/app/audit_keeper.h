@@ -34,8 +34,8 @@ struct gh_tally *const *gh_audit_keeper_tallies(const struct gh_audit_keeper *ke
 /* Loads the signing key, making the first; *out_message says what is wrong. */
 GH_MUST_USE enum gh_err gh_audit_keeper_open(struct gh_audit_keeper *keeper,
                                              const struct gh_identity *identity,
-                                             const struct gh_audit_settings *settings,
                                              struct gh_arena *arena, struct gh_str *out_message);
+/* With `metrics` and `sanctions`; the snapshot is asked for from now on. */
 GH_MUST_USE enum gh_err gh_audit_keeper_start(struct gh_audit_keeper *keeper);
 /* The configuration was read again: taken up, or refused. From any thread. */
 void gh_audit_keeper_reloaded(struct gh_audit_keeper *keeper, bool taken_up);

@@ -282,8 +282,7 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     if (err == GH_OK)
         err = sample_hash_costs(host);
     if (err == GH_OK)
-        err = gh_audit_keeper_open(host->audit, &host->identity, &settings->audit, arena,
-                                   out_message);
+        err = gh_audit_keeper_open(host->audit, &host->identity, arena, out_message);
     if (err == GH_OK)
         err = set_setup_path(host, settings->store, arena);
     if (err == GH_OK)

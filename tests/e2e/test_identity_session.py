@@ -151,6 +151,23 @@ def test_no_refresh_token_is_401_and_clears_the_cookies(world):
 # -- expiry --
 
 
+def test_requests_keep_a_session_from_being_idle(world):
+    person, other = world.person(), world.person()
+    first = person.api("GET", "/account/sessions").json()["sessions"][0]["last_used_at"]
+    world.gate.clock.advance(14 * MINUTE)
+    assert access(person) == 200
+    world.gate.clock.advance(30)  # uses are written together
+
+    def is_written():
+        sessions = person.api("GET", "/account/sessions").json()["sessions"]
+        return sessions[0]["last_used_at"] > first
+
+    world.gate.wait_for(is_written, "the use in the store")
+    world.gate.clock.advance(29 * MINUTE)
+    assert_answer(person.refresh(), 200)
+    assert_answer(other.refresh(), 401)
+
+
 def test_half_an_hour_idle_ends_it(world):
     person = world.person()
     world.gate.clock.advance(30 * MINUTE + 1)

@@ -334,7 +334,8 @@ static int rotate_root(struct gh_operator *op, const struct secrets_options *opt
 
 /* ---- rotate: keys that sign ---- */
 
-/* The next checkpoint is signed by a new one. */
+/* Who signs looks for a new one each hour; what the retired one signs meanwhile is verified, too.
+ */
 static enum gh_err rotate_audit_key(struct gh_operator *op, struct gh_arena *arena)
 {
     const struct gh_identity *identity = gh_identity_host_identity(op->host);
@@ -347,7 +348,7 @@ static enum gh_err rotate_audit_key(struct gh_operator *op, struct gh_arena *are
     err = gh_audit_keys_load(identity, gh_wall_now_us(), arena, &keys);
     if (err != GH_OK)
         return err;
-    fprintf(op->out, "Checkpoints of the audit log are signed by %.*s from now on.\n",
+    fprintf(op->out, "Checkpoints of the audit log are signed by %.*s within an hour.\n",
             GH_STR_ARG(keys.name));
     gh_audit_keys_done(&keys);
     return GH_OK;

@@ -30,7 +30,11 @@ SANITIZER_ENV = {
 }
 # Modules whose code is run by several threads.
 THREADED = ("obs", "limit", "session", "net", "store", "identity", "upstream", "gateway", "app")
-GENERATED_DOCS = {"docs/config.schema.json": "schema", "docs/configuration-reference.md": "reference"}
+GENERATED_DOCS = {
+    "docs/config.schema.json": ("config", "schema"),
+    "docs/configuration-reference.md": ("config", "reference"),
+    "docs/audit-events.md": ("audit", "events"),
+}
 
 
 def announce(text):
@@ -197,9 +201,9 @@ def fuzz(tally):
         tally.step(f"fuzz {target}", result.returncode == 0)
 
 
-def generated(folder, what):
+def generated(folder, command):
     """What the generator writes, or None when it fails."""
-    result = run([folder / builds.GATEHOUSE, "config", what], capture_output=True)
+    result = run([folder / builds.GATEHOUSE, *command], capture_output=True)
     return result.stdout if result.returncode == 0 else None
 
 
@@ -209,16 +213,16 @@ def docs(tally):
     folder = built(tally, "asan")
     if folder is None:
         return
-    for page, what in GENERATED_DOCS.items():
+    for page, command in GENERATED_DOCS.items():
         path = ROOT / page
-        same = path.is_file() and generated(folder, what) == path.read_bytes()
+        same = path.is_file() and generated(folder, command) == path.read_bytes()
         tally.step(f"{page} is up to date (make docs)", same)
 
 
 def write_docs():
     folder = builds.build("asan")
-    for page, what in GENERATED_DOCS.items():
-        text = generated(folder, what)
+    for page, command in GENERATED_DOCS.items():
+        text = generated(folder, command)
         if text is None:
             return 1
         (ROOT / page).write_bytes(text)

@@ -262,6 +262,8 @@ int gh_cmd_audit(int argc, char **argv)
     struct gh_operator op = {.in = stdin, .out = stdout, .err = stderr};
     if (argc < 2 || strcmp(argv[argc - 1], "--help") == 0 || strcmp(argv[argc - 1], "-h") == 0)
         return gh_operator_audit(&op, argc, argv);
+    if (strcmp(argv[1], "events") == 0)
+        return gh_cmd_audit_events(argc, argv);
     const char *wrong = read_words(argc, argv, &words);
     if (wrong)
         return fail(wrong, NULL);

@@ -35,6 +35,7 @@ static const char HELP[] =
     "                        the monthly review, in Markdown or HTML\n"
     "  export [--format jsonl|cef|syslog] [--since T] [--until T] [--personal] [--output FILE]\n"
     "                        oldest first; personal values stay sealed without --personal\n"
+    "  events [--json]       the catalogue of events, as docs/audit-events.md has it\n"
     "\n"
     "T is a time before now (30d, 12h) or a date (2026-01-31, 2026-01-31T12:00:00Z). While the\n"
     "gateway serves, it carries the command out.\n";

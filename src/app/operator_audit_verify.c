@@ -4,8 +4,8 @@
 
 #include "app/audit_notes.h"
 #include "app/operator_audit.h"
+#include "identity/audit_check.h"
 #include "identity/audit_key.h"
-#include "json/writer.h"
 
 #define NOTES_BYTES_MAX (64u * 1024 * 1024)
 
@@ -13,21 +13,9 @@
 
 static void put_json(FILE *out, const struct gh_audit_verdict *verdict, bool with_keys)
 {
-    char memory[1024];
+    char memory[GH_AUDIT_VERDICT_BYTES_MAX];
     struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
-    gh_buf_put_char(&buf, '{');
-    gh_json_put_member_bool(&buf, GH_STR("intact"), verdict->fault == GH_AUDIT_FAULT_NONE);
-    gh_json_put_member(&buf, GH_STR("fault"), gh_audit_fault_name(verdict->fault));
-    gh_json_put_member_u64(&buf, GH_STR("seq"), verdict->seq);
-    gh_json_put_member_u64(&buf, GH_STR("line"), verdict->line);
-    gh_json_put_member_u64(&buf, GH_STR("records"), verdict->records);
-    gh_json_put_member_u64(&buf, GH_STR("first_seq"), verdict->first_seq);
-    gh_json_put_member_u64(&buf, GH_STR("last_seq"), verdict->last_seq);
-    gh_json_put_member_bool(&buf, GH_STR("signatures_checked"), with_keys);
-    gh_json_put_member_u64(&buf, GH_STR("signed_through"), verdict->signed_through);
-    gh_json_put_member_u64(&buf, GH_STR("checkpoints"), verdict->checkpoints);
-    gh_json_put_member_u64(&buf, GH_STR("saved_checkpoints_met"), verdict->saved_met);
-    gh_buf_put_char(&buf, '}');
+    gh_audit_verdict_put_json(&buf, verdict, with_keys);
     fprintf(out, "%.*s\n", GH_STR_ARG(gh_buf_str(&buf)));
 }
 
@@ -74,47 +62,15 @@ int gh_audit_verdict_print(FILE *out, const struct gh_audit_verdict *verdict, bo
 
 /* ---- The store ---- */
 
-struct check {
-    struct gh_audit_verification *run;
-    struct gh_audit_query query;
-    size_t page;
-    bool good;
-};
-
-static enum gh_err check_page(struct gh_tx *tx, void *args)
+static enum gh_err check_with(const struct gh_identity *identity, const struct gh_audit_keys *keys,
+                              struct gh_str notes, struct gh_arena *arena,
+                              struct gh_audit_verdict *out_verdict)
 {
-    struct check *check = args;
-    struct gh_audit_row *rows;
-    enum gh_err err = tx->ops->audit_page(tx, &check->query, &rows, &check->page);
-    for (size_t i = 0; err == GH_OK && check->good && i < check->page; i++) {
-        check->good = gh_audit_verify_row(check->run, &rows[i]);
-        check->query.after_seq = rows[i].record.seq;
-    }
-    return err;
-}
-
-static enum gh_err check_all(struct gh_operator *op, const struct gh_audit_keys *keys,
-                             struct gh_str notes, struct gh_arena *arena,
-                             struct gh_audit_verdict *out_verdict)
-{
-    struct gh_store *store = gh_identity_host_identity(op->host)->store;
     struct gh_audit_verify_options options = {.verifiers = keys->verifiers,
                                               .verifier_count = keys->verifier_count};
-    struct check check = {.query = {.oldest_first = true, .limit = GH_AUDIT_PAGE_ROWS},
-                          .good = true};
     enum gh_err err = gh_audit_notes_open(arena, notes, options.verifiers, options.verifier_count,
                                           &options.saved, &options.saved_count);
-    if (err != GH_OK)
-        return err;
-    check.run = gh_audit_verify_begin(arena, &options);
-    if (!check.run)
-        return GH_ERR_MEMORY;
-    do {
-        gh_arena_reset(&op->arena);
-        err = store->ops->read(store, check_page, &check, &op->arena);
-    } while (err == GH_OK && check.good && check.page == GH_AUDIT_PAGE_ROWS);
-    enum gh_err ended = gh_audit_verify_end(check.run, out_verdict);
-    return err == GH_OK ? ended : err;
+    return err == GH_OK ? gh_audit_check_store(identity->store, &options, 0, out_verdict) : err;
 }
 
 enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
@@ -126,7 +82,7 @@ enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
     gh_arena_init(&arena, 64u * 1024, 4 * NOTES_BYTES_MAX);
     enum gh_err err = gh_audit_keys_read(identity, &arena, &keys);
     if (err == GH_OK || err == GH_ERR_NOT_FOUND)
-        err = check_all(op, &keys, notes, &arena, out_verdict);
+        err = check_with(identity, &keys, notes, &arena, out_verdict);
     gh_audit_keys_done(&keys);
     gh_arena_done(&arena);
     return err;

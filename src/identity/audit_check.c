@@ -1,0 +1,123 @@
+#include "identity/audit_check.h"
+
+#include "json/writer.h"
+
+#define PAGE_ROWS        500
+#define PAGE_BLOCK_BYTES (256u * 1024)
+#define PAGE_BYTES_MAX   (64u * 1024 * 1024) /* far more than rows of the longest texts take */
+#define RUN_BLOCK_BYTES  (64u * 1024)
+#define RUN_BYTES_MAX    (256u * 1024 * 1024) /* saved checkpoints are copied into it */
+/* Retention comes once an hour: it is not met again and again. */
+#define TRIES_MAX 3
+
+struct check {
+    struct gh_audit_verification *run;
+    struct gh_audit_query query;
+    size_t page;
+    bool good;
+};
+
+/* Read in the unit, shown behind it: units may be run twice. */
+struct page {
+    const struct gh_audit_query *query;
+    struct gh_audit_row *rows;
+    size_t count;
+};
+
+static enum gh_err read_page(struct gh_tx *tx, void *args)
+{
+    struct page *page = args;
+    return tx->ops->audit_page(tx, page->query, &page->rows, &page->count);
+}
+
+static enum gh_err check_page(struct gh_store *store, struct check *check, struct gh_arena *arena)
+{
+    struct page page = {.query = &check->query};
+    gh_arena_reset(arena);
+    enum gh_err err = store->ops->read(store, read_page, &page, arena);
+    for (size_t i = 0; err == GH_OK && check->good && i < page.count; i++) {
+        check->good = gh_audit_verify_row(check->run, &page.rows[i]);
+        check->query.after_seq = page.rows[i].record.seq;
+    }
+    check->page = page.count;
+    return err;
+}
+
+static enum gh_err check_once(struct gh_store *store, const struct gh_audit_verify_options *options,
+                              uint64_t records_max, struct gh_arena *pages,
+                              struct gh_audit_verdict *out_verdict)
+{
+    struct gh_arena arena;
+    uint64_t records = 0;
+    enum gh_err err = GH_OK, ended = GH_ERR_MEMORY;
+    gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
+    struct check check = {
+        .run = gh_audit_verify_begin(&arena, options),
+        .query = {.oldest_first = true, .limit = PAGE_ROWS},
+        .good = true,
+    };
+    while (check.run && err == GH_OK && check.good) {
+        err = check_page(store, &check, pages);
+        records += check.page;
+        if (err == GH_OK && records_max && records > records_max)
+            err = GH_ERR_FULL;
+        if (check.page < PAGE_ROWS)
+            break;
+    }
+    if (check.run)
+        ended = gh_audit_verify_end(check.run, out_verdict);
+    gh_arena_done(&arena);
+    return err == GH_OK ? ended : err;
+}
+
+static enum gh_err read_first(struct gh_tx *tx, void *args)
+{
+    uint8_t prev_hash[GH_SHA256_BYTES];
+    uint64_t *first = args;
+    enum gh_err err = tx->ops->audit_first(tx, first, prev_hash);
+    if (err == GH_ERR_NOT_FOUND)
+        *first = 0;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+enum gh_err gh_audit_check_store(struct gh_store *store,
+                                 const struct gh_audit_verify_options *options,
+                                 uint64_t records_max, struct gh_audit_verdict *out_verdict)
+{
+    struct gh_audit_verdict verdict = {0};
+    struct gh_arena pages;
+    uint64_t first = 0;
+    enum gh_err err;
+    gh_arena_init(&pages, PAGE_BLOCK_BYTES, PAGE_BYTES_MAX);
+    for (unsigned tries = 1;; tries++) {
+        err = check_once(store, options, records_max, &pages, &verdict);
+        if (err != GH_OK || verdict.fault == GH_AUDIT_FAULT_NONE || tries == TRIES_MAX)
+            break;
+        /* Where the log begins elsewhere by now, records went between two pages. */
+        err = store->ops->read(store, read_first, &first, &pages);
+        if (err != GH_OK || first == verdict.first_seq)
+            break;
+    }
+    gh_arena_done(&pages);
+    if (err == GH_OK)
+        *out_verdict = verdict;
+    return err;
+}
+
+void gh_audit_verdict_put_json(struct gh_buf *buf, const struct gh_audit_verdict *verdict,
+                               bool with_keys)
+{
+    gh_buf_put_char(buf, '{');
+    gh_json_put_member_bool(buf, GH_STR("intact"), verdict->fault == GH_AUDIT_FAULT_NONE);
+    gh_json_put_member(buf, GH_STR("fault"), gh_audit_fault_name(verdict->fault));
+    gh_json_put_member_u64(buf, GH_STR("seq"), verdict->seq);
+    gh_json_put_member_u64(buf, GH_STR("line"), verdict->line);
+    gh_json_put_member_u64(buf, GH_STR("records"), verdict->records);
+    gh_json_put_member_u64(buf, GH_STR("first_seq"), verdict->first_seq);
+    gh_json_put_member_u64(buf, GH_STR("last_seq"), verdict->last_seq);
+    gh_json_put_member_bool(buf, GH_STR("signatures_checked"), with_keys);
+    gh_json_put_member_u64(buf, GH_STR("signed_through"), verdict->signed_through);
+    gh_json_put_member_u64(buf, GH_STR("checkpoints"), verdict->checkpoints);
+    gh_json_put_member_u64(buf, GH_STR("saved_checkpoints_met"), verdict->saved_met);
+    gh_buf_put_char(buf, '}');
+}

@@ -72,6 +72,14 @@ static size_t record_bytes_max(const struct gh_audit_record *record)
     return RECORD_FRAME_BYTES_MAX + text * GH_API_ESCAPED_BYTES_MAX + record->metadata.len;
 }
 
+void gh_api_put_next(struct gh_buf *json, const struct gh_audit_entries *entries, size_t limit)
+{
+    if (entries->count == limit)
+        gh_json_put_member_u64(json, GH_STR("next"), entries->items[limit - 1].record.seq);
+    else
+        gh_buf_put(json, GH_STR(",\"next\":null"));
+}
+
 /* {"records":[...],"next":seq or null} */
 static void reply_records(struct gh_api_request *request, const struct gh_audit_entries *entries,
                           size_t limit)
@@ -87,10 +95,7 @@ static void reply_records(struct gh_api_request *request, const struct gh_audit_
         gh_audit_record_put_json(&json, &entries->items[i].record);
     }
     gh_buf_put(&json, GH_STR("]"));
-    if (entries->count == limit)
-        gh_json_put_member_u64(&json, GH_STR("next"), entries->items[limit - 1].record.seq);
-    else
-        gh_buf_put(&json, GH_STR(",\"next\":null"));
+    gh_api_put_next(&json, entries, limit);
     gh_buf_put_char(&json, '}');
     gh_api_reply_json(request, 200, &json);
 }

@@ -6,6 +6,8 @@
 #ifndef GH_API_API_H
 #define GH_API_API_H
 
+#include <stdatomic.h>
+
 #include "identity/identity.h"
 #include "policy/identity.h"
 #include "policy/service_call.h"
@@ -17,6 +19,7 @@ struct gh_api {
     const struct gh_identity_keys *(*keys_take)(void *context);
     void (*keys_give)(void *context, const struct gh_identity_keys *keys);
     void *context;
+    atomic_bool verifying; /* the audit log is being checked for somebody */
 };
 
 /* The table: what policy must know of each endpoint. Roles in `access` are bits that only the

@@ -54,6 +54,13 @@ static const struct operation OPERATIONS[] = {
     {"deleteUser", "Delete an account", 200, "Message", {NULL}},
     {"endUserSessions", "End the sessions of an account", 200, "Ended", {NULL}},
     {"audit", "Audit records", 200, "Records", {"before", "limit", "user", "event", NULL}},
+    {"verifyAudit", "Whether the audit log is as it was written", 200, "Verdict", {NULL}},
+    {"anomalies",
+     "What the rules for anomalies found",
+     200,
+     "Anomalies",
+     {"before", "limit", NULL}},
+    {"cspReports", "What browsers reported, by directive", 200, "CspReports", {NULL}},
     {"document", "This document", 200, NULL, {NULL}},
     {"keySet", "The public keys of tokens (RFC 7517)", 200, "KeySet", {NULL}},
 };
@@ -77,6 +84,7 @@ static const struct operation *operation_of(const char *id)
 #define ID              "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
 #define TIME                                                                                       \
     "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\",\"minLength\":27,\"maxLength\":27}"
+#define NEXT_SEQ     "{\"type\":[\"integer\",\"null\"],\"minimum\":1,\"maximum\":9007199254740991}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"],\"maxLength\":16384}"
 #define OBJECT(required, properties)                                                               \
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[" required                  \
@@ -137,11 +145,29 @@ static const struct {
                       ",\"session\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
                       ",\"outcome\":{\"enum\":[\"success\",\"failure\"]},"
                       "\"metadata\":{\"type\":\"object\"}")},
-    {"Records",
-     OBJECT("\"records\",\"next\"",
-            "\"records\":" LIST(
-                "200", REF("Record")) ",\"next\":{\"type\":[\"integer\",\"null\"],\"minimum\":1,"
-                                      "\"maximum\":9007199254740991}")},
+    {"Records", OBJECT("\"records\",\"next\"",
+                       "\"records\":" LIST("200", REF("Record")) ",\"next\":" NEXT_SEQ)},
+    {"Verdict",
+     OBJECT("\"intact\",\"fault\",\"seq\",\"line\",\"records\",\"first_seq\",\"last_seq\","
+            "\"signatures_checked\",\"signed_through\",\"checkpoints\",\"saved_checkpoints_met\"",
+            "\"intact\":" BOOLEAN ",\"fault\":" STRING ",\"seq\":" COUNT ",\"line\":" COUNT
+            ",\"records\":" COUNT ",\"first_seq\":" COUNT ",\"last_seq\":" COUNT
+            ",\"signatures_checked\":" BOOLEAN ",\"signed_through\":" COUNT
+            ",\"checkpoints\":" COUNT ",\"saved_checkpoints_met\":" COUNT)},
+    {"Anomaly",
+     OBJECT("\"seq\",\"time\",\"rule\",\"account\",\"network\",\"action\",\"evidence\"",
+            "\"seq\":" COUNT ",\"time\":" TIME ",\"rule\":" TEXT_OR_NULL
+            ",\"account\":" TEXT_OR_NULL ",\"network\":" TEXT_OR_NULL ",\"action\":" TEXT_OR_NULL
+            ",\"evidence\":{\"type\":[\"object\",\"null\"]}")},
+    {"Anomalies", OBJECT("\"anomalies\",\"next\"",
+                         "\"anomalies\":" LIST("200", REF("Anomaly")) ",\"next\":" NEXT_SEQ)},
+    {"CspDirective", OBJECT("\"directive\",\"reports\",\"first_at\",\"last_at\"",
+                            "\"directive\":" TEXT_OR_NULL ",\"reports\":" COUNT
+                            ",\"first_at\":" TIME ",\"last_at\":" TIME)},
+    {"CspReports",
+     OBJECT("\"since\",\"complete\",\"records\",\"reports\",\"directives\"",
+            "\"since\":" TIME ",\"complete\":" BOOLEAN ",\"records\":" COUNT ",\"reports\":" COUNT
+            ",\"directives\":" LIST("64", REF("CspDirective")))},
     {"Users",
      OBJECT("\"users\",\"next\"", "\"users\":" LIST("200", REF("User")) ",\"next\":" TEXT_OR_NULL)},
     {"KeySet", OBJECT("\"keys\"", "\"keys\":" LIST("64", "{\"type\":\"object\"}"))},

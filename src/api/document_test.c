@@ -266,7 +266,7 @@ static void parameters_of_paths_are_declared(void **state)
 /* The bounds are those that the handlers hold. */
 static void parameters_of_queries_have_the_bounds_of_their_handlers(void **state)
 {
-    static const char *const PAGED[] = {"users", "audit", "activity"};
+    static const char *const PAGED[] = {"users", "audit", "activity", "anomalies"};
     for (size_t i = 0; i < sizeof(PAGED) / sizeof(PAGED[0]); i++) {
         const struct gh_json_value *limit = parameter(operation_named(PAGED[i]), "limit");
         assert_non_null(limit);

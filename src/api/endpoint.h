@@ -115,6 +115,14 @@ struct gh_str gh_api_refresh_token(const struct gh_api_request *request);
 #define GH_API_PAGE_MAX     200
 #define GH_API_SEQ_MAX      9007199254740991
 
+struct gh_audit_entries;
+/* "next": the number to ask the next page of records with, null behind the last. */
+void gh_api_put_next(struct gh_buf *json, const struct gh_audit_entries *entries, size_t limit);
+/* A longer log is not verified while somebody waits. */
+#define GH_API_VERIFIED_RECORDS_MAX 1000000
+/* Of browsers' reports the newest are counted; a multiple of their page. */
+#define GH_API_CSP_RECORDS_MAX 10000
+
 /* The members of the query, strictly: false: it answered, with 400 for a name that `names`
    (NULL-ended) does not have, one that comes twice or has no value. Values are percent-decoded into
    out_values, one for each name; ptr NULL: not given. */
@@ -173,6 +181,9 @@ void gh_api_user_enable(struct gh_api_request *request);
 void gh_api_user_delete(struct gh_api_request *request);
 void gh_api_user_end_sessions(struct gh_api_request *request);
 void gh_api_audit(struct gh_api_request *request);
+void gh_api_audit_verify(struct gh_api_request *request);
+void gh_api_anomalies(struct gh_api_request *request);
+void gh_api_csp_reports(struct gh_api_request *request);
 
 void gh_api_document(struct gh_api_request *request);
 void gh_api_key_set(struct gh_api_request *request);

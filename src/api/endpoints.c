@@ -192,6 +192,12 @@ static const struct gh_body_member ROLE[] = {{"role", GH_BODY_STRING, false, 1, 
     X("DELETE", "/admin/users/{id}/sessions", FRESH_ADMIN, IN_SESSION, BODY_MAX, {NULL},           \
       "endUserSessions", gh_api_user_end_sessions, NOTHING, DATA)                                  \
     X("GET", "/admin/audit", ADMIN, IN_SESSION, 0, {NULL}, "audit", gh_api_audit, NOTHING, DATA)   \
+    X("GET", "/admin/audit/verify", ADMIN, IN_SESSION, 0, {"audit_verify"}, "verifyAudit",         \
+      gh_api_audit_verify, NOTHING, AWAY)                                                          \
+    X("GET", "/admin/anomalies", ADMIN, IN_SESSION, 0, {NULL}, "anomalies", gh_api_anomalies,      \
+      NOTHING, DATA)                                                                               \
+    X("GET", "/admin/csp/reports", ADMIN, IN_SESSION, 0, {NULL}, "cspReports", gh_api_csp_reports, \
+      NOTHING, AWAY)                                                                               \
     X("GET", "/openapi.json", PUBLIC, IN_SESSION, 0, {NULL}, "document", gh_api_document, NOTHING, \
       DATA)                                                                                        \
     X("GET", "/.well-known/jwks.json", PUBLIC, IN_SESSION, 0, {NULL}, "keySet", gh_api_key_set,    \
@@ -255,6 +261,7 @@ const struct gh_service_limit *gh_api_limits(size_t *out_count)
         {"verify", "5/minute", "client"},
         {"resend", "3/hour", "body:email"},
         {"setup", "5/minute", "client"},
+        {"audit_verify", "20/hour", "user"}, /* seconds of a processor each */
     };
     *out_count = sizeof(LIMITS) / sizeof(LIMITS[0]);
     return LIMITS;

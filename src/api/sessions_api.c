@@ -47,7 +47,24 @@ void gh_api_sessions_end_others(struct gh_api_request *request)
     gh_api_reply_ended(request, result, count);
 }
 
+/* False also when that can't be told. */
+static bool has_ended(struct gh_api_request *request)
+{
+    struct gh_session_view *sessions;
+    size_t count = 0;
+    bool current = false;
+    if (gh_sessions_list(&request->identity, &sessions, &count) != GH_IDENTITY_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        current |= sessions[i].current;
+    return !current;
+}
+
 void gh_api_session_end(struct gh_api_request *request)
 {
-    gh_api_reply_ended(request, gh_session_end(&request->identity, gh_api_param(request, "id")), 1);
+    enum gh_identity_result result =
+        gh_session_end(&request->identity, gh_api_param(request, "id"));
+    if (result == GH_IDENTITY_OK && has_ended(request)) /* the one that asks was meant */
+        gh_api_clear_cookies(request);
+    gh_api_reply_ended(request, result, 1);
 }

@@ -120,10 +120,34 @@ static void one_session_is_ended_once(void **state)
     struct gh_api_answer answer = end(second, id);
     assert_int_equal(answer.status, 200);
     assert_int_equal(gh_api_answer_number(&answer, "ended"), 1);
+    assert_int_equal(gh_api_answer_count(&answer, "Set-Cookie"), 0);
     assert_true(gh_fixture_is_revoked(&f->identity, access));
     assert_false(gh_fixture_is_revoked(&f->identity, second));
     answer = end(second, id);
     gh_api_assert_refused(&answer, 404, "There is nothing here.");
+}
+
+static void the_browser_forgets_the_session_that_it_ends_itself(void **state)
+{
+    const char *id = only_id(access);
+    gh_api_fixture_login(f, ANN);
+    struct gh_api_answer answer = end(access, id);
+    assert_int_equal(answer.status, 200);
+    assert_true(gh_fixture_is_revoked(&f->identity, access));
+    assert_int_equal(gh_api_answer_count(&answer, "Set-Cookie"), 2);
+    assert_int_equal(gh_api_answer_cookie_value(&answer, "__Host-gh_access").len, 0);
+    assert_int_equal(gh_api_answer_cookie_value(&answer, "__Secure-gh_refresh").len, 0);
+    struct gh_str line = gh_api_answer_cookie(&answer, "__Host-gh_access");
+    assert_true(gh_str_find(line, GH_STR("Max-Age=0")) < line.len);
+}
+
+static void who_holds_tokens_has_no_cookies_cleared(void **state)
+{
+    f->identity.settings.transport = GH_TRANSPORT_BEARER;
+    struct gh_str bob = gh_api_fixture_login(f, BOB);
+    struct gh_api_answer answer = end(bob, only_id(bob));
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(gh_api_answer_count(&answer, "Set-Cookie"), 0);
 }
 
 static void sessions_of_others_are_not_there(void **state)
@@ -146,6 +170,7 @@ static void nothing_ends_when_nothing_can_be_written(void **state)
     gh_api_fixture_break_store(f);
     struct gh_api_answer answer = end(access, id);
     gh_api_assert_refused(&answer, 503, NULL);
+    assert_int_equal(gh_api_answer_count(&answer, "Set-Cookie"), 0);
     answer = gh_api_ask_as(f, access, "endOtherSessions", NULL);
     gh_api_assert_refused(&answer, 503, NULL);
     assert_false(gh_fixture_is_revoked(&f->identity, access));
@@ -160,6 +185,8 @@ int main(void)
         TEST(a_list_of_long_names_of_devices_fits),
         TEST(ending_the_others_leaves_the_one_that_asks),
         TEST(one_session_is_ended_once),
+        TEST(the_browser_forgets_the_session_that_it_ends_itself),
+        TEST(who_holds_tokens_has_no_cookies_cleared),
         TEST(sessions_of_others_are_not_there),
         TEST(nothing_ends_when_nothing_can_be_written),
     };

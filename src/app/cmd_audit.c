@@ -67,7 +67,7 @@ static const char *read_words(int argc, char **argv, struct words *words)
             *place = argv[i];
         else if (flag)
             *flag = true;
-        else if (verify && i > 1 && argv[i][0] != '-' && !words->export)
+        else if (verify && i > 1 && !words->export && (argv[i][0] != '-' || !argv[i][1]))
             words->export = argv[i];
         else
             words->rest[words->rest_count++] = argv[i];

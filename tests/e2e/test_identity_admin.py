@@ -113,6 +113,9 @@ def test_a_token_that_waits_is_renewed_before_it_runs_out(tmp_path):
         ("DELETE", f"/admin/users/{UNKNOWN}"),
         ("DELETE", f"/admin/users/{UNKNOWN}/sessions"),
         ("GET", "/admin/audit"),
+        ("GET", "/admin/audit/verify"),
+        ("GET", "/admin/anomalies"),
+        ("GET", "/admin/csp/reports"),
     ],
 )
 def test_only_admins_come_here(world, method, path):

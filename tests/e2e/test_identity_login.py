@@ -438,3 +438,43 @@ def test_six_codes_for_one_challenge_are_too_many(guarded):
     assert statuses[:5] == [401] * 5
     assert statuses[5] in (400, 429)
 
+
+
+# -- nobody keeps what was said to one --
+
+
+def assert_kept_by_nobody(response, status=200):
+    assert response.status == status, response
+    assert response.all("Cache-Control") == ["no-store"]
+    return response.json() if status < 400 else response.problem()
+
+
+def test_cookies_are_kept_by_nobody_without_a_preset_too(tmp_path):
+    with deployed(tmp_path, headers={"preset": "off"}) as world:
+        person = world.stranger()
+        assert_kept_by_nobody(person.sign_up(), 201)
+        assert_kept_by_nobody(person.try_login(OTHER_PASSWORD), 401)
+        assert_kept_by_nobody(person.try_login())
+        assert_kept_by_nobody(person.refresh())
+        assert_kept_by_nobody(person.step_up())
+        assert_kept_by_nobody(person.api("GET", "/auth/session"))
+        setup = assert_kept_by_nobody(person.api("POST", "/account/2fa/setup", {}))
+        person.secret = setup["secret"]
+        code = {"code": person.next_code()}
+        assert_kept_by_nobody(person.api("POST", "/account/2fa/verify", code))
+        challenge = assert_kept_by_nobody(person.try_login())["challenge"]
+        assert_kept_by_nobody(person.second_step(challenge))
+        assert "no-store" not in person.get("/public/x").all("Cache-Control")
+
+
+def test_tokens_in_bodies_are_kept_by_nobody_without_a_preset_too(tmp_path):
+    with deployed(tmp_path, {"transport": "bearer"}, headers={"preset": "off"}) as world:
+        person = world.stranger()
+        person.sign_up()
+        tokens = assert_kept_by_nobody(person.try_login())
+        body = {"refresh_token": tokens["refresh_token"]}
+        assert assert_kept_by_nobody(person.api("POST", "/auth/refresh", body))["access_token"]
+        bearer = [("Authorization", f"Bearer {tokens['access_token']}")]
+        body = {"password": person.password}
+        answer = person.api("POST", "/auth/step-up", body, extra=bearer)
+        assert assert_kept_by_nobody(answer)["access_token"]

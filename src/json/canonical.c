@@ -180,6 +180,8 @@ enum gh_err gh_json_canonicalise(struct gh_arena *arena, struct gh_str text,
     if (status != GH_JSON_OK)
         return status == GH_JSON_MEMORY ? GH_ERR_MEMORY : GH_ERR_INVALID;
     const struct gh_json_value *root = gh_json_root(&doc);
+    if (!root)
+        return GH_ERR_INVALID;
     size_t cap = gh_json_canonical_bytes_max(root);
     char *memory = gh_arena_alloc(arena, cap);
     if (!memory)

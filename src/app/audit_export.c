@@ -128,21 +128,38 @@ static uint64_t last_seq_of_file(const struct route *route)
     return seq;
 }
 
-static uint64_t first_cursor(const struct gh_audit_exporter *exporter, const struct route *route)
+static enum gh_err read_head(struct gh_tx *tx, void *args)
 {
-    uint64_t checkpoint_seq = exporter->options.checkpoint_seq;
+    uint64_t *head_seq = args;
+    uint8_t hash[GH_SHA256_BYTES];
+    enum gh_err err = tx->ops->audit_head(tx, head_seq, hash);
+    if (err == GH_ERR_NOT_FOUND)
+        *head_seq = 0;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+static uint64_t first_cursor(const struct gh_audit_exporter *exporter, const struct route *route,
+                             struct gh_arena *arena)
+{
+    struct gh_store *store = exporter->options.identity->store;
+    uint64_t checkpoint_seq = exporter->options.checkpoint_seq, head_seq, file_seq = 0;
     if (!route->checkpoints && route->destination.place == GH_AUDIT_PLACE_FILE &&
-        route->format != GH_AUDIT_EXPORT_CEF) {
-        uint64_t seq = last_seq_of_file(route);
-        if (seq)
-            return seq;
+        route->format != GH_AUDIT_EXPORT_CEF)
+        file_seq = last_seq_of_file(route);
+    if (file_seq && store->ops->read(store, read_head, &head_seq, arena) == GH_OK) {
+        if (file_seq <= head_seq)
+            return file_seq;
+        gh_log_message(exporter->ring, GH_LOG_ERROR,
+                       "audit: %.*s holds records that this log does not have: it is another's, or "
+                       "the store was put back",
+                       GH_STR_ARG(route->destination.text));
     }
     return checkpoint_seq ? checkpoint_seq - 1 : 0;
 }
 
 /* Places that were there before go on. */
 static void plan_begin(struct gh_audit_exporter *exporter, struct plan *plan,
-                       const struct plan *old)
+                       const struct plan *old, struct gh_arena *arena)
 {
     for (size_t i = 0; i < plan->count; i++) {
         struct route *route = &plan->routes[i];
@@ -151,7 +168,7 @@ static void plan_begin(struct gh_audit_exporter *exporter, struct plan *plan,
             if (old->routes[k].checkpoints == route->checkpoints &&
                 gh_str_eq(old->routes[k].destination.text, route->destination.text))
                 same = &old->routes[k];
-        route->cursor = same ? same->cursor : first_cursor(exporter, route);
+        route->cursor = same ? same->cursor : first_cursor(exporter, route, arena);
     }
 }
 
@@ -335,7 +352,7 @@ static void say_what_is_left(struct gh_audit_exporter *exporter)
 /* ---- The thread ---- */
 
 /* Waits for something to do, a second at most. False: the end. */
-static bool wait(struct gh_audit_exporter *exporter)
+static bool wait(struct gh_audit_exporter *exporter, struct gh_arena *arena)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -349,7 +366,7 @@ static bool wait(struct gh_audit_exporter *exporter)
     exporter->next = NULL;
     pthread_mutex_unlock(&exporter->lock);
     if (next) {
-        plan_begin(exporter, next, exporter->plan);
+        plan_begin(exporter, next, exporter->plan, arena);
         plan_free(exporter->plan);
         exporter->plan = next;
     }
@@ -361,8 +378,8 @@ static void *export(void *arg)
     struct gh_audit_exporter *exporter = arg;
     struct gh_arena arena;
     gh_arena_init(&arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
-    plan_begin(exporter, exporter->plan, NULL);
-    while (wait(exporter))
+    plan_begin(exporter, exporter->plan, NULL, &arena);
+    while (wait(exporter, &arena))
         deliver_all(exporter, &arena, false);
     deliver_all(exporter, &arena, true);
     say_what_is_left(exporter);

@@ -200,9 +200,10 @@ static void write_metrics(void *context, FILE *out)
 static void tell(struct gh_audit_keeper *keeper, enum gh_err err, const char *what)
 {
     uint64_t now_us = gh_wall_now_us();
-    keeper->failed = true;
+    bool known = keeper->failed || atomic_load(&keeper->counts.failing);
     bool soon = now_us < keeper->complain_us && keeper->complain_us - now_us <= COMPLAIN_EVERY;
-    if (soon && atomic_load(&keeper->counts.failing))
+    keeper->failed = true;
+    if (soon && known)
         return;
     keeper->complain_us = now_us + COMPLAIN_EVERY;
     gh_log_message(keeper->ring, GH_LOG_ERROR,

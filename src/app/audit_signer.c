@@ -9,12 +9,27 @@
 
 /* ---- Opening ---- */
 
-static enum gh_err load_keys(struct gh_audit_signer *signer, uint64_t now_us)
+void gh_audit_signer_close(struct gh_audit_signer *signer)
 {
     gh_audit_keys_done(&signer->keys);
     gh_arena_done(&signer->key_arena);
-    gh_arena_init(&signer->key_arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
-    return gh_audit_keys_load(signer->identity, now_us, &signer->key_arena, &signer->keys);
+}
+
+/* Where they can't be read the ones at hand go on signing. */
+static enum gh_err load_keys(struct gh_audit_signer *signer, uint64_t now_us)
+{
+    struct gh_audit_keys keys;
+    struct gh_arena arena;
+    gh_arena_init(&arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
+    enum gh_err err = gh_audit_keys_load(signer->identity, now_us, &arena, &keys);
+    if (err != GH_OK) {
+        gh_arena_done(&arena);
+        return err;
+    }
+    gh_audit_signer_close(signer);
+    signer->key_arena = arena;
+    signer->keys = keys;
+    return GH_OK;
 }
 
 static enum gh_err find_newest(struct gh_tx *tx, void *args)
@@ -33,17 +48,10 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
                                  uint64_t now_us, struct gh_arena *arena)
 {
     *signer = (struct gh_audit_signer){.identity = identity};
-    gh_arena_init(&signer->key_arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
     enum gh_err err = load_keys(signer, now_us);
     if (err == GH_OK)
         err = identity->store->ops->read(identity->store, find_newest, signer, arena);
     return err;
-}
-
-void gh_audit_signer_close(struct gh_audit_signer *signer)
-{
-    gh_audit_keys_done(&signer->keys);
-    gh_arena_done(&signer->key_arena);
 }
 
 /* ---- Signing ---- */

@@ -285,6 +285,22 @@ def test_records_go_to_a_file_while_they_are_written_and_verify(backend, tmp_pat
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_file_of_another_log_is_told_of_and_gone_on_with(backend, tmp_path):
+    path = tmp_path / "records"
+    settings = identity_config(backend, tmp_path, audit={"export": [f"file:{path}"]})
+    with Gatehouse(settings, env=ENV) as gate:
+        for _ in range(3):
+            new_person(gate)
+    before = len(path.read_text().splitlines())
+    for old in tmp_path.glob("gatehouse.db*"):
+        old.unlink()
+    with Gatehouse(settings, env=ENV) as gate:
+        gate.wait_output("holds records that this log does not have")
+        new_person(gate)
+    assert len(path.read_text().splitlines()) - before == len(
+        audit_rows(tmp_path / "gatehouse.db"))
+
+
 def test_syslog_gets_checkpoints(backend, tmp_path):
     path = tmp_path / "log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:

@@ -20,6 +20,8 @@ REFUSALS = {
 }
 # The log takes refusals every 100 ms; a busy machine gives it its turn later.
 LATE_SECONDS = 1.0
+# What else comes of a kind in the minute after its first is held in memory until that is over.
+WINDOW_SECONDS = 61
 NEEDLE_BYTES_MIN = 8
 
 
@@ -95,10 +97,21 @@ def compare_identity(findings, rows, ledger):
                  f"{sum(loose.values())} in doubt at kills")
 
 
-def in_doubt(times, kills):
-    """How long before a kill each was answered, of those for which that is not long."""
-    ages = [min((kill - at for kill in kills if kill >= at), default=None) for at in times]
-    return sorted(age for age in ages if age is not None)
+def in_doubt(refusals, kills):
+    """Of those that a kill may have taken: how long before it each was, the latest first, and
+    apart those of a minute of their kind that was not over."""
+    late, rest, last = [], [], {}
+    for refusal in refusals:
+        kill = next((kill for kill in kills if kill[0] >= refusal.at), None)
+        before = last.get(refusal.kind)
+        last[refusal.kind] = refusal
+        if kill is None:
+            continue
+        if kill[0] - refusal.at <= LATE_SECONDS:
+            late.append(kill[0] - refusal.at)
+        elif before and refusal.clock - before.clock <= WINDOW_SECONDS >= kill[1] - refusal.clock:
+            rest.append(kill[0] - refusal.at)
+    return sorted(late), sorted(rest)
 
 
 def compare_refusals(findings, rows, ledger):
@@ -109,25 +122,34 @@ def compare_refusals(findings, rows, ledger):
             if row["event_type"] == "csp_violation":
                 reason = None
             logged[row["event_type"], reason] += row["metadata"].get("count", 1)
-    oldest, lost = 0.0, 0
-    for key in logged.keys() | ledger.refusals.keys():
-        times = ledger.refusals.get(key, [])
-        missing = len(times) - logged[key]
+    oldest, lost, lost_rest = 0.0, 0, 0
+    for key in sorted(logged.keys() | ledger.refusals.keys(), key=str):
+        refusals = sorted(ledger.refusals.get(key, []), key=lambda refusal: refusal.at)
+        missing = len(refusals) - logged[key]
         if missing < 0 and -missing > ledger.refusals_maybe[key]:
-            findings.add(f"{key}: {len(times)} were refused, {logged[key]} are in the log")
+            findings.add(f"{key}: {len(refusals)} were refused, {logged[key]} are in the log")
         if missing <= 0:
             continue
-        ages = in_doubt(times, ledger.kills)[:missing]
-        lost += missing
-        oldest = max([oldest, *ages])
-        if len(ages) < missing or ages[-1] > LATE_SECONDS:
-            findings.add(
-                f"{key}: {len(times)} were refused, {logged[key]} are in the log; the missing ones "
-                f"came up to {f'{ages[-1]:.2f} s before a kill' if len(ages) == missing else 'long before'}")
-    total = sum(len(times) for times in ledger.refusals.values())
-    findings.say(f"refusals: {total} answered, {sum(logged.values())} counted in the log, {lost} "
-                 f"lost at {len(ledger.kills)} kills"
-                 + (f", none earlier than {oldest * 1000:.0f} ms before one" if lost else ""))
+        late, rest = in_doubt(refusals, ledger.kills)
+        rest_missing = min(missing, len(rest))
+        oldest = max([oldest, *late[: missing - rest_missing]])
+        lost, lost_rest = lost + missing, lost_rest + rest_missing
+        if missing > len(late) + len(rest):
+            findings.add(f"{key}: {len(refusals)} were refused, {logged[key]} are in the log; kills "
+                         f"explain {len(late) + len(rest)} of the missing ones")
+    total = sum(map(len, ledger.refusals.values()))
+    findings.say(f"refusals: {total} answered, {sum(logged.values())} counted in the log; lost at "
+                 f"{len(ledger.kills)} kills: {lost_rest} in the rest of a minute of their kind, "
+                 f"{lost - lost_rest} of the last moments"
+                 + (f" (at most {oldest * 1000:.0f} ms before one)" if lost > lost_rest else ""))
+
+
+def check_rotations(findings, rows, roots):
+    """Every root key exactly once, whatever the kills; keys that sign once or more."""
+    logged = Counter(r["metadata"]["purpose"] for r in rows if r["event_type"] == "secret_rotated")
+    if logged["root"] != roots or logged["field"] < roots or set(logged) <= {"root", "field"}:
+        findings.add(f"keys: {roots} rotations of the root were made, the log has {dict(logged)}")
+    findings.say("keys: " + ", ".join(f"{logged[p]} new {p}" for p in sorted(logged)))
 
 
 # -- what nobody may find --

@@ -3,7 +3,8 @@
 An event of an account is in the log exactly once when its answer came. Where the connection ended
 first (a kill), nobody knows: it may be there or not. Refusals are counted apart from the requests
 (a tally that a thread takes several times a second): those of the last moments before a kill may be
-lost.
+lost, and of a kind (alike in reason, client, account, route) that was refused just before, those of
+the minute that was not over.
 """
 
 import threading
@@ -11,14 +12,22 @@ import time
 from collections import Counter, defaultdict
 
 
+class Refusal:
+    """`at` is real time, `clock` that of the process."""
+
+    def __init__(self, at, clock, kind):
+        self.at, self.clock, self.kind = at, clock, kind
+
+
 class Ledger:
-    def __init__(self):
+    def __init__(self, clock):
+        self.clock = clock  # what time the process thinks it is
         self.lock = threading.Lock()
         self.sure = Counter()  # (event, outcome, account's id or None)
         self.maybe = Counter()
-        self.refusals = defaultdict(list)  # (event, reason): when each was answered
+        self.refusals = defaultdict(list)  # (event, reason): of each one a Refusal
         self.refusals_maybe = Counter()
-        self.kills = []  # when
+        self.kills = []  # (real time, that of the process)
         self.done = Counter()  # operations by name and status
         self.surprises = []  # answers that no operation expects
 
@@ -27,9 +36,9 @@ class Ledger:
             for event in events:
                 (self.sure if sure else self.maybe)[event] += 1
 
-    def refused(self, event, reason, count=1):
+    def refused(self, event, reason, *kind):
         with self.lock:
-            self.refusals[event, reason] += [time.monotonic()] * count
+            self.refusals[event, reason].append(Refusal(time.monotonic(), self.clock(), kind))
 
     def refused_perhaps(self, event, reason):
         with self.lock:
@@ -45,7 +54,7 @@ class Ledger:
 
     def killed(self):
         with self.lock:
-            self.kills.append(time.monotonic())
+            self.kills.append((time.monotonic(), self.clock()))
 
 
 class Canaries:

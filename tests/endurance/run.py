@@ -39,9 +39,10 @@ from traffic import Admin, Crowd, Killed, Somebody  # noqa: E402
 
 ROUND_SECONDS = 60  # that a round stands for
 FORMS = {  # rounds, threads, operations of a thread in a round, kills
-    "short": (60, 4, 8, 5),
+    "short": (60, 4, 6, 5),
     "long": (240, 6, 12, 24),
 }
+FLOOD = 5  # refusals of one kind and client in each round
 ERASED_ADDRESSES = ("198.51.100.201", "203.0.113.202")
 
 
@@ -50,11 +51,10 @@ class Run:
         self.rounds, self.threads, self.operations, kills = FORMS[form]
         self.dice = random.Random(seed)
         self.seed = seed
-        self.ledger, self.canaries = Ledger(), Canaries()
-        self.findings = checks.Findings()
+        self.canaries, self.findings = Canaries(), checks.Findings()
         self.folder = folder
         self.gate = Deployment(folder, self.canaries)
-        self.rotations = Counter()
+        self.ledger = Ledger(self.gate.now)
         self.erased = []
         # Of the root key twice: the first is killed, and given again.
         self.root_rounds = [self.rounds * 2 // 5, self.rounds * 3 // 5]
@@ -78,6 +78,7 @@ class Run:
         self.gate.gate.wait_for(lambda: token.exists() and token.read_text().endswith("\n"), "token")
         self.admin.set_up(token.read_text().strip())
         self.crowds[0].admin = self.admin
+        self.flooder = Somebody(special)
         self.doomed = [Somebody(special, address=address) for address in ERASED_ADDRESSES]
         for person in self.doomed:
             assert person.sign_up_for_good() and person.sign_in()
@@ -88,6 +89,11 @@ class Run:
 
     def round(self, number):
         killed = number in self.kill_rounds
+        self.flooder.flood(FLOOD)
+        if killed:  # the second time for the record of a minute; all must be there after the kill
+            time.sleep(checks.LATE_SECONDS / 2)
+            self.flooder.flood(FLOOD)
+            time.sleep(checks.LATE_SECONDS)
         threads = [threading.Thread(target=self.work, args=(crowd,)) for crowd in self.crowds]
         began = time.monotonic()
         for thread in threads:
@@ -204,6 +210,7 @@ class Run:
         rows = checks.read_log(store)
         checks.compare_identity(findings, rows, self.ledger)
         checks.compare_refusals(findings, rows, self.ledger)
+        checks.check_rotations(findings, rows, len(self.root_rounds))
         self.good("audit", "export", "--personal", "--output", personal)
         checks.check_erased(findings, personal.read_text(encoding="utf-8"), self.erased)
         personal.unlink()

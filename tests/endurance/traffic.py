@@ -41,13 +41,14 @@ HOST = b"Host: localhost\r\nX-Forwarded-Proto: https\r\n"
 MALFORMED = [
     b"GET /x HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
     b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"POST /x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n",
     b"GET /x HTTP/1.1\r\n" + HOST + b"Bad Name: x\r\n\r\n",
     b"GET /../../etc/passwd HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET /public/%ff%fe HTTP/1.1\r\n" + HOST + b"\r\n",
     b"TRACE /public/x HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET /x HTTP/3.7\r\n" + HOST + b"\r\n",
 ]
+# One client does this all the time: all but the first of a minute is one record with a count.
+FLOOD = b"POST /x HTTP/1.1\r\n" + HOST + b"X-Forwarded-For: %s\r\nTransfer-Encoding: gzip\r\n\r\n"
 REPORT = {
     "csp-report": {
         "document-uri": "https://localhost/page",
@@ -112,7 +113,7 @@ class Somebody(Person):
         self.ledger.note(name, response.status)
         if response.status in told:
             self.ledger.events([self.event(e) for e in told[response.status]])
-        elif not self.note_refusal(response):
+        elif not self.note_refusal(name, response):
             self.ledger.surprise(name, response)
         return response
 
@@ -121,15 +122,19 @@ class Somebody(Person):
         outcome = "failure" if name.endswith("!") else "success"
         return name.rstrip("!"), outcome, None if account == "nobody" else account or self.account
 
-    def note_refusal(self, response):
+    def note_refusal(self, name, response):
         if response.get("Content-Type") != "application/problem+json":
             return False
         word = WORDS.get(response.json()["detail"])
         if response.json()["detail"] == "The session has ended. Sign in again.":
             word = SESSION_ENDED
         if word:
-            self.ledger.refused(*word)
+            self.ledger.refused(*word, *self.kind(name))
         return word is not None
+
+    def kind(self, name):
+        """What the log takes for one kind, and more: the operation stands for the route."""
+        return (self.address, self.account, name)
 
     def refused(self, name, send, status, *word):
         """A request that must be refused so."""
@@ -146,7 +151,13 @@ class Somebody(Person):
         said = WORDS.get(response.json()["detail"]) if response.body else None
         if said != word:
             self.ledger.surprise(name, response)
-        self.ledger.refused(*word)
+        self.ledger.refused(*word, *self.kind(name))
+
+    def flood(self, count):
+        data = FLOOD % self.address.encode()
+        for _ in range(count):
+            self.refused("flood", lambda: self.gate.raw(data), 501, "request_rejected",
+                         "unknown_coding")
 
     # -- accounts --
 
@@ -387,6 +398,7 @@ class Crowd:
     def op_malformed(self):
         nobody = self.stranger()
         data = self.dice.choice(MALFORMED)
+        nobody.address = "127.0.0.1"  # no proxy says anything else
         nobody.act("malformed", lambda: self.gate.raw(data), {})
 
     def op_rate_limited(self):
@@ -404,7 +416,7 @@ class Crowd:
             self.ledger.refused_perhaps("csp_violation", None)
             raise Killed from None
         self.ledger.note("CSP report", response.status)
-        self.ledger.refused("csp_violation", None)
+        self.ledger.refused("csp_violation", None, *nobody.kind("CSP report"))
 
     def op_second_factor(self):
         """One of the crowd has it: enrolled once, then signing in with it."""

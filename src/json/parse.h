@@ -34,7 +34,7 @@ struct gh_json_value {
 /* values[0] is the root; the first child of values[i] is values[i + 1], the next one is at its
    `next`. */
 struct gh_json_doc {
-    const struct gh_json_value *values;
+    const struct gh_json_value *values; /* NULL: nothing was parsed */
     size_t count;
 };
 
@@ -88,7 +88,7 @@ const struct gh_json_value *gh_json_get(const struct gh_json_doc *doc,
                                         const struct gh_json_value *object, struct gh_str name);
 static inline const struct gh_json_value *gh_json_root(const struct gh_json_doc *doc)
 {
-    return doc->count ? &doc->values[0] : NULL;
+    return doc->values;
 }
 /* The first child, or NULL; and the one behind `child` in the same `parent`, or NULL. */
 const struct gh_json_value *gh_json_first(const struct gh_json_doc *doc,

@@ -118,8 +118,8 @@ struct gh_str gh_api_refresh_token(const struct gh_api_request *request);
 struct gh_audit_entries;
 /* "next": the number to ask the next page of records with, null behind the last. */
 void gh_api_put_next(struct gh_buf *json, const struct gh_audit_entries *entries, size_t limit);
-/* A longer log is not verified while somebody waits. */
-#define GH_API_VERIFIED_RECORDS_MAX 1000000
+/* A longer log is not verified while somebody waits: so many take some six seconds. */
+#define GH_API_VERIFIED_RECORDS_MAX 3000000
 /* Of browsers' reports the newest are counted; a multiple of their page. */
 #define GH_API_CSP_RECORDS_MAX 10000
 

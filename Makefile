@@ -45,6 +45,8 @@ bench: setup-build setup-demo setup-bench ## compare with nginx and HAProxy on t
 	@$(PYTHON) tools/build.py release
 	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
 	@$(PYTHON) bench/login_flood.py
+	@$(PYTHON) bench/audit.py
+	@GATEHOUSE_BIN=build/release/gatehouse $(PYTHON) tests/endurance/run.py --long
 
 clean:       ## remove build/
 	rm -rf build

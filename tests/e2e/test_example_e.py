@@ -8,7 +8,7 @@ import pytest
 from harness.gate import IS_RELEASE, ROOT, Gatehouse, free_port, run
 from harness.identity import OTHER_PASSWORD, PASSWORD, ROOT_KEY, Deployment
 from harness.identity import assert_answer, claims_of
-from harness.store import columns_with, password_hashes
+from harness.store import audit_rows, columns_with, password_hashes
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
@@ -31,6 +31,7 @@ def environment(fastapi, folder, **more):
         "STORE": f"sqlite:{folder}/tasks.db",
         "MAIL_FOLDER": f"{folder}/mail",
         "APP_SECRET_KEY": ROOT_KEY,
+        "CHECKPOINTS": f"{folder}/checkpoints",
         **more,
     }
 
@@ -194,6 +195,144 @@ def test_writes_are_limited_for_each_user(world):
     assert ann.get(tasks_of(ann)).status == 200
 
 
+# -- anomalies --
+
+
+@pytest.fixture
+def own(fastapi, tmp_path):
+    """A deployment for one test; commands take .env."""
+    with development_of(fastapi, tmp_path) as gate:
+        world = Deployment(gate, fastapi, tmp_path)
+        world.env = {
+            **environment(fastapi, tmp_path, **DEVELOPMENT),
+            "GATEHOUSE_TEST_CLOCK": str(gate.path / "clock"),
+        }
+        gate.wait_for((tmp_path / "control.sock").exists, "the control socket")
+        yield world
+
+
+def command(world, *words):
+    return run(*words, "--config", EXAMPLE, env=world.env, timeout=60)
+
+
+def findings(world, rule):
+    rows = audit_rows(world.folder / "tasks.db")
+    return [r for r in rows if r["event_type"] == "anomaly_detected" and
+            r["metadata"]["rule"] == rule]
+
+
+def test_a_list_of_leaked_passwords_is_blocked(own):
+    ann = own.person(address="198.18.77.5")
+    for number in range(15):
+        thief = own.stranger(address=f"203.0.113.{number}", email=f"leaked{number}@example.net")
+        assert_answer(thief.try_login(OTHER_PASSWORD), 401)
+    record = own.gate.wait_for(lambda: findings(own, "credential_stuffing"), "a finding")[0]
+    assert record["metadata"]["action"] == "block"
+    assert record["metadata"]["evidence"]["accounts_failed"] == 15
+    assert record["metadata"]["network"].startswith("hmac-sha256:")
+
+    def blocked():
+        return own.stranger(address="203.0.113.99").try_login().status == 403
+
+    own.gate.wait_for(blocked, "the block")
+    assert ann.get(tasks_of(ann)).status == 200
+    ann.login()
+    own.gate.clock.advance(15 * 60 + 1)
+    assert own.stranger(address="203.0.113.99").try_login().status == 401
+
+
+def test_who_tries_the_ids_of_others_is_blocked(own):
+    ann, bob = own.person(), own.person()
+    for number in range(30):
+        assert ann.get(f"/api/v1/users/{number}/tasks").status == 403
+    own.gate.clock.advance(61)
+    record = own.gate.wait_for(lambda: findings(own, "id_scanning"), "a finding")[0]
+    assert record["user_id"] == ann.id and record["metadata"]["evidence"]["refused"] >= 30
+
+    def blocked():
+        response = ann.get(tasks_of(ann))
+        return response.status == 403 and response.get("Retry-After")
+
+    own.gate.wait_for(blocked, "the block")
+    assert bob.get(tasks_of(bob)).status == 200
+
+
+# -- secrets --
+
+
+def signing_keys(world):
+    return {key["kid"] for key in world.gate.get("/.well-known/jwks.json").json()["keys"]}
+
+
+def test_the_keys_of_tokens_roll_while_people_work(own):
+    ann = own.person()
+    own.gate.clock.advance(11 * 60)
+    old_kid = claims_of(ann.cookies["gh_access"])[0]["kid"]
+    assert command(own, "secrets", "rotate", "--signing").returncode == 0
+    assert ann.get(tasks_of(ann)).status == 200
+    own.gate.clock.advance(12 * 60)
+
+    def signed_anew():
+        assert_answer(ann.refresh(), 200)
+        return claims_of(ann.cookies["gh_access"])[0]["kid"] != old_kid
+
+    own.gate.wait_for(signed_anew, "a token of the new key")
+    assert ann.get(tasks_of(ann)).status == 200
+    assert {"cookie", "signing"} <= rotated(own)
+
+
+def test_the_keys_of_tokens_replace_themselves_after_thirty_days(own):
+    own.person()
+    assert "cookie" not in rotated(own)
+    own.gate.clock.advance(30 * 24 * 3600 + 60)
+    own.gate.wait_for(lambda: {"cookie", "signing"} <= rotated(own), "new keys")
+
+
+def rotated(world):
+    return {r["metadata"]["purpose"] for r in audit_rows(world.folder / "tasks.db")
+            if r["event_type"] == "secret_rotated"}
+
+
+def test_the_root_is_replaced_by_a_restart_and_a_command(own, fastapi):
+    ann = own.person()
+    new_key = run("secrets", "generate", "--raw").stdout.strip()
+    own.gate.stop()
+    keys = {"APP_SECRET_KEY": new_key, "APP_SECRET_KEY_PREVIOUS": ROOT_KEY}
+    with development_of(fastapi, own.folder, **keys) as gate:
+        gate.wait_for((own.folder / "control.sock").exists, "the control socket")
+        own.env.update(keys)
+        result = command(own, "secrets", "rotate")
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert {"root", "field"} <= rotated(own)
+    with development_of(fastapi, own.folder, APP_SECRET_KEY=new_key) as gate:
+        ann.gate = gate
+        ann.login()
+    old = environment(fastapi, own.folder, **DEVELOPMENT)
+    result = run("serve", "--config", EXAMPLE, "--user", "root", env=old)
+    assert result.returncode == 2 and "does not open the keys" in result.stderr
+
+
+def test_secrets_are_overdue_after_ninety_days(own):
+    assert command(own, "secrets", "status").returncode == 0
+    own.gate.clock.advance(91 * 24 * 3600)
+    result = command(own, "secrets", "status")
+    assert result.returncode == 1 and "OVERDUE" in result.stdout
+
+
+# -- the trail --
+
+
+def test_the_audit_trail_proves_itself(own):
+    ann = own.person()
+    ann.get("/api/v1/users/7/tasks")
+    ann.api("POST", "/auth/logout", {})
+    result = command(own, "audit", "verify")
+    assert result.returncode == 0 and "intact" in result.stdout
+    review = command(own, "audit", "review", "--since", "7d")
+    assert review.returncode == 0
+    assert ann.email not in review.stdout
+
+
 # -- the rest of the list --
 
 
@@ -255,6 +394,7 @@ def test_access_is_reviewed_by_a_command(world, fastapi):
     env = environment(fastapi, world.folder, **DEVELOPMENT)
     result = run("access", "review", "--config", EXAMPLE, env=env)
     assert world.admin().email in result.stdout
+    assert "admin" in result.stdout
     assert result.returncode == 0, result.stdout
 
 

@@ -118,10 +118,11 @@ static void open_control(struct gh_serve_identity *identity, struct gh_str store
         .run = run_command,
         .context = identity,
     };
-    if (path.len && gh_control_open(&options, &identity->control) != GH_OK)
+    if (path.len && gh_control_open(&options, &identity->control) != GH_OK) {
         gh_log_message(identity->control_ring, GH_LOG_WARNING,
                        "no control socket at %s: commands can't reach this process", path.ptr);
-    gh_log_flush(identity->control_ring);
+        gh_log_flush(identity->control_ring); /* else it is the socket's thread's */
+    }
     gh_arena_done(&arena);
 }
 

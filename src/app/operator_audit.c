@@ -163,7 +163,9 @@ static void put_plain(FILE *out, struct gh_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        fputc(c < ' ' || c == 0x7f ? '?' : c, out);
+        bool is_c1 = c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
+        fputc(c < ' ' || c == 0x7f || is_c1 ? '?' : c, out);
+        i += is_c1;
     }
 }
 

@@ -5,6 +5,7 @@
 #include "audit/time_text.h"
 #include "base/num.h"
 #include "json/canonical.h"
+#include "json/writer.h"
 
 /* ---- Writing ---- */
 
@@ -24,7 +25,7 @@ static enum gh_err put_openings(struct gh_arena *arena, struct gh_buf *buf, stru
     if (canonical.ptr[0] != '{')
         return GH_ERR_INVALID;
     gh_buf_put(buf, GH_STR(",\"personal\":"));
-    gh_buf_put(buf, canonical);
+    gh_json_put_tame(buf, canonical);
     return GH_OK;
 }
 

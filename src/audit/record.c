@@ -66,6 +66,6 @@ void gh_audit_record_put_json(struct gh_buf *buf, const struct gh_audit_record *
     gh_json_put_member(buf, GH_STR("outcome"),
                        record->outcome == GH_AUDIT_SUCCESS ? GH_STR("success") : GH_STR("failure"));
     gh_json_put_name(buf, GH_STR("metadata"));
-    gh_buf_put(buf, record->metadata.len ? record->metadata : GH_STR("{}"));
+    gh_json_put_tame(buf, record->metadata.len ? record->metadata : GH_STR("{}"));
     gh_buf_put_char(buf, '}');
 }

@@ -46,14 +46,36 @@ static size_t put_non_ascii(struct gh_buf *buf, struct gh_str text)
         put_unicode_escape(buf, 0xfffd);
         return 1;
     }
-    /* Line ends in JavaScript, though not in JSON. */
-    if (gh_str_eq(sequence, GH_STR("\xe2\x80\xa8")))
+    /* Line ends in JavaScript, though not in JSON; C1, of which terminals obey some and others take
+       one for the end of a line. */
+    if (len == 2 && text.ptr[0] == '\xc2' && (unsigned char)text.ptr[1] < 0xa0)
+        put_unicode_escape(buf, (unsigned char)text.ptr[1]);
+    else if (gh_str_eq(sequence, GH_STR("\xe2\x80\xa8")))
         put_unicode_escape(buf, 0x2028);
     else if (gh_str_eq(sequence, GH_STR("\xe2\x80\xa9")))
         put_unicode_escape(buf, 0x2029);
     else
         gh_buf_put(buf, sequence);
     return len;
+}
+
+void gh_json_put_tame(struct gh_buf *buf, struct gh_str json)
+{
+    while (json.len) {
+        size_t plain = 0;
+        while (plain < json.len && (unsigned char)json.ptr[plain] < 0x7f)
+            plain++;
+        gh_buf_put(buf, gh_str_first(json, plain));
+        json = gh_str_skip(json, plain);
+        if (json.len == 0)
+            break;
+        size_t used = 1;
+        if (json.ptr[0] == 0x7f)
+            put_unicode_escape(buf, 0x7f);
+        else
+            used = put_non_ascii(buf, json);
+        json = gh_str_skip(json, used);
+    }
 }
 
 void gh_json_put_string(struct gh_buf *buf, struct gh_str text)

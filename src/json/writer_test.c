@@ -38,6 +38,20 @@ static void escapes_what_html_and_javascript_would_read(void **state)
     ASSERT_HOLDS(&buf, "\"\\u003c/script\\u003e\\u0026\\u2028\\u2029\xe2\x80\xaa\"");
 }
 
+static void escapes_c1_which_terminals_obey(void **state)
+{
+    struct gh_buf buf = fresh();
+    gh_json_put_string(&buf, GH_STR("\xc2\x80\xc2\x85\xc2\x9b\xc2\x9f\xc2\xa0"));
+    ASSERT_HOLDS(&buf, "\"\\u0080\\u0085\\u009b\\u009f\xc2\xa0\"");
+}
+
+static void tames_a_document_without_changing_it(void **state)
+{
+    struct gh_buf buf = fresh();
+    gh_json_put_tame(&buf, GH_STR("{\"a\":\"<\\n\x7f\xc2\x9b\xe2\x80\xa8\xc3\xa4\"}"));
+    ASSERT_HOLDS(&buf, "{\"a\":\"<\\n\\u007f\\u009b\\u2028\xc3\xa4\"}");
+}
+
 static void keeps_utf8(void **state)
 {
     struct gh_buf buf = fresh();
@@ -102,6 +116,8 @@ int main(void)
         cmocka_unit_test(writes_plain_text_as_it_is),
         cmocka_unit_test(escapes_quotes_and_control_bytes),
         cmocka_unit_test(escapes_what_html_and_javascript_would_read),
+        cmocka_unit_test(escapes_c1_which_terminals_obey),
+        cmocka_unit_test(tames_a_document_without_changing_it),
         cmocka_unit_test(keeps_utf8),
         cmocka_unit_test(replaces_each_byte_that_is_no_utf8),
         cmocka_unit_test(puts_commas_between_members_only),

@@ -411,11 +411,13 @@ def test_an_export_signed_by_another_key_is_found(log, tmp_path):
     """As a whole other log that is shown in its place."""
     other = tmp_path / "other"
     other.mkdir()
-    audit = {"checkpoint": {"records": 5, "interval": "1s"}}
+    notes = other / "checkpoints"
+    audit = {"checkpoint": {"records": 5, "interval": "1s", "export": f"file:{notes}"}}
     with Backend() as backend:
         settings = identity_config(backend, other, audit=audit)
         with Gatehouse(settings, env=ENV) as gate:
             act(Deployment(gate, backend, other), 4)
+            gate.wait_for(lambda: checkpoints_of(notes), "a checkpoint")
             result = run("audit", "export", "--output", tmp_path / "other.jsonl", "--config",
                          gate.config_path, env=ENV)
             assert result.returncode == 0

@@ -9,10 +9,10 @@ set -eu
 build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-build pkg-config
     binutils libuv1-dev libssl-dev libyaml-dev libcmocka-dev libhttp-parser-dev libjansson-dev
     libsodium-dev libcrypt-dev liboath-dev libzxcvbn-dev libqrencode-dev libsqlite3-dev
-    libcurl4-openssl-dev libcjose-dev python3"
+    libcurl4-openssl-dev libcjose-dev libpcre2-dev python3"
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
-    python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy"
+    python3-jsonschema json-schema-test-suite python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy"
 bench_packages="nginx-light haproxy wrk"
 
 usage() {

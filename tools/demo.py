@@ -164,7 +164,17 @@ def show(backend, gate):
     show_identity(sys.modules[__name__], backend, gate)
 
 
-def hints(gate, admin):
+def show_log(environment):
+    """What the audit log holds of all that, and whether it is as it was written."""
+    print("\nwhat the audit log says")
+    for words in (["tail", "-n", "6"], ["verify"]):
+        command = ["build/release/gatehouse", "audit", *words, "--config", "examples/demo.yaml"]
+        said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        for line in (said.stdout + said.stderr).splitlines():
+            print("  " + line[:150])
+
+
+def hints(gate, admin, store):
     print(
         f"""
 Try it:
@@ -182,6 +192,9 @@ and with an account (cookies are kept in a file):
   gh http://127.0.0.1:{gate}/api/v1/users/somebody-else/tasks
   gh -X POST http://127.0.0.1:{gate}/api/v1/account/2fa/setup
   build/release/gatehouse explain GET http://127.0.0.1:{gate}/health --config examples/demo.yaml
+and the audit log:
+  STORE={store} build/release/gatehouse audit tail --follow --config examples/demo.yaml
+  STORE={store} build/release/gatehouse audit review --config examples/demo.yaml
 """,
         flush=True,
     )
@@ -228,10 +241,11 @@ def demo(stack, folder):
     wait_for(front, gate, "/healthz", front_log)
     show(backend, gate)
     last = front_log.read_text(encoding="utf-8").splitlines()[-1:]
+    show_log(environment)
     print("\nthe last line of its log\n  " + "".join(last))
     if os.environ.get("DEMO_ONCE") == "1":
         return
-    hints(gate, admin)
+    hints(gate, admin, environment["STORE"])
     print("Ctrl-C ends both.", flush=True)
     front.wait()
     sys.exit(f"demo: gatehouse ended with {front.returncode}")

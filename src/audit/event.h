@@ -58,7 +58,7 @@
     X(TWO_FACTOR_FAILED, "reason", TEXT, false, "Where the code was asked for.")                   \
     X(SESSION_REVOKED, "reason", TEXT, false, "Why.")                                              \
     X(SESSION_REVOKED, "count", NUMBER, false, "How many.")                                        \
-    X(ACCOUNT_DELETED, "by", TEXT, false, "Who did it: an id or command.")                         \
+    X(ACCOUNT_DELETED, "by", TEXT, false, "Who did it: an id, command or unconfirmed.")            \
     X(PROFILE_UPDATED, "fields", LIST, false, "The fields that changed; not their values.")        \
     X(ROLE_CHANGED, "old_role", TEXT, false, "The roles before.")                                  \
     X(ROLE_CHANGED, "new_role", TEXT, false, "The roles from then on.")                            \

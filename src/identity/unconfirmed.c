@@ -57,6 +57,8 @@ enum gh_identity_result gh_unconfirmed_drop(struct gh_identity_call *call, struc
         found |= is_over(call, &sweep.rows[i]);
     if (found && store->ops->run_bulk(store, drop_all, &sweep, call->arena) != GH_OK)
         return GH_IDENTITY_UNAVAILABLE;
+    if (found)
+        gh_identity_forget(call->identity);
     *out_more = sweep.count == GH_UNCONFIRMED_ROWS;
     if (sweep.count)
         *cursor = sweep.rows[sweep.count - 1].id;

@@ -4,9 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "app/anomaly_watch.h"
 #include "app/audit_export.h"
@@ -17,8 +15,6 @@
 #include "identity/session_touch.h"
 #include "net/loop.h"
 
-/* As of what hashes passwords: requests go first where cores are few. */
-#define NICENESS          10
 #define TURN_MS           100
 #define TURN_NS           (TURN_MS * 1000000L)
 #define ARENA_BLOCK_BYTES (256u * 1024)
@@ -442,8 +438,6 @@ static bool wait(struct gh_audit_keeper *keeper)
 static void *keep(void *arg)
 {
     struct gh_audit_keeper *keeper = arg;
-    pthread_setname_np(pthread_self(), "audit");
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* refused: then without */
     do {
         turn(keeper, false);
     } while (wait(keeper));

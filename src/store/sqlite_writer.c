@@ -1,11 +1,6 @@
 #include "store/sqlite_writer.h"
 
 #include <signal.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-/* Proxied requests wait for no disk: what serves them goes first where cores are few. */
-#define NICENESS 5
 
 /* A group this long takes some milliseconds; more would make its first unit wait too long. */
 #define GROUP_MAX 256
@@ -141,8 +136,6 @@ static void *write_until_closed(void *argument)
     static const size_t COUNTS_MAX[GH_SQLITE_TURN_COUNT] = {
         [GH_SQLITE_URGENT] = GROUP_MAX, [GH_SQLITE_BULK] = 1, [GH_SQLITE_SCRUB] = SIZE_MAX};
     struct gh_sqlite_writer *writer = argument;
-    pthread_setname_np(pthread_self(), "store");
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* refused: then without */
     pthread_mutex_lock(&writer->lock);
     for (;;) {
         while (!anything_waits(writer) && !writer->closing)

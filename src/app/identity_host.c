@@ -15,6 +15,7 @@
 #define REVOCATIONS_MAX       (1u << 20)
 #define WORK_BYTES_BLOCK      (16u * 1024)
 #define WORK_BYTES_MAX        (4u * 1024 * 1024)
+#define REVOCATION_BYTES_MAX  (256u * 1024 * 1024) /* more than the table of them holds */
 #define HOOK_ANSWER_BYTES_MAX (8u * 1024 * 1024)
 #define COSTS_ACCOUNTS_MAX    20000 /* before the first request; the keeper counts all */
 
@@ -243,6 +244,17 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
     return err;
 }
 
+/* After many sign-outs these are many: the caller's arena is for messages. */
+static enum gh_err load_revocations(struct gh_identity_host *host)
+{
+    struct gh_arena arena;
+    gh_arena_init(&arena, WORK_BYTES_BLOCK, REVOCATION_BYTES_MAX);
+    enum gh_err err =
+        host->identity.store->ops->read(host->identity.store, read_revocations, host, &arena);
+    gh_arena_done(&arena);
+    return err;
+}
+
 static enum gh_err sample_hash_costs(struct gh_identity_host *host)
 {
     struct gh_arena arena;
@@ -278,7 +290,7 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     gh_quota_rules_of(&settings->policy.rate_limits, &host->quotas);
     err = gh_identity_host_load_keys(host, identity, &changed);
     if (err == GH_OK)
-        err = host->identity.store->ops->read(host->identity.store, read_revocations, host, arena);
+        err = load_revocations(host);
     if (err == GH_OK)
         err = sample_hash_costs(host);
     if (err == GH_OK)

@@ -28,7 +28,7 @@ static int open_fixture(void **state)
 static enum gh_err sign_unit(struct gh_tx *tx, void *args)
 {
     struct gh_audit_signed result;
-    return gh_audit_keys_sign(tx, &f->identity.identity, args, f->identity.now_us, &result);
+    return gh_audit_keys_sign(tx, &f->identity.identity, args, NULL, f->identity.now_us, &result);
 }
 
 static void sign(void)

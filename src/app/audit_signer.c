@@ -59,27 +59,43 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
 struct signing {
     const struct gh_audit_signer *signer;
     uint64_t now_us;
-    uint64_t drop_through; /* 0: nothing */
+    const struct gh_audit_row *drop_through; /* NULL: nothing */
     uint64_t dropped;
     bool is_signed;
     struct gh_audit_signed result;
 };
 
+/* Where the log begins by now, but not behind what was to be dropped: more than that somebody else
+   has cut. */
+static enum gh_err find_front(struct gh_tx *tx, const struct gh_audit_row *dropped_through,
+                              struct gh_audit_front *out)
+{
+    enum gh_err err = tx->ops->audit_first(tx, &out->seq, out->prev_hash);
+    if (err == GH_OK && out->seq > dropped_through->record.seq) {
+        out->seq = dropped_through->record.seq + 1;
+        memcpy(out->prev_hash, dropped_through->hash, sizeof(out->prev_hash));
+    }
+    return err;
+}
+
 static enum gh_err sign(struct gh_tx *tx, void *args)
 {
     struct signing *signing = args;
     const struct gh_audit_signer *signer = signing->signer;
+    const struct gh_audit_row *through = signing->drop_through;
+    struct gh_audit_front front;
     enum gh_err err = GH_OK;
     signing->dropped = 0;
     signing->is_signed = false;
-    if (signing->drop_through) {
-        err =
-            tx->ops->audit_drop(tx, signing->drop_through, DROPPED_AT_ONCE_MAX, &signing->dropped);
+    if (through) {
+        err = tx->ops->audit_drop(tx, through->record.seq, DROPPED_AT_ONCE_MAX, &signing->dropped);
         if (err != GH_OK || !signing->dropped)
             return err;
+        err = find_front(tx, through, &front);
     }
-    err =
-        gh_audit_keys_sign(tx, signer->identity, &signer->keys, signing->now_us, &signing->result);
+    if (err == GH_OK)
+        err = gh_audit_keys_sign(tx, signer->identity, &signer->keys, through ? &front : NULL,
+                                 signing->now_us, &signing->result);
     signing->is_signed = err == GH_OK;
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
@@ -119,24 +135,56 @@ enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
 /* ---- Retention ---- */
 
 struct cut {
-    uint64_t before_us;
-    uint64_t through; /* 0: nothing is old enough */
+    const struct gh_audit_keys *keys;
+    uint64_t before_us, now_us;
+    struct gh_audit_row through;
+    bool found, forged;
 };
 
-/* The newest checkpoint of all stays: another one stands behind it, or there is nothing to drop. */
+static enum gh_err find_one(struct gh_tx *tx, const struct gh_audit_query *query,
+                            struct gh_audit_row *out, bool *out_found)
+{
+    struct gh_audit_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->audit_page(tx, query, &rows, &count);
+    *out_found = err == GH_OK && count > 0;
+    if (*out_found)
+        *out = rows[0];
+    return err;
+}
+
+/*
+ * The newest checkpoint before all that is young enough. So records keep their time where a clock
+ * that went back has stamped later ones earlier; what one that ran ahead has stamped is no reason.
+ * When it was signed is what its note says: anybody with the store can change a column. The newest
+ * checkpoint of all stays: another one stands behind it, or there is nothing to drop.
+ */
 static enum gh_err find_cut(struct gh_tx *tx, void *args)
 {
     struct cut *cut = args;
-    struct gh_audit_row newest, old;
-    cut->through = 0;
+    struct gh_audit_query young_ones = {.since_us = cut->before_us,
+                                        .until_us = cut->now_us,
+                                        .oldest_first = true,
+                                        .limit = 1},
+                          checkpoints = {.limit = 1};
+    struct gh_audit_checkpoint checkpoint;
+    struct gh_audit_row young, newest;
+    bool is_young;
+    checkpoints.event = gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name;
+    cut->found = cut->forged = false;
     enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &newest);
+    if (err != GH_OK)
+        return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+    err = find_one(tx, &young_ones, &young, &is_young);
+    checkpoints.before_seq =
+        is_young && young.record.seq < newest.record.seq ? young.record.seq : newest.record.seq;
     if (err == GH_OK)
-        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, cut->before_us, &old);
-    if (err == GH_OK && old.record.seq == newest.record.seq)
-        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, newest.record.time_us, &old);
-    if (err == GH_OK)
-        cut->through = old.record.seq;
-    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+        err = find_one(tx, &checkpoints, &cut->through, &cut->found);
+    if (err != GH_OK || !cut->found)
+        return err;
+    cut->forged = !gh_audit_keys_open(cut->keys, tx->arena, &cut->through, &checkpoint);
+    cut->found = !cut->forged && checkpoint.time_us < cut->before_us;
+    return GH_OK;
 }
 
 struct day_drop {
@@ -165,8 +213,8 @@ static enum gh_err destroy_keys(struct gh_audit_signer *signer, uint64_t before_
     return err;
 }
 
-static enum gh_err drop(struct gh_audit_signer *signer, uint64_t through, uint64_t now_us,
-                        struct gh_arena *arena, uint64_t *dropped)
+static enum gh_err drop(struct gh_audit_signer *signer, const struct gh_audit_row *through,
+                        uint64_t now_us, struct gh_arena *arena, uint64_t *dropped)
 {
     struct signing signing = {.signer = signer, .now_us = now_us, .drop_through = through};
     enum gh_err err;
@@ -192,9 +240,11 @@ enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
     enum gh_err err = load_keys(signer, now_us); /* another may have been made */
     if (err != GH_OK || now_us <= retention_us)
         return err;
-    struct cut cut = {.before_us = now_us - retention_us};
+    struct cut cut = {.keys = &signer->keys, .before_us = now_us - retention_us, .now_us = now_us};
     err = store->ops->read(store, find_cut, &cut, arena);
-    if (err == GH_OK && cut.through)
-        err = drop(signer, cut.through, now_us, arena, out_dropped);
+    if (err == GH_OK && cut.forged)
+        err = GH_ERR_INVALID;
+    if (err == GH_OK && cut.found)
+        err = drop(signer, &cut.through, now_us, arena, out_dropped);
     return err == GH_OK ? destroy_keys(signer, cut.before_us, arena) : err;
 }

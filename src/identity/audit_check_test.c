@@ -50,7 +50,7 @@ static void append(size_t count)
 static enum gh_err sign_unit(struct gh_tx *tx, void *args)
 {
     struct gh_audit_signed result;
-    return gh_audit_keys_sign(tx, &f.identity, &keys, f.now_us, &result);
+    return gh_audit_keys_sign(tx, &f.identity, &keys, NULL, f.now_us, &result);
 }
 
 static void sign(void)
@@ -63,9 +63,13 @@ static enum gh_err drop_unit(struct gh_tx *tx, void *args)
 {
     const uint64_t *through = args;
     struct gh_audit_signed result;
+    struct gh_audit_front front;
     uint64_t removed;
     enum gh_err err = tx->ops->audit_drop(tx, *through, MANY, &removed);
-    return err == GH_OK ? gh_audit_keys_sign(tx, &f.identity, &keys, f.now_us, &result) : err;
+    if (err == GH_OK)
+        err = tx->ops->audit_first(tx, &front.seq, front.prev_hash);
+    return err == GH_OK ? gh_audit_keys_sign(tx, &f.identity, &keys, &front, f.now_us, &result)
+                        : err;
 }
 
 static enum gh_err cut_unit(struct gh_tx *tx, void *args)

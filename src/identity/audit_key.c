@@ -13,9 +13,22 @@
 /* ---- Reading ---- */
 
 struct reading {
-    struct gh_key_row *rows[GH_AUDIT_KEYS_MAX]; /* by id */
+    struct gh_key_row *rows[GH_AUDIT_KEYS_MAX + 1]; /* by id; the last one is spare */
     size_t count;
 };
+
+/* Where there are too many the second oldest goes: the oldest names the chain. */
+static void keep_row(struct reading *reading, struct gh_key_row *row)
+{
+    size_t at = reading->count++;
+    for (; at > 0 && reading->rows[at - 1]->id > row->id; at--)
+        reading->rows[at] = reading->rows[at - 1];
+    reading->rows[at] = row;
+    if (reading->count <= GH_AUDIT_KEYS_MAX)
+        return;
+    reading->count--;
+    memmove(&reading->rows[1], &reading->rows[2], (reading->count - 1) * sizeof(reading->rows[0]));
+}
 
 static enum gh_err read_rows(struct gh_tx *tx, void *args)
 {
@@ -25,12 +38,8 @@ static enum gh_err read_rows(struct gh_tx *tx, void *args)
     reading->count = 0;
     enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
     for (size_t i = 0; err == GH_OK && i < count; i++) {
-        if (rows[i].purpose != GH_KEY_AUDIT || reading->count == GH_AUDIT_KEYS_MAX)
-            continue;
-        size_t at = reading->count++;
-        for (; at > 0 && reading->rows[at - 1]->id > rows[i].id; at--)
-            reading->rows[at] = reading->rows[at - 1];
-        reading->rows[at] = &rows[i];
+        if (rows[i].purpose == GH_KEY_AUDIT)
+            keep_row(reading, &rows[i]);
     }
     return err;
 }
@@ -169,24 +178,59 @@ enum gh_err gh_audit_keys_load(const struct gh_identity *identity, uint64_t now_
 
 /* ---- Signing ---- */
 
-static enum gh_err put_note(struct gh_tx *tx, const struct gh_audit_keys *keys, uint64_t now_us,
+bool gh_audit_keys_open(const struct gh_audit_keys *keys, struct gh_arena *arena,
+                        const struct gh_audit_row *row, struct gh_audit_checkpoint *out)
+{
+    struct gh_str note = gh_audit_note_of(arena, row->record.metadata);
+    return note.ptr &&
+           gh_audit_checkpoint_open(note, keys->verifiers, keys->verifier_count, out) ==
+               GH_AUDIT_NOTE_GOOD &&
+           out->seq + 1 == row->record.seq &&
+           memcmp(out->hash, row->prev_hash, GH_SHA256_BYTES) == 0;
+}
+
+/* As the newest checkpoint has it; nothing that is signed says that it ever moved: the first record
+   of all. */
+static enum gh_err find_front(struct gh_tx *tx, const struct gh_audit_keys *keys,
+                              struct gh_audit_front *out)
+{
+    struct gh_audit_checkpoint checkpoint;
+    struct gh_audit_row row;
+    *out = (struct gh_audit_front){.seq = 1};
+    enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &row);
+    if (err == GH_OK && gh_audit_keys_open(keys, tx->arena, &row, &checkpoint)) {
+        out->seq = checkpoint.first_seq;
+        memcpy(out->prev_hash, checkpoint.first_prev_hash, sizeof(out->prev_hash));
+    }
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+static enum gh_err put_note(struct gh_tx *tx, const struct gh_audit_keys *keys,
+                            const struct gh_audit_front *moved, uint64_t now_us,
                             struct gh_buf *note)
 {
     struct gh_audit_checkpoint checkpoint = {.origin = keys->origin, .time_us = now_us};
+    struct gh_audit_front front;
     enum gh_err err = tx->ops->audit_head(tx, &checkpoint.seq, checkpoint.hash);
-    if (err == GH_OK)
-        err = tx->ops->audit_first(tx, &checkpoint.first_seq, checkpoint.first_prev_hash);
-    return err == GH_OK ? gh_audit_put_checkpoint(note, &checkpoint, keys->name, keys->key) : err;
+    if (err == GH_OK && moved)
+        front = *moved;
+    else if (err == GH_OK)
+        err = find_front(tx, keys, &front);
+    if (err != GH_OK)
+        return err;
+    checkpoint.first_seq = front.seq;
+    memcpy(checkpoint.first_prev_hash, front.prev_hash, sizeof(front.prev_hash));
+    return gh_audit_put_checkpoint(note, &checkpoint, keys->name, keys->key);
 }
 
 enum gh_err gh_audit_keys_sign(struct gh_tx *tx, const struct gh_identity *identity,
-                               const struct gh_audit_keys *keys, uint64_t now_us,
-                               struct gh_audit_signed *out_signed)
+                               const struct gh_audit_keys *keys, const struct gh_audit_front *front,
+                               uint64_t now_us, struct gh_audit_signed *out_signed)
 {
     char text[GH_AUDIT_NOTE_BYTES_MAX], memory[NOTE_JSON_MAX];
     struct gh_buf note = gh_buf_over(text, sizeof(text));
     struct gh_buf metadata = gh_buf_over(memory, sizeof(memory));
-    enum gh_err err = put_note(tx, keys, now_us, &note);
+    enum gh_err err = put_note(tx, keys, front, now_us, &note);
     if (err != GH_OK)
         return err;
     gh_buf_put_char(&metadata, '{');

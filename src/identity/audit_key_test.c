@@ -68,7 +68,7 @@ struct sign_args {
 static enum gh_err sign(struct gh_tx *tx, void *args)
 {
     struct sign_args *sign_args = args;
-    return gh_audit_keys_sign(tx, &sign_args->fixture->identity, sign_args->keys,
+    return gh_audit_keys_sign(tx, &sign_args->fixture->identity, sign_args->keys, NULL,
                               sign_args->fixture->now_us, &sign_args->result);
 }
 
@@ -169,6 +169,68 @@ static void a_retired_key_verifies_and_the_chain_keeps_its_name(void **state)
     gh_audit_keys_done(&old);
 }
 
+struct cutting {
+    uint64_t through, removed;
+};
+
+static enum gh_err cut(struct gh_tx *tx, void *args)
+{
+    struct cutting *cutting = args;
+    return tx->ops->audit_drop(tx, cutting->through, 100, &cutting->removed);
+}
+
+static void says_of_the_front_what_was_said_before_and_not_what_somebody_has_cut(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_audit_keys keys = load(fixture);
+    struct gh_store *store = fixture->identity.store;
+    struct gh_audit_signed result;
+    struct gh_audit_checkpoint checkpoint;
+    struct cutting cutting = {.through = 2};
+    append_one(fixture);
+    append_one(fixture);
+    append_one(fixture);
+    assert_int_equal(sign_now(fixture, &keys, &result), GH_OK);
+    assert_int_equal(store->ops->run(store, cut, &cutting, &fixture->arena), GH_OK);
+    assert_int_equal(cutting.removed, 2);
+    append_one(fixture);
+    assert_int_equal(sign_now(fixture, &keys, &result), GH_OK);
+    assert_int_equal(
+        gh_audit_checkpoint_open(result.note, keys.verifiers, keys.verifier_count, &checkpoint),
+        GH_AUDIT_NOTE_GOOD);
+    assert_int_equal(checkpoint.first_seq, 1);
+    /* Nor where all checkpoints went with it. */
+    cutting.through = result.seq;
+    append_one(fixture);
+    assert_int_equal(store->ops->run(store, cut, &cutting, &fixture->arena), GH_OK);
+    assert_int_equal(sign_now(fixture, &keys, &result), GH_OK);
+    assert_int_equal(
+        gh_audit_checkpoint_open(result.note, keys.verifiers, keys.verifier_count, &checkpoint),
+        GH_AUDIT_NOTE_GOOD);
+    assert_int_equal(checkpoint.first_seq, 1);
+    gh_audit_keys_done(&keys);
+}
+
+static void signs_by_the_newest_however_many_there_were(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_store *store = fixture->identity.store;
+    struct gh_audit_keys first = load(fixture), keys;
+    struct gh_audit_signed result;
+    append_one(fixture);
+    for (int i = 0; i < GH_AUDIT_KEYS_MAX + 2; i++) {
+        assert_int_equal(store->ops->run(store, retire_all, &fixture->now_us, &fixture->arena),
+                         GH_OK);
+        keys = load(fixture);
+        assert_true(keys.key && gh_str_eq(keys.origin, first.name));
+        assert_int_equal(keys.verifier_count,
+                         i + 2 < GH_AUDIT_KEYS_MAX ? i + 2 : GH_AUDIT_KEYS_MAX);
+        assert_int_equal(sign_now(fixture, &keys, &result), GH_OK);
+        gh_audit_keys_done(&keys);
+    }
+    gh_audit_keys_done(&first);
+}
+
 static void metadata_without_a_note_have_none(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -187,6 +249,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(signs_what_stands_before_the_record_that_holds_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_retired_key_verifies_and_the_chain_keeps_its_name, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            says_of_the_front_what_was_said_before_and_not_what_somebody_has_cut, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(signs_by_the_newest_however_many_there_were, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(metadata_without_a_note_have_none, set_up, tear_down),
     };

@@ -1,0 +1,116 @@
+"""SPEC 5: where the log begins. Retention moves that on, and nobody else: not who can delete rows or
+change their times, and no clock that goes back.
+"""
+
+import json
+import sqlite3
+
+import pytest
+from harness.backend import Backend
+from harness.gate import IS_RELEASE, Gatehouse, run
+from harness.identity import ENV, Deployment, identity_config
+from harness.store import audit_rows
+
+pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
+
+DAY = 24 * 3600
+
+
+class World:
+    """A deployment whose lives may begin at any time."""
+
+    def __init__(self, folder, backend):
+        self.folder, self.backend, self.saved = folder, backend, folder / "checkpoints"
+        audit = {"retention": "30d",
+                 "checkpoint": {"records": 4, "interval": "1s", "export": f"file:{self.saved}"}}
+        self.settings = identity_config(backend, folder, audit=audit)
+
+    def start(self):
+        return Gatehouse(self.settings, env=ENV)
+
+    def act(self, gate, people=2):
+        """Some records, and a checkpoint over them."""
+        deployment = Deployment(gate, self.backend, self.folder)
+        deployment.person()
+        before = self.rows()[-1]["seq"]
+        for _ in range(people):
+            deployment.person()
+
+        def is_signed():
+            rows = self.rows()
+            return rows[-1]["seq"] > before + people and rows[-1]["event_type"] == "audit_checkpoint"
+
+        gate.wait_for(is_signed, "a checkpoint")
+
+    def rows(self):
+        return audit_rows(self.folder / "gatehouse.db")
+
+    def sql(self, statement):
+        """As somebody with the file, and without any key."""
+        with sqlite3.connect(self.folder / "gatehouse.db", timeout=10) as store:
+            store.execute(statement)
+        store.close()
+
+    def verify(self, gate):
+        result = run("audit", "verify", "--json", "--checkpoint", self.saved, "--config",
+                     gate.config_path, env=ENV)
+        return result.returncode, json.loads(result.stdout)
+
+
+@pytest.fixture
+def world(tmp_path):
+    with Backend() as backend:
+        yield World(tmp_path, backend)
+
+
+def says(gate, text):
+    return any(text in line for line in gate.output().splitlines())
+
+
+def test_the_server_does_not_sign_for_records_that_somebody_else_has_cut(world):
+    with world.start() as gate:
+        world.act(gate, 4)
+        world.sql("DELETE FROM security_audit_log WHERE seq < 8")
+        code, verdict = world.verify(gate)
+        assert code == 1 and verdict["fault"] == "front" and verdict["seq"] == 1
+        world.act(gate)
+        code, verdict = world.verify(gate)
+        assert code == 1 and verdict["fault"] == "front" and verdict["seq"] == 1
+        gate.stop()
+    with world.start() as gate:
+        world.act(gate)
+        code, verdict = world.verify(gate)
+        assert code == 1 and verdict["fault"] == "front" and verdict["seq"] == 1
+
+
+def test_retention_does_not_drop_what_somebody_made_look_old(world):
+    with world.start() as gate:
+        world.act(gate, 4)
+        world.sql(f"UPDATE security_audit_log SET time = time - {60 * DAY * 1000000}")
+        world.act(gate)
+        gate.clock.advance(3700)
+        world.act(gate)
+        world.act(gate)
+        assert world.rows()[0]["seq"] == 1
+        code, verdict = world.verify(gate)
+        assert code == 1 and verdict["fault"] == "changed" and verdict["seq"] == 1
+
+
+def test_a_clock_that_went_back_for_a_while_makes_nothing_old(world):
+    lives = [60 * DAY, 0, 60 * DAY + 3700]
+    for offset in lives:
+        with world.start() as gate:
+            gate.clock.advance(offset)
+            world.act(gate)
+            gate.stop()
+    with world.start() as gate:
+        gate.clock.advance(lives[-1] + 3700)
+        world.act(gate)
+        assert [row["seq"] for row in world.rows()] == list(range(1, len(world.rows()) + 1))
+        gate.clock.advance(31 * DAY)
+        world.act(gate)
+        gate.clock.advance(3700)
+        gate.wait_for(lambda: says(gate, "were too old and dropped"), "retention")
+        assert world.rows()[0]["seq"] > 1
+        code, verdict = world.verify(gate)
+        assert code == 0, verdict

@@ -14,6 +14,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+/* Longer than a socket's address may be. */
+#define PART      "/a/path/that/is/much/longer/than/a/socket/may/have"
+#define LONG_PATH "syslog:" PART PART PART
+
 static struct gh_arena arena;
 static char folder[64];
 
@@ -96,8 +100,7 @@ static void refuses_what_is_no_destination(void **state)
         "syslog:udp://2001:db8::1:514",
         "syslog:tcp://host:514/x",
         "syslog:tls://host:6514",
-        "syslog:/a/path/that/is/much/longer/than/a/socket/may/have/a/path/that/is/much/longer/than/"
-        "a/socket/may/have/on/any/system",
+        LONG_PATH,
         "https://",
         "https:///path",
         "https://host/a b",

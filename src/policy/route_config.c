@@ -315,7 +315,8 @@ static const struct gh_config_field ROUTE_FIELDS[] = {
      .custom = gh_access_read,
      .custom_schema = gh_access_schema,
      .doc = "Who may call: `public`, `signed_in`, or a map of `role`, `two_factor`, `fresh`, "
-            "`owner`, `owner_issuer`, `or_role`, `mode`. Default: signed_in with identity, public without."},
+            "`owner`, `owner_issuer`, `or_role`, `mode`. Default: signed_in with identity, public "
+            "without."},
     {.name = "rate_limit",
      .type = GH_CONFIG_TYPE_CUSTOM,
      ROUTE(rate_limit),

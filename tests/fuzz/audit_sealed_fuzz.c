@@ -71,6 +71,7 @@ static void check_boxes(struct gh_arena *arena, struct gh_audit_row *row, struct
     check(arena, row);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct gh_arena arena;

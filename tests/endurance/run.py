@@ -272,6 +272,9 @@ def main():
         try:
             run.play()
             run.judge()
+        except Killed as problem:  # nobody had killed it
+            said = run.gate.gate.output()[-2000:] if run.gate.gate else ""
+            run.findings.add(f"it did not answer: {problem}\n{said}")
         finally:
             run.gate.close()
         run.report(time.monotonic() - began)

@@ -105,11 +105,11 @@ class Somebody(Person):
         by the gateway is known by its text."""
         try:
             response = send()
-        except (WireError, OSError):
+        except (WireError, OSError) as problem:
             for events in told.values():
                 self.ledger.events([self.event(e) for e in events], sure=False)
             self.unsure = True
-            raise Killed from None
+            raise Killed(repr(problem)) from None
         self.ledger.note(name, response.status)
         if response.status in told:
             self.ledger.events([self.event(e) for e in told[response.status]])
@@ -140,10 +140,10 @@ class Somebody(Person):
         """A request that must be refused so."""
         try:
             response = send()
-        except (WireError, OSError):
+        except (WireError, OSError) as problem:
             self.ledger.refused_perhaps(*word)
             self.unsure = True
-            raise Killed from None
+            raise Killed(repr(problem)) from None
         self.ledger.note(name, response.status)
         if response.status != status:
             self.ledger.surprise(name, response)
@@ -412,9 +412,9 @@ class Crowd:
         body = json.dumps(REPORT).encode()
         try:
             response = self.gate.request("POST", "/csp-report", fields, body)
-        except (WireError, OSError):
+        except (WireError, OSError) as problem:
             self.ledger.refused_perhaps("csp_violation", None)
-            raise Killed from None
+            raise Killed(repr(problem)) from None
         self.ledger.note("CSP report", response.status)
         self.ledger.refused("csp_violation", None, *nobody.kind("CSP report"))
 

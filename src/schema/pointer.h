@@ -1,0 +1,17 @@
+/* JSON Pointer (RFC 6901) over our tape: finding a value, and naming one. */
+#ifndef GH_SCHEMA_POINTER_H
+#define GH_SCHEMA_POINTER_H
+
+#include "base/buf.h"
+#include "json/parse.h"
+
+/* NULL: the pointer is malformed or leads nowhere. "" is the root. */
+const struct gh_json_value *gh_json_pointer_find(const struct gh_json_doc *doc,
+                                                 struct gh_str pointer);
+/*
+ * The pointer to values[index]. What the buffer has no room for is left out whole: then the pointer
+ * leads to the innermost container that has room, and the overflow flag is not set. False: so cut.
+ */
+bool gh_json_pointer_put(struct gh_buf *buf, const struct gh_json_doc *doc, uint32_t index);
+
+#endif

@@ -163,8 +163,9 @@ static enum gh_err deliver_file(const struct gh_audit_destination *destination,
                                 const struct gh_str *messages, size_t count, struct gh_arena *arena,
                                 struct gh_str *out_detail)
 {
-    int fd =
-        open(destination->path.ptr, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    /* Where it is a pipe nobody is waited for: it is no place for the log. */
+    int fd = open(destination->path.ptr,
+                  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
         return fail(arena, "open", out_detail);
     enum gh_err err = append(fd, messages, count, arena, out_detail);

@@ -121,6 +121,19 @@ static enum gh_err deliver(const struct gh_audit_destination *to, const char *fi
     return gh_audit_deliver(to, messages, 2, NULL, &arena, &detail);
 }
 
+static void waits_for_nobody_who_could_read_a_pipe(void **state)
+{
+    (void)state;
+    char path[128], text[160];
+    struct gh_audit_destination to;
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    snprintf(text, sizeof(text), "file:%s", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_true(parse(text, &to));
+    assert_int_equal(deliver(&to, "one\n", "two\n"), GH_ERR_IO);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void appends_to_a_file_that_others_can_not_read(void **state)
 {
     (void)state;
@@ -246,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_files_syslog_and_urls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_urls_whose_bytes_others_can_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_destination, set_up, tear_down),
+        cmocka_unit_test(waits_for_nobody_who_could_read_a_pipe),
         cmocka_unit_test_setup_teardown(appends_to_a_file_that_others_can_not_read, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(says_when_a_file_can_not_be_written, set_up, tear_down),

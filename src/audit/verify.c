@@ -308,13 +308,16 @@ static void check_front(struct gh_audit_verification *run)
         stop(run, GH_AUDIT_FAULT_FRONT, first - 1, 0);
 }
 
+/* Who holds the signing key could have dropped all that was saved. */
 static void check_tail(struct gh_audit_verification *run)
 {
     run->line = 0;
-    if (run->options.saved_count == 0 ||
-        run->saved[run->options.saved_count - 1].seq <= run->verdict.last_seq)
+    if (run->options.saved_count == 0)
         return;
-    stop(run, GH_AUDIT_FAULT_TRUNCATED, run->verdict.last_seq + 1, 0);
+    if (run->saved[run->options.saved_count - 1].seq > run->verdict.last_seq)
+        stop(run, GH_AUDIT_FAULT_TRUNCATED, run->verdict.last_seq + 1, 0);
+    else if (!run->verdict.saved_met)
+        stop(run, GH_AUDIT_FAULT_UNMET, run->verdict.first_seq, 0);
 }
 
 enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,

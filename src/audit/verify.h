@@ -35,6 +35,8 @@
     X(CONTRADICTION, "contradiction",                                                              \
       "is not the record that a signed checkpoint speaks of: the log was built anew")              \
     X(FRONT, "front", "is missing, and no checkpoint says that it was dropped")                    \
+    X(UNMET, "unmet",                                                                              \
+      "is the first, and all saved checkpoints are of records before it: they prove nothing here") \
     X(TRUNCATED, "truncated", "is missing at the end: a saved checkpoint knows of it")             \
     X(NOT_SIGNED, "not_signed", "should be under a checkpoint by now")
 

@@ -164,6 +164,30 @@ static void a_log_that_retention_shortened_is_good(void **state)
     memset(log->first_prev_hash, 0, GH_SHA256_BYTES);
 }
 
+static void saved_checkpoints_of_dropped_records_alone_prove_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gh_log *log = &fixture->log;
+    size_t count = log->count;
+    struct gh_audit_checkpoint saved[] = {gh_log_checkpoint(log, 3), gh_log_checkpoint(log, 12)};
+    log->first_seq = 11;
+    memcpy(log->first_prev_hash, log->rows[9].hash, GH_SHA256_BYTES);
+    gh_log_append_checkpoint(log);
+    struct gh_audit_verify_options options = {
+        .verifiers = &fixture->verifier, .verifier_count = 1, .saved = saved, .saved_count = 1};
+    struct gh_audit_verdict verdict = verify(fixture, 10, log->count, options);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_UNMET);
+    assert_int_equal(verdict.seq, 11);
+    options.partial = true;
+    assert_int_equal(verify(fixture, 10, log->count, options).fault, GH_AUDIT_FAULT_NONE);
+    options.partial = false;
+    options.saved_count = 2;
+    assert_int_equal(verify(fixture, 10, log->count, options).fault, GH_AUDIT_FAULT_NONE);
+    log->count = count;
+    log->first_seq = 1;
+    memset(log->first_prev_hash, 0, GH_SHA256_BYTES);
+}
+
 static void records_that_no_checkpoint_holds_for_too_long_are_a_fault(void **state)
 {
     struct fixture *fixture = *state;
@@ -279,6 +303,7 @@ int main(void)
         cmocka_unit_test(an_empty_log_is_good_unless_a_checkpoint_knows_better),
         cmocka_unit_test(a_part_is_good_when_it_is_said_to_be_one),
         cmocka_unit_test(a_log_that_retention_shortened_is_good),
+        cmocka_unit_test(saved_checkpoints_of_dropped_records_alone_prove_nothing),
         cmocka_unit_test(records_that_no_checkpoint_holds_for_too_long_are_a_fault),
         cmocka_unit_test(after_a_fault_nothing_is_looked_at),
         cmocka_unit_test(every_fault_has_a_name_and_a_text),

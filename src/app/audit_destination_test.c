@@ -259,7 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_files_syslog_and_urls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_urls_whose_bytes_others_can_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_destination, set_up, tear_down),
-        cmocka_unit_test(waits_for_nobody_who_could_read_a_pipe),
+        cmocka_unit_test_setup_teardown(waits_for_nobody_who_could_read_a_pipe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(appends_to_a_file_that_others_can_not_read, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(says_when_a_file_can_not_be_written, set_up, tear_down),

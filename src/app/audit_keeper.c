@@ -375,7 +375,10 @@ static void sign(struct gh_audit_keeper *keeper, const struct gh_audit_settings 
     enum gh_err err = gh_audit_signer_turn(&keeper->signer, settings, keeper->feed.cursor, now_us,
                                            last, &keeper->arena, &is_signed);
     if (err != GH_OK)
-        tell(keeper, err, "no checkpoint can be signed");
+        tell(keeper, err,
+             keeper->signer.contradicted
+                 ? "records that were signed are gone or changed: nothing more is signed"
+                 : "no checkpoint can be signed");
     gh_arena_reset(&keeper->arena);
     err = last
               ? GH_OK

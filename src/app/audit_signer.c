@@ -40,6 +40,7 @@ static enum gh_err find_newest(struct gh_tx *tx, void *args)
     if (err == GH_OK) {
         signer->checkpoint_seq = row.record.seq;
         signer->checkpoint_us = row.record.time_us;
+        memcpy(signer->checkpoint_hash, row.hash, sizeof(row.hash));
     }
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
@@ -61,7 +62,7 @@ struct signing {
     uint64_t now_us;
     const struct gh_audit_row *drop_through; /* NULL: nothing */
     uint64_t dropped;
-    bool is_signed;
+    bool is_signed, contradicted;
     struct gh_audit_signed result;
 };
 
@@ -78,16 +79,47 @@ static enum gh_err find_front(struct gh_tx *tx, const struct gh_audit_row *dropp
     return err;
 }
 
+static enum gh_err find_one(struct gh_tx *tx, const struct gh_audit_query *query,
+                            struct gh_audit_row *out, bool *out_found)
+{
+    struct gh_audit_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->audit_page(tx, query, &rows, &count);
+    *out_found = err == GH_OK && count > 0;
+    if (*out_found)
+        *out = rows[0];
+    return err;
+}
+
+/* Whoever cut the log behind a checkpoint, built it anew or put a backup back while this runs gets
+   no signature for it. The newest checkpoint is never dropped. */
+static enum gh_err check_last(struct gh_tx *tx, struct signing *signing)
+{
+    const struct gh_audit_signer *signer = signing->signer;
+    struct gh_audit_query query = {.after_seq = signer->checkpoint_seq - 1,
+                                   .before_seq = signer->checkpoint_seq + 1,
+                                   .limit = 1};
+    struct gh_audit_row row;
+    bool found = false;
+    signing->contradicted = false;
+    if (!signer->checkpoint_seq)
+        return GH_OK;
+    enum gh_err err = find_one(tx, &query, &row, &found);
+    signing->contradicted = err == GH_OK && (!found || memcmp(row.hash, signer->checkpoint_hash,
+                                                              sizeof(row.hash)) != 0);
+    return signing->contradicted ? GH_ERR_REFUSED : err;
+}
+
 static enum gh_err sign(struct gh_tx *tx, void *args)
 {
     struct signing *signing = args;
     const struct gh_audit_signer *signer = signing->signer;
     const struct gh_audit_row *through = signing->drop_through;
     struct gh_audit_front front;
-    enum gh_err err = GH_OK;
     signing->dropped = 0;
     signing->is_signed = false;
-    if (through) {
+    enum gh_err err = check_last(tx, signing);
+    if (err == GH_OK && through) {
         err = tx->ops->audit_drop(tx, through->record.seq, DROPPED_AT_ONCE_MAX, &signing->dropped);
         if (err != GH_OK || !signing->dropped)
             return err;
@@ -105,9 +137,11 @@ static enum gh_err run(struct gh_audit_signer *signer, struct signing *signing,
 {
     struct gh_store *store = signer->identity->store;
     enum gh_err err = store->ops->run_bulk(store, sign, signing, arena);
+    signer->contradicted = signing->contradicted;
     if (err == GH_OK && signing->is_signed) {
         signer->checkpoint_seq = signing->result.seq;
         signer->checkpoint_us = signing->now_us;
+        memcpy(signer->checkpoint_hash, signing->result.hash, sizeof(signer->checkpoint_hash));
         signer->unsigned_us = 0;
     }
     return err;
@@ -140,18 +174,6 @@ struct cut {
     struct gh_audit_row through;
     bool found, forged;
 };
-
-static enum gh_err find_one(struct gh_tx *tx, const struct gh_audit_query *query,
-                            struct gh_audit_row *out, bool *out_found)
-{
-    struct gh_audit_row *rows;
-    size_t count;
-    enum gh_err err = tx->ops->audit_page(tx, query, &rows, &count);
-    *out_found = err == GH_OK && count > 0;
-    if (*out_found)
-        *out = rows[0];
-    return err;
-}
 
 /*
  * The newest checkpoint before all that is young enough. So records keep their time where a clock

@@ -14,9 +14,11 @@ struct gh_audit_signer {
     struct gh_arena key_arena; /* of the keys */
     struct gh_audit_keys keys;
     uint64_t checkpoint_seq; /* the record of the newest checkpoint; 0: none */
-    uint64_t checkpoint_us;  /* when it was signed; 0: never */
-    uint64_t unsigned_us;    /* since when something is not under a checkpoint; 0: nothing is */
-    uint64_t retention_us;   /* when retention comes next */
+    uint8_t checkpoint_hash[GH_SHA256_BYTES];
+    bool contradicted;      /* that record is gone, or another one: nothing is signed any more */
+    uint64_t checkpoint_us; /* when it was signed; 0: never */
+    uint64_t unsigned_us;   /* since when something is not under a checkpoint; 0: nothing is */
+    uint64_t retention_us;  /* when retention comes next */
 };
 
 /* Loads the keys, making the first; `arena` is scratch. */
@@ -26,7 +28,8 @@ GH_MUST_USE enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer,
 void gh_audit_signer_close(struct gh_audit_signer *signer);
 
 /* Signs when it is due by the settings, or, with `now`, when anything is not signed. `head_seq`:
-   the last record. *out_signed: there is a new checkpoint. */
+   the last record. *out_signed: there is a new checkpoint. GH_ERR_REFUSED: the log in the store is
+   not the one that was signed before. */
 GH_MUST_USE enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
                                              const struct gh_audit_settings *settings,
                                              uint64_t head_seq, uint64_t now_us, bool now,

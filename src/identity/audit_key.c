@@ -242,13 +242,12 @@ enum gh_err gh_audit_keys_sign(struct gh_tx *tx, const struct gh_identity *ident
         .outcome = GH_AUDIT_SUCCESS,
         .metadata = gh_buf_str(&metadata),
     };
-    uint8_t hash[GH_SHA256_BYTES];
     struct gh_audit_signed result = {.note = gh_arena_dup(tx->arena, gh_buf_str(&note))};
     if (note.overflow || metadata.overflow || !result.note.ptr)
         return GH_ERR_MEMORY;
     err = gh_audit_log_append(tx, identity, &record);
     if (err == GH_OK)
-        err = tx->ops->audit_head(tx, &result.seq, hash);
+        err = tx->ops->audit_head(tx, &result.seq, result.hash);
     if (err == GH_OK)
         *out_signed = result;
     return err;

@@ -46,10 +46,11 @@ bool gh_audit_keys_open(const struct gh_audit_keys *keys, struct gh_arena *arena
    audit_checkpoint. It says of the front what the newest checkpoint says, wherever the log begins
    by now: nobody's cutting is signed. `front`: where it begins since this unit has dropped what was
    before it; NULL: nothing was dropped. GH_ERR_NOT_FOUND: the log is empty. The note lives in the
-   unit's arena; *out_seq: the number of the record that holds it. */
+   unit's arena; seq: the number of the record that holds it. */
 struct gh_audit_signed {
     struct gh_str note;
     uint64_t seq;
+    uint8_t hash[GH_SHA256_BYTES]; /* of that record */
 };
 GH_MUST_USE enum gh_err gh_audit_keys_sign(struct gh_tx *tx, const struct gh_identity *identity,
                                            const struct gh_audit_keys *keys,

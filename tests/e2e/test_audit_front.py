@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 from harness.backend import Backend
-from harness.gate import IS_RELEASE, Gatehouse, run
+from harness.gate import IS_RELEASE, Gatehouse, free_port, run
 from harness.identity import ENV, Deployment, identity_config
 from harness.store import audit_rows
 
@@ -23,7 +23,8 @@ class World:
         self.folder, self.backend, self.saved = folder, backend, folder / "checkpoints"
         audit = {"retention": "30d",
                  "checkpoint": {"records": 4, "interval": "1s", "export": f"file:{self.saved}"}}
-        self.settings = identity_config(backend, folder, audit=audit)
+        self.settings = identity_config(backend, folder, audit=audit,
+                                        admin_listen=f"127.0.0.1:{free_port()}")
 
     def start(self):
         return Gatehouse(self.settings, env=ENV)
@@ -81,6 +82,24 @@ def test_the_server_does_not_sign_for_records_that_somebody_else_has_cut(world):
         world.act(gate)
         code, verdict = world.verify(gate)
         assert code == 1 and verdict["fault"] == "front" and verdict["seq"] == 1
+
+
+def test_the_server_signs_no_more_where_the_log_lost_what_it_had_signed(world):
+    with world.start() as gate:
+        world.act(gate)
+        world.act(gate)
+        signed = [row["seq"] for row in world.rows() if row["event_type"] == "audit_checkpoint"]
+        note = f"\n{signed[-1] - 1}\n"
+        gate.wait_for(lambda: note in world.saved.read_text(encoding="utf-8"), "it saved")
+        world.sql(f"DELETE FROM security_audit_log WHERE seq >= {signed[-1] - 1}")
+        deployment = Deployment(gate, world.backend, world.folder)
+        [deployment.person() for _ in range(3)]
+        gate.wait_for(lambda: says(gate, "records that were signed are gone or changed"), "a loud log")
+        rows = world.rows()
+        assert rows[-1]["seq"] >= signed[-1] and rows[-1]["event_type"] != "audit_checkpoint"
+        code, verdict = world.verify(gate)
+        assert code == 1 and verdict["fault"] in ("contradiction", "truncated")
+        assert gate.metrics()["gatehouse_audit_failing"] == 1
 
 
 def test_retention_does_not_drop_what_somebody_made_look_old(world):

@@ -141,7 +141,7 @@ static void note(struct gh_tally *tally, struct half *half, const struct gh_tall
             return;
         }
     }
-    if (half->entry_count == tally->entries_max) {
+    if (half->entry_count >= gh_tally_places(tally->entries_max, entry->user_id)) {
         half->overflow[entry->event]++;
         return;
     }
@@ -180,7 +180,7 @@ static uint32_t find_caller(struct gh_tally *tally, struct half *half, struct gh
             (user_id.len || gh_str_eq(traffic->client, client)))
             return i;
     }
-    if (half->traffic_count == tally->entries_max)
+    if (half->traffic_count >= gh_tally_places(tally->entries_max, user_id))
         return NONE;
     uint32_t index = (uint32_t)half->traffic_count++;
     struct traffic_memory *caller = &half->callers[index];

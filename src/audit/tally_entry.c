@@ -87,3 +87,8 @@ void gh_tally_entry_add(struct gh_tally_entry *entry, const struct gh_tally_entr
     if (more->last_us > entry->last_us)
         entry->last_us = more->last_us;
 }
+
+size_t gh_tally_places(size_t places_max, struct gh_str user_id)
+{
+    return user_id.len ? places_max : places_max - places_max / 8;
+}

@@ -22,5 +22,8 @@ void gh_tally_entry_copy(struct gh_tally_entry *out, char text[GH_TALLY_TEXT_BYT
 /* Adds the counts of one that is alike. Counts stop at the top. */
 void gh_tally_entry_add(struct gh_tally_entry *entry, const struct gh_tally_entry *more);
 uint64_t gh_tally_sum(uint64_t a, uint64_t b);
+/* How many of a table's places somebody may find taken and still get one: the last eighth is for
+   people who are signed in. Strangers can have any number of addresses, and would hide others. */
+size_t gh_tally_places(size_t places_max, struct gh_str user_id);
 
 #endif

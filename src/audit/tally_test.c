@@ -126,6 +126,32 @@ static void cuts_texts_at_their_bounds_before_it_compares(void **state)
     gh_tally_free(tally);
 }
 
+static void strangers_leave_room_for_people_who_are_signed_in(void **state)
+{
+    (void)state;
+    struct gh_tally *tally = gh_tally_new(16, KEY);
+    struct gh_tally_taken taken;
+    struct gh_str user = GH_STR("0a1b2c3d-0000-4000-8000-000000000001");
+    struct gh_refusal refusal = denied("192.0.2.1", "/a");
+    char client[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf(client, sizeof(client), "2001:db8::%d", i);
+        struct gh_refusal stranger = denied(client, "/a");
+        gh_tally_note(tally, &stranger);
+        gh_tally_request(tally, GH_STR(""), GH_STR(""), gh_str_from_c(client), true);
+    }
+    refusal.user_id = user;
+    gh_tally_note(tally, &refusal);
+    gh_tally_request(tally, user, GH_STR("s"), GH_STR("192.0.2.1"), true);
+    gh_tally_take(tally, &taken);
+    assert_int_equal(taken.entry_count, 15);
+    assert_true(gh_str_eq(taken.entries[14].user_id, user));
+    assert_int_equal(taken.overflow[GH_AUDIT_ACCESS_DENIED], 100 - 14);
+    assert_int_equal(taken.traffic_count, 15);
+    assert_true(gh_str_eq(taken.traffic[14].user_id, user));
+    gh_tally_free(tally);
+}
+
 static void what_finds_no_place_is_counted_by_event(void **state)
 {
     (void)state;
@@ -203,7 +229,7 @@ static void finds_all_when_every_kind_is_in_one_bucket(void **state)
 static void full_tables_tell_all_kinds_apart(void **state)
 {
     (void)state;
-    struct gh_tally *tally = gh_tally_new(700, KEY);
+    struct gh_tally *tally = gh_tally_new(800, KEY); /* 700 for strangers */
     struct gh_tally_taken taken;
     char client[32];
     for (int round = 0; round < 3; round++) {
@@ -332,6 +358,7 @@ int main(void)
         cmocka_unit_test(texts_do_not_run_into_each_other),
         cmocka_unit_test(cuts_texts_at_their_bounds_before_it_compares),
         cmocka_unit_test(what_finds_no_place_is_counted_by_event),
+        cmocka_unit_test(strangers_leave_room_for_people_who_are_signed_in),
         cmocka_unit_test(is_empty_after_it_was_taken_and_starts_anew),
         cmocka_unit_test(what_was_taken_stays_while_others_note),
         cmocka_unit_test(finds_all_when_every_kind_is_in_one_bucket),

@@ -103,6 +103,8 @@ static uint32_t free_place(struct gh_window *window)
 static bool keep(struct gh_window *window, const struct gh_tally_entry *entry, uint32_t bucket,
                  uint64_t now_us)
 {
+    if (window->used_count >= gh_tally_places(window->kinds_max, entry->user_id))
+        return false;
     uint32_t index = free_place(window);
     if (index == NONE)
         return false;

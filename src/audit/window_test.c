@@ -193,6 +193,25 @@ static void places_are_free_again_after_their_minute(void **state)
     gh_window_free(window);
 }
 
+static void strangers_leave_room_for_people_who_are_signed_in(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(16, KEY);
+    struct gh_tally_entry due[DUE_MAX], entry = entry_of("192.0.2.9", 1, START);
+    struct gh_tally_taken taken = {.entries = &entry, .entry_count = 1};
+    char client[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf(client, sizeof(client), "2001:db8::%d", i);
+        add(window, client, 1, START);
+    }
+    assert_int_equal(write(window, START, false, due), 14 + 1); /* and the rest as one */
+    entry.user_id = GH_STR("0a1b2c3d-0000-4000-8000-000000000001");
+    gh_window_add(window, &taken, START);
+    assert_int_equal(write(window, START, false, due), 1);
+    assert_int_equal(due[0].user_id.len, 36);
+    gh_window_free(window);
+}
+
 static void overflow_of_a_tally_is_due_by_event(void **state)
 {
     (void)state;
@@ -247,6 +266,7 @@ int main(void)
         cmocka_unit_test(what_came_between_due_and_written_is_not_lost),
         cmocka_unit_test(what_was_not_asked_for_last_is_not_taken_for_written),
         cmocka_unit_test(what_finds_no_place_is_counted_by_event_alone),
+        cmocka_unit_test(strangers_leave_room_for_people_who_are_signed_in),
         cmocka_unit_test(places_are_free_again_after_their_minute),
         cmocka_unit_test(overflow_of_a_tally_is_due_by_event),
         cmocka_unit_test(at_the_end_all_is_due),

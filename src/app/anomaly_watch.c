@@ -149,7 +149,10 @@ static void keep_for_log(struct gh_anomaly_watch *watch, const struct gh_anomaly
     struct gh_buf metadata = gh_buf_over(texts->metadata, sizeof(texts->metadata));
     gh_buf_put(&account, finding->account);
     put_metadata(&metadata, finding, watch->config.actions[finding->rule]);
-    GH_ASSERT(!account.overflow && !metadata.overflow); /* ids are UUIDs, the rest is numbers */
+    if (account.overflow || metadata.overflow) { /* no id of ours: somebody wrote into the store */
+        watch->counts.lost++;
+        return;
+    }
     watch->records[watch->waiting_count++] = (struct gh_audit_record){
         .time_us = finding->time_us,
         .event = GH_AUDIT_ANOMALY_DETECTED,

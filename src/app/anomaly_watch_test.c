@@ -79,10 +79,8 @@ static void fail_accounts(struct world *world, unsigned count, bool quiet)
         fail_at(world, i, 0, quiet);
 }
 
-static void reuse(struct world *world, unsigned account)
+static void reuse_of(struct world *world, const char *id)
 {
-    char id[37];
-    snprintf(id, sizeof(id), "5d3c1f6e-0b53-4e0e-9d3c-1c1a%08x", account);
     const struct gh_audit_record record = {
         .time_us = NOW_S * 1000000ull,
         .event = GH_AUDIT_SESSION_REVOKED,
@@ -92,6 +90,13 @@ static void reuse(struct world *world, unsigned account)
         .metadata = GH_STR("{\"reason\":\"refresh_reuse\",\"count\":1}"),
     };
     gh_anomaly_watch_record(world->watch, &record, false);
+}
+
+static void reuse(struct world *world, unsigned account)
+{
+    char id[37];
+    snprintf(id, sizeof(id), "5d3c1f6e-0b53-4e0e-9d3c-1c1a%08x", account);
+    reuse_of(world, id);
 }
 
 static struct gh_sanction of_network(const struct world *world, uint64_t now_s)
@@ -349,12 +354,31 @@ static void an_action_taken_back_ends_its_sanctions(void **state)
     close_world(&world);
 }
 
+static void a_record_that_somebody_wrote_into_the_store_ends_nothing(void **state)
+{
+    struct world world;
+    char id[301] = "";
+    size_t count;
+    (void)state;
+    open_world(&world, "{}");
+    memset(id, 'x', sizeof(id) - 1);
+    reuse_of(&world, id);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(gh_anomaly_watch_counts(world.watch).lost, 1);
+    reuse(&world, 1);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 1);
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_of_the_file_are_those_of_the_rules),
         cmocka_unit_test(a_rule_takes_an_action_or_a_map),
         cmocka_unit_test(refuses_what_is_no_action_and_no_rule),
+        cmocka_unit_test(a_record_that_somebody_wrote_into_the_store_ends_nothing),
         cmocka_unit_test(a_finding_waits_until_it_is_written),
         cmocka_unit_test(the_log_takes_what_is_found),
         cmocka_unit_test(traffic_is_looked_at),

@@ -42,7 +42,7 @@ struct reload {
 struct counts {
     atomic_uint_fast64_t records[GH_AUDIT_EVENT_COUNT];
     atomic_uint_fast64_t found[GH_ANOMALY_RULE_COUNT];
-    atomic_uint_fast64_t coalesced, overflow, waiting, lost, checkpoint_us;
+    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, checkpoint_us;
     atomic_bool failing;
 };
 
@@ -180,7 +180,7 @@ static void write_metrics(void *context, FILE *out)
               atomic_load(&counts->overflow));
     write_one(out, "gatehouse_audit_lost_total", "counter",
               "Events that could not be kept until the log could be written.",
-              atomic_load(&counts->lost));
+              atomic_load(&counts->lost) + atomic_load(&counts->findings_lost));
     write_one(out, "gatehouse_audit_waiting", "gauge", "Refusals that are not in the log yet.",
               atomic_load(&counts->waiting));
     write_one(out, "gatehouse_audit_failing", "gauge", "1 while the audit log can't be written.",
@@ -220,6 +220,7 @@ static void note_state(struct gh_audit_keeper *keeper)
     atomic_store(&counts->waiting, gh_window_state(keeper->window).waiting);
     atomic_store(&counts->checkpoint_us, keeper->signer.checkpoint_us);
     struct gh_anomaly_watch_counts found = gh_anomaly_watch_counts(keeper->watch);
+    atomic_store(&counts->findings_lost, found.lost);
     for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
         atomic_store(&counts->found[rule], found.found[rule]);
 }

@@ -42,9 +42,10 @@ static const struct gh_json_value *child_named(const struct gh_json_doc *doc,
 }
 
 const struct gh_json_value *gh_json_pointer_find(const struct gh_json_doc *doc,
+                                                 const struct gh_json_value *root,
                                                  struct gh_str pointer)
 {
-    const struct gh_json_value *value = gh_json_root(doc);
+    const struct gh_json_value *value = root;
     if (pointer.len == 0)
         return value;
     if (pointer.ptr[0] != '/')

@@ -5,8 +5,9 @@
 #include "base/buf.h"
 #include "json/parse.h"
 
-/* NULL: the pointer is malformed or leads nowhere. "" is the root. */
+/* Counted from `root`, a value of `doc`. NULL: the pointer is malformed or leads nowhere. */
 const struct gh_json_value *gh_json_pointer_find(const struct gh_json_doc *doc,
+                                                 const struct gh_json_value *root,
                                                  struct gh_str pointer);
 /*
  * The pointer to values[index]. What the buffer has no room for is left out whole: then the pointer

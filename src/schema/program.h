@@ -70,7 +70,6 @@ enum gh_schema_op_code {
     GH_OP_ONE_OF,
     GH_OP_NOT,
     GH_OP_IF,
-    GH_OP_FORMAT_NUMBER,
     /* numbers */
     GH_OP_MINIMUM,
     GH_OP_MAXIMUM,
@@ -225,6 +224,7 @@ struct gh_schemas {
     struct gh_schema_node *nodes;
     uint32_t node_count, node_cap;
     uint32_t compiled_count; /* nodes before it have their operations */
+    uint32_t checked_count;  /* nodes before it were looked at for loops */
     struct gh_dynamic_target *dynamic;
     uint32_t dynamic_count, dynamic_cap;
     struct gh_str *dynamic_names; /* that some $dynamicRef looks for */

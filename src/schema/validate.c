@@ -1,0 +1,263 @@
+/*
+ * The validator: runs nodes of the program on values of the tape. It recurses as deep as schemas
+ * and values are nested, under a limit; it takes a step for everything that costs time, and stops
+ * for good when none are left.
+ */
+#include "schema/run.h"
+
+#include "base/assert.h"
+
+const struct gh_schema_limits gh_schema_limits_usual = {
+    .steps_max = 2000000, .depth_max = GH_SCHEMA_DEPTH_MAX, .violations_max = 20};
+
+bool gh_run_stop(struct gh_schema_run *run, enum gh_schema_outcome why)
+{
+    if (!run->is_stopped) {
+        run->is_stopped = true;
+        run->stopped_by = why;
+    }
+    return false;
+}
+
+bool gh_run_stop_at(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t keyword,
+                    uint32_t value, struct gh_str message)
+{
+    if (run->named_member != GH_SCHEMA_NONE)
+        value = run->named_member;
+    if (!run->is_stopped)
+        run->stop = (struct gh_schema_stop){node, keyword, value, message};
+    return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
+}
+
+bool gh_run_take_steps(struct gh_schema_run *run, uint64_t count)
+{
+    if (run->steps < count) {
+        run->steps = 0;
+        return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
+    }
+    run->steps -= count;
+    return !run->is_stopped;
+}
+
+static bool fits_kind(const struct gh_schema_node *node, const struct gh_json_value *value)
+{
+    if (node->kinds & GH_KIND_BIT(value->kind))
+        return true;
+    if (value->kind != GH_JSON_NUMBER || !(node->kinds & GH_KIND_WHOLE))
+        return false;
+    if (value->is_integer)
+        return true;
+    struct gh_decimal number = gh_decimal_read(value->text);
+    return gh_decimal_is_integer(&number);
+}
+
+static bool run_numbers(struct gh_schema_run *run, const struct gh_schema_node *node,
+                        uint32_t value)
+{
+    struct gh_str text = gh_run_value(run, value)->text;
+    bool good = true;
+    if (node->any_end == node->number_end)
+        return true;
+    if (!gh_run_take_steps(run, text.len / 8))
+        return false;
+    struct gh_decimal number = gh_decimal_read(text);
+    for (unsigned i = node->any_end; i < node->number_end; i++) {
+        good &= gh_run_number(run, node, &node->ops[i], value, &number);
+        if (!good && !gh_run_goes_on(run))
+            return false;
+    }
+    return good;
+}
+
+/* A string of the wrong length isn't looked at any further: patterns cost by its length. */
+static bool run_strings(struct gh_schema_run *run, const struct gh_schema_node *node,
+                        uint32_t value)
+{
+    for (unsigned i = node->number_end; i < node->string_end; i++) {
+        if (!gh_run_string(run, node, &node->ops[i], value))
+            return false;
+    }
+    return true;
+}
+
+static bool run_arrays(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value,
+                       gh_schema_marks *marks)
+{
+    bool good = true;
+    for (unsigned i = node->string_end; i < node->array_end; i++) {
+        good &= gh_run_array(run, node, &node->ops[i], value, marks);
+        if (!good && !gh_run_goes_on(run))
+            return false;
+    }
+    return good;
+}
+
+static bool run_objects(struct gh_schema_run *run, const struct gh_schema_node *node,
+                        uint32_t value, gh_schema_marks *marks)
+{
+    bool good = true;
+    for (unsigned i = node->array_end; i < node->object_end; i++) {
+        good &= gh_run_object(run, node, &node->ops[i], value, marks);
+        if (!good && !gh_run_goes_on(run))
+            return false;
+    }
+    return good;
+}
+
+static bool run_kind(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value,
+                     gh_schema_marks *marks)
+{
+    switch (gh_run_value(run, value)->kind) {
+    case GH_JSON_NULL:
+    case GH_JSON_BOOL:
+        return true;
+    case GH_JSON_NUMBER:
+        return run_numbers(run, node, value);
+    case GH_JSON_STRING:
+        return run_strings(run, node, value);
+    case GH_JSON_ARRAY:
+        return run_arrays(run, node, value, marks);
+    case GH_JSON_OBJECT:
+        return run_objects(run, node, value, marks);
+    }
+    return false;
+}
+
+/* All but unevaluated*. */
+static bool run_ops(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value,
+                    gh_schema_marks *marks)
+{
+    bool good = run_kind(run, node, value, marks);
+    for (unsigned i = 0; i < node->any_end; i++) {
+        if (!good && !gh_run_goes_on(run))
+            return false;
+        good &= gh_run_logic(run, node, &node->ops[i], value, marks);
+    }
+    return good;
+}
+
+/* The operation for what nothing else evaluated in a value of this kind, or NULL. */
+static const struct gh_schema_op *unevaluated_op(const struct gh_schema_node *node,
+                                                 enum gh_json_kind kind)
+{
+    for (unsigned i = node->object_end; i < node->all_end; i++) {
+        bool is_for_items = node->ops[i].code == GH_OP_UNEVALUATED_ITEMS;
+        if (kind == (is_for_items ? GH_JSON_ARRAY : GH_JSON_OBJECT))
+            return &node->ops[i];
+    }
+    return NULL;
+}
+
+static bool run_with_unevaluated(struct gh_schema_run *run, const struct gh_schema_node *node,
+                                 const struct gh_schema_op *op, uint32_t value,
+                                 gh_schema_marks *marks)
+{
+    gh_schema_marks *own = gh_marks_push(run, value);
+    if (!own)
+        return false;
+    bool good = run_ops(run, node, value, own);
+    /* What failed has marked too little: the rest would only be noise. */
+    if (good)
+        good = gh_run_unevaluated(run, op, value, own);
+    if (good)
+        gh_marks_add_all(run, value, marks);
+    gh_marks_pop(run, value);
+    return good;
+}
+
+static bool run_in_scope(struct gh_schema_run *run, const struct gh_schema_node *node,
+                         uint32_t value, gh_schema_marks *marks)
+{
+    const struct gh_schema_op *op = NULL;
+    if (node->object_end < node->all_end)
+        op = unevaluated_op(node, gh_run_value(run, value)->kind);
+    return op ? run_with_unevaluated(run, node, op, value, marks)
+              : run_ops(run, node, value, marks);
+}
+
+bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_schema_marks *marks)
+{
+    const struct gh_schema_node *node = &run->schemas->nodes[index];
+    if (!gh_run_take_steps(run, 1))
+        return false;
+    if (!fits_kind(node, gh_run_value(run, value)))
+        return gh_run_report_kind(run, node, value);
+    if (node->all_end == 0)
+        return true;
+    if (run->depth_left == 0)
+        return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
+    const struct gh_schema_scope *outer = run->scope, inner = {outer, node->resource};
+    run->depth_left--;
+    if (!outer || outer->resource != node->resource)
+        run->scope = &inner;
+    bool good = run_in_scope(run, node, value, marks);
+    run->scope = outer;
+    run->depth_left++;
+    return good && !run->is_stopped;
+}
+
+/* A limit ended the run before anything was found wrong. */
+static void report_stop(struct gh_schema_run *run, uint32_t schema, uint32_t value)
+{
+    const struct gh_schema_node *node = &run->schemas->nodes[schema];
+    struct gh_schema_stop stop = run->stop;
+    run->quiet = 0;
+    run->doc = run->whole_doc;
+    run->named_member = GH_SCHEMA_NONE;
+    if (!stop.node)
+        stop = (struct gh_schema_stop){node, node->place.value, value,
+                                       GH_STR("takes too much work to check")};
+    gh_run_report(run, stop.node, stop.keyword, stop.value, stop.message);
+}
+
+/* The second look, that says what is wrong. */
+static void explain(struct gh_schema_run *run, uint32_t schema, uint32_t value,
+                    const struct gh_schema_limits *limits)
+{
+    run->violations = gh_arena_zalloc(run->arena, limits->violations_max, sizeof(*run->violations));
+    if (!run->violations) {
+        run->is_stopped = false;
+        gh_run_stop(run, GH_SCHEMA_NO_MEMORY);
+        return;
+    }
+    run->violation_max = limits->violations_max;
+    if (!run->is_stopped) {
+        run->steps = limits->steps_max;
+        gh_run_node(run, schema, value, NULL);
+        /* It is known to be invalid, so too little for the whole list changes nothing. */
+        run->is_stopped = run->is_stopped && run->stopped_by == GH_SCHEMA_NO_MEMORY;
+    }
+    if (run->violation_count == 0 && run->stopped_by != GH_SCHEMA_NO_MEMORY)
+        report_stop(run, schema, value);
+}
+
+enum gh_schema_outcome gh_schema_check(const struct gh_schemas *schemas, uint32_t schema,
+                                       const struct gh_json_doc *doc,
+                                       const struct gh_json_value *value,
+                                       const struct gh_schema_limits *limits,
+                                       struct gh_arena *arena, struct gh_schema_report *out_report)
+{
+    GH_ASSERT(schema < schemas->compiled_count && limits->depth_max <= GH_SCHEMA_DEPTH_MAX);
+    uint32_t index = (uint32_t)(value - doc->values);
+    struct gh_schema_run run = {
+        .schemas = schemas,
+        .doc = doc,
+        .whole_doc = doc,
+        .named_member = GH_SCHEMA_NONE,
+        .arena = arena,
+        .steps = limits->steps_max,
+        .depth_left = limits->depth_max,
+        .patterns.arena = arena,
+    };
+    *out_report = (struct gh_schema_report){0};
+    /* Most values are valid: the first look is quick and quiet. */
+    bool good = gh_run_node(&run, schema, index, NULL);
+    out_report->steps = limits->steps_max - run.steps;
+    if (!good && limits->violations_max && run.stopped_by != GH_SCHEMA_NO_MEMORY)
+        explain(&run, schema, index, limits);
+    out_report->violations = run.violations;
+    out_report->count = run.violation_count;
+    if (run.is_stopped)
+        return run.stopped_by;
+    return good ? GH_SCHEMA_VALID : GH_SCHEMA_INVALID;
+}

@@ -199,13 +199,16 @@ static bool is_syslog(const struct route *route)
            route->destination.place != GH_AUDIT_PLACE_WEBHOOK;
 }
 
-static enum gh_err put_syslog(const struct gh_audit_exporter *exporter, struct gh_arena *arena,
-                              struct gh_buf *buf, const struct gh_audit_row *row)
+static enum gh_err put_syslog(const struct gh_audit_exporter *exporter, const struct route *route,
+                              struct gh_arena *arena, struct gh_buf *buf,
+                              const struct gh_audit_row *row)
 {
     char memory[GH_AUDIT_LINE_BYTES_MAX];
     struct gh_buf line = gh_buf_over(memory, sizeof(memory));
     struct gh_audit_syslog_origin origin = {.host = gh_str_from_c(exporter->host),
                                             .pid = (uint64_t)getpid()};
+    if (route->format == GH_AUDIT_EXPORT_CEF)
+        return gh_audit_put_syslog_cef(buf, row, NULL, &origin);
     enum gh_err err = gh_audit_put_line(arena, &line, row, (struct gh_str){NULL, 0});
     return err == GH_OK ? gh_audit_put_syslog(buf, row, &origin, gh_buf_str(&line)) : err;
 }
@@ -216,21 +219,19 @@ static enum gh_err put_row(const struct gh_audit_exporter *exporter, const struc
                            const struct gh_audit_row *row)
 {
     bool is_file = route->destination.place == GH_AUDIT_PLACE_FILE;
-    enum gh_err err = GH_OK;
     if (route->checkpoints && is_file) {
         struct gh_str note = gh_audit_note_of(arena, row->record.metadata);
         gh_buf_put(buf, note);
         gh_buf_put_char(buf, '\n'); /* an empty line between them */
         return note.ptr ? GH_OK : GH_ERR_INVALID;
     }
-    if (route->format == GH_AUDIT_EXPORT_CEF) {
-        err = gh_audit_put_cef(buf, row, NULL);
-        if (!is_syslog(route))
-            gh_buf_put_char(buf, '\n');
-        return err;
-    }
-    return is_syslog(route) ? put_syslog(exporter, arena, buf, row)
-                            : gh_audit_put_line(arena, buf, row, (struct gh_str){NULL, 0});
+    if (is_syslog(route))
+        return put_syslog(exporter, route, arena, buf, row);
+    if (route->format != GH_AUDIT_EXPORT_CEF)
+        return gh_audit_put_line(arena, buf, row, (struct gh_str){NULL, 0});
+    enum gh_err err = gh_audit_put_cef(buf, row, NULL);
+    gh_buf_put_char(buf, '\n');
+    return err;
 }
 
 /* The rows as messages in `buf`, as many as find room; a webhook gets one array of them. */

@@ -178,12 +178,11 @@ static void put_structured(struct gh_buf *buf, const struct gh_audit_row *row)
     gh_buf_put(buf, GH_STR("\"]"));
 }
 
-enum gh_err gh_audit_put_syslog(struct gh_buf *buf, const struct gh_audit_row *row,
-                                const struct gh_audit_syslog_origin *origin, struct gh_str line)
+/* Through MSGID, with the space behind it. */
+static void put_syslog_header(struct gh_buf *buf, const struct gh_audit_row *row,
+                              const struct gh_audit_syslog_origin *origin)
 {
     const struct gh_audit_record *record = &row->record;
-    while (line.len && line.ptr[line.len - 1] == '\n')
-        line.len--;
     gh_buf_format(buf, "<%u>1 ", FACILITY_AUDIT * 8 + syslog_severity(record));
     gh_audit_put_time(buf, record->time_us);
     gh_buf_put_char(buf, ' ');
@@ -196,8 +195,25 @@ enum gh_err gh_audit_put_syslog(struct gh_buf *buf, const struct gh_audit_row *r
     gh_buf_put_char(buf, ' ');
     gh_buf_put(buf, gh_audit_event_facts(record->event)->name);
     gh_buf_put_char(buf, ' ');
+}
+
+enum gh_err gh_audit_put_syslog(struct gh_buf *buf, const struct gh_audit_row *row,
+                                const struct gh_audit_syslog_origin *origin, struct gh_str line)
+{
+    while (line.len && line.ptr[line.len - 1] == '\n')
+        line.len--;
+    put_syslog_header(buf, row, origin);
     put_structured(buf, row);
     gh_buf_put(buf, GH_STR(" \xef\xbb\xbf")); /* the mark of UTF-8 (section 6.4) */
     put_text(buf, line, "");
     return buf->overflow ? GH_ERR_FULL : GH_OK;
+}
+
+enum gh_err gh_audit_put_syslog_cef(struct gh_buf *buf, const struct gh_audit_row *row,
+                                    const struct gh_audit_record *clear,
+                                    const struct gh_audit_syslog_origin *origin)
+{
+    put_syslog_header(buf, row, origin);
+    gh_buf_put(buf, GH_STR("- "));
+    return gh_audit_put_cef(buf, row, clear);
 }

@@ -38,4 +38,14 @@ GH_MUST_USE enum gh_err gh_audit_put_syslog(struct gh_buf *buf, const struct gh_
                                             const struct gh_audit_syslog_origin *origin,
                                             struct gh_str line);
 
+/*
+ * The same header without structured data, and CEF as its text:
+ *   <108>1 2026-01-31T12:00:00.000000Z HOST gatehouse 42 login_failed - CEF:0|gatehouse|...
+ * No mark of UTF-8 before it (to RFC 5424 it is MSG-ANY): collectors look for "CEF:" right behind
+ * the header, and common ones (rsyslog) keep the mark as part of the text.
+ */
+GH_MUST_USE enum gh_err gh_audit_put_syslog_cef(struct gh_buf *buf, const struct gh_audit_row *row,
+                                                const struct gh_audit_record *clear,
+                                                const struct gh_audit_syslog_origin *origin);
+
 #endif

@@ -50,6 +50,16 @@ static const char *syslog_line(const struct gh_audit_row *row, const char *host,
     return memory;
 }
 
+static const char *syslog_cef(const struct gh_audit_row *row, const struct gh_audit_record *clear,
+                              const char *host)
+{
+    struct gh_audit_syslog_origin origin = {gh_str_from_c(host), 42};
+    struct gh_buf buf = gh_buf_over(memory, sizeof(memory) - 1);
+    assert_int_equal(gh_audit_put_syslog_cef(&buf, row, clear, &origin), GH_OK);
+    memory[buf.len] = 0;
+    return memory;
+}
+
 static void formats_are_known_by_name(void **state)
 {
     enum gh_audit_format format;
@@ -117,6 +127,24 @@ static void syslog_has_header_structure_and_line(void **state)
                         "<110>1 2023-11-14T22:13:20.123456Z a?b? ", 40);
 }
 
+static void cef_over_syslog_has_a_header_and_no_structure(void **state)
+{
+    struct gh_audit_row row = row_of(failed_login());
+    static const char HEAD[] =
+        "<108>1 2023-11-14T22:13:20.123456Z gate.example.org gatehouse 42 "
+        "login_failed - CEF:0|gatehouse|gatehouse|" GH_VERSION "|login_failed|";
+    char bare[4096];
+    strcpy(bare, cef(&row, NULL));
+    const char *line = syslog_cef(&row, NULL, "gate.example.org");
+    assert_memory_equal(line, HEAD, sizeof(HEAD) - 1);
+    assert_string_equal(strstr(line, "CEF:"), bare);
+    assert_null(strstr(line, "192.0.2.7"));
+    assert_null(strstr(line, "\xef\xbb\xbf"));
+    line = syslog_cef(&row, &row.record, "");
+    assert_non_null(strstr(line, "Z - gatehouse 42 login_failed - CEF:0|"));
+    assert_non_null(strstr(line, " src=192.0.2.7 "));
+}
+
 /* ---- Hostile texts ---- */
 
 static void assert_one_clean_line(const char *line)
@@ -153,6 +181,10 @@ static void texts_can_not_end_a_line_or_begin_a_field(void **state)
         assert_null(strstr(line, " outcome=success"));
         assert_null(strstr(line, " act=allowed"));
         assert_non_null(strstr(line, " cs4=" ZEROS " cs4Label=hash"));
+        line = syslog_cef(&row, &clear, HOSTILE[i]);
+        assert_one_clean_line(line);
+        assert_null(strstr(line, " outcome=success"));
+        assert_non_null(strstr(line, " gatehouse 42 login_failed - CEF:0|gatehouse|gatehouse|"));
         line = syslog_line(&row, HOSTILE[i], "{}");
         assert_one_clean_line(line);
         assert_null(strstr(line, "\"] [forged"));
@@ -174,6 +206,8 @@ static void a_megabyte_does_not_fit_and_says_so(void **state)
     struct gh_audit_syslog_origin origin = {.host = GH_STR("h")};
     buf = gh_buf_over(memory, sizeof(memory));
     assert_int_equal(gh_audit_put_syslog(&buf, &row, &origin, gh_str_of(text, len)), GH_ERR_FULL);
+    buf = gh_buf_over(memory, sizeof(memory));
+    assert_int_equal(gh_audit_put_syslog_cef(&buf, &row, &clear, &origin), GH_ERR_FULL);
     free(text);
 }
 
@@ -186,6 +220,7 @@ int main(void)
         cmocka_unit_test(cef_has_a_field_of_its_own_for_ipv6),
         cmocka_unit_test(an_anomaly_is_graver_than_a_refusal),
         cmocka_unit_test(syslog_has_header_structure_and_line),
+        cmocka_unit_test(cef_over_syslog_has_a_header_and_no_structure),
         cmocka_unit_test(texts_can_not_end_a_line_or_begin_a_field),
         cmocka_unit_test(a_megabyte_does_not_fit_and_says_so),
     };

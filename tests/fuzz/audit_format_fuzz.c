@@ -35,6 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf = gh_buf_over(memory, sizeof(memory));
     GH_ASSERT(gh_audit_put_syslog(&buf, &row, &origin, text) == GH_OK);
     check(&buf);
+    buf = gh_buf_over(memory, sizeof(memory));
+    GH_ASSERT(gh_audit_put_syslog_cef(&buf, &row, &clear, &origin) == GH_OK);
+    check(&buf);
     uint64_t counts[GH_SCAN_KIND_COUNT] = {0};
     gh_scan_text(text, counts);
     return 0;

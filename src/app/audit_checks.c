@@ -27,7 +27,9 @@ static void check_destination(struct gh_config_load *load, const struct gh_root_
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, "leave format out",
                               "a URL is sent JSON, not CEF");
     if (destination.in_clear && settings->policy.environment == GH_PRODUCTION)
-        gh_config_problem_add(load, GH_CONFIG_WARNING, place, "use https",
+        gh_config_problem_add(load, GH_CONFIG_WARNING, place,
+                              destination.place == GH_AUDIT_PLACE_WEBHOOK ? "use https"
+                                                                          : "use syslog:tls://HOST",
                               "%.*s goes over the network in clear", GH_STR_ARG(shown));
 }
 

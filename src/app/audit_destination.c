@@ -16,6 +16,7 @@
 #define HOST_BYTES_MAX       253
 #define PATH_BYTES_MAX       4000
 #define SOCKET_PATH_MAX      100
+#define TLS_PORT             6514 /* RFC 5425 section 4.1 */
 
 /* ---- Parsing ---- */
 
@@ -34,16 +35,28 @@ static bool is_loopback(struct gh_str host)
            (gh_ip_parse(host, &ip) && gh_ip_is_loopback(&ip));
 }
 
-/* HOST:PORT or [ADDRESS]:PORT, to its end. */
-static bool parse_host(struct gh_str text, struct gh_arena *arena, struct gh_audit_destination *out)
+/* The last colon that is in no brackets; text.len: none. */
+static size_t find_port(struct gh_str text)
 {
     size_t colon = text.len;
-    uint64_t port;
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] == ':')
             colon = i;
-    if (colon == text.len || !gh_num_parse_u64(gh_str_skip(text, colon + 1), UINT16_MAX, &port) ||
-        port == 0)
+        else if (text.ptr[i] == ']')
+            colon = text.len;
+    return colon;
+}
+
+/* HOST:PORT or [ADDRESS]:PORT, to its end; the port may be missing where there is an `ordinary`
+   one. */
+static bool parse_host(struct gh_str text, uint64_t ordinary, struct gh_arena *arena,
+                       struct gh_audit_destination *out)
+{
+    size_t colon = find_port(text);
+    uint64_t port = ordinary;
+    if (colon < text.len && !gh_num_parse_u64(gh_str_skip(text, colon + 1), UINT16_MAX, &port))
+        return false;
+    if (port == 0)
         return false;
     struct gh_str host = gh_str_first(text, colon);
     bool bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
@@ -60,17 +73,25 @@ static bool parse_host(struct gh_str text, struct gh_arena *arena, struct gh_aud
 static bool parse_syslog(struct gh_str rest, struct gh_arena *arena,
                          struct gh_audit_destination *out, const char **out_why)
 {
-    *out_why = "write syslog:, syslog:/dev/log, syslog:udp://HOST:PORT or syslog:tcp://HOST:PORT";
+    static const struct gh_str UDP = GH_STR_INIT("udp://"), TCP = GH_STR_INIT("tcp://"),
+                               TLS = GH_STR_INIT("tls://");
+    *out_why = "write syslog:, syslog:/dev/log, syslog:tls://HOST, syslog:tcp://HOST:PORT or "
+               "syslog:udp://HOST:PORT";
     if (!rest.len || rest.ptr[0] == '/') {
         out->place = GH_AUDIT_PLACE_SYSLOG_LOCAL;
         out->path = gh_arena_dup(arena, rest.len ? rest : LOCAL_SYSLOG);
         return out->path.ptr && out->path.len <= SOCKET_PATH_MAX;
     }
-    bool udp = gh_str_starts_with(rest, GH_STR("udp://"));
-    if (!udp && !gh_str_starts_with(rest, GH_STR("tcp://")))
+    bool udp = gh_str_starts_with(rest, UDP), tls = gh_str_starts_with(rest, TLS);
+    if (!udp && !tls && !gh_str_starts_with(rest, TCP))
         return false;
-    out->place = udp ? GH_AUDIT_PLACE_SYSLOG_UDP : GH_AUDIT_PLACE_SYSLOG_TCP;
-    return parse_host(gh_str_skip(rest, 6), arena, out);
+    out->place = udp   ? GH_AUDIT_PLACE_SYSLOG_UDP
+                 : tls ? GH_AUDIT_PLACE_SYSLOG_TLS
+                       : GH_AUDIT_PLACE_SYSLOG_TCP;
+    if (!parse_host(gh_str_skip(rest, UDP.len), tls ? TLS_PORT : 0, arena, out))
+        return false;
+    out->in_clear = !tls && !is_loopback(out->host);
+    return true;
 }
 
 /* The host of a URL whose scheme is passed over, without user, port and path. */
@@ -102,8 +123,8 @@ bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
     static const struct gh_str FILE_PREFIX = GH_STR_INIT("file:"), SYSLOG = GH_STR_INIT("syslog:"),
                                HTTPS = GH_STR_INIT("https://"), HTTP = GH_STR_INIT("http://");
     *out = (struct gh_audit_destination){.text = text};
-    *out_why = "write file:PATH, syslog:, syslog:udp://HOST:PORT, syslog:tcp://HOST:PORT or an "
-               "https URL";
+    *out_why = "write file:PATH, syslog:, syslog:tls://HOST, syslog:tcp://HOST:PORT, "
+               "syslog:udp://HOST:PORT or an https URL";
     if (has_controls(text))
         return false;
     if (gh_str_starts_with(text, FILE_PREFIX)) {
@@ -204,7 +225,8 @@ enum gh_err gh_audit_deliver(const struct gh_audit_destination *destination,
     case GH_AUDIT_PLACE_SYSLOG_LOCAL:
     case GH_AUDIT_PLACE_SYSLOG_UDP:
     case GH_AUDIT_PLACE_SYSLOG_TCP:
-        return gh_audit_syslog_send(destination, messages, count, arena, out_detail);
+    case GH_AUDIT_PLACE_SYSLOG_TLS:
+        return gh_audit_syslog_send(destination, messages, count, stop, arena, out_detail);
     case GH_AUDIT_PLACE_WEBHOOK:
         return count ? post(destination, messages[0], stop, arena, out_detail) : GH_OK;
     }

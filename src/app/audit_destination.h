@@ -16,6 +16,7 @@ enum gh_audit_place {
     GH_AUDIT_PLACE_SYSLOG_LOCAL, /* a Unix socket of datagrams: path */
     GH_AUDIT_PLACE_SYSLOG_UDP,
     GH_AUDIT_PLACE_SYSLOG_TCP,
+    GH_AUDIT_PLACE_SYSLOG_TLS,
     GH_AUDIT_PLACE_WEBHOOK,
 };
 
@@ -23,24 +24,27 @@ struct gh_audit_destination {
     enum gh_audit_place place;
     struct gh_str text; /* as written, for messages; without a password */
     struct gh_str path; /* FILE, SYSLOG_LOCAL; NUL behind it */
-    struct gh_str host; /* SYSLOG_UDP, SYSLOG_TCP: a name or address; NUL behind it */
+    struct gh_str host; /* SYSLOG_UDP, _TCP, _TLS: a name or address; NUL behind it */
     uint16_t port;
     struct gh_str url; /* WEBHOOK */
-    bool in_clear;     /* a URL without TLS that is not on this machine */
+    bool in_clear;     /* it goes over a network without TLS */
 };
 
 /*
- * file:PATH, syslog:, syslog:/PATH, syslog:udp://HOST:PORT, syslog:tcp://HOST:PORT, https://...,
- * http://...; texts live in `arena`. False: *out_why is a sentence for the one who wrote it.
+ * file:PATH, syslog:, syslog:/PATH, syslog:udp://HOST:PORT, syslog:tcp://HOST:PORT,
+ * syslog:tls://HOST[:PORT], https://..., http://...; texts live in `arena`. False: *out_why is a
+ * sentence for the one who wrote it.
  */
 bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
                                 struct gh_audit_destination *out, const char **out_why);
 
 /*
  * Delivers messages in their order; all or, where it fails in between, those before it once more.
- * FILE: appended as they are, and synced. SYSLOG: one datagram each, or counted octets (RFC 6587).
+ * FILE: appended as they are, and synced. SYSLOG: one datagram each, or counted octets (RFC 6587,
+ * 5425).
  * WEBHOOK: one POST of the first message; the caller gives one only. *out_detail (in `arena`) says
- * what went wrong, for the log. `stop`: true ends a transfer early.
+ * what went wrong, for the log. `stop`: true ends a transfer by HTTP or TLS
+ * early.
  */
 GH_MUST_USE enum gh_err gh_audit_deliver(const struct gh_audit_destination *destination,
                                          const struct gh_str *messages, size_t count,

@@ -64,12 +64,19 @@ static void reads_files_syslog_and_urls(void **state)
     assert_int_equal(to.place, GH_AUDIT_PLACE_SYSLOG_TCP);
     assert_string_equal(to.host.ptr, "2001:db8::1");
     assert_true(parse("syslog:tcp://logs.example.com:601", &to));
+    assert_true(parse("syslog:tls://logs.example.com", &to));
+    assert_int_equal(to.place, GH_AUDIT_PLACE_SYSLOG_TLS);
+    assert_string_equal(to.host.ptr, "logs.example.com");
+    assert_int_equal(to.port, 6514);
+    assert_true(parse("syslog:tls://[2001:db8::1]", &to) && to.port == 6514);
+    assert_string_equal(to.host.ptr, "2001:db8::1");
+    assert_true(parse("syslog:tls://[2001:db8::1]:1999", &to) && to.port == 1999);
     assert_true(parse("https://logs.example.com/in", &to));
     assert_int_equal(to.place, GH_AUDIT_PLACE_WEBHOOK);
     assert_false(to.in_clear);
 }
 
-static void tells_urls_whose_bytes_others_can_read(void **state)
+static void tells_whose_bytes_others_can_read(void **state)
 {
     (void)state;
     struct gh_audit_destination to;
@@ -79,6 +86,14 @@ static void tells_urls_whose_bytes_others_can_read(void **state)
     assert_true(parse("http://logs.example.com/x", &to) && to.in_clear);
     assert_true(parse("http://localhost@logs.example.com/x", &to) && to.in_clear);
     assert_true(parse("http://localhost.example.com/x", &to) && to.in_clear);
+    assert_true(parse("syslog:", &to) && !to.in_clear);
+    assert_true(parse("syslog:udp://127.0.0.1:514", &to) && !to.in_clear);
+    assert_true(parse("syslog:tcp://[::1]:601", &to) && !to.in_clear);
+    assert_true(parse("syslog:tcp://localhost:601", &to) && !to.in_clear);
+    assert_true(parse("syslog:udp://192.0.2.1:514", &to) && to.in_clear);
+    assert_true(parse("syslog:tcp://logs.example.com:601", &to) && to.in_clear);
+    assert_true(parse("syslog:tcp://localhost.example.com:601", &to) && to.in_clear);
+    assert_true(parse("syslog:tls://logs.example.com", &to) && !to.in_clear);
 }
 
 static void refuses_what_is_no_destination(void **state)
@@ -99,7 +114,16 @@ static void refuses_what_is_no_destination(void **state)
         "syslog:udp://host:5x",
         "syslog:udp://2001:db8::1:514",
         "syslog:tcp://host:514/x",
-        "syslog:tls://host:6514",
+        "syslog:tcp://[2001:db8::1]",
+        "syslog:tls://",
+        "syslog:tls://host:",
+        "syslog:tls://host:0",
+        "syslog:tls://:6514",
+        "syslog:tls://host/x",
+        "syslog:tls://2001:db8::1",
+        "syslog:tls://[2001:db8::1",
+        "syslog:tls://[2001:db8::1]x",
+        "syslog:TLS://host",
         LONG_PATH,
         "https://",
         "https:///path",
@@ -257,7 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_files_syslog_and_urls, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tells_urls_whose_bytes_others_can_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tells_whose_bytes_others_can_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_destination, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waits_for_nobody_who_could_read_a_pipe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(appends_to_a_file_that_others_can_not_read, set_up,

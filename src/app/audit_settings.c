@@ -10,13 +10,14 @@ static const struct gh_config_field EXPORT_FIELDS[] = {
      .type = GH_CONFIG_TYPE_STRING,
      EXPORT(to),
      .required = true,
-     .doc = "`file:PATH`, `syslog:` (the local one), `syslog:udp://HOST:PORT`, "
-            "`syslog:tcp://HOST:PORT`, or a URL that takes POSTs."},
+     .doc = "`file:PATH`, `syslog:` (the local one), `syslog:tls://HOST[:PORT]` (6514), "
+            "`syslog:tcp://HOST:PORT`, `syslog:udp://HOST:PORT`, or a URL that takes POSTs."},
     {.name = "format",
      .type = GH_CONFIG_TYPE_ENUM,
      EXPORT(format),
      .names = FORMATS,
-     .doc = "`jsonl`, or `cef`. Without it: a line of JSON each, to syslog as RFC 5424."},
+     .doc = "`jsonl`, or `cef`. Without it: a line of JSON each, to syslog as RFC 5424; "
+            "`cef` has a header of syslog there."},
 };
 static const struct gh_config_table EXPORT_TABLE = {
     .name = "audit.export",
@@ -58,7 +59,8 @@ static const struct gh_config_field CHECKPOINT_FIELDS[] = {
      .item = &DESTINATION_ITEM,
      .one_or_list = true,
      .doc = "Where checkpoints go: `file:PATH`, `syslog:` (the local one), "
-            "`syslog:udp://HOST:PORT`, `syslog:tcp://HOST:PORT`, or a URL that takes POSTs. "
+            "`syslog:tls://HOST[:PORT]` (6514), `syslog:tcp://HOST:PORT`, "
+            "`syslog:udp://HOST:PORT`, or a URL that takes POSTs. "
             "Whoever can write there and here can rewrite the log; keep them apart."},
 };
 static const struct gh_config_table CHECKPOINT_TABLE = {

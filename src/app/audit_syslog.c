@@ -8,8 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/tls_pipe.h"
+
 #define WAIT_SECONDS  10
 #define CLOSE_SECONDS 2
+#define TLS_SECONDS   60
+#define COUNT_BYTES   24
 /* What fits a datagram of UDP; longer messages are cut, as relays do (RFC 5424 section 6.1). */
 #define DATAGRAM_BYTES_MAX 65000
 
@@ -95,11 +99,16 @@ static bool send_datagram(int fd, struct gh_str bytes)
     return sent == (ssize_t)bytes.len;
 }
 
+/* What stands before a message in a stream (RFC 6587 section 3.4.1, RFC 5425 section 4.3). */
+static struct gh_str count_octets(struct gh_str bytes, char memory[COUNT_BYTES])
+{
+    return gh_str_of(memory, (size_t)snprintf(memory, COUNT_BYTES, "%zu ", bytes.len));
+}
+
 static bool send_counted(int fd, struct gh_str bytes)
 {
-    char count[24];
-    int len = snprintf(count, sizeof(count), "%zu ", bytes.len);
-    return send_all(fd, gh_str_of(count, (size_t)len)) && send_all(fd, bytes);
+    char memory[COUNT_BYTES];
+    return send_all(fd, count_octets(bytes, memory)) && send_all(fd, bytes);
 }
 
 /* Is it taken? A reader that has read all closes when we do; one that was gone resets. */
@@ -113,10 +122,38 @@ static bool finish(int fd)
     return recv(fd, &byte, 1, 0) >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
+static enum gh_err send_sealed(const struct gh_audit_destination *destination,
+                               const struct gh_str *messages, size_t count, const atomic_bool *stop,
+                               struct gh_arena *arena, struct gh_str *out_detail)
+{
+    char memory[COUNT_BYTES];
+    struct gh_tls_pipe *pipe = NULL;
+    struct gh_tls_pipe_options options = {
+        .host = destination->host.ptr,
+        .port = destination->port,
+        .idle_ms = WAIT_SECONDS * 1000,
+        .timeout_ms = TLS_SECONDS * 1000,
+        .stop = stop,
+    };
+    enum gh_err err = gh_tls_pipe_open(&options, arena, &pipe, out_detail);
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        err = gh_tls_pipe_send(pipe, count_octets(messages[i], memory), arena, out_detail);
+        if (err == GH_OK)
+            err = gh_tls_pipe_send(pipe, messages[i], arena, out_detail);
+    }
+    if (err == GH_OK)
+        err = gh_tls_pipe_finish(pipe, arena, out_detail);
+    gh_tls_pipe_close(pipe);
+    return err;
+}
+
 enum gh_err gh_audit_syslog_send(const struct gh_audit_destination *destination,
                                  const struct gh_str *messages, size_t count,
-                                 struct gh_arena *arena, struct gh_str *out_detail)
+                                 const atomic_bool *stop, struct gh_arena *arena,
+                                 struct gh_str *out_detail)
 {
+    if (destination->place == GH_AUDIT_PLACE_SYSLOG_TLS)
+        return send_sealed(destination, messages, count, stop, arena, out_detail);
     bool local = destination->place == GH_AUDIT_PLACE_SYSLOG_LOCAL;
     bool tcp = destination->place == GH_AUDIT_PLACE_SYSLOG_TCP;
     int fd = local ? connect_local(destination->path)

@@ -24,10 +24,19 @@ WAIT_SECONDS = 10
 SANITIZER_WORDS = ("Sanitizer", "runtime error:", "assertion failed")
 
 
+_given = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free now and was not given before: two that are asked for before either is
+    bound must differ."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def config(backend, **changes):

@@ -506,6 +506,41 @@ static void a_chain_that_leaves_its_checkpoints_out_is_not_signed(void **state)
     attack->unsigned_records_max = 0;
 }
 
+/* With the key two logs can be signed; whoever saved of both has the proof, though neither record
+   can be looked at any more. */
+static void saved_checkpoints_that_contradict_each_other_are_named(void **state)
+{
+    struct attack *attack = *state;
+    for (unsigned i = 0; i < LOGS; i++) {
+        new_logs(attack);
+        struct gh_log *log = &attack->forged;
+        size_t at = pick(attack, 0, log->count - 3);
+        bool other_first = i & 1;
+        save(attack, at);
+        save(attack, at);
+        assert_good(attack);
+        attack->saved[other_first ? 0 : 1].hash[0] ^= 1;
+        /* The log has the record. */
+        assert_named(attack, GH_AUDIT_FAULT_CONTRADICTION, at + 1, at + 1);
+        /* It was dropped, with a signature. */
+        log->first_seq = at + 3;
+        memcpy(log->first_prev_hash, log->rows[at + 1].hash, GH_SHA256_BYTES);
+        gh_log_append_checkpoint(log);
+        for (size_t k = 0; k < at + 2; k++)
+            remove_at(log, 0);
+        attack->log = *log;
+        save(attack, log->count - 1);
+        assert_named(attack, GH_AUDIT_FAULT_CONTRADICTION, at + 1, 0);
+        /* It was cut off. */
+        new_logs(attack);
+        save(attack, at % 9 + 1);
+        save(attack, at % 9 + 1);
+        attack->saved[other_first ? 0 : 1].hash[0] ^= 1;
+        log->count = at % 9 + 1;
+        assert_named(attack, GH_AUDIT_FAULT_CONTRADICTION, at % 9 + 2, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_forged_checkpoint_is_named),
         cmocka_unit_test(a_checkpoint_of_another_log_contradicts),
         cmocka_unit_test(a_chain_that_leaves_its_checkpoints_out_is_not_signed),
+        cmocka_unit_test(saved_checkpoints_that_contradict_each_other_are_named),
     };
     gh_crypto_init();
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -90,6 +90,13 @@ static bool stop_in_doubt(struct gh_audit_verification *run, uint64_t lines_back
     return stop(run, GH_AUDIT_FAULT_CHANGED, run->verdict.last_seq - 1, lines_back);
 }
 
+/* The same of a record that is before or behind the input. */
+static void stop_outside(struct gh_audit_verification *run, enum gh_audit_fault fault, uint64_t seq)
+{
+    run->line = 0;
+    stop(run, fault, seq, 0);
+}
+
 /* GH_ERR_MEMORY ends the run without a verdict, everything else is the row's fault. */
 static bool stop_for(struct gh_audit_verification *run, enum gh_err err, enum gh_audit_fault fault,
                      uint64_t seq)
@@ -295,29 +302,40 @@ bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line)
 
 /* ---- The end ---- */
 
+/* Two that speak of one record that the log has were met, and one of them contradicted it. What is
+   left are those of records that are not there. */
+static void check_saved(struct gh_audit_verification *run)
+{
+    for (size_t i = 1; i < run->options.saved_count; i++) {
+        const struct gh_audit_checkpoint *one = &run->saved[i - 1], *other = &run->saved[i];
+        if (one->seq == other->seq && memcmp(one->hash, other->hash, GH_SHA256_BYTES) != 0) {
+            stop_outside(run, GH_AUDIT_FAULT_CONTRADICTION, one->seq);
+            return;
+        }
+    }
+}
+
 /* A log that begins later than with its first record: a checkpoint must say so. */
 static void check_front(struct gh_audit_verification *run)
 {
     uint64_t first = run->verdict.first_seq, said = run->front_seq ? run->front_seq : 1;
-    run->line = 0;
     if (run->verdict.records == 0 || first == 1 || said > first)
         return;
     if (said < first)
-        stop(run, GH_AUDIT_FAULT_FRONT, said, 0);
+        stop_outside(run, GH_AUDIT_FAULT_FRONT, said);
     else if (memcmp(run->front_prev_hash, run->first_prev_hash, GH_SHA256_BYTES) != 0)
-        stop(run, GH_AUDIT_FAULT_FRONT, first - 1, 0);
+        stop_outside(run, GH_AUDIT_FAULT_FRONT, first - 1);
 }
 
 /* Who holds the signing key could have dropped all that was saved. */
 static void check_tail(struct gh_audit_verification *run)
 {
-    run->line = 0;
     if (run->options.saved_count == 0)
         return;
     if (run->saved[run->options.saved_count - 1].seq > run->verdict.last_seq)
-        stop(run, GH_AUDIT_FAULT_TRUNCATED, run->verdict.last_seq + 1, 0);
+        stop_outside(run, GH_AUDIT_FAULT_TRUNCATED, run->verdict.last_seq + 1);
     else if (!run->verdict.saved_met)
-        stop(run, GH_AUDIT_FAULT_UNMET, run->verdict.first_seq, 0);
+        stop_outside(run, GH_AUDIT_FAULT_UNMET, run->verdict.first_seq);
 }
 
 enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
@@ -325,6 +343,8 @@ enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
 {
     if (!is_over(run) && run->in_doubt)
         stop_in_doubt(run, 1);
+    if (!is_over(run))
+        check_saved(run);
     if (!is_over(run) && !run->options.partial)
         check_front(run);
     if (!is_over(run) && !run->options.partial)

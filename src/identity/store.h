@@ -133,6 +133,14 @@ struct gh_person_key_row {
     uint64_t created_us;
 };
 
+/* Refusals that are alike and counted, but not in the log yet: the record that they will be, kept
+   so that the count outlives a process that is killed. Protected as records are (audit/personal.h).
+ */
+struct gh_audit_pending {
+    uint64_t place;          /* the key */
+    struct gh_audit_row row; /* number, time and hashes are not kept */
+};
+
 /*
  * All columns that gh_vault_seal's texts stand in, for a rotation of its keys:
  * X(also, enumerator, table, column, key column, TEXT or BLOB of the key, column whose value is the
@@ -277,6 +285,8 @@ struct gh_tx_ops {
     /* The log gives the row its number and hashes (gh_audit_link), after the last one, without
        gaps; it commits with the rest. Empty metadata become "{}". */
     enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_row *row);
+    /* GH_ERR_INVALID: what is in one of the rows can't be a record; somebody else wrote it. So of
+       each that gives rows of the log. */
     enum gh_err (*audit_page)(struct gh_tx *tx, const struct gh_audit_query *query,
                               struct gh_audit_row **out_rows, size_t *out_count);
     /* The newest record's number and hash. */
@@ -295,6 +305,15 @@ struct gh_tx_ops {
     /* Of what happened since then, by day, event and outcome; the oldest day first. */
     enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
                                struct gh_audit_day_count **out_rows, size_t *out_count);
+
+    /* Replaces what is at its place. */
+    enum gh_err (*pending_put)(struct gh_tx *tx, const struct gh_audit_pending *pending);
+    /* Its metadata alone. */
+    enum gh_err (*pending_set)(struct gh_tx *tx, uint64_t place, struct gh_str metadata);
+    enum gh_err (*pending_delete)(struct gh_tx *tx, uint64_t place);
+    /* Some of them, in no order. */
+    enum gh_err (*pending_some)(struct gh_tx *tx, size_t limit, struct gh_audit_pending **out_rows,
+                                size_t *out_count);
 
     enum gh_err (*person_key_get)(struct gh_tx *tx, struct gh_str person,
                                   struct gh_person_key_row *out);

@@ -53,6 +53,7 @@ extern const struct gh_contract_case gh_contract_factor_cases[];
 extern const struct gh_contract_case gh_contract_outbox_cases[];
 extern const struct gh_contract_case gh_contract_log_cases[];
 extern const struct gh_contract_case gh_contract_chain_cases[];
+extern const struct gh_contract_case gh_contract_pending_cases[];
 extern const struct gh_contract_case gh_contract_sealed_cases[];
 extern const struct gh_contract_case gh_contract_unit_cases[];
 

@@ -150,7 +150,7 @@ int gh_contract_run(const struct gh_contract_adapter *adapter)
     static const struct gh_contract_case *const SUBJECTS[] = {
         gh_contract_account_cases, gh_contract_session_cases, gh_contract_factor_cases,
         gh_contract_outbox_cases,  gh_contract_log_cases,     gh_contract_chain_cases,
-        gh_contract_sealed_cases,  gh_contract_unit_cases,
+        gh_contract_pending_cases, gh_contract_sealed_cases,  gh_contract_unit_cases,
     };
     static struct bound_case bound[CASES_MAX];
     static struct CMUnitTest tests[CASES_MAX];

@@ -159,6 +159,58 @@ enum gh_err gh_memory_audit_count(struct gh_tx *tx, uint64_t since_us,
     return GH_OK;
 }
 
+/* ---- Refusals that are not in the log yet ---- */
+
+static bool pending_is_at(const void *row, const void *place)
+{
+    return ((const struct gh_audit_pending *)row)->place == *(const uint64_t *)place;
+}
+
+enum gh_err gh_memory_pending_put(struct gh_tx *tx, const struct gh_audit_pending *pending)
+{
+    struct gh_audit_pending kept = *pending;
+    kept.row.record.seq = kept.row.record.time_us = 0;
+    memset(kept.row.prev_hash, 0, sizeof(kept.row.prev_hash));
+    memset(kept.row.hash, 0, sizeof(kept.row.hash));
+    if (!kept.row.record.metadata.len)
+        return GH_ERR_INVALID;
+    return gh_memory_put(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &kept.place, &kept);
+}
+
+enum gh_err gh_memory_pending_set(struct gh_tx *tx, uint64_t place, struct gh_str metadata)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT_PENDING);
+    size_t index = gh_memory_find(table, pending_is_at, &place);
+    if (index == table->count)
+        return GH_ERR_NOT_FOUND;
+    if (!metadata.len)
+        return GH_ERR_INVALID;
+    struct gh_audit_pending changed = *(const struct gh_audit_pending *)gh_memory_row(table, index);
+    changed.row.record.metadata = metadata;
+    return gh_memory_update(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &place, &changed);
+}
+
+enum gh_err gh_memory_pending_delete(struct gh_tx *tx, uint64_t place)
+{
+    return gh_memory_remove_one(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &place);
+}
+
+enum gh_err gh_memory_pending_some(struct gh_tx *tx, size_t limit,
+                                   struct gh_audit_pending **out_rows, size_t *out_count)
+{
+    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT_PENDING);
+    size_t count = limit < table->count ? limit : table->count;
+    struct gh_audit_pending *rows = gh_arena_zalloc(tx->arena, count + 1, sizeof(*rows));
+    if (!rows)
+        return GH_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        if (!gh_memory_read(table, i, tx->arena, &rows[i]))
+            return GH_ERR_MEMORY;
+    *out_rows = rows;
+    *out_count = count;
+    return GH_OK;
+}
+
 /* ---- Keys of persons ---- */
 
 static const struct gh_str DAY = GH_STR_INIT("day:");

@@ -143,6 +143,11 @@ enum gh_err gh_memory_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t 
                                  uint64_t *out_removed);
 enum gh_err gh_memory_audit_count(struct gh_tx *tx, uint64_t since_us,
                                   struct gh_audit_day_count **out_rows, size_t *out_count);
+enum gh_err gh_memory_pending_put(struct gh_tx *tx, const struct gh_audit_pending *pending);
+enum gh_err gh_memory_pending_set(struct gh_tx *tx, uint64_t place, struct gh_str metadata);
+enum gh_err gh_memory_pending_delete(struct gh_tx *tx, uint64_t place);
+enum gh_err gh_memory_pending_some(struct gh_tx *tx, size_t limit,
+                                   struct gh_audit_pending **out_rows, size_t *out_count);
 enum gh_err gh_memory_person_key_get(struct gh_tx *tx, struct gh_str person,
                                      struct gh_person_key_row *out);
 enum gh_err gh_memory_person_key_insert(struct gh_tx *tx, const struct gh_person_key_row *row);

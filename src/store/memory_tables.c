@@ -34,6 +34,12 @@ static const size_t AUDIT_TEXTS[] = {
     RECORD_TEXT(session),    RECORD_TEXT(request_id),
     RECORD_TEXT(metadata),   offsetof(struct gh_audit_row, sealed),
 };
+#define PENDING_TEXT(name) offsetof(struct gh_audit_pending, row.name)
+static const size_t PENDING_TEXTS[] = {
+    PENDING_TEXT(record.user_id),    PENDING_TEXT(record.actor_id), PENDING_TEXT(record.ip_address),
+    PENDING_TEXT(record.user_agent), PENDING_TEXT(record.session),  PENDING_TEXT(record.request_id),
+    PENDING_TEXT(record.metadata),   PENDING_TEXT(sealed),
+};
 static const size_t PERSON_KEY_TEXTS[] = {
     offsetof(struct gh_person_key_row, person),
     offsetof(struct gh_person_key_row, wrapped),
@@ -181,6 +187,7 @@ void gh_memory_tables_init(struct gh_memory_table tables[GH_MEMORY_TABLE_COUNT],
         [GH_MEMORY_KEYS] = TABLE(gh_key_row, KEY_TEXTS),
         [GH_MEMORY_REVOCATIONS] = TABLE_WITHOUT_TEXTS(gh_revocation_row),
         [GH_MEMORY_AUDIT] = TABLE(gh_audit_row, AUDIT_TEXTS),
+        [GH_MEMORY_AUDIT_PENDING] = TABLE(gh_audit_pending, PENDING_TEXTS),
         [GH_MEMORY_PERSON_KEYS] = TABLE(gh_person_key_row, PERSON_KEY_TEXTS),
     };
     memcpy(tables, KINDS, sizeof(KINDS));

@@ -10,26 +10,33 @@ static struct gh_str outcome_name(enum gh_audit_outcome outcome)
     return outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE;
 }
 
+/* What no record can have: somebody else wrote it. */
+static void fail(struct gh_sqlite_call *call)
+{
+    if (call->err == GH_OK)
+        call->err = GH_ERR_INVALID;
+}
+
 static enum gh_audit_outcome take_outcome(struct gh_sqlite_call *call)
 {
-    return gh_str_eq(gh_sqlite_take_text(call), SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+    struct gh_str name = gh_sqlite_take_text(call);
+    if (!gh_str_eq(name, SUCCESS) && !gh_str_eq(name, FAILURE))
+        fail(call);
+    return gh_str_eq(name, SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
 }
 
 static enum gh_audit_event take_event(struct gh_sqlite_call *call)
 {
     enum gh_audit_event event = GH_AUDIT_SIGNUP;
-    if (!gh_audit_event_parse(gh_sqlite_take_text(call), &event) && call->err == GH_OK)
-        call->err = GH_ERR_IO; /* names only grow: this one is damaged */
+    if (!gh_audit_event_parse(gh_sqlite_take_text(call), &event))
+        fail(call); /* names only grow */
     return event;
 }
 
 /* ---- Records ---- */
 
-static void put_row(struct gh_sqlite_call *call, const struct gh_audit_row *row)
+static void put_facts(struct gh_sqlite_call *call, const struct gh_audit_record *record)
 {
-    const struct gh_audit_record *record = &row->record;
-    gh_sqlite_put_u64(call, record->seq);
-    gh_sqlite_put_u64(call, record->time_us);
     gh_sqlite_put_text(call, gh_audit_event_facts(record->event)->name);
     gh_sqlite_put_text(call, record->user_id);
     gh_sqlite_put_text(call, record->actor_id);
@@ -39,17 +46,21 @@ static void put_row(struct gh_sqlite_call *call, const struct gh_audit_row *row)
     gh_sqlite_put_text(call, record->request_id);
     gh_sqlite_put_text(call, outcome_name(record->outcome));
     gh_sqlite_put_text(call, record->metadata);
+}
+
+static void put_row(struct gh_sqlite_call *call, const struct gh_audit_row *row)
+{
+    const struct gh_audit_record *record = &row->record;
+    gh_sqlite_put_u64(call, record->seq);
+    gh_sqlite_put_u64(call, record->time_us);
+    put_facts(call, record);
     gh_sqlite_put_bytes(call, row->prev_hash, sizeof(row->prev_hash));
     gh_sqlite_put_bytes(call, row->hash, sizeof(row->hash));
     gh_sqlite_put_sealed(call, row->sealed);
 }
 
-static void take_row(struct gh_sqlite_call *call, void *out_row)
+static void take_facts(struct gh_sqlite_call *call, struct gh_audit_record *record)
 {
-    struct gh_audit_row *row = out_row;
-    struct gh_audit_record *record = &row->record;
-    record->seq = gh_sqlite_take_u64(call);
-    record->time_us = gh_sqlite_take_u64(call);
     record->event = take_event(call);
     record->user_id = gh_sqlite_take_text(call);
     record->actor_id = gh_sqlite_take_text(call);
@@ -59,9 +70,21 @@ static void take_row(struct gh_sqlite_call *call, void *out_row)
     record->request_id = gh_sqlite_take_text(call);
     record->outcome = take_outcome(call);
     record->metadata = gh_sqlite_take_text(call);
+}
+
+static void take_row(struct gh_sqlite_call *call, void *out_row)
+{
+    struct gh_audit_row *row = out_row;
+    struct gh_audit_record *record = &row->record;
+    record->seq = gh_sqlite_take_u64(call);
+    record->time_us = gh_sqlite_take_u64(call);
+    take_facts(call, record);
     gh_sqlite_take_bytes(call, row->prev_hash, sizeof(row->prev_hash));
     gh_sqlite_take_bytes(call, row->hash, sizeof(row->hash));
     row->sealed = gh_sqlite_take_text(call);
+    /* It was read: what is wrong is what it says, and not the store. */
+    if (call->err == GH_ERR_IO)
+        call->err = GH_ERR_INVALID;
 }
 
 /* One end of the log: its number and one of its hashes. */
@@ -204,6 +227,52 @@ enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
     void *rows;
     enum gh_err err =
         gh_sqlite_take_all(&call, take_day_count, sizeof(**out_rows), &rows, out_count);
+    if (err == GH_OK)
+        *out_rows = rows;
+    return err;
+}
+
+/* ---- Refusals that are not in the log yet ---- */
+
+enum gh_err gh_sqlite_pending_put(struct gh_tx *tx, const struct gh_audit_pending *pending)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_PUT);
+    gh_sqlite_put_u64(&call, pending->place);
+    put_facts(&call, &pending->row.record);
+    gh_sqlite_put_sealed(&call, pending->row.sealed);
+    return gh_sqlite_change_one(&call);
+}
+
+enum gh_err gh_sqlite_pending_set(struct gh_tx *tx, uint64_t place, struct gh_str metadata)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_SET);
+    gh_sqlite_put_u64(&call, place);
+    gh_sqlite_put_text(&call, metadata);
+    return gh_sqlite_change_one(&call);
+}
+
+enum gh_err gh_sqlite_pending_delete(struct gh_tx *tx, uint64_t place)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_DELETE);
+    gh_sqlite_put_u64(&call, place);
+    return gh_sqlite_change_one(&call);
+}
+
+static void take_pending(struct gh_sqlite_call *call, void *out_row)
+{
+    struct gh_audit_pending *pending = out_row;
+    *pending = (struct gh_audit_pending){.place = gh_sqlite_take_u64(call)};
+    take_facts(call, &pending->row.record);
+    pending->row.sealed = gh_sqlite_take_text(call);
+}
+
+enum gh_err gh_sqlite_pending_some(struct gh_tx *tx, size_t limit,
+                                   struct gh_audit_pending **out_rows, size_t *out_count)
+{
+    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_SOME);
+    gh_sqlite_put_limit(&call, limit);
+    void *rows;
+    enum gh_err err = gh_sqlite_take_all(&call, take_pending, sizeof(**out_rows), &rows, out_count);
     if (err == GH_OK)
         *out_rows = rows;
     return err;

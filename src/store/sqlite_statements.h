@@ -27,6 +27,9 @@
 #define GH_SQL_RECORD                                                                              \
     "seq, time, event_type, user_id, actor_id, ip_address, user_agent, session, request_id, "      \
     "outcome, metadata, prev_hash, hash, sealed"
+#define GH_SQL_PENDING                                                                             \
+    "place, event_type, user_id, actor_id, ip_address, user_agent, session, request_id, outcome, " \
+    "metadata, sealed"
 #define GH_SQL_PERSON_KEY "person, wrapped, created_us"
 
 /* ?1 since, ?2 until, ?3 after, ?4 before, ?5 limit, ?6 session, ?7 outcome, ?8 whom or who, ?9
@@ -154,6 +157,11 @@
       "count(*) FROM security_audit_log WHERE time >= ?1 GROUP BY 1, 2, 3 ORDER BY 1")             \
     GH_SQL_RECORDS(X, NEWEST, "DESC")                                                              \
     GH_SQL_RECORDS(X, OLDEST, "ASC")                                                               \
+    X(PENDING_PUT, "INSERT OR REPLACE INTO audit_pending (" GH_SQL_PENDING                         \
+                   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                   \
+    X(PENDING_SET, "UPDATE audit_pending SET metadata = ?2 WHERE place = ?1")                      \
+    X(PENDING_DELETE, "DELETE FROM audit_pending WHERE place = ?1")                                \
+    X(PENDING_SOME, "SELECT " GH_SQL_PENDING " FROM audit_pending WHERE place >= 0 LIMIT ?1")      \
     X(PERSON_KEY_GET, "SELECT " GH_SQL_PERSON_KEY " FROM person_keys WHERE person = ?1")           \
     X(PERSON_KEY_INSERT, "INSERT INTO person_keys (" GH_SQL_PERSON_KEY ") SELECT ?1, ?2, ?3 "      \
                          "WHERE ?1 GLOB 'day:*' OR ?1 IN (SELECT id FROM accounts)")               \

@@ -175,6 +175,7 @@ static void the_log_takes_no_row_without_its_hashes(void **state)
         "INSERT INTO security_audit_log (seq, time, event_type, outcome, metadata, prev_hash, "
         "hash) VALUES (1, 1, 'login', 'perhaps', '{}', zeroblob(32), zeroblob(32))",
         "INSERT INTO person_keys (person, wrapped, created_us) VALUES ('day:2026-01-31', NULL, 1)",
+        "INSERT INTO audit_pending (place, event_type, outcome) VALUES (1, 'login', 'success')",
     };
     struct gh_sqlite_fixture *fixture = *state;
     sqlite3 *db = NULL;

@@ -210,8 +210,10 @@ static enum gh_err compile_place(struct gh_schemas *schemas, struct gh_place pla
         if (schemas->compiled_count == schemas->node_count && !add_dynamic_targets(schemas))
             return gh_schema_no_memory(error);
     }
+    uint32_t first_new = schemas->checked_count;
     if (!gh_compile_check_loops(schemas, error, &err))
         return err;
+    gh_compile_facts(schemas, first_new);
     *out_schema = node;
     return GH_OK;
 }

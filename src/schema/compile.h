@@ -50,6 +50,12 @@ bool gh_compile_scalar(struct gh_schema_compiler *compiler);  /* compile_scalar.
 bool gh_compile_array(struct gh_schema_compiler *compiler);   /* compile_array.c */
 bool gh_compile_object(struct gh_schema_compiler *compiler);  /* compile_object.c */
 
+/* compile_discriminator.c: NULL in *out: there is none, or it is of no use here. */
+bool gh_compile_discriminator(struct gh_schema_compiler *compiler, const struct gh_json_value *list,
+                              const uint32_t *nodes, const struct gh_schema_discriminator **out);
+/* compile_facts.c: what follows for each new node from those it refers to; they have no loops. */
+void gh_compile_facts(struct gh_schemas *schemas, uint32_t first_new);
+
 /* compile_graph.c: refuses schemas that lead back to themselves without a step into the value. */
 bool gh_compile_check_loops(struct gh_schemas *schemas, struct gh_schema_error *error,
                             enum gh_err *out_err);

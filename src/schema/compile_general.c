@@ -128,6 +128,22 @@ static bool compile_reference(struct gh_schema_compiler *compiler,
     return true;
 }
 
+static bool compile_access(struct gh_schema_compiler *compiler)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } KEYWORDS[] = {{"readOnly", GH_ACCESS_READ_ONLY}, {"writeOnly", GH_ACCESS_WRITE_ONLY}};
+    for (size_t i = 0; i < 2; i++) {
+        const struct gh_json_value *keyword = gh_compile_keyword(compiler, KEYWORDS[i].name);
+        if (keyword && keyword->kind != GH_JSON_BOOL)
+            return gh_compile_fail(compiler, keyword, "This must be true or false.");
+        if (keyword && keyword->boolean)
+            compiler->node.access |= KEYWORDS[i].bit;
+    }
+    return true;
+}
+
 static bool compile_list(struct gh_schema_compiler *compiler, const char *name,
                          enum gh_schema_op_code code)
 {
@@ -145,9 +161,13 @@ static bool compile_list(struct gh_schema_compiler *compiler, const char *name,
         if (!gh_compile_subschema(compiler, item, &nodes[count++]))
             return false;
     }
+    const struct gh_schema_discriminator *discriminator = NULL;
+    if (code != GH_OP_ALL_OF && !gh_compile_discriminator(compiler, keyword, nodes, &discriminator))
+        return false;
     struct gh_schema_op *op = gh_compile_op(compiler, code, keyword);
     op->as.list.nodes = nodes;
     op->as.list.count = count;
+    op->as.list.discriminator = discriminator;
     return true;
 }
 
@@ -200,6 +220,8 @@ bool gh_compile_general(struct gh_schema_compiler *compiler)
         return true;
     }
     if (dynamic && !is_openapi_30 && !compile_reference(compiler, dynamic, true))
+        return false;
+    if ((compiler->vocabularies & GH_VOCABULARY_REMARKS) && !compile_access(compiler))
         return false;
     if ((compiler->vocabularies & GH_VOCABULARY_VALIDATION) &&
         (!compile_type(compiler) || !compile_enum(compiler)))

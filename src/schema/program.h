@@ -38,6 +38,7 @@ enum gh_schema_vocabulary {
     GH_VOCABULARY_REMARKS = 16, /* meta-data, content, format-annotation: nothing to check */
     GH_VOCABULARY_FORMAT_ASSERTION = 32,
     GH_VOCABULARY_OPENAPI_30 = 64,
+    GH_VOCABULARY_OPENAPI = 128, /* 3.0 and 3.1: discriminator */
 };
 
 /* A schema resource (core, section 4.3.5): a document or what has an $id of its own. */
@@ -155,6 +156,19 @@ struct gh_schema_choice {
     uint64_t hash;
 };
 
+/* OpenAPI: a value of the member `name` and the form it stands for. */
+struct gh_schema_mapping {
+    struct gh_str value;
+    uint32_t node;
+};
+
+struct gh_schema_discriminator {
+    struct gh_str name;
+    const struct gh_schema_mapping *mappings;
+    uint32_t mapping_count;
+    uint32_t keyword;
+};
+
 struct gh_schema_op {
     enum gh_schema_op_code code;
     uint32_t keyword; /* the keyword's value in the node's document */
@@ -171,6 +185,7 @@ struct gh_schema_op {
         struct {
             const uint32_t *nodes;
             uint32_t count;
+            const struct gh_schema_discriminator *discriminator; /* anyOf, oneOf; or NULL */
         } list;
         struct {
             const struct gh_schema_choice *choices;
@@ -192,14 +207,21 @@ struct gh_schema_op {
 
 /* Bits of gh_schema_node.kinds; the first six are 1 << enum gh_json_kind. */
 #define GH_KIND_BIT(kind) (1u << (kind))
-#define GH_KIND_WHOLE     (1u << 6) /* numbers, but whole ones only */
+#define GH_KIND_WHOLE     GH_SCHEMA_INTEGER /* numbers, but whole ones only */
 #define GH_KINDS_ALL      0x3fu
+
+/* Bits of gh_schema_node.access. */
+#define GH_ACCESS_READ_ONLY  1u
+#define GH_ACCESS_WRITE_ONLY 2u
 
 struct gh_schema_node {
     const struct gh_schema_op *ops;
     /* Operations for any value come first, then by kind; `ends` says where each group ends. */
     uint16_t any_end, number_end, string_end, array_end, object_end, all_end;
-    uint8_t kinds; /* 0: the schema false */
+    uint8_t kinds;      /* 0: the schema false */
+    uint8_t access;     /* by its own keywords */
+    uint8_t all_access; /* with what $ref and allOf lead to; compile_facts.c */
+    uint8_t accepts;    /* as gh_schema_kinds says; compile_facts.c */
     struct gh_place place;
     uint32_t type_keyword; /* value of `type` */
     uint32_t resource;

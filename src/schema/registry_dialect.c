@@ -111,7 +111,7 @@ enum gh_err gh_schema_set_vocabularies(struct gh_schemas *schemas, uint32_t inde
         vocabularies = resource.vocabularies;
         if (schemas->documents[resource.document].roles[resource.root] == GH_ROLE_SCHEMA)
             keyword = gh_json_get(doc, root, GH_STR("$schema"));
-        if (vocabularies || !keyword || schemas->options.dialect != GH_SCHEMA_2020_12)
+        if (vocabularies || !keyword || schemas->options.dialect == GH_SCHEMA_OPENAPI_30)
             continue;
         struct gh_place place = {resource.document, (uint32_t)(keyword - doc->values)};
         enum gh_err err = read_schema_keyword(schemas, place, &vocabularies, error);
@@ -120,6 +120,8 @@ enum gh_err gh_schema_set_vocabularies(struct gh_schemas *schemas, uint32_t inde
     }
     if (!vocabularies)
         vocabularies = ALL_USUAL;
+    if (schemas->options.dialect != GH_SCHEMA_2020_12)
+        vocabularies |= GH_VOCABULARY_OPENAPI;
     if (schemas->options.dialect == GH_SCHEMA_OPENAPI_30)
         vocabularies |= GH_VOCABULARY_OPENAPI_30;
     schemas->resources[index].vocabularies = vocabularies;

@@ -22,7 +22,9 @@ struct gh_schema_run {
     const struct gh_json_doc *doc;
     struct gh_arena *arena;
     const struct gh_schema_scope *scope;
-    uint64_t steps; /* left */
+    unsigned refused; /* access that is not allowed, see program.h */
+    uint32_t root;    /* what is checked */
+    uint64_t steps;   /* left */
     unsigned depth_left;
     unsigned quiet; /* above 0: inside of what may fail, nothing is reported */
     bool is_stopped;
@@ -105,6 +107,9 @@ bool gh_run_report(struct gh_schema_run *run, const struct gh_schema_node *node,
 bool gh_run_report_name(struct gh_schema_run *run, const struct gh_schema_node *node,
                         uint32_t keyword, uint32_t value, struct gh_str name,
                         struct gh_str message);
+/* The node is readOnly or writeOnly and the value goes the wrong way. */
+bool gh_run_report_access(struct gh_schema_run *run, const struct gh_schema_node *node,
+                          uint32_t value);
 /* The value's kind is none of the node's, or the node allows nothing. */
 bool gh_run_report_kind(struct gh_schema_run *run, const struct gh_schema_node *node,
                         uint32_t value);

@@ -14,8 +14,9 @@
 #include "json/parse.h"
 
 enum gh_schema_dialect {
-    GH_SCHEMA_2020_12,    /* and OpenAPI 3.1 */
+    GH_SCHEMA_2020_12,
     GH_SCHEMA_OPENAPI_30, /* nullable, boolean exclusiveMinimum, nothing beside $ref */
+    GH_SCHEMA_OPENAPI_31, /* draft 2020-12 and `discriminator`, which 3.0 has too */
 };
 
 struct gh_schema_options {
@@ -66,6 +67,22 @@ GH_MUST_USE enum gh_err gh_schemas_compile_value(struct gh_schemas *schemas,
                                                  uint32_t *out_schema,
                                                  struct gh_schema_error *out_error);
 
+/*
+ * What can be said of a schema before there is a value, for those who make values out of text
+ * (parameters, forms). All of it errs to the open side: what is not known is taken as possible.
+ */
+
+/* The kinds of value it may accept: 1 << enum gh_json_kind each. Any number: the bits of NUMBER and
+   GH_SCHEMA_INTEGER; whole numbers only: the second alone. 0: nothing is valid. */
+#define GH_SCHEMA_INTEGER (1u << 6)
+unsigned gh_schema_kinds(const struct gh_schemas *schemas, uint32_t schema);
+/* The schema of an object's member: in `properties`, else additionalProperties; through $ref, allOf
+   and, where only one alternative is for objects, anyOf and oneOf. False: nothing is known. */
+bool gh_schema_property(const struct gh_schemas *schemas, uint32_t schema, struct gh_str name,
+                        uint32_t *out_schema);
+/* The same for the items of an array, where they all have one schema. */
+bool gh_schema_items(const struct gh_schemas *schemas, uint32_t schema, uint32_t *out_schema);
+
 struct gh_schema_limits {
     uint64_t steps_max;    /* about 10 ns each, patterns included */
     unsigned depth_max;    /* of schemas within schemas; at most GH_SCHEMA_DEPTH_MAX */
@@ -75,6 +92,21 @@ struct gh_schema_limits {
 /* 2,000,000 steps, GH_SCHEMA_DEPTH_MAX deep, 20 violations. */
 extern const struct gh_schema_limits gh_schema_limits_usual;
 
+/* Which way a value goes. A member whose schema says readOnly is not allowed in a request, and
+   `required` doesn't ask for it there; writeOnly is the same for a response. */
+enum gh_schema_direction {
+    GH_SCHEMA_ANY_WAY, /* both are remarks */
+    GH_SCHEMA_REQUEST,
+    GH_SCHEMA_RESPONSE,
+};
+
+struct gh_schema_check_options {
+    struct gh_schema_limits limits;
+    enum gh_schema_direction direction;
+};
+/* The usual limits, any way. */
+extern const struct gh_schema_check_options gh_schema_check_usual;
+
 /* Longest pointer in a violation; a longer one leads to a container of the value. */
 #define GH_SCHEMA_POINTER_BYTES_MAX 1024
 
@@ -82,7 +114,8 @@ struct gh_schema_violation {
     uint32_t value;        /* index in the document */
     struct gh_str pointer; /* JSON Pointer to it */
     struct gh_str keyword; /* "maxLength"; "false" of the schema that allows nothing */
-    struct gh_str name;    /* required, dependentRequired: the missing member; else ptr NULL */
+    struct gh_str name;    /* required, dependentRequired, discriminator: the missing member; else
+                              ptr NULL */
     struct gh_str schema_uri, schema_pointer; /* where the keyword stands */
     struct gh_str message; /* for people; repeats nothing of the value but sizes and kinds */
 };
@@ -108,7 +141,7 @@ enum gh_schema_outcome {
 enum gh_schema_outcome gh_schema_check(const struct gh_schemas *schemas, uint32_t schema,
                                        const struct gh_json_doc *doc,
                                        const struct gh_json_value *value,
-                                       const struct gh_schema_limits *limits,
+                                       const struct gh_schema_check_options *options,
                                        struct gh_arena *arena, struct gh_schema_report *out_report);
 
 #endif

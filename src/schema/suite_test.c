@@ -157,7 +157,7 @@ static void run_group(struct suite *suite, const char *path, const struct gh_jso
             continue;
         }
         enum gh_schema_outcome outcome =
-            gh_schema_check(schemas, schema, doc, data, &gh_schema_limits_usual, &arena, &report);
+            gh_schema_check(schemas, schema, doc, data, &gh_schema_check_usual, &arena, &report);
         if (outcome == (wanted ? GH_SCHEMA_VALID : GH_SCHEMA_INVALID) &&
             (report.count > 0) == !wanted)
             suite->passed++;

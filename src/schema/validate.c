@@ -9,6 +9,8 @@
 
 const struct gh_schema_limits gh_schema_limits_usual = {
     .steps_max = 2000000, .depth_max = GH_SCHEMA_DEPTH_MAX, .violations_max = 20};
+const struct gh_schema_check_options gh_schema_check_usual = {
+    .limits = {.steps_max = 2000000, .depth_max = GH_SCHEMA_DEPTH_MAX, .violations_max = 20}};
 
 bool gh_run_stop(struct gh_schema_run *run, enum gh_schema_outcome why)
 {
@@ -180,6 +182,9 @@ bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_s
     const struct gh_schema_node *node = &run->schemas->nodes[index];
     if (!gh_run_take_steps(run, 1))
         return false;
+    /* What is checked as a whole is no member of anything. */
+    if ((node->access & run->refused) && value != run->root)
+        return gh_run_report_access(run, node, value);
     if (!fits_kind(node, gh_run_value(run, value)))
         return gh_run_report_kind(run, node, value);
     if (node->all_end == 0)
@@ -231,12 +236,26 @@ static void explain(struct gh_schema_run *run, uint32_t schema, uint32_t value,
         report_stop(run, schema, value);
 }
 
+static unsigned refused_access(enum gh_schema_direction direction)
+{
+    switch (direction) {
+    case GH_SCHEMA_ANY_WAY:
+        return 0;
+    case GH_SCHEMA_REQUEST:
+        return GH_ACCESS_READ_ONLY;
+    case GH_SCHEMA_RESPONSE:
+        return GH_ACCESS_WRITE_ONLY;
+    }
+    return 0;
+}
+
 enum gh_schema_outcome gh_schema_check(const struct gh_schemas *schemas, uint32_t schema,
                                        const struct gh_json_doc *doc,
                                        const struct gh_json_value *value,
-                                       const struct gh_schema_limits *limits,
+                                       const struct gh_schema_check_options *options,
                                        struct gh_arena *arena, struct gh_schema_report *out_report)
 {
+    const struct gh_schema_limits *limits = &options->limits;
     GH_ASSERT(schema < schemas->compiled_count && limits->depth_max <= GH_SCHEMA_DEPTH_MAX);
     uint32_t index = (uint32_t)(value - doc->values);
     struct gh_schema_run run = {
@@ -245,6 +264,8 @@ enum gh_schema_outcome gh_schema_check(const struct gh_schemas *schemas, uint32_
         .whole_doc = doc,
         .named_member = GH_SCHEMA_NONE,
         .arena = arena,
+        .refused = refused_access(options->direction),
+        .root = index,
         .steps = limits->steps_max,
         .depth_left = limits->depth_max,
         .patterns.arena = arena,

@@ -136,11 +136,39 @@ static bool explain_none(struct gh_schema_run *run, const struct gh_schema_node 
         gh_arena_format(run->arena, "fits none of the %u forms allowed", op->as.list.count));
 }
 
+/* An object says in a member which of the forms it has: only that one is looked at. */
+static bool run_discriminated(struct gh_schema_run *run, const struct gh_schema_node *node,
+                              const struct gh_schema_discriminator *discriminator, uint32_t value,
+                              gh_schema_marks *marks)
+{
+    const struct gh_json_value *object = gh_run_value(run, value);
+    if (!gh_run_take_steps(run, 1 + object->count + discriminator->mapping_count))
+        return false;
+    const struct gh_json_value *member = gh_json_get(run->doc, object, discriminator->name);
+    for (uint32_t i = 0; member && i < discriminator->mapping_count; i++) {
+        const struct gh_schema_mapping *mapping = &discriminator->mappings[i];
+        if (member->kind == GH_JSON_STRING && gh_str_eq(mapping->value, member->text))
+            return gh_run_node(run, mapping->node, value, marks);
+    }
+    if (!gh_run_goes_on(run))
+        return false;
+    if (member)
+        return gh_run_report(run, node, discriminator->keyword,
+                             (uint32_t)(member - run->doc->values),
+                             GH_STR("must name one of the forms allowed"));
+    return gh_run_report_name(run, node, discriminator->keyword, value, discriminator->name,
+                              gh_arena_format(run->arena,
+                                              "must have the member \"%.*s\", which names its form",
+                                              GH_STR_ARG(discriminator->name)));
+}
+
 static bool run_any_of(struct gh_schema_run *run, const struct gh_schema_node *node,
                        const struct gh_schema_op *op, uint32_t value, gh_schema_marks *marks)
 {
     bool is_one = op->code == GH_OP_ONE_OF;
     uint32_t fits = 0;
+    if (op->as.list.discriminator && gh_run_value(run, value)->kind == GH_JSON_OBJECT)
+        return run_discriminated(run, node, op->as.list.discriminator, value, marks);
     for (uint32_t i = 0; i < op->as.list.count; i++) {
         fits += run_branch(run, op->as.list.nodes[i], value, marks);
         if (run->is_stopped)

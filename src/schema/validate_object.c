@@ -73,6 +73,13 @@ static bool run_patterns(struct gh_schema_run *run, const struct gh_schema_node 
     return good;
 }
 
+/* Of a required member: not if it is readOnly in a request, or writeOnly in a response. */
+static bool is_asked_for(const struct gh_schema_run *run, const struct gh_schema_member *member)
+{
+    return member->node == GH_SCHEMA_NONE ||
+           !(run->schemas->nodes[member->node].all_access & run->refused);
+}
+
 static bool run_member(struct gh_schema_run *run, const struct gh_schema_node *node,
                        const struct gh_schema_members *members, uint32_t member,
                        bool *out_evaluated, uint32_t *required_found)
@@ -81,7 +88,7 @@ static bool run_member(struct gh_schema_run *run, const struct gh_schema_node *n
     bool good = true;
     if (members->names != GH_SCHEMA_NONE)
         good = run_name(run, members->names, member);
-    if (known && known->required != GH_SCHEMA_NONE)
+    if (known && known->required != GH_SCHEMA_NONE && is_asked_for(run, known))
         ++*required_found;
     if (known && known->node != GH_SCHEMA_NONE) {
         *out_evaluated = true;
@@ -96,6 +103,15 @@ static bool run_member(struct gh_schema_run *run, const struct gh_schema_node *n
     return good;
 }
 
+/* Only when fewer are there than the list has. */
+static bool has_all_asked_for(const struct gh_schema_run *run,
+                              const struct gh_schema_members *members, uint32_t found)
+{
+    for (uint32_t i = 0; run->refused && i < members->required_count; i++)
+        found += !is_asked_for(run, &members->members[members->required[i]]);
+    return found >= members->required_count;
+}
+
 /* Only when some are known to be missing. */
 static bool report_missing(struct gh_schema_run *run, const struct gh_schema_node *node,
                            const struct gh_schema_members *members, uint32_t value)
@@ -105,7 +121,7 @@ static bool report_missing(struct gh_schema_run *run, const struct gh_schema_nod
         const struct gh_schema_member *member = &members->members[members->required[i]];
         if (!gh_run_take_steps(run, 1 + object->count))
             return false;
-        if (!gh_json_get(run->doc, object, member->name))
+        if (is_asked_for(run, member) && !gh_json_get(run->doc, object, member->name))
             gh_run_report_name(run, node, members->required_keyword, value, member->name,
                                gh_arena_format(run->arena, "must have the member \"%.*s\"",
                                                GH_STR_ARG(member->name)));
@@ -130,7 +146,8 @@ static bool run_members(struct gh_schema_run *run, const struct gh_schema_node *
         if (!good && !gh_run_goes_on(run))
             return false;
     }
-    if (required_found < members->required_count)
+    if (required_found < members->required_count &&
+        !has_all_asked_for(run, members, required_found))
         return report_missing(run, node, members, value);
     return good;
 }

@@ -20,7 +20,7 @@ static struct gh_str keyword_name(const struct gh_json_value *keyword)
     static const char *const TELLING[] = {"additionalProperties", "unevaluatedProperties",
                                           "unevaluatedItems",     "items",
                                           "propertyNames",        "not"};
-    if (keyword->kind != GH_JSON_BOOL || gh_str_eq(keyword->name, GH_STR("uniqueItems")))
+    if (keyword->kind != GH_JSON_BOOL || keyword->boolean)
         return keyword->name;
     for (size_t i = 0; i < sizeof(TELLING) / sizeof(TELLING[0]); i++) {
         if (gh_str_eq(keyword->name, gh_str_from_c(TELLING[i])))
@@ -56,6 +56,19 @@ bool gh_run_report(struct gh_schema_run *run, const struct gh_schema_node *node,
                    uint32_t value, struct gh_str message)
 {
     return gh_run_report_name(run, node, keyword, value, (struct gh_str){0}, message);
+}
+
+bool gh_run_report_access(struct gh_schema_run *run, const struct gh_schema_node *node,
+                          uint32_t value)
+{
+    const struct gh_json_doc *doc = run->schemas->documents[node->place.document].doc;
+    bool is_read_only = run->refused & GH_ACCESS_READ_ONLY;
+    const struct gh_json_value *keyword =
+        gh_json_get(doc, gh_place_value(run->schemas, node->place),
+                    is_read_only ? GH_STR("readOnly") : GH_STR("writeOnly"));
+    return gh_run_report(run, node, (uint32_t)(keyword - doc->values), value,
+                         is_read_only ? GH_STR("can only be read, not sent")
+                                      : GH_STR("can only be sent, not returned"));
 }
 
 static const char *kind_text(enum gh_json_kind kind)

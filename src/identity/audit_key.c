@@ -118,6 +118,8 @@ void gh_audit_keys_done(struct gh_audit_keys *keys)
 /* ---- Making ---- */
 
 struct making {
+    const struct gh_identity *identity;
+    struct gh_str der;
     struct gh_key_row row;
 };
 
@@ -131,7 +133,12 @@ static enum gh_err insert(struct gh_tx *tx, void *args)
     for (size_t i = 0; err == GH_OK && i < reading.count; i++)
         if (!reading.rows[i]->retired_us)
             return GH_OK;
-    return err == GH_OK ? tx->ops->key_insert(tx, &making->row, &id) : err;
+    if (err != GH_OK)
+        return err;
+    /* In the unit: a change of the root wraps anew what is stored, and this is not yet. */
+    making->row.wrapped = gh_vault_wrap(making->identity->vault, tx->arena,
+                                        gh_vault_key_use(GH_KEY_AUDIT), making->der);
+    return making->row.wrapped.ptr ? tx->ops->key_insert(tx, &making->row, &id) : GH_ERR_MEMORY;
 }
 
 static enum gh_err make(const struct gh_identity *identity, uint64_t now_us, struct gh_arena *arena)
@@ -148,17 +155,19 @@ static enum gh_err make(const struct gh_identity *identity, uint64_t now_us, str
     gh_pkey_unref(key);
     if (!der.ptr)
         return GH_ERR_MEMORY;
-    struct making making = {.row = {
+    struct making making = {.identity = identity,
+                            .der = der,
+                            .row = {
                                 .purpose = GH_KEY_AUDIT,
                                 .alg = ALG,
                                 .kid = gh_arena_dup(arena, gh_buf_str(&name)),
                                 .created_us = now_us,
                             }};
-    making.row.wrapped = gh_vault_wrap(identity->vault, arena, gh_vault_key_use(GH_KEY_AUDIT), der);
+    enum gh_err err = GH_ERR_MEMORY;
+    if (making.row.kid.ptr)
+        err = identity->store->ops->run(identity->store, insert, &making, arena);
     gh_wipe((char *)der.ptr, der.len);
-    if (!making.row.kid.ptr || !making.row.wrapped.ptr)
-        return GH_ERR_MEMORY;
-    return identity->store->ops->run(identity->store, insert, &making, arena);
+    return err;
 }
 
 enum gh_err gh_audit_keys_load(const struct gh_identity *identity, uint64_t now_us,

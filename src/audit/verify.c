@@ -279,10 +279,21 @@ bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audi
     return take_row(run, row);
 }
 
+bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint64_t seq)
+{
+    if (is_over(run))
+        return false;
+    run->line++;
+    uint64_t expected = next_seq(run);
+    return stop_for(run, GH_ERR_INVALID, GH_AUDIT_FAULT_UNREADABLE, expected ? expected : seq);
+}
+
 bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line)
 {
     struct gh_audit_row row;
     struct gh_str openings;
+    if (line.len > GH_AUDIT_LINE_BYTES_MAX)
+        return gh_audit_verify_unreadable(run, 0);
     if (is_over(run))
         return false;
     run->line++;

@@ -86,9 +86,12 @@ struct gh_audit_verdict {
 struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
                                                     const struct gh_audit_verify_options *options);
 /* False: something is wrong, and nothing more is looked at (or there is no memory, see end). What
-   is passed in need not outlive the call. */
+   is passed in need not outlive the call. A line over GH_AUDIT_LINE_BYTES_MAX can't be read. */
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row);
 bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line);
+/* The next row is there, but is none that can be read. `seq`: its number as far as it is known, for
+   the first of all; 0: it is not. False. */
+bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint64_t seq);
 /* What was found; gives back what the run took. Once for every begin. GH_ERR_MEMORY: there is no
    verdict. */
 GH_MUST_USE enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,

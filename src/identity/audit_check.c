@@ -13,8 +13,8 @@
 struct check {
     struct gh_audit_verification *run;
     struct gh_audit_query query;
-    size_t page;
-    bool good;
+    uint64_t records;
+    bool good, over;
 };
 
 /* Read in the unit, shown behind it: units may be run twice. */
@@ -30,46 +30,6 @@ static enum gh_err read_page(struct gh_tx *tx, void *args)
     return tx->ops->audit_page(tx, page->query, &page->rows, &page->count);
 }
 
-static enum gh_err check_page(struct gh_store *store, struct check *check, struct gh_arena *arena)
-{
-    struct page page = {.query = &check->query};
-    gh_arena_reset(arena);
-    enum gh_err err = store->ops->read(store, read_page, &page, arena);
-    for (size_t i = 0; err == GH_OK && check->good && i < page.count; i++) {
-        check->good = gh_audit_verify_row(check->run, &page.rows[i]);
-        check->query.after_seq = page.rows[i].record.seq;
-    }
-    check->page = page.count;
-    return err;
-}
-
-static enum gh_err check_once(struct gh_store *store, const struct gh_audit_verify_options *options,
-                              uint64_t records_max, struct gh_arena *pages,
-                              struct gh_audit_verdict *out_verdict)
-{
-    struct gh_arena arena;
-    uint64_t records = 0;
-    enum gh_err err = GH_OK, ended = GH_ERR_MEMORY;
-    gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
-    struct check check = {
-        .run = gh_audit_verify_begin(&arena, options),
-        .query = {.oldest_first = true, .limit = PAGE_ROWS},
-        .good = true,
-    };
-    while (check.run && err == GH_OK && check.good) {
-        err = check_page(store, &check, pages);
-        records += check.page;
-        if (err == GH_OK && records_max && records > records_max)
-            err = GH_ERR_FULL;
-        if (check.page < PAGE_ROWS)
-            break;
-    }
-    if (check.run)
-        ended = gh_audit_verify_end(check.run, out_verdict);
-    gh_arena_done(&arena);
-    return err == GH_OK ? ended : err;
-}
-
 static enum gh_err read_first(struct gh_tx *tx, void *args)
 {
     uint8_t prev_hash[GH_SHA256_BYTES];
@@ -78,6 +38,60 @@ static enum gh_err read_first(struct gh_tx *tx, void *args)
     if (err == GH_ERR_NOT_FOUND)
         *first = 0;
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+/* A page with a row that is no record: half of it is read, until that row is alone. */
+static enum gh_err narrow(struct gh_store *store, struct check *check, struct gh_arena *arena)
+{
+    uint64_t first = 0;
+    if (check->query.limit > 1) {
+        check->query.limit /= 2;
+        return GH_OK;
+    }
+    enum gh_err err = store->ops->read(store, read_first, &first, arena);
+    if (err == GH_OK)
+        check->good = gh_audit_verify_unreadable(check->run, first);
+    return err;
+}
+
+static enum gh_err check_page(struct gh_store *store, struct check *check, struct gh_arena *arena)
+{
+    struct page page = {.query = &check->query};
+    gh_arena_reset(arena);
+    enum gh_err err = store->ops->read(store, read_page, &page, arena);
+    if (err == GH_ERR_INVALID)
+        return narrow(store, check, arena);
+    for (size_t i = 0; err == GH_OK && check->good && i < page.count; i++) {
+        check->good = gh_audit_verify_row(check->run, &page.rows[i]);
+        check->query.after_seq = page.rows[i].record.seq;
+    }
+    check->records += page.count;
+    check->over = page.count < check->query.limit;
+    check->query.limit = PAGE_ROWS;
+    return err;
+}
+
+static enum gh_err check_once(struct gh_store *store, const struct gh_audit_verify_options *options,
+                              uint64_t records_max, struct gh_arena *pages,
+                              struct gh_audit_verdict *out_verdict)
+{
+    struct gh_arena arena;
+    enum gh_err err = GH_OK, ended = GH_ERR_MEMORY;
+    gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
+    struct check check = {
+        .run = gh_audit_verify_begin(&arena, options),
+        .query = {.oldest_first = true, .limit = PAGE_ROWS},
+        .good = true,
+    };
+    while (check.run && err == GH_OK && check.good && !check.over) {
+        err = check_page(store, &check, pages);
+        if (err == GH_OK && records_max && check.records > records_max)
+            err = GH_ERR_FULL;
+    }
+    if (check.run)
+        ended = gh_audit_verify_end(check.run, out_verdict);
+    gh_arena_done(&arena);
+    return err == GH_OK ? ended : err;
 }
 
 enum gh_err gh_audit_check_store(struct gh_store *store,

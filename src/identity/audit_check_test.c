@@ -235,6 +235,73 @@ static void what_goes_on_for_ever_is_not_waited_for(void **state)
     assert_in_range(reads, 2, 12);
 }
 
+/* ---- A store with a row that is no record ---- */
+
+static uint64_t damaged_seq;
+static const struct gh_tx_ops *whole_ops;
+
+static enum gh_err damaged_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                struct gh_audit_row **out_rows, size_t *out_count)
+{
+    enum gh_err err = whole_ops->audit_page(tx, query, out_rows, out_count);
+    for (size_t i = 0; err == GH_OK && i < *out_count; i++)
+        if ((*out_rows)[i].record.seq == damaged_seq)
+            return GH_ERR_INVALID;
+    return err;
+}
+
+struct damaged_unit {
+    gh_store_unit *unit;
+    void *args;
+};
+
+static enum gh_err damaged_unit(struct gh_tx *tx, void *args)
+{
+    const struct damaged_unit *damaged = args;
+    struct gh_tx_ops ops = *tx->ops;
+    whole_ops = tx->ops;
+    ops.audit_page = damaged_page;
+    tx->ops = &ops;
+    enum gh_err err = damaged->unit(tx, damaged->args);
+    tx->ops = whole_ops;
+    return err;
+}
+
+static enum gh_err damaged_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                                struct gh_arena *arena)
+{
+    struct damaged_unit damaged = {unit, args};
+    (void)store;
+    return f.store->ops->read(f.store, damaged_unit, &damaged, arena);
+}
+
+static void a_row_that_is_no_record_is_named(void **state)
+{
+    static const struct gh_store_ops OPS = {.read = damaged_read};
+    static const uint64_t SEQS[] = {1, 2, 499, 500, 501, 777, MANY, MANY + 1};
+    struct gh_store damaged = {&OPS};
+    struct gh_audit_verdict verdict;
+    append(MANY);
+    sign();
+    for (size_t i = 0; i < sizeof(SEQS) / sizeof(SEQS[0]); i++) {
+        damaged_seq = SEQS[i];
+        assert_int_equal(check_of(&damaged, 0, &verdict), GH_OK);
+        assert_int_equal(verdict.fault, GH_AUDIT_FAULT_UNREADABLE);
+        assert_int_equal(verdict.seq, SEQS[i]);
+        assert_int_equal(verdict.line, SEQS[i]);
+        assert_int_equal(verdict.records, SEQS[i] - 1);
+    }
+    damaged_seq = MANY + 2;
+    assert_int_equal(check_of(&damaged, 0, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.records, MANY + 1);
+    drop(drop_unit, 600);
+    damaged_seq = 601;
+    assert_int_equal(check_of(&damaged, 0, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_UNREADABLE);
+    assert_int_equal(verdict.seq, 601);
+}
+
 static enum gh_err broken_read(struct gh_store *store, gh_store_unit *unit, void *args,
                                struct gh_arena *arena)
 {
@@ -284,6 +351,7 @@ int main(void)
         TEST(retention_between_two_pages_is_no_fault),
         TEST(a_cut_between_two_pages_is_a_fault),
         TEST(what_goes_on_for_ever_is_not_waited_for),
+        TEST(a_row_that_is_no_record_is_named),
         TEST(a_store_that_fails_gives_no_verdict),
         TEST(the_longest_verdict_fits_into_its_json),
     };

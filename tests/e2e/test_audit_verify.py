@@ -227,6 +227,15 @@ def test_a_changed_value_is_found(log, tmp_path):
         assert verdict["seq"] == number, (column, verdict)
 
 
+@pytest.mark.parametrize("value", ["event_type = 'no_such_event'", "outcome = 'neither'",
+                                   "hash = x'00'"])
+@pytest.mark.parametrize("number", [1, 11])
+def test_a_row_that_no_record_can_be_is_named(log, forged, value, number):
+    forged.sql(f"UPDATE security_audit_log SET {value} WHERE seq = {number}")
+    code, verdict = forged.verify("--checkpoint", log.saved)
+    assert code == 1 and (verdict["fault"], verdict["seq"]) == ("unreadable", number)
+
+
 def test_a_link_that_was_bent_is_found(log, forged):
     forged.sql("UPDATE security_audit_log SET prev_hash = zeroblob(32) WHERE seq = 12")
     code, verdict = forged.verify("--checkpoint", log.saved)

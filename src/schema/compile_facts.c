@@ -16,12 +16,10 @@ static unsigned kinds_of_choices(const struct gh_schemas *schemas,
     unsigned kinds = 0;
     for (uint32_t i = 0; i < op->as.choices.count; i++) {
         const struct gh_json_value *value = &values[op->as.choices.choices[i].value];
-        kinds |= GH_KIND_BIT(value->kind);
-        if (value->kind != GH_JSON_NUMBER)
-            continue;
-        kinds |= GH_KIND_WHOLE;
-        if (value->is_integer && !(node->kinds & GH_KIND_BIT(GH_JSON_NUMBER)))
-            kinds &= ~GH_KIND_BIT(GH_JSON_NUMBER);
+        if (value->kind == GH_JSON_NUMBER)
+            kinds |= GH_KIND_WHOLE;
+        if (value->kind != GH_JSON_NUMBER || !value->is_integer)
+            kinds |= GH_KIND_BIT(value->kind);
     }
     return kinds;
 }

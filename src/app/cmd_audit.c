@@ -83,21 +83,31 @@ struct export_check {
     bool partial, json;
 };
 
+/* A line with its newline; of a longer one as much as shows that it is too long. 0: the end. */
+static size_t read_line(FILE *in, char *line)
+{
+    size_t len = 0;
+    int c = 0;
+    while (len <= GH_AUDIT_LINE_BYTES_MAX && c != '\n' && (c = getc(in)) != EOF)
+        line[len++] = (char)c;
+    return len;
+}
+
 static enum gh_err check_lines(const struct export_check *check, struct gh_arena *arena,
                                const struct gh_audit_verify_options *options,
                                struct gh_audit_verdict *out_verdict)
 {
     struct gh_audit_verification *run = gh_audit_verify_begin(arena, options);
+    char *line = gh_arena_alloc(arena, GH_AUDIT_LINE_BYTES_MAX + 1);
+    size_t len;
+    bool good = true;
     if (!run)
         return GH_ERR_MEMORY;
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t len;
-    bool good = true;
-    while (good && (len = getline(&line, &size, check->lines)) > 0)
-        good = gh_audit_verify_line(run, gh_str_of(line, (size_t)len));
-    free(line);
+    while (line && good && (len = read_line(check->lines, line)) > 0)
+        good = gh_audit_verify_line(run, gh_str_of(line, len));
     enum gh_err err = gh_audit_verify_end(run, out_verdict);
+    if (!line)
+        return GH_ERR_MEMORY;
     return err == GH_OK && ferror(check->lines) ? GH_ERR_IO : err;
 }
 

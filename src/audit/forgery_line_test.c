@@ -136,6 +136,24 @@ static void a_line_that_is_cut_or_joined_is_named(void **state)
     attack->lines[1] = good;
 }
 
+static void a_line_that_is_too_long_is_named(void **state)
+{
+    struct attack *attack = *state;
+    struct gh_str good = attack->lines[1];
+    char *bytes = gh_arena_alloc(&attack->arena, GH_AUDIT_LINE_BYTES_MAX + 1);
+    assert_non_null(bytes);
+    memset(bytes, ' ', GH_AUDIT_LINE_BYTES_MAX + 1); /* white space, which means nothing */
+    memcpy(bytes, good.ptr, good.len - 1);
+    attack->lines[1] = gh_str_of(bytes, GH_AUDIT_LINE_BYTES_MAX);
+    assert_int_equal(verify(attack).fault, GH_AUDIT_FAULT_NONE);
+    attack->lines[1].len++;
+    struct gh_audit_verdict verdict = verify(attack);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_UNREADABLE);
+    assert_int_equal(verdict.seq, 2);
+    assert_int_equal(verdict.line, 2);
+    attack->lines[1] = good;
+}
+
 static void hashes_cover_no_more_than_they_say(void **state)
 {
     /* What is sealed is not hashed, so that it can be erased. */
@@ -154,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_changed_byte_of_a_line_is_named),
         cmocka_unit_test(a_line_that_is_cut_or_joined_is_named),
+        cmocka_unit_test(a_line_that_is_too_long_is_named),
         cmocka_unit_test(hashes_cover_no_more_than_they_say),
     };
     gh_crypto_init();

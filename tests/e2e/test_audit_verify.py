@@ -469,6 +469,17 @@ def test_files_that_cannot_be_read(log, tmp_path):
     assert run("audit", "verify", log.export, "--bogus").returncode == 2
 
 
+def test_a_line_without_end_is_the_fault_of_that_line(log, tmp_path):
+    """Nobody reads 16 GiB, in memory of a fixed size or not."""
+    path = tmp_path / "endless"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(log.lines[:6]) + log.lines[6].rstrip("\n"))
+        file.truncate(file.tell() + (1 << 34))
+    code, verdict = log.verify_export(path)
+    path.unlink()
+    assert code == 1 and (verdict["fault"], verdict["seq"], verdict["line"]) == ("unreadable", 7, 7)
+
+
 def test_standard_input_is_taken(log):
     text = log.export.read_text(encoding="utf-8")
     result = run("audit", "verify", "-", "--public-key", log.key, "--json", stdin=text)

@@ -4,7 +4,13 @@
  *
  * Texts carry no types, so the schema says what is looked for: where it allows a number, a boolean
  * or null and the text is one in JSON's spelling, it becomes that value; else it is a string. An
- * array or object is split only where the schema allows one.
+ * array or object is split only where the schema allows one. Where a text can be read in more than
+ * one way, the first is taken that is valid: as one value, as an array, as an object; each typed
+ * before a string. Where none is, the caller finds out why when it checks the result.
+ *
+ * Booleans are "true" and "false", null is "null". An empty text is an empty string, or an array of
+ * one, never nothing. A label that isn't exploded has commas (RFC 6570, OpenAPI 3.1.1; the table of
+ * OpenAPI 3.0.0 to 3.0.3 had points).
  */
 #ifndef GH_SCHEMA_PARAMETER_H
 #define GH_SCHEMA_PARAMETER_H
@@ -46,6 +52,12 @@ enum gh_parameter_status {
 /* A short text for people: "stands twice". */
 struct gh_str gh_parameter_status_text(enum gh_parameter_status status);
 
+/* One text without a style, decoded and UTF-8: a part of a form, a body of text. OK, MALFORMED (no
+   UTF-8), NO_MEMORY. */
+enum gh_parameter_status gh_parameter_read_value(const struct gh_schemas *schemas, uint32_t schema,
+                                                 struct gh_arena *arena, struct gh_str text,
+                                                 struct gh_json_doc *out_doc);
+
 /* One text: of a path expression (escapes not decoded yet), or of a header field (taken as it is;
    several lines are for the caller to refuse or join). *out_doc lives in `arena` and may borrow. */
 enum gh_parameter_status gh_parameter_read_text(const struct gh_schemas *schemas,
@@ -56,8 +68,9 @@ enum gh_parameter_status gh_parameter_read_text(const struct gh_schemas *schemas
 /*
  * Of a query, a cookie list or a form: all fields of that parameter are found. `used` has a place
  * for each field of `form` and is set for those that are its; what stays unset at the end was
- * declared by no parameter. An exploded object without additional properties takes just the names
- * that its schema knows; one that allows others takes what is left, so it must be read last.
+ * declared by no parameter. An exploded object takes the names that its schema knows and that no
+ * other took, so it must be read after the others; where the schema has additionalProperties, it
+ * knows all. A form of cookies has fields without a `value`: those are read from `raw_value`.
  */
 enum gh_parameter_status gh_parameter_read_form(const struct gh_schemas *schemas,
                                                 const struct gh_parameter *parameter,

@@ -1,6 +1,7 @@
 /* /account: profile, password, address, activity, deletion; /compliance. */
 #include "identity/account.h"
 #include "api/endpoint.h"
+#include "identity/audit_read.h"
 #include "identity/passwords.h"
 #include "identity/privacy.h"
 #include "json/writer.h"
@@ -141,7 +142,9 @@ void gh_api_audit(struct gh_api_request *request)
     query.limit = (size_t)limit;
     enum gh_err err =
         gh_audit_log_page(request->identity.identity, request->identity.arena, &query, &entries);
-    if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE))
+    if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE) &&
+        gh_api_is_ok(request,
+                     gh_audit_read_note(&request->identity, &query, query.before_seq != 0)))
         reply_records(request, &entries, (size_t)limit);
 }
 

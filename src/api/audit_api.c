@@ -4,6 +4,7 @@
 #include "identity/audit_check.h"
 #include "identity/audit_key.h"
 #include "identity/audit_log.h"
+#include "identity/audit_read.h"
 #include "json/writer.h"
 
 /* ---- The chain ---- */
@@ -137,6 +138,8 @@ void gh_api_anomalies(struct gh_api_request *request)
     query.limit = (size_t)limit;
     enum gh_err err =
         gh_audit_log_page(request->identity.identity, request->identity.arena, &query, &entries);
-    if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE))
+    if (gh_api_is_ok(request, err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE) &&
+        gh_api_is_ok(request,
+                     gh_audit_read_note(&request->identity, &query, query.before_seq != 0)))
         reply_findings(request, &entries, (size_t)limit);
 }

@@ -1,4 +1,5 @@
-/* /admin/audit/verify and /admin/anomalies: the log as it proves itself, and what it found. */
+/* /admin/audit, its /verify, and /admin/anomalies: the log as it is read, as it proves itself, and
+   what it found. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +116,44 @@ static void what_can_not_be_read_has_no_verdict(void **state)
     f->identity.identity.store = store;
     gh_api_assert_refused(&answer, 503, NULL);
     assert_int_equal(verify().status, 200); /* and the next one may try */
+}
+
+/* ---- Reading ---- */
+
+static struct gh_api_answer records(const char *query)
+{
+    const struct gh_api_ask ask = {.operation = "audit", .access = access, .query = query};
+    return gh_api_ask(f, &ask);
+}
+
+static void the_first_page_of_a_reading_is_a_record(void **state)
+{
+    struct gh_audit_record last;
+    assert_int_equal(records("event=login&limit=1").status, 200);
+    assert_int_equal(gh_fixture_audit_count(&f->identity, GH_AUDIT_AUDIT_READ, &last), 1);
+    assert_true(last.actor_id.len > 0);
+    assert_true(gh_str_ends_with(last.metadata, GH_STR("\"query\":\"event=login\"}")));
+    assert_int_equal(records("event=login&limit=1&before=2").status, 200);
+    assert_int_equal(gh_fixture_audit_count(&f->identity, GH_AUDIT_AUDIT_READ, NULL), 1);
+    assert_int_equal(records("event=signup&before=2").status, 200);
+    assert_int_equal(gh_fixture_audit_count(&f->identity, GH_AUDIT_AUDIT_READ, NULL), 2);
+}
+
+static void reading_findings_is_a_record_too(void **state)
+{
+    struct gh_audit_record last;
+    const struct gh_api_ask ask = {.operation = "anomalies", .access = access};
+    assert_int_equal(gh_api_ask(f, &ask).status, 200);
+    assert_int_equal(gh_fixture_audit_count(&f->identity, GH_AUDIT_AUDIT_READ, &last), 1);
+    assert_true(gh_str_ends_with(last.metadata, GH_STR("\"query\":\"event=anomaly_detected\"}")));
+}
+
+static void nothing_is_shown_when_the_reading_can_not_be_recorded(void **state)
+{
+    gh_fixture_store_fail(f->identity.store, 1, GH_ERR_FULL);
+    struct gh_api_answer answer = records("event=login");
+    gh_api_assert_refused(&answer, 503, NULL);
+    assert_int_equal(gh_fixture_audit_count(&f->identity, GH_AUDIT_AUDIT_READ, NULL), 0);
 }
 
 /* ---- Anomalies ---- */
@@ -244,6 +283,9 @@ int main(void)
         TEST(a_cut_log_is_told_with_the_record_that_is_gone),
         TEST(two_do_not_check_at_once),
         TEST(what_can_not_be_read_has_no_verdict),
+        TEST(the_first_page_of_a_reading_is_a_record),
+        TEST(reading_findings_is_a_record_too),
+        TEST(nothing_is_shown_when_the_reading_can_not_be_recorded),
         TEST(findings_are_told_with_their_evidence),
         TEST(findings_come_page_by_page),
         TEST(a_page_of_the_longest_texts_fits),

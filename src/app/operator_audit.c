@@ -10,6 +10,7 @@
 #include "audit/time_text.h"
 #include "base/num.h"
 #include "config/config.h"
+#include "identity/audit_read.h"
 #include "net/loop.h"
 
 #define LINE_BYTES_MAX  (64u * 1024)
@@ -21,10 +22,10 @@
 static const char HELP[] =
     "Usage: gatehouse audit VERB [--config FILE] ...\n"
     "\n"
-    "  tail [-n COUNT] [--follow] [--json]\n"
+    "  tail [-n COUNT] [--follow] [--personal] [--json]\n"
     "                        the newest records, oldest of them first\n"
     "  query [--since T] [--until T] [--user EMAIL|ID] [--event NAME] [--session HASH]\n"
-    "        [--outcome success|failure] [--limit COUNT] [--json]\n"
+    "        [--outcome success|failure] [--limit COUNT] [--personal] [--json]\n"
     "                        records, newest first\n"
     "  verify [--checkpoint FILE] [--json]\n"
     "                        checks the whole chain; names the first wrong record, exit status 1\n"
@@ -35,10 +36,11 @@ static const char HELP[] =
     "                        the monthly review (30d), Markdown or HTML; exit status 1:\n"
     "                        the log is not intact\n"
     "  export [--format jsonl|cef|syslog] [--since T] [--until T] [--personal] [--output FILE]\n"
-    "                        oldest first; personal values stay sealed without --personal\n"
+    "                        oldest first\n"
     "  events [--json]       the catalogue of events, as docs/audit-events.md has it\n"
     "\n"
-    "T is a time before now (30d, 12h) or a date (2026-01-31, 2026-01-31T12:00:00Z). While the\n"
+    "T is a time before now (30d, 12h) or a date (2026-01-31, 2026-01-31T12:00:00Z). Personal\n"
+    "values are commitments without --personal; with it the reading is a record itself. While the\n"
     "gateway serves, it carries the command out.\n";
 
 /* ---- Options ---- */
@@ -170,9 +172,10 @@ static void put_plain(FILE *out, struct gh_str text)
     }
 }
 
-static void print_text(FILE *out, const struct gh_audit_entry *entry)
+static void print_text(FILE *out, const struct gh_audit_entry *entry, bool personal)
 {
     const struct gh_audit_record *record = &entry->record;
+    struct gh_str none = entry->erased ? GH_STR("(erased)") : GH_STR("-");
     char time[GH_AUDIT_TIME_LEN + 1];
     struct gh_buf buf = gh_buf_over(time, sizeof(time));
     gh_audit_put_time(&buf, record->time_us);
@@ -182,20 +185,20 @@ static void print_text(FILE *out, const struct gh_audit_entry *entry)
     fprintf(out, "%-36.*s  ", GH_STR_ARG(record->user_id.len ? record->user_id : GH_STR("-")));
     if (record->actor_id.len && !gh_str_eq(record->actor_id, record->user_id))
         fprintf(out, "by %.*s  ", GH_STR_ARG(record->actor_id));
-    put_plain(out, record->ip_address.len ? record->ip_address
-                   : entry->erased        ? GH_STR("(erased)")
-                                          : GH_STR("-"));
+    put_plain(out, !record->ip_address.len ? none
+                   : personal              ? record->ip_address
+                                           : GH_STR("(sealed)"));
     fputs("  ", out);
     put_plain(out, record->metadata);
     fputs(entry->damaged ? "  DAMAGED\n" : "\n", out);
 }
 
-static void print_entry(struct gh_operator *op, const struct gh_audit_entry *entry, bool json,
-                        char *memory)
+static void print_entry(struct gh_operator *op, const struct gh_audit_entry *entry,
+                        const struct gh_audit_command *command, char *memory)
 {
     struct gh_buf buf = gh_buf_over(memory, LINE_BYTES_MAX);
-    if (!json) {
-        print_text(op->out, entry);
+    if (!command->json) {
+        print_text(op->out, entry, command->personal);
         return;
     }
     gh_audit_record_put_json(&buf, &entry->record);
@@ -208,11 +211,65 @@ static int store_failed(struct gh_operator *op, enum gh_err err)
     return 1;
 }
 
+/* ---- Pages ---- */
+
+struct sealed_page {
+    const struct gh_audit_query *query;
+    struct gh_audit_entries entries;
+};
+
+/* As the rows are kept: commitments in the place of personal values. */
+static enum gh_err read_sealed(struct gh_tx *tx, void *args)
+{
+    struct sealed_page *page = args;
+    struct gh_audit_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->audit_page(tx, page->query, &rows, &count);
+    struct gh_audit_entry *items =
+        err == GH_OK ? gh_arena_zalloc(tx->arena, count + 1, sizeof(*items)) : NULL;
+    if (!items)
+        return err == GH_OK ? GH_ERR_MEMORY : err;
+    for (size_t i = 0; i < count; i++)
+        items[i].record = rows[i].record;
+    page->entries = (struct gh_audit_entries){items, count};
+    return GH_OK;
+}
+
+static enum gh_err read_page(const struct gh_identity_call *call, bool personal,
+                             const struct gh_audit_query *query, struct gh_audit_entries *out_page)
+{
+    struct sealed_page page = {.query = query};
+    struct gh_store *store = call->identity->store;
+    if (personal)
+        return gh_audit_log_page(call->identity, call->arena, query, out_page);
+    enum gh_err err = store->ops->read(store, read_sealed, &page, call->arena);
+    if (err == GH_OK)
+        *out_page = page.entries;
+    return err;
+}
+
+/* Before the first value is shown. True: there is nothing to note, or it is noted. */
+static bool note_reading(struct gh_operator *op, const struct gh_audit_command *command,
+                         const struct gh_audit_query *query)
+{
+    struct gh_identity_call call;
+    if (!command->personal)
+        return true;
+    gh_operator_call(op, &call);
+    enum gh_identity_result result = gh_audit_read_note(&call, query, command->after_seq != 0);
+    gh_operator_call_end(op, &call);
+    if (result != GH_IDENTITY_OK)
+        fprintf(op->err, "gatehouse: nothing is shown, since the reading can't be audited\n");
+    return result == GH_IDENTITY_OK;
+}
+
 /* One page after another until the limit; oldest first it goes on after, else before, what was
    printed last. */
 static int print_pages(struct gh_operator *op, struct gh_audit_query query,
                        const struct gh_audit_command *command, uint64_t limit)
 {
+    if (!note_reading(op, command, &query))
+        return 1;
     char *memory = malloc(LINE_BYTES_MAX);
     enum gh_err err = memory ? GH_OK : GH_ERR_MEMORY;
     size_t count = 0;
@@ -223,9 +280,9 @@ static int print_pages(struct gh_operator *op, struct gh_audit_query query,
             break;
         gh_operator_call(op, &call);
         query.limit = limit < GH_AUDIT_PAGE_ROWS ? (size_t)limit : GH_AUDIT_PAGE_ROWS;
-        err = gh_audit_log_page(call.identity, call.arena, &query, &page);
+        err = read_page(&call, command->personal, &query, &page);
         for (size_t i = 0; err == GH_OK && i < page.count; i++) {
-            print_entry(op, &page.items[i], command->json, memory);
+            print_entry(op, &page.items[i], command, memory);
             if (query.oldest_first)
                 query.after_seq = page.items[i].record.seq;
             else
@@ -248,15 +305,20 @@ static enum gh_err read_head(struct gh_tx *tx, void *args)
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
+static enum gh_err find_head(struct gh_operator *op, uint64_t *out_head)
+{
+    struct gh_store *store = gh_identity_host_identity(op->host)->store;
+    gh_arena_reset(&op->arena);
+    return store->ops->read(store, read_head, out_head, &op->arena);
+}
+
 /* ---- Verbs ---- */
 
 int gh_operator_audit_tail(struct gh_operator *op, const struct gh_audit_command *command)
 {
     uint64_t head = 0, limit = command->limit ? command->limit : TAIL_DEFAULT;
-    struct gh_store *store = gh_identity_host_identity(op->host)->store;
     struct gh_audit_query query = {.oldest_first = true, .after_seq = command->after_seq};
-    gh_arena_reset(&op->arena);
-    enum gh_err err = store->ops->read(store, read_head, &head, &op->arena);
+    enum gh_err err = find_head(op, &head);
     if (err != GH_OK)
         return store_failed(op, err);
     if (!command->after_seq && head > limit)
@@ -269,6 +331,7 @@ int gh_operator_audit_query(struct gh_operator *op, const struct gh_audit_comman
     struct gh_identity_call call;
     struct gh_audit_query query;
     char user[sizeof(struct gh_id)] = "";
+    uint64_t head = 0;
     gh_operator_call(op, &call);
     bool good = gh_audit_command_query(op, &call, command, &query);
     if (good && query.user_id.len) { /* outlives the arena of the call */
@@ -276,8 +339,13 @@ int gh_operator_audit_query(struct gh_operator *op, const struct gh_audit_comman
         query.user_id = gh_str_from_c(user);
     }
     gh_operator_call_end(op, &call);
-    return good ? print_pages(op, query, command, command->limit ? command->limit : QUERY_DEFAULT)
-                : 1;
+    if (!good)
+        return 1;
+    enum gh_err err = find_head(op, &head);
+    query.before_seq = head + 1; /* without the record of this reading */
+    return err == GH_OK
+               ? print_pages(op, query, command, command->limit ? command->limit : QUERY_DEFAULT)
+               : store_failed(op, err);
 }
 
 static const struct {

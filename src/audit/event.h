@@ -37,7 +37,8 @@
     X(CONFIG_RELOADED, "config_reloaded", true, "The configuration was read again.")               \
     X(SECRET_ROTATED, "secret_rotated", true, "A key was replaced.")                               \
     X(ANOMALY_DETECTED, "anomaly_detected", false, "A rule found something.")                      \
-    X(AUDIT_CHECKPOINT, "audit_checkpoint", false, "A checkpoint was signed.")
+    X(AUDIT_CHECKPOINT, "audit_checkpoint", false, "A checkpoint was signed.")                     \
+    X(AUDIT_READ, "audit_read", true, "The log was read with personal values in clear.")
 
 /*
  * The members that an event's metadata may have: X(event, "name", type, personal, "meaning"), in
@@ -100,7 +101,9 @@
     X(ANOMALY_DETECTED, "account", TEXT, false, "The account's id.")                               \
     X(ANOMALY_DETECTED, "network", TEXT, true, "The network.")                                     \
     X(ANOMALY_DETECTED, "action", TEXT, false, "What was done.")                                   \
-    X(AUDIT_CHECKPOINT, "note", TEXT, false, "The signed note.")
+    X(AUDIT_CHECKPOINT, "note", TEXT, false, "The signed note.")                                   \
+    X(AUDIT_READ, "by", TEXT, false, "Who did it: an id or command.")                              \
+    X(AUDIT_READ, "query", TEXT, false, "What was asked for; of a user the id.")
 
 enum gh_audit_event {
 #define X(id, name, privileged, meaning) GH_AUDIT_##id,

@@ -191,6 +191,9 @@ def test_query_by_user(world, audit):
     ann = audit.records("query", "--user", "ann@example.com")
     assert ann and {record["user_id"] for record in ann} == {world.ann.id}
     assert ann == audit.records("query", "--user", world.ann.id)
+    shown = {record["metadata"].get("email") for record in ann} - {None}
+    assert shown and all(COMMITMENT.fullmatch(email) for email in shown)
+    ann = audit.records("query", "--personal", "--user", "ann@example.com")
     assert {record["event_type"] for record in ann} == {"signup", "login", "login_failed"}
     assert "ann@example.com" in {record["metadata"].get("email") for record in ann}
     assert audit("query", "--user", "nobody@example.com").returncode == 1

@@ -34,8 +34,8 @@ addresses = (f"203.0.113.{n}" for n in itertools.count(1))
 
 def query(gate, *words):
     """Records in clear, newest first."""
-    result = run("audit", "query", "--json", "--limit", "100000", *words, "--config",
-                 gate.config_path, env=ENV)
+    result = run("audit", "query", "--json", "--personal", "--limit", "100000", *words,
+                 "--config", gate.config_path, env=ENV)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 

@@ -1,0 +1,88 @@
+/* Loading: read, walk the structure, compile, check, all problems in one run. */
+#include "openapi/loader.h"
+#include "openapi/place.h"
+
+/* "3.0.3" and the like. False: it is no version that we know, which is told. */
+static bool read_version(struct gh_openapi_loader *loader, struct gh_openapi_at root)
+{
+    struct gh_openapi_at openapi = gh_openapi_member(root, "openapi");
+    struct gh_openapi_at swagger = gh_openapi_member(root, "swagger");
+    if (!openapi.value && swagger.value) {
+        gh_openapi_error(loader, swagger, "convert it to OpenAPI 3, with swagger2openapi or others",
+                         "Swagger 2.0 is not supported");
+        return false;
+    }
+    if (!openapi.value) {
+        gh_openapi_error(loader, root, "begin it with \"openapi: 3.1.0\"",
+                         "this is no OpenAPI document: \"openapi\" is missing");
+        return false;
+    }
+    struct gh_str text = gh_json_string(openapi.value);
+    loader->is_3_0 = gh_str_starts_with(text, GH_STR("3.0."));
+    if (loader->is_3_0 || gh_str_starts_with(text, GH_STR("3.1.")))
+        return true;
+    text = openapi.value->text.ptr ? openapi.value->text : GH_STR("");
+    if (openapi.value->kind == GH_JSON_NUMBER)
+        gh_openapi_error(loader, openapi, "write it in full, \"3.1.0\"",
+                         "the version must be a string");
+    else
+        gh_openapi_error(loader, openapi, "versions 3.0 and 3.1 are",
+                         "OpenAPI \"%.*s\" is not supported", GH_STR_ARG(text));
+    return false;
+}
+
+static void read_info(struct gh_openapi_loader *loader, struct gh_openapi_at root)
+{
+    struct gh_openapi_at info = gh_openapi_member(root, "info");
+    struct gh_str title = gh_json_string(gh_openapi_member(info, "title").value);
+    struct gh_str version = gh_json_string(gh_openapi_member(info, "version").value);
+    loader->openapi->title = title.ptr ? title : GH_STR("");
+    loader->openapi->version = version.ptr ? version : GH_STR("");
+}
+
+static void load(struct gh_openapi_loader *loader, struct gh_str path)
+{
+    const struct gh_openapi_file *file =
+        gh_openapi_read_path(loader, path, (struct gh_openapi_at){0});
+    if (!file)
+        return;
+    struct gh_openapi_at root = {file, gh_json_root(&file->doc)};
+    if (root.value->kind != GH_JSON_OBJECT) {
+        gh_openapi_error(loader, root, NULL, "this is no OpenAPI document, which is a map");
+        return;
+    }
+    if (!read_version(loader, root))
+        return;
+    struct gh_openapi *openapi = loader->openapi;
+    openapi->is_3_0 = loader->is_3_0;
+    read_info(loader, root);
+    gh_openapi_read_servers(loader);
+    if (!gh_openapi_read_operations(loader))
+        gh_openapi_no_memory(loader);
+    openapi->schemas = loader->requests.schemas;
+    openapi->response_schemas = loader->responses.schemas;
+}
+
+const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
+                                         const struct gh_openapi_source *source, struct gh_str path,
+                                         const struct gh_openapi_options *options,
+                                         struct gh_openapi_problems *problems)
+{
+    struct gh_openapi_loader *loader = gh_arena_zalloc(arena, 1, sizeof(*loader));
+    struct gh_openapi *openapi = gh_arena_zalloc(arena, 1, sizeof(*openapi));
+    if (!loader || !openapi) {
+        gh_openapi_problem_add(problems, arena, GH_OPENAPI_ERROR, (struct gh_openapi_at){0}, NULL,
+                               "no memory for the document");
+        return NULL;
+    }
+    loader->arena = arena;
+    loader->source = source;
+    loader->options = options;
+    loader->problems = problems;
+    loader->openapi = openapi;
+    load(loader, path);
+    openapi->files = loader->files;
+    openapi->file_count = loader->file_count;
+    gh_openapi_problems_sort(openapi, problems);
+    return problems->error_count ? NULL : openapi;
+}

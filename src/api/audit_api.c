@@ -19,8 +19,11 @@ static enum gh_err verify(const struct gh_identity *identity, struct gh_audit_ve
     struct gh_audit_keys keys = {.key = NULL};
     gh_arena_init(&arena, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
     enum gh_err err = gh_audit_keys_read(identity, &arena, &keys);
-    const struct gh_audit_verify_options options = {.verifiers = keys.verifiers,
-                                                    .verifier_count = keys.verifier_count};
+    const struct gh_audit_verify_options options = {
+        .verifiers = keys.verifiers,
+        .verifier_count = keys.verifier_count,
+        .unsigned_records_max = atomic_load(&identity->audit_unsigned_max),
+    };
     if (err == GH_OK || err == GH_ERR_NOT_FOUND) /* no key: nothing was signed yet */
         err = gh_audit_check_store(identity->store, &options, GH_API_VERIFIED_RECORDS_MAX,
                                    out_verdict);

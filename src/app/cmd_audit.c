@@ -14,13 +14,14 @@
 #include "app/config_file.h"
 #include "app/loader.h"
 #include "app/operator_audit.h"
+#include "base/num.h"
 
 #define ARGS_MAX        64
 #define NOTES_BYTES_MAX (64u * 1024 * 1024)
 #define FOLLOW_PAUSE_US (500u * 1000)
 
 struct words {
-    const char *config, *output, *checkpoint, *public_key;
+    const char *config, *output, *checkpoint, *public_key, *unsigned_max;
     const char *export; /* a file to verify */
     bool follow, partial, json;
     char *rest[ARGS_MAX]; /* for who has the store; begins with "audit" and the verb */
@@ -42,6 +43,7 @@ static const char **place_of(struct words *words, const char *name)
            : strcmp(name, "--output") == 0                          ? &words->output
            : strcmp(name, "--checkpoint") == 0                      ? &words->checkpoint
            : strcmp(name, "--public-key") == 0                      ? &words->public_key
+           : strcmp(name, "--unsigned") == 0                        ? &words->unsigned_max
                                                                     : NULL;
 }
 
@@ -80,7 +82,8 @@ static const char *read_words(int argc, char **argv, struct words *words)
 
 struct export_check {
     FILE *lines, *keys, *notes;
-    bool partial, json;
+    struct gh_audit_verify_options options; /* without those of the files */
+    bool json;
 };
 
 /* A line with its newline; of a longer one as much as shows that it is too long. 0: the end. */
@@ -125,7 +128,7 @@ static int check_export(const struct export_check *check)
 {
     struct gh_arena arena;
     struct gh_audit_verifier *keys = NULL;
-    struct gh_audit_verify_options options = {.partial = check->partial};
+    struct gh_audit_verify_options options = check->options;
     struct gh_audit_verdict verdict = {0};
     struct gh_str notes = GH_STR("");
     gh_arena_init(&arena, 64u * 1024, 4 * NOTES_BYTES_MAX);
@@ -165,14 +168,35 @@ static void close_named(FILE *file)
         fclose(file);
 }
 
+/* What the log's settings say, where they are at hand. False: they can't be read, which is told. */
+static bool read_bounds(const struct words *words, struct gh_audit_verify_options *options)
+{
+    struct gh_source source = {.file = words->config};
+    struct gh_loaded loaded = {0};
+    bool read = !words->config || gh_loader_read(&source, &loaded);
+    if (!read)
+        gh_loader_print_problems(&loaded, stderr);
+    if (read && words->config)
+        options->unsigned_records_max =
+            gh_audit_unsigned_records_max(loaded.settings.audit.checkpoint.records);
+    if (words->config)
+        gh_loader_forget(&loaded);
+    return read &&
+           (!words->unsigned_max || (gh_num_parse_u64(gh_str_from_c(words->unsigned_max), INT64_MAX,
+                                                      &options->unsigned_records_max) &&
+                                     options->unsigned_records_max > 0));
+}
+
 static int verify_export(const struct words *words)
 {
-    struct export_check check = {.partial = words->partial, .json = words->json};
+    struct export_check check = {.options.partial = words->partial, .json = words->json};
     const char *names[] = {words->export, words->public_key, words->checkpoint};
     FILE **files[] = {&check.lines, &check.keys, &check.notes};
     int status = 0;
     if (words->rest_count > 2 + words->json)
         return fail("this can't be taken with an export", words->rest[2]);
+    if (!read_bounds(words, &check.options))
+        return fail("the configuration has errors, or --unsigned has no number", NULL);
     for (size_t i = 0; status == 0 && i < 3; i++) {
         *files[i] = names[i] ? open_named(names[i]) : NULL;
         if (names[i] && !*files[i])
@@ -279,8 +303,8 @@ int gh_cmd_audit(int argc, char **argv)
         return fail(wrong, NULL);
     if (words.export)
         return verify_export(&words);
-    if (words.public_key || words.partial)
-        return fail("--public-key and --partial are for the check of an export", NULL);
+    if (words.public_key || words.partial || words.unsigned_max)
+        return fail("--public-key, --partial and --unsigned are for the check of an export", NULL);
     if (words.output && !redirect(words.output, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO))
         return fail("this file can't be written", words.output);
     if (words.checkpoint && !redirect(words.checkpoint, O_RDONLY, STDIN_FILENO))

@@ -6,6 +6,7 @@
 
 #include "app/identity_state.h"
 #include "app/store_open.h"
+#include "audit/verify.h"
 #include "base/assert.h"
 #include "identity/admin.h"
 #include "net/fetch.h"
@@ -276,6 +277,16 @@ static enum gh_err set_setup_path(struct gh_identity_host *host, struct gh_str s
     return host->setup_path ? GH_OK : GH_ERR_MEMORY;
 }
 
+/* By what the audit log is checked. */
+static void set_audit_bounds(struct gh_identity_host *host,
+                             const struct gh_audit_settings *settings)
+{
+    struct gh_identity *identity = &host->identity;
+    atomic_store(&identity->audit_retention_us, settings->retention_ms * 1000);
+    atomic_store(&identity->audit_unsigned_max,
+                 gh_audit_unsigned_records_max(settings->checkpoint.records));
+}
+
 enum gh_err gh_identity_host_open(struct gh_identity_host *host,
                                   const struct gh_root_settings *settings,
                                   const struct gh_identity_settings *identity,
@@ -288,6 +299,7 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
         return err;
     *out_message = GH_STR("the store can't be worked with");
     gh_quota_rules_of(&settings->policy.rate_limits, &host->quotas);
+    set_audit_bounds(host, &settings->audit);
     err = gh_identity_host_load_keys(host, identity, &changed);
     if (err == GH_OK)
         err = load_revocations(host);
@@ -320,6 +332,8 @@ void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *s
 {
     struct gh_quota_rules quotas;
     gh_quota_rules_of(rate_limits, &quotas);
+    if (snapshot->audit)
+        set_audit_bounds(host, snapshot->audit);
     gh_snapshot_ref(snapshot);
     pthread_mutex_lock(&host->lock);
     struct gh_snapshot *old = host->snapshot;

@@ -66,8 +66,11 @@ static enum gh_err check_with(const struct gh_identity *identity, const struct g
                               struct gh_str notes, struct gh_arena *arena,
                               struct gh_audit_verdict *out_verdict)
 {
-    struct gh_audit_verify_options options = {.verifiers = keys->verifiers,
-                                              .verifier_count = keys->verifier_count};
+    struct gh_audit_verify_options options = {
+        .verifiers = keys->verifiers,
+        .verifier_count = keys->verifier_count,
+        .unsigned_records_max = atomic_load(&identity->audit_unsigned_max),
+    };
     enum gh_err err = gh_audit_notes_open(arena, notes, options.verifiers, options.verifier_count,
                                           &options.saved, &options.saved_count);
     return err == GH_OK ? gh_audit_check_store(identity->store, &options, 0, out_verdict) : err;

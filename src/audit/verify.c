@@ -7,6 +7,8 @@
 
 /* A row at work takes some multiples of a line's length. */
 enum { SCRATCH_BLOCK = 64 * 1024, SCRATCH_MAX = 4 * 1024 * 1024 };
+/* What may be unsigned at least, and as so many checkpoints would hold. */
+enum { UNSIGNED_RECORDS = 10000, UNSIGNED_CHECKPOINTS = 10 };
 
 struct gh_audit_verification {
     struct gh_audit_verify_options options;
@@ -46,6 +48,14 @@ struct gh_str gh_audit_fault_text(enum gh_audit_fault fault)
     return TEXTS[fault];
 }
 
+uint64_t gh_audit_unsigned_records_max(uint64_t checkpoint_records)
+{
+    if (checkpoint_records > UINT64_MAX / UNSIGNED_CHECKPOINTS)
+        return UINT64_MAX;
+    uint64_t records = UNSIGNED_CHECKPOINTS * checkpoint_records;
+    return records > UNSIGNED_RECORDS ? records : UNSIGNED_RECORDS;
+}
+
 static int compare_seq(const void *a, const void *b)
 {
     const struct gh_audit_checkpoint *x = a, *y = b;
@@ -64,6 +74,8 @@ struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
         memcpy(saved, options->saved, options->saved_count * sizeof(*saved));
     qsort(saved, options->saved_count, sizeof(*saved), compare_seq);
     run->options = *options;
+    if (!run->options.unsigned_records_max)
+        run->options.unsigned_records_max = gh_audit_unsigned_records_max(0);
     run->saved = saved;
     gh_arena_init(&run->scratch, SCRATCH_BLOCK, SCRATCH_MAX);
     return run;
@@ -239,15 +251,6 @@ static bool take_next(struct gh_audit_verification *run, const struct gh_audit_r
     return !run->in_doubt || stop(run, GH_AUDIT_FAULT_CHANGED, seq - 2, 2);
 }
 
-static bool is_signed_in_time(struct gh_audit_verification *run, uint64_t seq)
-{
-    uint64_t max = run->options.unsigned_records_max, before = run->verdict.first_seq - 1;
-    uint64_t through = run->verdict.signed_through > before ? run->verdict.signed_through : before;
-    if (max == 0 || !run->options.verifier_count || seq - through <= max)
-        return true;
-    return stop(run, GH_AUDIT_FAULT_NOT_SIGNED, through + 1, seq - through - 1);
-}
-
 static bool take_row(struct gh_audit_verification *run, const struct gh_audit_row *row)
 {
     uint8_t hash[GH_SHA256_BYTES];
@@ -267,7 +270,7 @@ static bool take_row(struct gh_audit_verification *run, const struct gh_audit_ro
         return true;
     if (row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && !take_checkpoint(run, row))
         return false;
-    return meet_saved(run, seq, row->hash, 0) && is_signed_in_time(run, seq);
+    return meet_saved(run, seq, row->hash, 0);
 }
 
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row)
@@ -349,6 +352,17 @@ static void check_tail(struct gh_audit_verification *run)
         stop_outside(run, GH_AUDIT_FAULT_UNMET, run->verdict.first_seq);
 }
 
+/* Whoever writes the end anew without the key has no checkpoint for it. */
+static void check_signed(struct gh_audit_verification *run)
+{
+    const struct gh_audit_verdict *verdict = &run->verdict;
+    uint64_t before = verdict->first_seq - 1;
+    uint64_t through = verdict->signed_through > before ? verdict->signed_through : before;
+    if (run->options.verifier_count && verdict->records &&
+        verdict->last_seq - through > run->options.unsigned_records_max)
+        stop(run, GH_AUDIT_FAULT_NOT_SIGNED, through + 1, verdict->last_seq - through - 1);
+}
+
 enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
                                 struct gh_audit_verdict *out_verdict)
 {
@@ -360,6 +374,8 @@ enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
         check_front(run);
     if (!is_over(run) && !run->options.partial)
         check_tail(run);
+    if (!is_over(run))
+        check_signed(run);
     gh_arena_done(&run->scratch);
     if (!run->err)
         *out_verdict = run->verdict;

@@ -53,6 +53,11 @@ struct gh_str gh_audit_fault_text(enum gh_audit_fault fault);
 
 struct gh_audit_verification; /* one run */
 
+/* How many records a log whose checkpoints come every `checkpoint_records` (0: unknown) may have
+   without one: ten times as many, and never less than 10,000. Far more than a server leaves, since
+   one that was stopped before a checkpoint goes on. */
+uint64_t gh_audit_unsigned_records_max(uint64_t checkpoint_records);
+
 struct gh_audit_verify_options {
     /* None: signatures are not checked, and nothing counts as signed. All keys that signed this
        log must be there: checkpoints of others are faults. They outlive the run. */
@@ -62,8 +67,8 @@ struct gh_audit_verify_options {
     const struct gh_audit_checkpoint *saved;
     size_t saved_count;
     bool partial; /* the rows begin and may end somewhere in the middle (an export since ...) */
-    /* More records than this without a checkpoint over them are a fault; 0: any number. What the
-       log's settings say, and generously: a log that was stopped before a checkpoint goes on. */
+    /* More records than this behind the last checkpoint in the log are a fault; 0: as many as
+       gh_audit_unsigned_records_max(0) says. */
     uint64_t unsigned_records_max;
 };
 

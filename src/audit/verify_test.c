@@ -192,19 +192,52 @@ static void records_that_no_checkpoint_holds_for_too_long_are_a_fault(void **sta
 {
     struct fixture *fixture = *state;
     struct gh_audit_verify_options options = {
-        .verifiers = &fixture->verifier, .verifier_count = 1, .unsigned_records_max = 10};
-    struct gh_audit_verdict verdict = verify(fixture, 0, 30, options);
-    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
-    options.unsigned_records_max = 9;
-    verdict = verify(fixture, 0, 30, options);
-    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NOT_SIGNED);
-    assert_int_equal(verdict.seq, 10);
-    assert_int_equal(verdict.line, 10);
-    options.partial = true;
-    verdict = verify(fixture, 19, 30, options);
+        .verifiers = &fixture->verifier, .verifier_count = 1, .unsigned_records_max = 9};
+    /* Nine and the checkpoint that is the last. */
+    assert_int_equal(verify(fixture, 0, 28, options).fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verify(fixture, 0, 30, options).fault, GH_AUDIT_FAULT_NONE);
+    /* What a later checkpoint holds is signed, however long it took. */
+    options.unsigned_records_max = 8;
+    assert_int_equal(verify(fixture, 0, 30, options).fault, GH_AUDIT_FAULT_NONE);
+    struct gh_audit_verdict verdict = verify(fixture, 0, 28, options);
     assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NOT_SIGNED);
     assert_int_equal(verdict.seq, 20);
+    assert_int_equal(verdict.line, 20);
+    options.partial = true;
+    verdict = verify(fixture, 20, 29, options);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NOT_SIGNED);
+    assert_int_equal(verdict.seq, 21);
     assert_int_equal(verdict.line, 1);
+    options.verifier_count = 0;
+    assert_int_equal(verify(fixture, 0, 28, options).fault, GH_AUDIT_FAULT_NONE);
+}
+
+static void nobody_leaves_the_bound_of_what_is_unsigned_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gh_audit_verify_options options = {.verifiers = &fixture->verifier, .verifier_count = 1};
+    struct gh_audit_verdict verdict;
+    struct gh_audit_row row = {
+        .record = {.time_us = GH_LOG_START_US, .event = GH_AUDIT_LOGIN, .metadata = GH_STR("{}")}};
+    for (unsigned over = 0; over < 2; over++) {
+        struct gh_audit_verification *run = gh_audit_verify_begin(&fixture->arena, &options);
+        struct gh_arena scratch;
+        gh_arena_init(&scratch, 64 * 1024, 1 << 20);
+        for (uint64_t seq = 1; seq <= 10000 + over; seq++) {
+            gh_arena_reset(&scratch);
+            assert_int_equal(gh_audit_link(&scratch, &row, seq - 1, seq > 1 ? row.hash : NULL),
+                             GH_OK);
+            assert_true(gh_audit_verify_row(run, &row));
+        }
+        assert_int_equal(gh_audit_verify_end(run, &verdict), GH_OK);
+        assert_int_equal(verdict.fault, over ? GH_AUDIT_FAULT_NOT_SIGNED : GH_AUDIT_FAULT_NONE);
+        gh_arena_done(&scratch);
+    }
+    assert_int_equal(gh_audit_unsigned_records_max(0), 10000);
+    assert_int_equal(gh_audit_unsigned_records_max(1000), 10000);
+    assert_int_equal(gh_audit_unsigned_records_max(1001), 10010);
+    assert_int_equal(gh_audit_unsigned_records_max(1000000), 10000000);
+    assert_int_equal(gh_audit_unsigned_records_max(UINT64_MAX), UINT64_MAX);
 }
 
 static void after_a_fault_nothing_is_looked_at(void **state)
@@ -305,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_log_that_retention_shortened_is_good),
         cmocka_unit_test(saved_checkpoints_of_dropped_records_alone_prove_nothing),
         cmocka_unit_test(records_that_no_checkpoint_holds_for_too_long_are_a_fault),
+        cmocka_unit_test(nobody_leaves_the_bound_of_what_is_unsigned_out),
         cmocka_unit_test(after_a_fault_nothing_is_looked_at),
         cmocka_unit_test(every_fault_has_a_name_and_a_text),
         cmocka_unit_test(personal_values_that_were_committed_to_are_good),

@@ -62,6 +62,8 @@ struct gh_identity {
     void *wake_context;
     atomic_bool mail_waits;  /* put since the last wake */
     atomic_bool scrub_waits; /* an account went, and the store's files may still hold it */
+    /* For checks of the audit log (audit/verify.h), by the settings of now; 0: unknown. */
+    atomic_uint_fast64_t audit_retention_us, audit_unsigned_max;
 };
 
 /* One call: who asks, from where, when, and under which settings. */

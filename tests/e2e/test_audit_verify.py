@@ -2,10 +2,12 @@
 with the public key. Checkpoints of another place find what database and signing key together can do.
 """
 
+import hashlib
 import json
 import re
 import shutil
 import sqlite3
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -337,6 +339,65 @@ def test_a_chain_built_anew_with_the_key_is_found_through_a_saved_checkpoint(log
     code, verdict = forged.verify("--checkpoint", log.saved)
     assert code == 1 and verdict["fault"] == "contradiction"
     assert verdict["seq"] == min(n for n in log.signed if n > log.backup_last)
+
+
+def go_on_unsigned(lines, count):
+    """What somebody writes who has no key."""
+    before = json.loads(lines[-1])
+    more = []
+    for seq in range(before["seq"] + 1, before["seq"] + 1 + count):
+        record = {**before, "seq": seq, "event_type": "logout", "metadata": {}, "ip_address": None,
+                  "user_agent": None, "prev_hash": before["hash"]}
+        record.pop("hash")
+        record.pop("sealed", None)
+        text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        before = {**record, "hash": hashlib.sha256(text.encode()).hexdigest()}
+        more.append(json.dumps(before) + "\n")
+    return more
+
+
+def insert(forged, lines):
+    with sqlite3.connect(forged.folder / "gatehouse.db") as store:
+        for record in map(json.loads, lines):
+            when = datetime.fromisoformat(record["time"]) - datetime(1970, 1, 1, tzinfo=timezone.utc)
+            store.execute(
+                "INSERT INTO security_audit_log (seq, time, event_type, user_id, actor_id, session,"
+                " request_id, outcome, metadata, prev_hash, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                (record["seq"], when // timedelta(microseconds=1), record["event_type"],
+                 record["user_id"], record["actor_id"], record["session"], record["request_id"],
+                 record["outcome"], "{}", bytes.fromhex(record["prev_hash"]),
+                 bytes.fromhex(record["hash"])))
+    store.close()
+
+
+def test_an_end_that_is_not_signed_is_found(log, forged, tmp_path):
+    code, verdict = log.verify_export(log.export)
+    tail = verdict["last_seq"] - verdict["signed_through"]
+    more = go_on_unsigned(log.lines, 10001 - tail)
+    path = tmp_path / "more.jsonl"
+    path.write_text("".join(log.lines + more[:-1]), encoding="utf-8")
+    code, verdict = log.verify_export(path)
+    assert code == 0 and verdict["last_seq"] - verdict["signed_through"] == 10000
+    path.write_text("".join(log.lines + more), encoding="utf-8")
+    signed = verdict["signed_through"]
+    code, verdict = log.verify_export(path)
+    assert code == 1 and (verdict["fault"], verdict["seq"]) == ("not_signed", signed + 1)
+    assert verdict["line"] == signed + 1
+    assert log.verify_export(path, "--unsigned", "10001")[0] == 0
+    assert log.verify_export(path, "--config", forged.config)[0] == 1
+    for wrong in ("0", "-1", "many", ""):
+        result = run("audit", "verify", path, "--unsigned", wrong)
+        assert result.returncode == 2
+    # In the store; more is written between two checkpoints where the file says so.
+    forged.sql(f"DELETE FROM security_audit_log WHERE seq > {log.last}")
+    insert(forged, more)
+    code, verdict = forged.verify()
+    assert code == 1 and (verdict["fault"], verdict["seq"]) == ("not_signed", signed + 1)
+    settings = yaml.safe_load(forged.config.read_text())
+    settings["audit"]["checkpoint"]["records"] = 1001
+    forged.config.write_text(yaml.safe_dump(settings))
+    assert forged.verify()[0] == 0
+    assert log.verify_export(path, "--config", forged.config)[0] == 0
 
 
 def test_a_log_begun_anew_is_found(log, forged):

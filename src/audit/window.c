@@ -17,6 +17,8 @@ struct beat {
     uint64_t began_us; /* the minute */
     bool first;        /* nothing of it was written yet */
     uint64_t reported; /* of the count: due, and not yet said to be written */
+    uint64_t saved;    /* the count that is saved; 0: none */
+    uint64_t saving;   /* the count that was not, and is not yet said to be */
 };
 
 struct place {
@@ -147,20 +149,19 @@ static void add(struct gh_tally_entry *entry, struct beat *beat, const struct gh
 {
     if (entry->count == 0) {
         entry->first_us = entry->last_us = more->first_us;
-        if (beat->first || is_over(beat, now_us))
-            *beat = (struct beat){.began_us = now_us, .first = true};
+        if (beat->first || is_over(beat, now_us)) {
+            beat->began_us = now_us;
+            beat->first = true;
+        }
     }
     gh_tally_entry_add(entry, more);
 }
 
-static bool report(struct gh_tally_entry *entry, struct beat *beat, uint64_t now_us, bool all,
-                   struct gh_tally_entry *out)
+static bool report(const struct gh_tally_entry *entry, struct beat *beat, uint64_t now_us, bool all)
 {
-    if (entry->count == 0 || !(all || beat->first || is_over(beat, now_us)))
-        return false;
-    beat->reported = entry->count;
-    *out = *entry;
-    return true;
+    bool due = entry->count && (all || beat->first || is_over(beat, now_us));
+    beat->reported = due ? entry->count : 0;
+    return due;
 }
 
 /* The minute of a first that could not be written for long begins when it is. */
@@ -170,7 +171,7 @@ static void settle(struct gh_tally_entry *entry, struct beat *beat, uint64_t now
         return;
     entry->count -= beat->reported;
     entry->request_id = GH_STR("");
-    beat->reported = 0;
+    beat->reported = beat->saved = beat->saving = 0;
     if (beat->first && is_over(beat, now_us))
         beat->began_us = now_us;
     beat->first = false;
@@ -215,8 +216,19 @@ static bool is_quiet(struct place *place, uint64_t now_us)
     return place->entry.count == 0 && is_over(&place->beat, now_us);
 }
 
+/* The crowd's places come behind those of kinds, by event. */
+static struct gh_window_entry entry_at(const struct gh_window *window, size_t index)
+{
+    bool is_crowd = index >= window->kinds_max;
+    const struct gh_tally_entry *entry =
+        is_crowd ? &window->crowd[index - window->kinds_max] : &window->places[index].entry;
+    const struct beat *beat =
+        is_crowd ? &window->crowd_beats[index - window->kinds_max] : &window->places[index].beat;
+    return (struct gh_window_entry){*entry, (uint32_t)index, beat->saved > 0};
+}
+
 size_t gh_window_due(struct gh_window *window, uint64_t now_us, bool all,
-                     struct gh_tally_entry *out_entries, size_t max)
+                     struct gh_window_entry *out_entries, size_t max)
 {
     size_t count = 0;
     for (size_t i = 0; i < window->places_touched; i++) {
@@ -224,14 +236,13 @@ size_t gh_window_due(struct gh_window *window, uint64_t now_us, bool all,
         place->beat.reported = 0;
         if (place->used && is_quiet(place, now_us))
             give_back(window, (uint32_t)i);
-        else if (place->used && count < max)
-            count += report(&place->entry, &place->beat, now_us, all, &out_entries[count]);
+        else if (place->used && count < max && report(&place->entry, &place->beat, now_us, all))
+            out_entries[count++] = entry_at(window, i);
     }
     for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++) {
         window->crowd_beats[event].reported = 0;
-        if (count < max)
-            count += report(&window->crowd[event], &window->crowd_beats[event], now_us, all,
-                            &out_entries[count]);
+        if (count < max && report(&window->crowd[event], &window->crowd_beats[event], now_us, all))
+            out_entries[count++] = entry_at(window, window->kinds_max + event);
     }
     return count;
 }
@@ -248,6 +259,50 @@ void gh_window_written(struct gh_window *window, uint64_t now_us)
     }
     for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
         settle(&window->crowd[event], &window->crowd_beats[event], now_us);
+}
+
+/* ---- What is saved meanwhile ---- */
+
+uint32_t gh_window_places(const struct gh_window *window)
+{
+    return (uint32_t)window->kinds_max + GH_AUDIT_EVENT_COUNT;
+}
+
+static bool note_unsaved(const struct gh_tally_entry *entry, struct beat *beat, bool room)
+{
+    bool unsaved = room && entry->count && entry->count != beat->saved;
+    beat->saving = unsaved ? entry->count : 0;
+    return unsaved;
+}
+
+size_t gh_window_unsaved(struct gh_window *window, struct gh_window_entry *out_entries, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < window->places_touched; i++) {
+        struct place *place = &window->places[i];
+        if (place->used && note_unsaved(&place->entry, &place->beat, count < max))
+            out_entries[count++] = entry_at(window, i);
+    }
+    for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
+        if (note_unsaved(&window->crowd[event], &window->crowd_beats[event], count < max))
+            out_entries[count++] = entry_at(window, window->kinds_max + event);
+    return count;
+}
+
+static void note_saved(struct beat *beat)
+{
+    if (beat->saving)
+        beat->saved = beat->saving;
+    beat->saving = 0;
+}
+
+void gh_window_saved(struct gh_window *window)
+{
+    for (size_t i = 0; i < window->places_touched; i++)
+        if (window->places[i].used)
+            note_saved(&window->places[i].beat);
+    for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
+        note_saved(&window->crowd_beats[event]);
 }
 
 struct gh_window_state gh_window_state(const struct gh_window *window)

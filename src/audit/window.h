@@ -6,6 +6,8 @@
  * here, and nothing is lost. Memory is fixed; what finds no place is counted by event, without
  * client and route, and comes in the same rhythm. The counts of all that is ever due add up to the
  * counts that were added.
+ *
+ * What is not due yet can be saved elsewhere meanwhile, each kind at its place.
  */
 #ifndef GH_AUDIT_WINDOW_H
 #define GH_AUDIT_WINDOW_H
@@ -23,15 +25,29 @@ void gh_window_free(struct gh_window *window); /* NULL is fine */
 /* Adds what was taken of a tally at `now_us`. */
 void gh_window_add(struct gh_window *window, const struct gh_tally_taken *taken, uint64_t now_us);
 
+struct gh_window_entry {
+    struct gh_tally_entry entry;
+    uint32_t place; /* of its kind: no other's until it is written; under gh_window_places */
+    bool saved;     /* something of it is, from before */
+};
+/* How many places there are. */
+uint32_t gh_window_places(const struct gh_window *window);
+
 /*
  * What is to be written now, at most `max`: counts of which nothing was written yet. All of them
  * when `all` (the end). Texts live until gh_window_written. An entry with an empty client and
  * reason is what found no place.
  */
 size_t gh_window_due(struct gh_window *window, uint64_t now_us, bool all,
-                     struct gh_tally_entry *out_entries, size_t max);
-/* What was due last has been written. Without this call it is due again, and may have grown. */
+                     struct gh_window_entry *out_entries, size_t max);
+/* What was due last has been written, and what was saved of it removed. Without this call it is due
+   again, and may have grown. */
 void gh_window_written(struct gh_window *window, uint64_t now_us);
+
+/* Whole counts that wait and are not saved as they are now, at most `max`. Texts as above. */
+size_t gh_window_unsaved(struct gh_window *window, struct gh_window_entry *out_entries, size_t max);
+/* What was unsaved when that was asked last has been saved, in the place of what was before. */
+void gh_window_saved(struct gh_window *window);
 
 struct gh_window_state {
     size_t kinds;     /* places in use */

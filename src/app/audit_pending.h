@@ -1,0 +1,42 @@
+/*
+ * Refusals of the running minute (audit/window.h) in the store: beside the log what waits, in the
+ * log what is due. Each function is one unit of run_bulk, all or nothing, so that every refusal is
+ * in one place; its errors are those of run_bulk. Resets nothing: some 8 KiB of `arena` an entry.
+ */
+#ifndef GH_APP_AUDIT_PENDING_H
+#define GH_APP_AUDIT_PENDING_H
+
+#include "audit/window.h"
+#include "identity/identity.h"
+
+/* Appends records of what is due, and removes what was saved of it. GH_ERR_INVALID: one of them
+   can be no record. */
+GH_MUST_USE enum gh_err gh_audit_pending_write(const struct gh_identity *identity,
+                                               struct gh_arena *arena,
+                                               const struct gh_window_entry *entries, size_t count,
+                                               uint64_t now_us);
+/* Removes what was saved of them, and appends nothing. */
+GH_MUST_USE enum gh_err gh_audit_pending_forget(const struct gh_identity *identity,
+                                                struct gh_arena *arena,
+                                                const struct gh_window_entry *entries,
+                                                size_t count);
+/* Saves what is unsaved. Personal values are sealed as those of records; once, not again when a
+   count grows. */
+GH_MUST_USE enum gh_err gh_audit_pending_save(const struct gh_identity *identity,
+                                              struct gh_arena *arena,
+                                              const struct gh_window_entry *entries, size_t count,
+                                              uint64_t now_us);
+
+struct gh_audit_recovered {
+    size_t records; /* that came into the log */
+    size_t damaged; /* that could be none */
+};
+/* Moves what an earlier process had saved to the log, at most `limit`; nothing was saved by this
+   one yet. *out_left: there may be more. */
+GH_MUST_USE enum gh_err gh_audit_pending_recover(const struct gh_identity *identity,
+                                                 struct gh_arena *arena, size_t limit,
+                                                 uint64_t now_us,
+                                                 struct gh_audit_recovered *out_recovered,
+                                                 bool *out_left);
+
+#endif

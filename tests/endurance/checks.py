@@ -18,10 +18,9 @@ REFUSALS = {
     "rate_limited", "host_rejected", "origin_rejected", "request_rejected", "input_rejected",
     "access_denied", "csp_violation",
 }
-# The log takes refusals every 100 ms; a busy machine gives it its turn later.
-LATE_SECONDS = 1.0
-# What else comes of a kind in the minute after its first is held in memory until that is over.
-WINDOW_SECONDS = 61
+# The log takes refusals every 100 ms and saves their counts every second; a busy machine gives it
+# its turn later.
+LATE_SECONDS = 1.5
 NEEDLE_BYTES_MIN = 8
 
 
@@ -97,21 +96,14 @@ def compare_identity(findings, rows, ledger):
                  f"{sum(loose.values())} in doubt at kills")
 
 
-def in_doubt(refusals, kills):
-    """Of those that a kill may have taken: how long before it each was, the latest first, and
-    apart those of a minute of their kind that was not over."""
-    late, rest, last = [], [], {}
-    for refusal in refusals:
-        kill = next((kill for kill in kills if kill[0] >= refusal.at), None)
-        before = last.get(refusal.kind)
-        last[refusal.kind] = refusal
-        if kill is None:
-            continue
-        if kill[0] - refusal.at <= LATE_SECONDS:
-            late.append(kill[0] - refusal.at)
-        elif before and refusal.clock - before.clock <= WINDOW_SECONDS >= kill[1] - refusal.clock:
-            rest.append(kill[0] - refusal.at)
-    return sorted(late), sorted(rest)
+def ages_at_kills(refusals, kills):
+    """How long before the next kill each was answered, the latest first."""
+    ages = []
+    for at in refusals:
+        sent = next((sent for sent, ended in kills if ended >= at), None)
+        if sent is not None:
+            ages.append(max(sent - at, 0))
+    return sorted(ages)
 
 
 def compare_refusals(findings, rows, ledger):
@@ -122,26 +114,24 @@ def compare_refusals(findings, rows, ledger):
             if row["event_type"] == "csp_violation":
                 reason = None
             logged[row["event_type"], reason] += row["metadata"].get("count", 1)
-    oldest, lost, lost_rest = 0.0, 0, 0
+    oldest, lost = 0.0, 0
     for key in sorted(logged.keys() | ledger.refusals.keys(), key=str):
-        refusals = sorted(ledger.refusals.get(key, []), key=lambda refusal: refusal.at)
+        refusals = ledger.refusals.get(key, [])
         missing = len(refusals) - logged[key]
         if missing < 0 and -missing > ledger.refusals_maybe[key]:
             findings.add(f"{key}: {len(refusals)} were refused, {logged[key]} are in the log")
         if missing <= 0:
             continue
-        late, rest = in_doubt(refusals, ledger.kills)
-        rest_missing = min(missing, len(rest))
-        oldest = max([oldest, *late[: missing - rest_missing]])
-        lost, lost_rest = lost + missing, lost_rest + rest_missing
-        if missing > len(late) + len(rest):
-            findings.add(f"{key}: {len(refusals)} were refused, {logged[key]} are in the log; kills "
-                         f"explain {len(late) + len(rest)} of the missing ones")
+        ages = ages_at_kills(refusals, ledger.kills)
+        lost += missing
+        oldest = max([oldest, *ages[:missing]])
+        if missing > sum(age <= LATE_SECONDS for age in ages):
+            findings.add(f"{key}: {len(refusals)} were refused, {logged[key]} are in the log; before "
+                         f"kills came the latest {[round(age, 2) for age in ages[:missing + 3]]} s")
     total = sum(map(len, ledger.refusals.values()))
     findings.say(f"refusals: {total} answered, {sum(logged.values())} counted in the log; lost at "
-                 f"{len(ledger.kills)} kills: {lost_rest} in the rest of a minute of their kind, "
-                 f"{lost - lost_rest} of the last moments"
-                 + (f" (at most {oldest * 1000:.0f} ms before one)" if lost > lost_rest else ""))
+                 f"{len(ledger.kills)} kills: {lost}"
+                 + (f" (of the last {oldest * 1000:.0f} ms)" if lost else ""))
 
 
 def check_rotations(findings, rows, roots, signings):

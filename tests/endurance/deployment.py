@@ -173,9 +173,6 @@ class Deployment:
 
     # -- time --
 
-    def now(self):
-        return time.time() + self.clock.offset_ms / 1000
-
     def pass_time(self, seconds):
         """With the test clock at once; a release build lives in real time."""
         if not IS_RELEASE:

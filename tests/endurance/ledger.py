@@ -2,9 +2,8 @@
 
 An event of an account is in the log exactly once when its answer came. Where the connection ended
 first (a kill), nobody knows: it may be there or not. Refusals are counted apart from the requests
-(a tally that a thread takes several times a second): those of the last moments before a kill may be
-lost, and of a kind (alike in reason, client, account, route) that was refused just before, those of
-the minute that was not over.
+(a tally that a thread takes several times a second, and whose counts it saves once a second): those
+of the last moments before a kill may be lost, no others.
 """
 
 import threading
@@ -12,22 +11,14 @@ import time
 from collections import Counter, defaultdict
 
 
-class Refusal:
-    """`at` is real time, `clock` that of the process."""
-
-    def __init__(self, at, clock, kind):
-        self.at, self.clock, self.kind = at, clock, kind
-
-
 class Ledger:
-    def __init__(self, clock):
-        self.clock = clock  # what time the process thinks it is
+    def __init__(self):
         self.lock = threading.Lock()
         self.sure = Counter()  # (event, outcome, account's id or None)
         self.maybe = Counter()
-        self.refusals = defaultdict(list)  # (event, reason): of each one a Refusal
+        self.refusals = defaultdict(list)  # (event, reason): when each one was answered
         self.refusals_maybe = Counter()
-        self.kills = []  # (real time, that of the process)
+        self.kills = []  # (when the signal was sent, when the process had ended)
         self.done = Counter()  # operations by name and status
         self.surprises = []  # answers that no operation expects
 
@@ -36,9 +27,9 @@ class Ledger:
             for event in events:
                 (self.sure if sure else self.maybe)[event] += 1
 
-    def refused(self, event, reason, *kind):
+    def refused(self, event, reason):
         with self.lock:
-            self.refusals[event, reason].append(Refusal(time.monotonic(), self.clock(), kind))
+            self.refusals[event, reason].append(time.monotonic())
 
     def refused_perhaps(self, event, reason):
         with self.lock:
@@ -52,9 +43,9 @@ class Ledger:
         with self.lock:
             self.surprises.append(f"{name}: {response.status} {response.body[:300]!r}")
 
-    def killed(self):
+    def killed(self, sent):
         with self.lock:
-            self.kills.append((time.monotonic(), self.clock()))
+            self.kills.append((sent, time.monotonic()))
 
 
 class Canaries:

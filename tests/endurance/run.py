@@ -54,7 +54,7 @@ class Run:
         self.canaries, self.findings = Canaries(), checks.Findings()
         self.folder = folder
         self.gate = Deployment(folder, self.canaries)
-        self.ledger = Ledger(self.gate.now)
+        self.ledger = Ledger()
         self.erased = []
         self.signing_rotations = 0
         # Of the root key twice: the first is killed, and given again.
@@ -91,7 +91,7 @@ class Run:
     def round(self, number):
         killed = number in self.kill_rounds
         self.flooder.flood(FLOOD)
-        if killed:  # the second time for the record of a minute; all must be there after the kill
+        if killed:  # the second time for the rest of a minute; all must be there after the kill
             time.sleep(checks.LATE_SECONDS / 2)
             self.flooder.flood(FLOOD)
             time.sleep(checks.LATE_SECONDS)
@@ -106,8 +106,9 @@ class Run:
             # Somewhere in what a round takes.
             usual = self.usual if number else 0.3
             time.sleep(max(self.dice.random() * usual - (time.monotonic() - began), 0))
-            self.ledger.killed()
+            sent = time.monotonic()
             self.gate.kill()
+            self.ledger.killed(sent)
         for thread in threads:
             thread.join()
         self.usual = min(time.monotonic() - began, 5)

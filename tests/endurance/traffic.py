@@ -113,7 +113,7 @@ class Somebody(Person):
         self.ledger.note(name, response.status)
         if response.status in told:
             self.ledger.events([self.event(e) for e in told[response.status]])
-        elif not self.note_refusal(name, response):
+        elif not self.note_refusal(response):
             self.ledger.surprise(name, response)
         return response
 
@@ -122,19 +122,15 @@ class Somebody(Person):
         outcome = "failure" if name.endswith("!") else "success"
         return name.rstrip("!"), outcome, None if account == "nobody" else account or self.account
 
-    def note_refusal(self, name, response):
+    def note_refusal(self, response):
         if response.get("Content-Type") != "application/problem+json":
             return False
         word = WORDS.get(response.json()["detail"])
         if response.json()["detail"] == "The session has ended. Sign in again.":
             word = SESSION_ENDED
         if word:
-            self.ledger.refused(*word, *self.kind(name))
+            self.ledger.refused(*word)
         return word is not None
-
-    def kind(self, name):
-        """What the log takes for one kind, and more: the operation stands for the route."""
-        return (self.address, self.account, name)
 
     def refused(self, name, send, status, *word):
         """A request that must be refused so."""
@@ -151,7 +147,7 @@ class Somebody(Person):
         said = WORDS.get(response.json()["detail"]) if response.body else None
         if said != word:
             self.ledger.surprise(name, response)
-        self.ledger.refused(*word, *self.kind(name))
+        self.ledger.refused(*word)
 
     def flood(self, count):
         data = FLOOD % self.address.encode()
@@ -416,7 +412,7 @@ class Crowd:
             self.ledger.refused_perhaps("csp_violation", None)
             raise Killed(repr(problem)) from None
         self.ledger.note("CSP report", response.status)
-        self.ledger.refused("csp_violation", None, *nobody.kind("CSP report"))
+        self.ledger.refused("csp_violation", None)
 
     def op_second_factor(self):
         """One of the crowd has it: enrolled once, then signing in with it."""

@@ -1,10 +1,12 @@
 #include "app/audit_signer.h"
 
 #include "audit/personal.h"
+#include "net/loop.h"
 
 #define KEYS_BLOCK_BYTES    (16u * 1024)
 #define KEYS_BYTES_MAX      (1024u * 1024)
 #define HOUR_US             (3600 * UINT64_C(1000000))
+#define DOUBT_US            (60 * UINT64_C(1000000)) /* a clock in doubt is looked at again */
 #define DROPPED_AT_ONCE_MAX 2000
 
 /* ---- Opening ---- */
@@ -45,6 +47,24 @@ static enum gh_err find_newest(struct gh_tx *tx, void *args)
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
+static enum gh_err find_newest_time(struct gh_tx *tx, void *args)
+{
+    uint64_t *newest_us = args;
+    const struct gh_audit_query query = {.limit = 1};
+    struct gh_audit_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &count);
+    if (err == GH_OK)
+        *newest_us = count ? rows[0].record.time_us : 0;
+    return err;
+}
+
+/* A clock that nobody sets. */
+static uint64_t running_now_us(void)
+{
+    return gh_monotonic_now_ms() * 1000;
+}
+
 enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh_identity *identity,
                                  uint64_t now_us, struct gh_arena *arena)
 {
@@ -52,6 +72,8 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
     enum gh_err err = load_keys(signer, now_us);
     if (err == GH_OK)
         err = identity->store->ops->read(identity->store, find_newest, signer, arena);
+    /* Not by the newest record: this start may have written some (keys that were due). */
+    gh_audit_clock_begin(&signer->clock, now_us, running_now_us(), signer->checkpoint_us);
     return err;
 }
 
@@ -249,6 +271,29 @@ static enum gh_err drop(struct gh_audit_signer *signer, const struct gh_audit_ro
     return err;
 }
 
+/* In doubt nothing is dropped, and the clock is looked at again soon. */
+static enum gh_err judge_clock(struct gh_audit_signer *signer, uint64_t now_us,
+                               struct gh_arena *arena)
+{
+    struct gh_store *store = signer->identity->store;
+    uint64_t newest_us = 0;
+    enum gh_err err = store->ops->read(store, find_newest_time, &newest_us, arena);
+    if (err == GH_OK)
+        signer->verdict = gh_audit_clock_judge(&signer->clock, now_us, running_now_us(), newest_us);
+    if (err == GH_OK && signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE)
+        signer->retention_us = now_us + DOUBT_US;
+    return err;
+}
+
+static void tell_doubt(struct gh_audit_signer *signer)
+{
+    uint64_t running_us = running_now_us();
+    if (signer->doubt_told_us && running_us - signer->doubt_told_us < HOUR_US)
+        return;
+    signer->doubt_told_us = running_us;
+    signer->tell_doubt = true;
+}
+
 enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
                                    const struct gh_audit_settings *settings, uint64_t now_us,
                                    struct gh_arena *arena, uint64_t *out_dropped)
@@ -256,16 +301,24 @@ enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
     struct gh_store *store = signer->identity->store;
     uint64_t retention_us = settings->retention_ms * 1000;
     *out_dropped = 0;
+    signer->tell_doubt = false;
     if (now_us < signer->retention_us && signer->retention_us - now_us <= HOUR_US)
         return GH_OK;
     signer->retention_us = now_us + HOUR_US;
     enum gh_err err = load_keys(signer, now_us); /* another may have been made */
+    if (err == GH_OK)
+        err = judge_clock(signer, now_us, arena);
     if (err != GH_OK || now_us <= retention_us)
         return err;
     struct cut cut = {.keys = &signer->keys, .before_us = now_us - retention_us, .now_us = now_us};
     err = store->ops->read(store, find_cut, &cut, arena);
     if (err == GH_OK && cut.forged)
         err = GH_ERR_INVALID;
+    if (err == GH_OK && signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE) {
+        if (cut.found)
+            tell_doubt(signer);
+        return GH_OK;
+    }
     if (err == GH_OK && cut.found)
         err = drop(signer, &cut.through, now_us, arena, out_dropped);
     return err == GH_OK ? destroy_keys(signer, cut.before_us, arena) : err;

@@ -6,6 +6,7 @@
 #ifndef GH_APP_AUDIT_SIGNER_H
 #define GH_APP_AUDIT_SIGNER_H
 
+#include "app/audit_clock.h"
 #include "app/audit_settings.h"
 #include "identity/audit_key.h"
 
@@ -19,6 +20,10 @@ struct gh_audit_signer {
     uint64_t checkpoint_us; /* when it was signed; 0: never */
     uint64_t unsigned_us;   /* since when something is not under a checkpoint; 0: nothing is */
     uint64_t retention_us;  /* when retention comes next */
+    struct gh_audit_clock clock;
+    enum gh_audit_clock_verdict verdict; /* of the clock, when retention came last */
+    uint64_t doubt_told_us;              /* of the running clock; 0: nothing to tell of */
+    bool tell_doubt; /* the caller shall: something may be too old and is kept, see verdict */
 };
 
 /* Loads the keys, making the first; `arena` is scratch. */
@@ -34,7 +39,8 @@ GH_MUST_USE enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
                                              const struct gh_audit_settings *settings,
                                              uint64_t head_seq, uint64_t now_us, bool now,
                                              struct gh_arena *arena, bool *out_signed);
-/* Once an hour: drops whole segments that are too old, and destroys the keys of those days. */
+/* Once an hour: drops whole segments that are too old, and destroys the keys of those days. Nothing
+   while the clock can't be believed (audit_clock.h); tell_doubt is set once an hour then. */
 GH_MUST_USE enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
                                                const struct gh_audit_settings *settings,
                                                uint64_t now_us, struct gh_arena *arena,

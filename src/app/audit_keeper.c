@@ -9,7 +9,7 @@
 #include "app/anomaly_watch.h"
 #include "app/audit_export.h"
 #include "app/audit_feed.h"
-#include "app/audit_refusals.h"
+#include "app/audit_pending.h"
 #include "app/audit_signer.h"
 #include "audit/window.h"
 #include "identity/session_touch.h"
@@ -30,6 +30,8 @@
 /* Reloads that wait for the log. */
 #define RELOADS_MAX    64
 #define COMPLAIN_EVERY (60 * UINT64_C(1000000))
+/* Counts that wait for the end of their minute are saved so often. */
+#define SAVE_US UINT64_C(1000000)
 /* When sessions were last used is written so often. */
 #define TOUCH_US (20 * UINT64_C(1000000))
 
@@ -52,6 +54,8 @@ struct gh_audit_keeper {
     struct gh_log_ring *ring;
     struct gh_tally **tallies;
     struct gh_window *window;
+    bool recovered;   /* what an earlier process had saved is in the log */
+    uint64_t save_us; /* when counts are saved next */
     struct gh_session_touches *touches;
     uint64_t touch_us; /* when they are written next */
     struct gh_audit_feed feed;
@@ -225,17 +229,22 @@ static void note_state(struct gh_audit_keeper *keeper)
         atomic_store(&counts->found[rule], found.found[rule]);
 }
 
-/* True: they are in the log. Those that can never be are given up: a fault of ours. */
-static bool append(struct gh_audit_keeper *keeper, const struct gh_audit_record *records,
-                   size_t count)
+/* False: to be tried again. What can never be in the log is given up: a fault of ours. */
+static bool is_settled(struct gh_audit_keeper *keeper, enum gh_err err, size_t count)
 {
-    enum gh_err err = gh_audit_log_append_many(keeper->identity, &keeper->arena, records, count);
     if (err == GH_OK)
         return true;
     tell(keeper, err, "the log can't be written");
     if (err == GH_ERR_INVALID)
         atomic_fetch_add(&keeper->counts.lost, count);
     return err == GH_ERR_INVALID;
+}
+
+static bool append(struct gh_audit_keeper *keeper, const struct gh_audit_record *records,
+                   size_t count)
+{
+    return is_settled(
+        keeper, gh_audit_log_append_many(keeper->identity, &keeper->arena, records, count), count);
 }
 
 /* ---- Refusals ---- */
@@ -259,37 +268,87 @@ static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
     }
 }
 
-static void count_written(struct gh_audit_keeper *keeper, const struct gh_tally_entry *entries,
+/* Before anything else is saved, which would take its places. */
+static void recover(struct gh_audit_keeper *keeper, uint64_t now_us)
+{
+    struct gh_audit_recovered sum = {.records = 0}, part = {.records = 0};
+    enum gh_err err = GH_OK;
+    for (bool left = true; left && err == GH_OK && !keeper->recovered;) {
+        gh_arena_reset(&keeper->arena);
+        err = gh_audit_pending_recover(keeper->identity, &keeper->arena, BATCH_RECORDS, now_us,
+                                       &part, &left);
+        if (err != GH_OK)
+            break;
+        sum.records += part.records;
+        sum.damaged += part.damaged;
+        keeper->recovered = !left;
+    }
+    if (err != GH_OK)
+        tell(keeper, err, "counts of refusals from before the start can't be written");
+    atomic_fetch_add(&keeper->counts.lost, sum.damaged);
+    if (sum.records || sum.damaged)
+        gh_log_message(keeper->ring, GH_LOG_INFO,
+                       "audit: %zu counts of refusals from before the start are in the log now, "
+                       "%zu were damaged",
+                       sum.records, sum.damaged);
+}
+
+static void count_written(struct gh_audit_keeper *keeper, const struct gh_window_entry *entries,
                           size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        bool nameless = !entries[i].client.len && !entries[i].reason.len;
+        const struct gh_tally_entry *entry = &entries[i].entry;
+        bool nameless = !entry->client.len && !entry->reason.len;
         if (nameless)
-            atomic_fetch_add(&keeper->counts.overflow, entries[i].count);
+            atomic_fetch_add(&keeper->counts.overflow, entry->count);
         else
-            atomic_fetch_add(&keeper->counts.coalesced, entries[i].count - 1);
+            atomic_fetch_add(&keeper->counts.coalesced, entry->count - 1);
     }
 }
 
 /* One batch. True: there may be more. */
 static bool write_batch(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
 {
-    struct gh_tally_entry entries[BATCH_RECORDS];
-    struct gh_audit_record records[BATCH_RECORDS];
+    struct gh_window_entry entries[BATCH_RECORDS];
     size_t count = gh_window_due(keeper->window, now_us, all, entries, BATCH_RECORDS);
+    if (!count)
+        return false;
     gh_arena_reset(&keeper->arena);
-    for (size_t i = 0; i < count; i++) {
-        enum gh_err err = gh_audit_refusal_record(&keeper->arena, &entries[i], now_us, &records[i]);
-        if (err != GH_OK) {
-            tell(keeper, err, "no memory for the log");
-            return false;
-        }
-    }
-    if (!count || !append(keeper, records, count))
+    enum gh_err err =
+        gh_audit_pending_write(keeper->identity, &keeper->arena, entries, count, now_us);
+    if (!is_settled(keeper, err, count))
+        return false;
+    if (err != GH_OK)
+        err = gh_audit_pending_forget(keeper->identity, &keeper->arena, entries, count);
+    if (err != GH_OK)
         return false;
     count_written(keeper, entries, count);
     gh_window_written(keeper->window, now_us);
     return count == BATCH_RECORDS;
+}
+
+/* A process that is killed loses what came since the last time. */
+static void save_counts(struct gh_audit_keeper *keeper, uint64_t now_us, bool last)
+{
+    struct gh_window_entry entries[BATCH_RECORDS];
+    size_t count = BATCH_RECORDS;
+    bool soon = now_us < keeper->save_us && keeper->save_us - now_us <= SAVE_US;
+    if (!keeper->recovered || (soon && !last))
+        return;
+    while (count == BATCH_RECORDS) {
+        count = gh_window_unsaved(keeper->window, entries, BATCH_RECORDS);
+        if (!count)
+            return;
+        keeper->save_us = now_us + SAVE_US;
+        gh_arena_reset(&keeper->arena);
+        enum gh_err err =
+            gh_audit_pending_save(keeper->identity, &keeper->arena, entries, count, now_us);
+        if (err != GH_OK) {
+            tell(keeper, err, "counts of refusals can't be saved");
+            return;
+        }
+        gh_window_saved(keeper->window);
+    }
 }
 
 /* ---- Reloads and findings ---- */
@@ -413,8 +472,10 @@ static void turn(struct gh_audit_keeper *keeper, bool last)
     keeper->failed = false;
     adopt(keeper, snapshot);
     take(keeper, now_us);
+    recover(keeper, now_us);
     while (write_batch(keeper, now_us, last)) {
     }
+    save_counts(keeper, now_us, last);
     write_reloads(keeper);
     read_new(keeper, last);
     write_findings(keeper);

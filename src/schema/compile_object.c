@@ -186,9 +186,10 @@ static bool fill_required(struct gh_schema_compiler *compiler, const struct gh_j
     return true;
 }
 
-/* dependentRequired and dependentSchemas; `dependencies` of earlier drafts isn't read. */
+/* dependentRequired and dependentSchemas, or `dependencies`, which was both in earlier drafts. Each
+   reads the entries that are its own. */
 static bool compile_dependencies(struct gh_schema_compiler *compiler, const char *name,
-                                 enum gh_schema_op_code code)
+                                 enum gh_schema_op_code code, bool is_both)
 {
     const struct gh_json_value *keyword = gh_compile_keyword(compiler, name);
     uint32_t count = 0;
@@ -202,6 +203,9 @@ static bool compile_dependencies(struct gh_schema_compiler *compiler, const char
         return false;
     for (const struct gh_json_value *entry = gh_json_first(compiler->doc, keyword); entry;
          entry = gh_json_after(compiler->doc, keyword, entry)) {
+        bool is_list = entry->kind == GH_JSON_ARRAY;
+        if (is_both && is_list != (code == GH_OP_DEPENDENT_REQUIRED))
+            continue;
         struct gh_schema_dependency *dependency = &entries[count++];
         dependency->name = entry->name;
         if (code == GH_OP_DEPENDENT_REQUIRED
@@ -248,10 +252,12 @@ bool gh_compile_object(struct gh_schema_compiler *compiler)
     if (is_openapi_30)
         return true;
     if ((compiler->vocabularies & GH_VOCABULARY_VALIDATION) &&
-        !compile_dependencies(compiler, "dependentRequired", GH_OP_DEPENDENT_REQUIRED))
+        (!compile_dependencies(compiler, "dependentRequired", GH_OP_DEPENDENT_REQUIRED, false) ||
+         !compile_dependencies(compiler, "dependencies", GH_OP_DEPENDENT_REQUIRED, true)))
         return false;
     if ((compiler->vocabularies & GH_VOCABULARY_APPLICATOR) &&
-        !compile_dependencies(compiler, "dependentSchemas", GH_OP_DEPENDENT_SCHEMAS))
+        (!compile_dependencies(compiler, "dependentSchemas", GH_OP_DEPENDENT_SCHEMAS, false) ||
+         !compile_dependencies(compiler, "dependencies", GH_OP_DEPENDENT_SCHEMAS, true)))
         return false;
     if (!unevaluated || !(compiler->vocabularies & GH_VOCABULARY_UNEVALUATED))
         return true;

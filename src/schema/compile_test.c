@@ -106,8 +106,7 @@ static void refuses_schemas_that_only_lead_back_to_themselves(void **state)
         "{'if':true,'else':{'$ref':'#'}}",
         "{'dependentSchemas':{'a':{'$ref':'#'}}}",
         "{'$defs':{'a':{'$ref':'#/$defs/b'},'b':{'$ref':'#/$defs/a'}},'$ref':'#/$defs/a'}",
-        "{'$defs':{'a':{'allOf':[{'$ref':'#b'}]},'b':{'$anchor':'b','not':{'$ref':'#/$defs/a'}}},"
-        "'properties':{'x':{'$ref':'#b'}}}",
+        "{'$defs':{'a':{'not':{'$ref':'#b'}},'b':{'$anchor':'b','$ref':'#/$defs/a'}},'$ref':'#b'}",
     };
     struct gh_check_fixture fixture;
     (void)state;

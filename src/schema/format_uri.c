@@ -197,6 +197,7 @@ static bool is_expression(struct gh_str text)
     return true;
 }
 
+/* The apostrophe is one since erratum 6937 of RFC 6570. */
 static bool is_template_literal(struct gh_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -210,7 +211,7 @@ static bool is_template_literal(struct gh_str text)
             if (len == 0 || !is_wide_allowed(gh_str_of(text.ptr + i, len), true))
                 return false;
             i += len - 1;
-        } else if (c <= ' ' || c == 0x7f || strchr("\"'<>\\^`{|}", c)) {
+        } else if (c <= ' ' || c == 0x7f || strchr("\"<>\\^`{|}", c)) {
             return false;
         }
     }

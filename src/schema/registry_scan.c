@@ -19,6 +19,7 @@ static const struct keyword_role ROLES[] = {
     {"contains", GH_ROLE_SCHEMA},
     {"contentSchema", GH_ROLE_SCHEMA},
     {"definitions", GH_ROLE_SCHEMA_MAP},
+    {"dependencies", GH_ROLE_SCHEMA_MAP},
     {"dependentSchemas", GH_ROLE_SCHEMA_MAP},
     {"else", GH_ROLE_SCHEMA},
     {"if", GH_ROLE_SCHEMA},

@@ -95,6 +95,10 @@ static const struct report_case {
      "unevaluatedProperties", "/unevaluatedProperties", "is not allowed here"},
     {"{'dependentRequired':{'a':['b']}}", "{'a':1}", "", "dependentRequired", "/dependentRequired",
      "must have the member \"b\", since it has \"a\""},
+    {"{'dependencies':{'a':['b'],'c':false}}", "{'a':1}", "", "dependencies", "/dependencies",
+     "must have the member \"b\", since it has \"a\""},
+    {"{'dependencies':{'a':['b'],'c':false}}", "{'c':1}", "", "false", "/dependencies/c",
+     "is not allowed here"},
 };
 
 static void says_where_and_why_a_value_is_refused(void **state)

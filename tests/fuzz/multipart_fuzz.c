@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct gh_str body = gh_str_of((const char *)data + 1, size - 1);
     struct gh_str boundary = gh_str_split(&body, '|');
-    if (!body.ptr)
+    if (!body.ptr || gh_str_find_char(boundary, '\0') < boundary.len)
         return 0;
     struct gh_arena arena;
     gh_arena_init(&arena, 1 << 16, 1 << 24);

@@ -24,6 +24,9 @@ struct gh_audit_verification {
     /* What the newest of the checkpoints says of the front; seq 0: there was none. */
     uint64_t front_seq;
     uint8_t front_prev_hash[GH_SHA256_BYTES];
+    /* When the first checkpoint was signed that says that the log begins where it does, or later:
+       by then what was before was dropped. 0: none said so. */
+    uint64_t dropped_us;
     /* The last row does not link to the one before, and nothing tells yet which is wrong. */
     bool in_doubt;
 };
@@ -77,6 +80,7 @@ struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
     if (!run->options.unsigned_records_max)
         run->options.unsigned_records_max = gh_audit_unsigned_records_max(0);
     run->saved = saved;
+    run->verdict.signatures_checked = options->verifier_count > 0;
     gh_arena_init(&run->scratch, SCRATCH_BLOCK, SCRATCH_MAX);
     return run;
 }
@@ -134,6 +138,8 @@ static uint64_t next_seq(const struct gh_audit_verification *run)
 static void note_front(struct gh_audit_verification *run,
                        const struct gh_audit_checkpoint *checkpoint)
 {
+    if (!run->dropped_us && checkpoint->first_seq >= run->verdict.first_seq)
+        run->dropped_us = checkpoint->time_us;
     if (checkpoint->first_seq < run->front_seq)
         return;
     run->front_seq = checkpoint->first_seq;
@@ -341,6 +347,39 @@ static void check_front(struct gh_audit_verification *run)
         stop_outside(run, GH_AUDIT_FAULT_FRONT, first - 1);
 }
 
+/* Whether this saved checkpoint was too young when the log lost its front. A clock that ran ahead
+   is nobody's attack: retention passes over what is of a later time than now. */
+static bool is_too_young(const struct gh_audit_verification *run,
+                         const struct gh_audit_checkpoint *saved)
+{
+    uint64_t now_us = run->options.now_us ? run->options.now_us : UINT64_MAX;
+    uint64_t dropped_us = run->dropped_us < now_us ? run->dropped_us : now_us;
+    return saved->time_us <= now_us && (dropped_us <= run->options.retention_us ||
+                                        saved->time_us >= dropped_us - run->options.retention_us);
+}
+
+/*
+ * Who holds the signing key can sign that the front was dropped. Retention drops through the record
+ * of a checkpoint that is old enough, with all before it. So the newest saved checkpoint of what is
+ * gone must be, too; not the one of the last record that is gone, which a later one may have signed
+ * when nothing else had come.
+ */
+static void check_retention(struct gh_audit_verification *run)
+{
+    uint64_t first = run->verdict.first_seq;
+    size_t gone = 0;
+    while (gone < run->options.saved_count && run->saved[gone].seq + 1 < first)
+        gone++;
+    run->verdict.retention_checked = first <= 1 || (run->options.retention_us && gone);
+    if (first <= 1 || !run->options.retention_us)
+        return;
+    size_t young = gone;
+    while (young && is_too_young(run, &run->saved[young - 1]))
+        young--;
+    if (young < gone)
+        stop_outside(run, GH_AUDIT_FAULT_FRONT, run->saved[young].seq);
+}
+
 /* Who holds the signing key could have dropped all that was saved. */
 static void check_tail(struct gh_audit_verification *run)
 {
@@ -372,6 +411,8 @@ enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
         check_saved(run);
     if (!is_over(run) && !run->options.partial)
         check_front(run);
+    if (!is_over(run) && !run->options.partial)
+        check_retention(run);
     if (!is_over(run) && !run->options.partial)
         check_tail(run);
     if (!is_over(run))

@@ -5,7 +5,8 @@
  * What is found: a changed record (its hash), a removed one (a number is missing), an inserted,
  * repeated or moved one (numbers and links), a checkpoint in the log that is forged or does not say
  * what the log says, records dropped at the front that no checkpoint says were dropped; and with
- * saved checkpoints a cut tail, an old backup put back, a chain built anew.
+ * saved checkpoints a cut tail, an old backup put back, a chain built anew, and with the retention
+ * too records that were dropped before their time.
  *
  * What can't be told: where a record was written again with a hash of its own, the next one does
  * not link to it, and either may be the forgery. The one after decides, or a checkpoint over the
@@ -34,7 +35,8 @@
       "holds a checkpoint that is malformed, forged or of an unknown key")                         \
     X(CONTRADICTION, "contradiction",                                                              \
       "is not the record that a signed checkpoint speaks of: the log was built anew")              \
-    X(FRONT, "front", "is missing, and no checkpoint says that it was dropped")                    \
+    X(FRONT, "front",                                                                              \
+      "is missing: no checkpoint says that it was dropped, or it was dropped before its time")     \
     X(UNMET, "unmet",                                                                              \
       "is the first, and all saved checkpoints are of records before it: they prove nothing here") \
     X(TRUNCATED, "truncated", "is missing at the end: a saved checkpoint knows of it")             \
@@ -70,6 +72,10 @@ struct gh_audit_verify_options {
     /* More records than this behind the last checkpoint in the log are a fault; 0: as many as
        gh_audit_unsigned_records_max(0) says. */
     uint64_t unsigned_records_max;
+    /* How long records are kept, the shortest that it was in the log's life; 0: unknown, and nobody
+       looks whether records were dropped before their time. `now_us`: nothing was dropped later
+       than that; 0: unknown. */
+    uint64_t retention_us, now_us;
 };
 
 struct gh_audit_verdict {
@@ -84,6 +90,10 @@ struct gh_audit_verdict {
     uint64_t saved_met;                    /* saved ones that the log bears out */
     uint64_t signed_through;               /* the last record that a checkpoint in the log signs */
     uint64_t personal, sealed;             /* rows with openings, and with a sealed part */
+    /* There were keys. */
+    bool signatures_checked;
+    /* Nothing was dropped, or a saved checkpoint and the retention tell that it was old enough. */
+    bool retention_checked;
     uint8_t last_hash[GH_SHA256_BYTES];
 };
 

@@ -207,6 +207,26 @@ static const struct gh_openapi_file *read_new_uri(struct gh_openapi_loader *load
     return read_file(loader, path, uri, from);
 }
 
+bool gh_openapi_is_identifier(const struct gh_openapi_loader *loader, struct gh_str uri)
+{
+    if (loader->is_3_0)
+        return false;
+    if (gh_str_starts_with(uri, GH_STR("https://json-schema.org/draft/2020-12/")))
+        return true;
+    for (size_t i = 0; i < loader->file_count; i++) {
+        const struct gh_openapi_file *file = loader->files[i];
+        for (size_t k = 0; k < file->doc.count; k++) {
+            const struct gh_json_value *value = &file->doc.values[k];
+            if (value->kind != GH_JSON_STRING || !gh_str_eq(value->name, GH_STR("$id")))
+                continue;
+            struct gh_str id = gh_uri_resolve(loader->arena, file->uri, value->text);
+            if (id.ptr && gh_str_eq(id, uri))
+                return true;
+        }
+    }
+    return false;
+}
+
 const struct gh_openapi_file *gh_openapi_read_uri(struct gh_openapi_loader *loader,
                                                   struct gh_str uri, struct gh_openapi_at from)
 {

@@ -1,6 +1,9 @@
 /* Loading: read, walk the structure, compile, check, all problems in one run. */
 #include "openapi/loader.h"
 #include "openapi/place.h"
+#include "openapi/structure.h"
+
+#define SCRATCH_BLOCK_BYTES 65536
 
 /* "3.0.3" and the like. False: it is no version that we know, which is told. */
 static bool read_version(struct gh_openapi_loader *loader, struct gh_openapi_at root)
@@ -31,6 +34,19 @@ static bool read_version(struct gh_openapi_loader *loader, struct gh_openapi_at 
     return false;
 }
 
+/* Which JSON Schema its schemas are of; what else they are of says each one's $schema. */
+static void check_dialect(struct gh_openapi_loader *loader, struct gh_openapi_at root)
+{
+    struct gh_openapi_at at = gh_openapi_member(root, "jsonSchemaDialect");
+    struct gh_str dialect = gh_json_string(at.value);
+    if (!dialect.ptr || loader->is_3_0 ||
+        gh_str_eq(dialect, GH_STR("https://json-schema.org/draft/2020-12/schema")) ||
+        gh_str_starts_with(dialect, GH_STR("https://spec.openapis.org/oas/3.1/dialect/")))
+        return;
+    gh_openapi_error(loader, at, "leave it out, or write it for draft 2020-12",
+                     "the dialect \"%.*s\" of JSON Schema is not supported", GH_STR_ARG(dialect));
+}
+
 static void read_info(struct gh_openapi_loader *loader, struct gh_openapi_at root)
 {
     struct gh_openapi_at info = gh_openapi_member(root, "info");
@@ -53,14 +69,18 @@ static void load(struct gh_openapi_loader *loader, struct gh_str path)
     }
     if (!read_version(loader, root))
         return;
-    struct gh_openapi *openapi = loader->openapi;
-    openapi->is_3_0 = loader->is_3_0;
+    loader->openapi->is_3_0 = loader->is_3_0;
+    check_dialect(loader, root);
+    gh_openapi_walk(loader);
     read_info(loader, root);
     gh_openapi_read_servers(loader);
-    if (!gh_openapi_read_operations(loader))
+    if (!gh_openapi_registry_ready(loader, &loader->registry) ||
+        !gh_openapi_read_operations(loader)) {
         gh_openapi_no_memory(loader);
-    openapi->schemas = loader->requests.schemas;
-    openapi->response_schemas = loader->responses.schemas;
+        return;
+    }
+    gh_openapi_check_operations(loader);
+    gh_openapi_remark(loader);
 }
 
 const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
@@ -80,7 +100,13 @@ const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
     loader->options = options;
     loader->problems = problems;
     loader->openapi = openapi;
+    loader->registry.arena = arena;
+    gh_arena_init(&loader->scratch, SCRATCH_BLOCK_BYTES, arena->allocated_max);
+    loader->remarks.arena = &loader->scratch;
     load(loader, path);
+    gh_arena_done(&loader->scratch);
+    openapi->schemas = loader->registry.schemas;
+    openapi->response_schemas = options->responses ? openapi->schemas : NULL;
     openapi->files = loader->files;
     openapi->file_count = loader->file_count;
     gh_openapi_problems_sort(openapi, problems);

@@ -15,10 +15,12 @@
 /* A reference to a reference to ...: longer chains are circles or might as well be. */
 #define GH_OPENAPI_REFERENCES_MAX 32
 
-/* A registry that compiles schemas, and what became of it. */
+/* Schemas while they are compiled. After an error a new set is begun, so that further ones can be
+   found; none of them is of use then. */
 struct gh_openapi_registry {
-    struct gh_schemas *schemas; /* NULL: not made yet, or broken */
-    bool is_broken;             /* an error was told: the document can't be used */
+    struct gh_arena *arena;
+    struct gh_schemas *schemas; /* NULL: not made yet, or given up */
+    unsigned broken_count;
 };
 
 struct gh_openapi_loader {
@@ -35,7 +37,9 @@ struct gh_openapi_loader {
     size_t missing_count;
     bool is_3_0;
     bool no_memory;
-    struct gh_openapi_registry requests, responses;
+    struct gh_openapi_registry registry; /* of requests and answers */
+    struct gh_openapi_registry remarks;  /* of all else, in `scratch` */
+    struct gh_arena scratch;
     struct gh_openapi *openapi; /* what is being made */
 };
 
@@ -61,6 +65,8 @@ const struct gh_openapi_file *gh_openapi_read_path(struct gh_openapi_loader *loa
                                                    struct gh_str path, struct gh_openapi_at from);
 const struct gh_openapi_file *gh_openapi_read_uri(struct gh_openapi_loader *loader,
                                                   struct gh_str uri, struct gh_openapi_at from);
+/* Has a schema in what was read this $id, or is it of JSON Schema itself? */
+bool gh_openapi_is_identifier(const struct gh_openapi_loader *loader, struct gh_str uri);
 size_t gh_openapi_file_index(const struct gh_openapi_loader *loader,
                              const struct gh_openapi_file *file);
 
@@ -72,9 +78,15 @@ struct gh_str gh_openapi_path_of_uri(struct gh_arena *arena, struct gh_str uri);
 
 /* The text of its $ref; ptr NULL: it has none, or one that is no string. */
 struct gh_str gh_openapi_reference_of(struct gh_openapi_at at);
-/* One step. value NULL: it leads nowhere, which is told where `tell` is set. */
+/* Who follows a reference, and what is told when it leads nowhere. */
+enum gh_openapi_asker {
+    GH_ASKER_AGAIN,  /* nothing: it was told before */
+    GH_ASKER_OBJECT, /* that it does */
+    GH_ASKER_SCHEMA, /* the same; what names an $id or an anchor is left to the compiler */
+};
+/* One step; value NULL: nowhere. */
 struct gh_openapi_at gh_openapi_target(struct gh_openapi_loader *loader, struct gh_openapi_at at,
-                                       bool tell);
+                                       enum gh_openapi_asker asker);
 /* All steps to what is no reference; value NULL: nowhere, or in a circle. Tells nothing: the walk
    over the structure did. */
 struct gh_openapi_at gh_openapi_follow(struct gh_openapi_loader *loader, struct gh_openapi_at at);
@@ -82,8 +94,19 @@ struct gh_openapi_at gh_openapi_follow(struct gh_openapi_loader *loader, struct 
 /* compile.c */
 
 /* NO_SCHEMA when there is none or it has a mistake, which is told. */
-uint32_t gh_openapi_compile(struct gh_openapi_loader *loader, struct gh_openapi_registry *registry,
-                            struct gh_openapi_at schema);
+uint32_t gh_openapi_compile(struct gh_openapi_loader *loader, struct gh_openapi_at schema);
+/* The same among the remarks; what is told is of the severity given. */
+uint32_t gh_openapi_compile_remark(struct gh_openapi_loader *loader, struct gh_openapi_at schema,
+                                   enum gh_openapi_severity severity);
+/* An empty set is made if there is none: what reads values asks for one. False: no memory. */
+bool gh_openapi_registry_ready(struct gh_openapi_loader *loader,
+                               struct gh_openapi_registry *registry);
+
+/* remark.c: schemas that no request reaches, contradictions, examples that are not valid. */
+void gh_openapi_remark(struct gh_openapi_loader *loader);
+
+/* operation_check.c: what is wrong between operations. */
+void gh_openapi_check_operations(struct gh_openapi_loader *loader);
 
 /* operation.c: all of `paths` into loader->openapi. False: no memory. */
 bool gh_openapi_read_operations(struct gh_openapi_loader *loader);
@@ -93,9 +116,8 @@ bool gh_openapi_read_parameters(struct gh_openapi_loader *loader, struct gh_open
                                 struct gh_openapi_at operation, struct gh_openapi_operation *out);
 
 /* operation_media.c: a Media Type map. */
-bool gh_openapi_read_media(struct gh_openapi_loader *loader, struct gh_openapi_registry *registry,
-                           struct gh_openapi_at content, const struct gh_openapi_media **out_media,
-                           size_t *out_count);
+bool gh_openapi_read_media(struct gh_openapi_loader *loader, struct gh_openapi_at content,
+                           const struct gh_openapi_media **out_media, size_t *out_count);
 bool gh_openapi_is_json_type(struct gh_str type);
 /* Of a media type: lower case, without parameters; ptr NULL: no memory. */
 struct gh_str gh_openapi_media_range(struct gh_arena *arena, struct gh_str type);

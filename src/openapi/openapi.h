@@ -137,8 +137,8 @@ struct gh_openapi {
     size_t operation_count;
     const struct gh_openapi_file *const *files; /* [0]: the document itself */
     size_t file_count;
-    const struct gh_schemas *schemas;          /* for requests: readOnly refuses */
-    const struct gh_schemas *response_schemas; /* NULL unless options.responses */
+    const struct gh_schemas *schemas;
+    const struct gh_schemas *response_schemas; /* the same; NULL unless options.responses */
 };
 
 struct gh_openapi_options {

@@ -60,8 +60,7 @@ static bool read_body(struct gh_openapi_loader *loader, const struct method *met
     struct gh_openapi_at content = gh_openapi_member(operation->body_at, "content");
     if (content.value && content.value->kind == GH_JSON_OBJECT && content.value->count == 0)
         gh_openapi_error(loader, content, NULL, "a body must have at least one media type");
-    return gh_openapi_read_media(loader, &loader->requests, content, &operation->media,
-                                 &operation->media_count);
+    return gh_openapi_read_media(loader, content, &operation->media, &operation->media_count);
 }
 
 /* False: it is none of "200", "2XX" and "default". */
@@ -123,8 +122,8 @@ static bool read_responses(struct gh_openapi_loader *loader, struct gh_openapi_o
         }
         one.at = gh_openapi_follow(loader, one.at);
         if (loader->options->responses &&
-            !gh_openapi_read_media(loader, &loader->responses, gh_openapi_member(one.at, "content"),
-                                   &one.media, &one.media_count))
+            !gh_openapi_read_media(loader, gh_openapi_member(one.at, "content"), &one.media,
+                                   &one.media_count))
             return false;
         insert(responses, count++, one);
     }

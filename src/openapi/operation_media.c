@@ -130,14 +130,13 @@ static bool read_encodings(struct gh_openapi_loader *loader, struct gh_openapi_m
     return true;
 }
 
-static bool read_one(struct gh_openapi_loader *loader, struct gh_openapi_registry *registry,
-                     struct gh_openapi_media *media)
+static bool read_one(struct gh_openapi_loader *loader, struct gh_openapi_media *media)
 {
     media->schema = GH_OPENAPI_NO_SCHEMA;
     media->schema_at = gh_openapi_member(media->at, "schema");
     media->kind = kind_of(media->range);
     if (media->kind != GH_OPENAPI_BODY_OPAQUE)
-        media->schema = gh_openapi_compile(loader, registry, media->schema_at);
+        media->schema = gh_openapi_compile(loader, media->schema_at);
     else if (has_unchecked_schema(loader, media->schema_at))
         gh_openapi_warning_at_name(loader, media->at, NULL,
                                    "bodies of \"%.*s\" are not checked against a schema",
@@ -163,9 +162,8 @@ static bool is_known(const struct gh_openapi_media *media, size_t count, struct 
     return false;
 }
 
-bool gh_openapi_read_media(struct gh_openapi_loader *loader, struct gh_openapi_registry *registry,
-                           struct gh_openapi_at content, const struct gh_openapi_media **out_media,
-                           size_t *out_count)
+bool gh_openapi_read_media(struct gh_openapi_loader *loader, struct gh_openapi_at content,
+                           const struct gh_openapi_media **out_media, size_t *out_count)
 {
     *out_media = NULL;
     *out_count = 0;
@@ -191,7 +189,7 @@ bool gh_openapi_read_media(struct gh_openapi_loader *loader, struct gh_openapi_r
                                      "\"%.*s\" stands here twice; parameters make no difference",
                                      GH_STR_ARG(one.range));
         } else {
-            if (!read_one(loader, registry, &one))
+            if (!read_one(loader, &one))
                 return false;
             insert(media, count++, one);
         }

@@ -109,7 +109,7 @@ static void read_schema(struct gh_openapi_loader *loader, struct gh_openapi_para
     parameter->schema_at = schema;
     if (content.value && !schema.value)
         read_content(loader, content, parameter);
-    parameter->schema = gh_openapi_compile(loader, &loader->requests, parameter->schema_at);
+    parameter->schema = gh_openapi_compile(loader, parameter->schema_at);
 }
 
 /* Which expression of the template it is; false: none, which is told. */

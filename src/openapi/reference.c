@@ -21,35 +21,38 @@ struct gh_str gh_openapi_reference_of(struct gh_openapi_at at)
     return gh_json_string(gh_openapi_member(at, "$ref").value);
 }
 
-/* The place that a reference written in `file` names, and the file of it, read if need be. */
-static struct gh_openapi_at find(struct gh_openapi_loader *loader, struct gh_openapi_at from,
-                                 struct gh_str reference, bool tell)
+static const struct gh_json_value *find_fragment(struct gh_openapi_loader *loader,
+                                                 const struct gh_openapi_file *file,
+                                                 struct gh_str fragment)
 {
-    struct gh_openapi_at nowhere = {from.file, NULL};
-    struct gh_str uri = gh_uri_resolve(loader->arena, from.file->uri, reference);
+    struct gh_str pointer = GH_STR("");
+    if (fragment.ptr)
+        pointer = gh_uri_decode(loader->arena, fragment);
+    return pointer.ptr ? gh_json_pointer_find(&file->doc, gh_json_root(&file->doc), pointer) : NULL;
+}
+
+struct gh_openapi_at gh_openapi_target(struct gh_openapi_loader *loader, struct gh_openapi_at at,
+                                       enum gh_openapi_asker asker)
+{
+    struct gh_openapi_at from = gh_openapi_member(at, "$ref"), nowhere = {at.file, NULL};
+    struct gh_str reference = gh_json_string(from.value);
+    struct gh_str uri = gh_uri_resolve(loader->arena, at.file->uri, reference);
     struct gh_str fragment = gh_uri_split(reference).fragment;
     if (!uri.ptr) {
         gh_openapi_no_memory(loader);
         return nowhere;
     }
-    const struct gh_openapi_file *file = gh_openapi_read_uri(loader, uri, from);
-    if (!file)
+    bool is_local = gh_str_eq(uri, at.file->uri);
+    if (asker == GH_ASKER_SCHEMA && !is_local && gh_openapi_is_identifier(loader, uri))
         return nowhere;
-    struct gh_str pointer = GH_STR("");
-    if (fragment.ptr)
-        pointer = gh_uri_decode(loader->arena, fragment);
-    const struct gh_json_value *value =
-        pointer.ptr ? gh_json_pointer_find(&file->doc, gh_json_root(&file->doc), pointer) : NULL;
-    if (!value && tell)
+    const struct gh_openapi_file *file =
+        is_local ? at.file : gh_openapi_read_uri(loader, uri, from);
+    if (!file || (asker == GH_ASKER_SCHEMA && fragment.len && fragment.ptr[0] != '/'))
+        return nowhere;
+    const struct gh_json_value *value = find_fragment(loader, file, fragment);
+    if (!value && asker != GH_ASKER_AGAIN)
         gh_openapi_error(loader, from, NULL, "\"%.*s\" leads nowhere", GH_STR_ARG(reference));
     return (struct gh_openapi_at){file, value};
-}
-
-struct gh_openapi_at gh_openapi_target(struct gh_openapi_loader *loader, struct gh_openapi_at at,
-                                       bool tell)
-{
-    struct gh_openapi_at keyword = gh_openapi_member(at, "$ref");
-    return find(loader, keyword, gh_json_string(keyword.value), tell);
 }
 
 struct gh_openapi_at gh_openapi_follow(struct gh_openapi_loader *loader, struct gh_openapi_at at)
@@ -57,7 +60,7 @@ struct gh_openapi_at gh_openapi_follow(struct gh_openapi_loader *loader, struct 
     for (unsigned i = 0; at.value && gh_openapi_reference_of(at).ptr; i++) {
         if (i == GH_OPENAPI_REFERENCES_MAX)
             return (struct gh_openapi_at){at.file, NULL};
-        at = gh_openapi_target(loader, at, false);
+        at = gh_openapi_target(loader, at, GH_ASKER_AGAIN);
     }
     return at;
 }

@@ -253,7 +253,8 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
         drop_unconfirmed(keeper, settings);
         count_hash_costs(keeper);
     }
-    if (gh_wall_now_us() >= keeper->host->setup_at_us)
+    if (gh_wall_now_us() >= keeper->host->setup_at_us ||
+        gh_identity_setup_is_over(keeper->host, &keeper->arena))
         gh_identity_setup_token(keeper->host, settings);
     keep_fields(keeper);
     (void)gh_identity_scrub(&keeper->host->identity); /* one that a reader held up */

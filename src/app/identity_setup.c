@@ -29,6 +29,7 @@ void gh_identity_setup_token(struct gh_identity_host *host,
     struct gh_str token = {NULL, 0};
     const char *path = host->setup_path;
     host->setup_at_us = gh_wall_now_us() + RENEW_US;
+    host->setup_waits = false;
     if (!path)
         return;
     gh_arena_init(&arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
@@ -36,7 +37,7 @@ void gh_identity_setup_token(struct gh_identity_host *host,
     if (gh_setup_token(&call, &token) == GH_IDENTITY_OK) {
         if (!token.ptr)
             unlink(path);
-        else if (write_token(path, token))
+        else if ((host->setup_waits = write_token(path, token)))
             gh_log_message(
                 host->ring, GH_LOG_INFO,
                 "there is no admin yet: the token in %s makes one (POST %.*s/auth/setup)", path,
@@ -46,4 +47,19 @@ void gh_identity_setup_token(struct gh_identity_host *host,
     }
     gh_identity_host_keys_give(host, call.keys);
     gh_arena_done(&arena); /* wipes the token */
+}
+
+static enum gh_err count_admins(struct gh_tx *tx, void *args)
+{
+    return tx->ops->account_count(tx, GH_STR("admin"), args);
+}
+
+bool gh_identity_setup_is_over(struct gh_identity_host *host, struct gh_arena *arena)
+{
+    struct gh_store *store = host->identity.store;
+    uint64_t admins = 0;
+    if (!host->setup_waits)
+        return false;
+    gh_arena_reset(arena);
+    return store->ops->read(store, count_admins, &admins, arena) == GH_OK && admins > 0;
 }

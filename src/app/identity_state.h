@@ -38,6 +38,7 @@ struct gh_identity_host {
     struct gh_server *server;
     char *setup_path;         /* of the setup token's file; NULL: there is no place for one */
     uint64_t setup_at_us;     /* when to renew it; the starting thread's, then the keeper's */
+    bool setup_waits;         /* that file is there, for the first admin; as setup_at_us */
     struct gh_log_ring *ring; /* of the keeper; of the starting thread until it runs */
 
     pthread_mutex_t lock; /* guards the rest */
@@ -68,5 +69,8 @@ void *gh_identity_keeper(void *host);
 /* Writes a new setup token while there is no admin, removes its file when there is one. */
 void gh_identity_setup_token(struct gh_identity_host *host,
                              const struct gh_identity_settings *settings);
+/* The file waits for a first admin who is there by now: then it goes with gh_identity_setup_token.
+   `arena` is scratch. */
+bool gh_identity_setup_is_over(struct gh_identity_host *host, struct gh_arena *arena);
 
 #endif

@@ -60,6 +60,8 @@ def test_the_token_makes_one_admin(tmp_path):
         assert set(user["roles"]) == {"user", "admin"} or user["roles"] == ["admin"]
         assert user["two_factor_enrolment_required"] is True
         assert set_up(late, token).status in (400, 409)
+        world.gate.wait_for(lambda: not (tmp_path / "setup-token").exists(),
+                            "the spent token's file to go")
         admin.login()
         admin.enrol()
         world.first_admin = admin

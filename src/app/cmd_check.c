@@ -10,7 +10,6 @@
 #include "app/effective_policy.h"
 #include "app/problem_print.h"
 #include "app/root_config.h"
-#include "app/secrets.h"
 #include "net/tls.h"
 
 /* Of one configuration's settings and policy. */
@@ -96,23 +95,6 @@ static void check_authorities(struct gh_config_load *load,
                               "serve could not start with it", "%.*s", GH_STR_ARG(message));
 }
 
-/* What the reference leads to, where it is at hand; its text is a secret. */
-static void check_mail_server(struct gh_config_load *load, const struct gh_root_settings *settings)
-{
-    const struct gh_str *reference = &settings->identity.mail.smtp;
-    const struct gh_secret_source source = {gh_environment_get, NULL};
-    struct gh_str url;
-    if (!settings->identity.enabled || !reference->len ||
-        gh_secret_resolve(load->arena, &source, *reference, &url) != GH_OK ||
-        gh_identity_is_smtp_url(url))
-        return;
-    gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, reference),
-                          "make it smtp://user:password@host:587 or smtps://..., with special "
-                          "characters of the password percent-encoded",
-                          "what %.*s holds is not the URL of a mail server",
-                          GH_STR_ARG(gh_config_show(load->arena, *reference)));
-}
-
 /* The files that the settings name. */
 static void check_files(struct gh_config_load *load, const struct gh_root_settings *settings)
 {
@@ -176,7 +158,6 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
     if (gh_root_load(&load, text, NULL, &settings)) {
         effective.policy = gh_root_compile(&load, &settings, (int64_t)time(NULL));
         check_files(&load, &settings);
-        check_mail_server(&load, &settings);
     }
     if (load.error_count > 0)
         effective.policy = NULL;

@@ -1,5 +1,6 @@
 #include "app/identity_checks.h"
 
+#include "app/config_file.h"
 #include "http/origin.h"
 
 /* ---- Hooks: nobody but the gateway may call them ---- */
@@ -131,6 +132,71 @@ static void check_credentials(struct gh_config_load *load, const struct gh_root_
                               "apps of other origins can't send the session's cookies");
 }
 
+/* ---- The mail server ---- */
+
+/* What the reference leads to, where it is at hand; its text is a secret. */
+static void check_mail_server(struct gh_config_load *load, const struct gh_root_settings *settings)
+{
+    const struct gh_str *reference = &settings->identity.mail.smtp;
+    const struct gh_secret_source source = {gh_environment_get, NULL};
+    struct gh_str url;
+    if (!reference->len || gh_secret_resolve(load->arena, &source, *reference, &url) != GH_OK ||
+        gh_identity_is_smtp_url(url))
+        return;
+    gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, reference),
+                          "make it smtp://user:password@host:587 or smtps://..., with special "
+                          "characters of the password percent-encoded",
+                          "what %.*s holds is not the URL of a mail server",
+                          GH_STR_ARG(gh_config_show(load->arena, *reference)));
+}
+
+/* ---- Owners of other issuers ---- */
+
+#define ISSUERS_COMPARED 16
+
+static const char *nearest_issuer(struct gh_config_load *load,
+                                  const struct gh_identity_settings *settings, struct gh_str name)
+{
+    const struct gh_issuer_settings *issuers = settings->issuers.items;
+    const char *known[ISSUERS_COMPARED];
+    size_t count = 0;
+    for (size_t i = 0; i < settings->issuers.count && count < ISSUERS_COMPARED; i++) {
+        struct gh_str copy = gh_arena_dup(load->arena, issuers[i].issuer);
+        if (copy.ptr)
+            known[count++] = copy.ptr;
+    }
+    return gh_config_nearest(name, known, count);
+}
+
+/* A rule of an issuer whose tokens nobody verifies lets no owner in. */
+static void check_owner_issuer(struct gh_config_load *load,
+                               const struct gh_identity_settings *settings,
+                               const struct gh_str *name)
+{
+    const struct gh_issuer_settings *issuers = settings->issuers.items;
+    for (size_t i = 0; i < settings->issuers.count; i++)
+        if (gh_str_eq(issuers[i].issuer, *name))
+            return;
+    const char *nearest = nearest_issuer(load, settings, *name);
+    const char *remedy = "list it in identity.issuers, or leave it out for ids of our accounts";
+    if (gh_str_eq(*name, settings->public_url))
+        remedy = "leave it out: these are our own accounts";
+    else if (nearest)
+        remedy = gh_arena_format(load->arena, "did you mean \"%s\"?", nearest).ptr;
+    gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, name), remedy,
+                          "identity.issuers has no \"%.*s\"",
+                          GH_STR_ARG(gh_config_show(load->arena, *name)));
+}
+
+static void check_owner_issuers(struct gh_config_load *load,
+                                const struct gh_root_settings *settings)
+{
+    const struct gh_route_settings *routes = settings->policy.routes.items;
+    for (size_t i = 0; i < settings->policy.routes.count; i++)
+        if (routes[i].access.owner_issuer.len)
+            check_owner_issuer(load, &settings->identity, &routes[i].access.owner_issuer);
+}
+
 void gh_identity_check(struct gh_config_load *load, const struct gh_root_settings *settings,
                        const struct gh_policy *policy)
 {
@@ -140,4 +206,6 @@ void gh_identity_check(struct gh_config_load *load, const struct gh_root_setting
     check_hook(load, settings, policy, &settings->identity.hooks.delete);
     check_same_site(load, settings);
     check_credentials(load, settings);
+    check_mail_server(load, settings);
+    check_owner_issuers(load, settings);
 }

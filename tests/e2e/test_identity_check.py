@@ -1,5 +1,7 @@
 """SPEC 1 and 2: `check` and `explain` where identity is on."""
 
+import re
+
 import pytest
 import yaml
 
@@ -106,6 +108,42 @@ def test_what_a_reference_to_the_mail_server_holds_is_checked(tmp_path, backend,
     assert result.returncode == (0 if good else 1), text
     assert good or "env:SMTP_URL" in text
     assert "s3cret-of-mail" not in text
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+@pytest.mark.parametrize("url", ["smpt://mail.example.com", "s3cret-of-mail", "smtp://a b"])
+def test_nothing_starts_with_a_mail_server_that_is_none(tmp_path, backend, command, url):
+    path = tmp_path / "gatehouse.yaml"
+    path.write_text(yaml.safe_dump(
+        settings_of(tmp_path, backend, {"mail": {"smtp": "env:SMTP_URL", "folder": ""}})))
+    result = run(command, "--config", path, env={**ENV, "SMTP_URL": url})
+    assert result.returncode == (1 if command == "check" else 2)
+    text = result.stdout + result.stderr
+    errors = [line for line in text.splitlines() if ": error: " in line]
+    assert len(errors) == 1 and re.match(rf"{re.escape(str(path))}:\d+:\d+: error: ", errors[0]), text
+    assert "s3cret-of-mail" not in text
+
+
+ISSUERS = {"issuers": [{"issuer": "https://sso.example.org", "audience": "app",
+                        "jwks": "https://sso.example.org/jwks", "algorithms": ["RS256"]}]}
+
+
+@pytest.mark.parametrize("issuer, words", [
+    ("https://sso.example.org", None),
+    ("https://sso.exmaple.org", ["did you mean", "https://sso.example.org"]),
+    ("https://sso.example.org/", ["did you mean"]),
+    ("urn:nobody", ["identity.issuers"]),
+    ("http://localhost", ["leave it out"]),
+])
+def test_the_issuer_of_an_owner_is_one_of_the_issuers(tmp_path, backend, issuer, words):
+    access = {"owner": "id", "owner_issuer": issuer}
+    result = check(tmp_path, settings_of(tmp_path, backend, ISSUERS, public_url="http://localhost",
+                                         routes=[route("/users/{id}", access)]))
+    text = result.stdout + result.stderr
+    assert result.returncode == (1 if words else 0), text
+    for word in words or []:
+        assert word in text
+    assert not words or f'identity.issuers has no "{issuer}"' in text
 
 
 def test_a_good_configuration_is_good(tmp_path, backend):

@@ -113,7 +113,8 @@ extern const struct gh_schema_check_options gh_schema_check_usual;
 struct gh_schema_violation {
     uint32_t value;        /* index in the document */
     struct gh_str pointer; /* JSON Pointer to it */
-    struct gh_str keyword; /* "maxLength"; "false" of the schema that allows nothing */
+    struct gh_str keyword; /* "maxLength"; "false" of the schema that allows nothing; "" when a
+                              limit was reached and no keyword is to blame */
     struct gh_str name;    /* required, dependentRequired, discriminator: the missing member; else
                               ptr NULL */
     struct gh_str schema_uri, schema_pointer; /* where the keyword stands */

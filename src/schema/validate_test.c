@@ -214,6 +214,8 @@ static void stops_when_its_steps_are_used_up(void **state)
                          GH_SCHEMA_TOO_COMPLEX);
         assert_int_equal(fixture.report.count, 1);
         assert_str(fixture.report.violations[0].message, "takes too much work to check");
+        assert_str(fixture.report.violations[0].keyword, "");
+        assert_non_null(fixture.report.violations[0].keyword.ptr);
         assert_true(fixture.report.steps <= steps);
     }
     gh_fixture_close(&fixture);

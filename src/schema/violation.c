@@ -14,14 +14,15 @@ static struct gh_str pointer_to(struct gh_schema_run *run, const struct gh_json_
     return gh_arena_dup(run->arena, gh_buf_str(&buf));
 }
 
-/* A schema `false` goes by the keyword it stands at, where that says why. */
-static struct gh_str keyword_name(const struct gh_json_value *keyword)
+/* A schema `false` goes by the keyword it stands at, where that says why; another schema, which is
+   named where no keyword is to blame, has no name. */
+static struct gh_str keyword_name(const struct gh_json_value *keyword, bool is_schema)
 {
     static const char *const TELLING[] = {"additionalProperties", "unevaluatedProperties",
                                           "unevaluatedItems",     "items",
                                           "propertyNames",        "not"};
     if (keyword->kind != GH_JSON_BOOL || keyword->boolean)
-        return keyword->name;
+        return is_schema ? GH_STR("") : keyword->name;
     for (size_t i = 0; i < sizeof(TELLING) / sizeof(TELLING[0]); i++) {
         if (gh_str_eq(keyword->name, gh_str_from_c(TELLING[i])))
             return keyword->name;
@@ -40,7 +41,7 @@ bool gh_run_report_name(struct gh_schema_run *run, const struct gh_schema_node *
     struct gh_schema_violation violation = {
         .value = value,
         .pointer = pointer_to(run, run->whole_doc, value),
-        .keyword = keyword_name(&document->doc->values[keyword]),
+        .keyword = keyword_name(&document->doc->values[keyword], keyword == node->place.value),
         .name = name,
         .schema_uri = document->uri,
         .schema_pointer = pointer_to(run, document->doc, keyword),

@@ -149,11 +149,13 @@ static const struct {
                        "\"records\":" LIST("200", REF("Record")) ",\"next\":" NEXT_SEQ)},
     {"Verdict",
      OBJECT("\"intact\",\"fault\",\"seq\",\"line\",\"records\",\"first_seq\",\"last_seq\","
-            "\"signatures_checked\",\"signed_through\",\"checkpoints\",\"saved_checkpoints_met\"",
+            "\"signatures_checked\",\"signed_through\",\"checkpoints\",\"saved_checkpoints_met\","
+            "\"retention_checked\"",
             "\"intact\":" BOOLEAN ",\"fault\":" STRING ",\"seq\":" COUNT ",\"line\":" COUNT
             ",\"records\":" COUNT ",\"first_seq\":" COUNT ",\"last_seq\":" COUNT
             ",\"signatures_checked\":" BOOLEAN ",\"signed_through\":" COUNT
-            ",\"checkpoints\":" COUNT ",\"saved_checkpoints_met\":" COUNT)},
+            ",\"checkpoints\":" COUNT ",\"saved_checkpoints_met\":" COUNT
+            ",\"retention_checked\":" BOOLEAN)},
     {"Anomaly",
      OBJECT("\"seq\",\"time\",\"rule\",\"account\",\"network\",\"action\",\"evidence\"",
             "\"seq\":" COUNT ",\"time\":" TIME ",\"rule\":" TEXT_OR_NULL

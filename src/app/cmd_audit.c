@@ -15,13 +15,14 @@
 #include "app/loader.h"
 #include "app/operator_audit.h"
 #include "base/num.h"
+#include "net/loop.h"
 
 #define ARGS_MAX        64
 #define NOTES_BYTES_MAX (64u * 1024 * 1024)
 #define FOLLOW_PAUSE_US (500u * 1000)
 
 struct words {
-    const char *config, *output, *checkpoint, *public_key, *unsigned_max;
+    const char *config, *output, *checkpoint, *public_key, *unsigned_max, *retention;
     const char *export; /* a file to verify */
     bool follow, partial, json;
     char *rest[ARGS_MAX]; /* for who has the store; begins with "audit" and the verb */
@@ -44,6 +45,7 @@ static const char **place_of(struct words *words, const char *name)
            : strcmp(name, "--checkpoint") == 0                      ? &words->checkpoint
            : strcmp(name, "--public-key") == 0                      ? &words->public_key
            : strcmp(name, "--unsigned") == 0                        ? &words->unsigned_max
+           : strcmp(name, "--retention") == 0                       ? &words->retention
                                                                     : NULL;
 }
 
@@ -147,7 +149,7 @@ static int check_export(const struct export_check *check)
         err = check_lines(check, &arena, &options, &verdict);
     }
     int status = err == GH_OK ? gh_audit_verdict_print(stdout, &verdict, check->json,
-                                                       options.verifier_count > 0)
+                                                       verdict.signatures_checked)
                               : 1;
     if (err != GH_OK)
         fail(what, gh_err_text(err));
@@ -168,23 +170,41 @@ static void close_named(FILE *file)
         fclose(file);
 }
 
-/* What the log's settings say, where they are at hand. False: they can't be read, which is told. */
-static bool read_bounds(const struct words *words, struct gh_audit_verify_options *options)
+/* Of the file, where it is given. False: it has errors, which are told. */
+static bool read_settings(const struct words *words, struct gh_audit_verify_options *options)
 {
     struct gh_source source = {.file = words->config};
     struct gh_loaded loaded = {0};
-    bool read = !words->config || gh_loader_read(&source, &loaded);
-    if (!read)
+    if (!words->config)
+        return true;
+    bool read = gh_loader_read(&source, &loaded);
+    if (read) {
+        const struct gh_audit_settings *audit = &loaded.settings.audit;
+        options->unsigned_records_max = gh_audit_unsigned_records_max(audit->checkpoint.records);
+        options->retention_us = audit->retention_ms * 1000;
+    } else {
         gh_loader_print_problems(&loaded, stderr);
-    if (read && words->config)
-        options->unsigned_records_max =
-            gh_audit_unsigned_records_max(loaded.settings.audit.checkpoint.records);
-    if (words->config)
-        gh_loader_forget(&loaded);
-    return read &&
-           (!words->unsigned_max || (gh_num_parse_u64(gh_str_from_c(words->unsigned_max), INT64_MAX,
-                                                      &options->unsigned_records_max) &&
-                                     options->unsigned_records_max > 0));
+    }
+    gh_loader_forget(&loaded);
+    return read;
+}
+
+/* Options come before the file. NULL, or what is wrong. */
+static const char *read_bounds(const struct words *words, struct gh_audit_verify_options *options)
+{
+    uint64_t retention_ms = 0;
+    if (!read_settings(words, options))
+        return "the configuration has errors";
+    if (words->unsigned_max && (!gh_num_parse_u64(gh_str_from_c(words->unsigned_max), INT64_MAX,
+                                                  &options->unsigned_records_max) ||
+                                !options->unsigned_records_max))
+        return "--unsigned takes a number of records";
+    if (words->retention && !gh_audit_command_retention(words->retention, &retention_ms))
+        return "--retention takes a duration, as 400d";
+    if (retention_ms)
+        options->retention_us = retention_ms * 1000;
+    options->now_us = gh_wall_now_us();
+    return NULL;
 }
 
 static int verify_export(const struct words *words)
@@ -195,8 +215,9 @@ static int verify_export(const struct words *words)
     int status = 0;
     if (words->rest_count > 2 + words->json)
         return fail("this can't be taken with an export", words->rest[2]);
-    if (!read_bounds(words, &check.options))
-        return fail("the configuration has errors, or --unsigned has no number", NULL);
+    const char *wrong = read_bounds(words, &check.options);
+    if (wrong)
+        return fail(wrong, NULL);
     for (size_t i = 0; status == 0 && i < 3; i++) {
         *files[i] = names[i] ? open_named(names[i]) : NULL;
         if (names[i] && !*files[i])
@@ -305,6 +326,10 @@ int gh_cmd_audit(int argc, char **argv)
         return verify_export(&words);
     if (words.public_key || words.partial || words.unsigned_max)
         return fail("--public-key, --partial and --unsigned are for the check of an export", NULL);
+    if (words.retention) {
+        words.rest[words.rest_count++] = (char *)"--retention";
+        words.rest[words.rest_count++] = (char *)words.retention;
+    }
     if (words.output && !redirect(words.output, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO))
         return fail("this file can't be written", words.output);
     if (words.checkpoint && !redirect(words.checkpoint, O_RDONLY, STDIN_FILENO))

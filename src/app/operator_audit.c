@@ -27,10 +27,10 @@ static const char HELP[] =
     "  query [--since T] [--until T] [--user EMAIL|ID] [--event NAME] [--session HASH]\n"
     "        [--outcome success|failure] [--limit COUNT] [--personal] [--json]\n"
     "                        records, newest first\n"
-    "  verify [--checkpoint FILE] [--json]\n"
+    "  verify [--checkpoint FILE] [--retention DURATION] [--json]\n"
     "                        checks the whole chain; names the first wrong record, exit status 1\n"
     "  verify EXPORT [--public-key FILE] [--checkpoint FILE] [--partial] [--unsigned COUNT]\n"
-    "        [--config FILE] [--json]\n"
+    "        [--retention DURATION] [--config FILE] [--json]\n"
     "                        the same from an export, on any machine; COUNT records (10000, or by\n"
     "                        the file) may be without a checkpoint at the end\n"
     "  public-key            the keys that checkpoints are signed with\n"
@@ -66,6 +66,12 @@ static bool read_time(const char *text, uint64_t now_us, uint64_t *out_us)
     return len <= GH_AUDIT_TIME_LEN && gh_audit_parse_time(gh_str_from_c(full), out_us);
 }
 
+bool gh_audit_command_retention(const char *text, uint64_t *out_ms)
+{
+    return gh_config_read_duration(gh_str_from_c(text), out_ms) && *out_ms > 0 &&
+           *out_ms <= UINT64_MAX / 1000;
+}
+
 /* An option with a value. False: not one, or not such a value. */
 static bool read_value(struct gh_audit_command *command, const char *name, const char *value)
 {
@@ -80,6 +86,8 @@ static bool read_value(struct gh_audit_command *command, const char *name, const
         return gh_num_parse_u64(gh_str_from_c(value), INT64_MAX, &command->after_seq);
     if (strcmp(name, "--rotate-after-ms") == 0)
         return gh_num_parse_u64(gh_str_from_c(value), UINT64_MAX / 1000, &command->rotate_after_ms);
+    if (strcmp(name, "--retention") == 0)
+        return gh_audit_command_retention(value, &command->retention_ms);
     if (strcmp(name, "--format") == 0)
         return gh_audit_format_parse(gh_str_from_c(value), &command->format);
     const char **text = strcmp(name, "--user") == 0      ? &command->user

@@ -16,6 +16,7 @@ struct gh_audit_command {
     const char *user; /* e-mail or id; NULL: any */
     const char *event, *outcome, *session;
     enum gh_audit_format format;
+    uint64_t retention_ms; /* what verify goes by; 0: the setting */
     bool json, html, personal;
     /* What cmd_audit.c puts together: */
     bool checkpoints; /* notes to compare with come on standard input */
@@ -23,6 +24,8 @@ struct gh_audit_command {
     uint64_t rotate_after_ms;
 };
 
+/* "400d". False: none, or of no length. */
+bool gh_audit_command_retention(const char *text, uint64_t *out_ms);
 /* The query that the options speak of. False: a name that is none; it was told. */
 bool gh_audit_command_query(struct gh_operator *op, struct gh_identity_call *call,
                             const struct gh_audit_command *command, struct gh_audit_query *out);
@@ -35,7 +38,7 @@ int gh_operator_audit_verify(struct gh_operator *op, const struct gh_audit_comma
 int gh_operator_audit_review(struct gh_operator *op, const struct gh_audit_command *command);
 int gh_operator_audit_public_key(struct gh_operator *op, const struct gh_audit_command *command);
 
-/* Checks the whole chain in the store; `notes`: the text of saved checkpoints. */
+/* Checks the whole chain in the store, by the settings; `notes`: the text of saved checkpoints. */
 enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
                                     struct gh_audit_verdict *out_verdict);
 /* Says what was found; returns the exit status. */

@@ -6,6 +6,7 @@
 #include "app/operator_audit.h"
 #include "identity/audit_check.h"
 #include "identity/audit_key.h"
+#include "net/loop.h"
 
 #define NOTES_BYTES_MAX (64u * 1024 * 1024)
 
@@ -17,6 +18,17 @@ static void put_json(FILE *out, const struct gh_audit_verdict *verdict, bool wit
     struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
     gh_audit_verdict_put_json(&buf, verdict, with_keys);
     fprintf(out, "%.*s\n", GH_STR_ARG(gh_buf_str(&buf)));
+}
+
+static void put_retention(FILE *out, const struct gh_audit_verdict *verdict)
+{
+    if (verdict->first_seq <= 1)
+        return;
+    fputs(verdict->retention_checked
+              ? "what was dropped before was older than the retention\n"
+              : "whether what was dropped before was old enough was not checked: that needs the "
+                "retention, and checkpoints that were saved of it\n",
+          out);
 }
 
 static void put_text(FILE *out, const struct gh_audit_verdict *verdict, bool with_keys)
@@ -36,12 +48,15 @@ static void put_text(FILE *out, const struct gh_audit_verdict *verdict, bool wit
     }
     fprintf(out, "intact: %llu records, %llu to %llu\n", (unsigned long long)verdict->records,
             (unsigned long long)verdict->first_seq, (unsigned long long)verdict->last_seq);
+    put_retention(out, verdict);
     if (with_keys)
         fprintf(out, "signed through record %llu, by %llu checkpoints in the log\n",
                 (unsigned long long)verdict->signed_through,
                 (unsigned long long)verdict->checkpoints);
     else
-        fputs("signatures were not checked: name the keys with --public-key\n", out);
+        fputs(
+            "signatures were not checked: no key is known; --public-key names those of an export\n",
+            out);
     if (verdict->saved_met)
         fprintf(out, "%llu saved checkpoints agree\n", (unsigned long long)verdict->saved_met);
     else
@@ -63,21 +78,24 @@ int gh_audit_verdict_print(FILE *out, const struct gh_audit_verdict *verdict, bo
 /* ---- The store ---- */
 
 static enum gh_err check_with(const struct gh_identity *identity, const struct gh_audit_keys *keys,
-                              struct gh_str notes, struct gh_arena *arena,
+                              struct gh_str notes, uint64_t retention_us, struct gh_arena *arena,
                               struct gh_audit_verdict *out_verdict)
 {
     struct gh_audit_verify_options options = {
         .verifiers = keys->verifiers,
         .verifier_count = keys->verifier_count,
         .unsigned_records_max = atomic_load(&identity->audit_unsigned_max),
+        .retention_us = retention_us ? retention_us : atomic_load(&identity->audit_retention_us),
+        .now_us = gh_wall_now_us(),
     };
     enum gh_err err = gh_audit_notes_open(arena, notes, options.verifiers, options.verifier_count,
                                           &options.saved, &options.saved_count);
     return err == GH_OK ? gh_audit_check_store(identity->store, &options, 0, out_verdict) : err;
 }
 
-enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
-                                    struct gh_audit_verdict *out_verdict)
+/* `retention_us` 0: that of the settings. */
+static enum gh_err check(struct gh_operator *op, struct gh_str notes, uint64_t retention_us,
+                         struct gh_audit_verdict *out_verdict)
 {
     const struct gh_identity *identity = gh_identity_host_identity(op->host);
     struct gh_arena arena;
@@ -85,10 +103,16 @@ enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
     gh_arena_init(&arena, 64u * 1024, 4 * NOTES_BYTES_MAX);
     enum gh_err err = gh_audit_keys_read(identity, &arena, &keys);
     if (err == GH_OK || err == GH_ERR_NOT_FOUND)
-        err = check_with(identity, &keys, notes, &arena, out_verdict);
+        err = check_with(identity, &keys, notes, retention_us, &arena, out_verdict);
     gh_audit_keys_done(&keys);
     gh_arena_done(&arena);
     return err;
+}
+
+enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
+                                    struct gh_audit_verdict *out_verdict)
+{
+    return check(op, notes, 0, out_verdict);
 }
 
 int gh_operator_audit_verify(struct gh_operator *op, const struct gh_audit_command *command)
@@ -101,14 +125,16 @@ int gh_operator_audit_verify(struct gh_operator *op, const struct gh_audit_comma
     if (command->checkpoints)
         err = gh_audit_notes_read(op->in, NOTES_BYTES_MAX, &arena, &notes);
     if (err == GH_OK)
-        err = gh_operator_audit_check(op, notes, &verdict);
+        err = check(op, notes, command->retention_ms * 1000, &verdict);
     gh_arena_done(&arena);
     if (err == GH_ERR_INVALID)
         fprintf(op->err, "gatehouse: the saved checkpoints are not those of this log: malformed, "
                          "or not signed by its keys\n");
     else if (err != GH_OK)
         fprintf(op->err, "gatehouse: the log can't be checked: %s\n", gh_err_text(err));
-    return err == GH_OK ? gh_audit_verdict_print(op->out, &verdict, command->json, true) : 1;
+    return err == GH_OK ? gh_audit_verdict_print(op->out, &verdict, command->json,
+                                                 verdict.signatures_checked)
+                        : 1;
 }
 
 int gh_operator_audit_public_key(struct gh_operator *op, const struct gh_audit_command *command)

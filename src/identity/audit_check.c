@@ -133,5 +133,6 @@ void gh_audit_verdict_put_json(struct gh_buf *buf, const struct gh_audit_verdict
     gh_json_put_member_u64(buf, GH_STR("signed_through"), verdict->signed_through);
     gh_json_put_member_u64(buf, GH_STR("checkpoints"), verdict->checkpoints);
     gh_json_put_member_u64(buf, GH_STR("saved_checkpoints_met"), verdict->saved_met);
+    gh_json_put_member_bool(buf, GH_STR("retention_checked"), verdict->retention_checked);
     gh_buf_put_char(buf, '}');
 }

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 WRONG = "certainly-wrong-72"
 VERDICT = """intact fault seq line records first_seq last_seq signatures_checked signed_through
-checkpoints saved_checkpoints_met""".split()
+checkpoints saved_checkpoints_met retention_checked""".split()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from harness.store import audit_rows
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 DAY = 24 * 3600
+AUDIT_KEY = 4  # the purpose of a row in `keys`
 
 
 class World:
@@ -52,9 +53,16 @@ class World:
             store.execute(statement)
         store.close()
 
-    def verify(self, gate):
-        result = run("audit", "verify", "--json", "--checkpoint", self.saved, "--config",
-                     gate.config_path, env=ENV)
+    def first(self):
+        return self.rows()[0]["seq"]
+
+    def audit(self, gate, *words, config=True):
+        settings = ("--config", gate.config_path) if config else ()
+        return run("audit", *words, *settings,
+                   env={**ENV, "GATEHOUSE_TEST_CLOCK": str(gate.path / "clock")})
+
+    def verify(self, gate, *words):
+        result = self.audit(gate, "verify", "--json", "--checkpoint", self.saved, *words)
         return result.returncode, json.loads(result.stdout)
 
 
@@ -133,3 +141,50 @@ def test_a_clock_that_went_back_for_a_while_makes_nothing_old(world):
         assert world.rows()[0]["seq"] > 1
         code, verdict = world.verify(gate)
         assert code == 0, verdict
+
+
+def test_a_front_that_was_dropped_before_its_time_is_found_through_saved_checkpoints(world, tmp_path):
+    """Whoever holds database and keys has the real program drop what is younger."""
+    with world.start() as gate:
+        world.act(gate, 4)
+        gate.stop()
+    world.settings["audit"]["retention"] = "1d"
+    with world.start() as gate:
+        gate.clock.advance(3 * DAY)
+        world.act(gate)
+        gate.clock.advance(3700)
+        gate.wait_for(lambda: says(gate, "were too old and dropped"), "retention")
+        code, verdict = world.verify(gate)
+        assert code == 0 and verdict["first_seq"] > 1 and verdict["retention_checked"] is True
+        code, verdict = world.verify(gate, "--retention", "30d")
+        assert code == 1 and verdict["fault"] == "front" and 0 < verdict["seq"] < world.first()
+        gate.stop()
+    world.settings["audit"]["retention"] = "30d"
+    with world.start() as gate:
+        gate.clock.advance(3 * DAY + 3800)
+        assert world.verify(gate)[0] == 1
+        assert world.verify(gate, "--retention", "1d")[0] == 0
+        export, key = tmp_path / "export.jsonl", tmp_path / "key"
+        for words in (("export", "--output", export), ("public-key", "--output", key)):
+            assert world.audit(gate, *words).returncode == 0
+        elsewhere = ("verify", export, "--public-key", key, "--checkpoint", world.saved)
+        result = world.audit(gate, *elsewhere, config=False)
+        assert result.returncode == 0 and "was not checked: that needs the retention" in result.stdout
+        result = world.audit(gate, *elsewhere, "--retention", "1d", config=False)
+        assert result.returncode == 0 and "dropped before was older than" in result.stdout
+        for words in (("--retention", "30d"), ("--config", gate.config_path)):
+            result = world.audit(gate, *elsewhere, *words, config=False)
+            assert result.returncode == 1 and "before its time" in result.stdout
+        for wrong in ("30", "0s", "", "for ever"):
+            assert world.audit(gate, *elsewhere, "--retention", wrong, config=False).returncode == 2
+            assert world.audit(gate, "verify", "--retention", wrong).returncode == 2
+
+
+def test_signatures_that_no_key_is_there_for_were_not_checked(world):
+    with world.start() as gate:
+        world.act(gate)
+        assert world.verify(gate)[1]["signatures_checked"] is True
+        world.sql(f"DELETE FROM keys WHERE purpose = {AUDIT_KEY}")
+        code, verdict = world.verify(gate)
+        assert code == 0 and verdict["signatures_checked"] is False and verdict["signed_through"] == 0
+        assert "signatures were not checked" in world.audit(gate, "verify").stdout

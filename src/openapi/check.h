@@ -28,7 +28,8 @@ struct gh_input_violation {
                               printable ASCII only, else empty); empty for a body */
     struct gh_str pointer; /* JSON Pointer into the value; "" the whole */
     struct gh_str rule;    /* the schema's keyword ("maxLength"), or "required", "undeclared",
-                              "syntax", "content_type", "style", "too_complex" */
+                              "syntax", "content_type", "content_encoding", "style" (a parameter
+                              that can't be read), "too_complex" (a limit was passed) */
     struct gh_str message; /* a sentence for people */
 };
 
@@ -73,16 +74,36 @@ struct gh_input_request {
 };
 
 struct gh_input_checked {
-    const struct gh_openapi_media
-        *media; /* of the body; NULL: there is none, or none is declared */
+    /* Of the body; NULL: there is none, or nothing fits it. */
+    const struct gh_openapi_media *media;
+    enum gh_openapi_body_kind kind; /* of the media, or where its range has a '*', of the body */
+    struct gh_str content_type;
     struct gh_input_report report;
 };
 
-/* Parameters and content type; begins the report, in `arena`. */
+/*
+ * Parameters and content type; begins the report, in `arena`. Header fields named Accept,
+ * Content-Type and Authorization are no parameters, whatever the document says (OpenAPI 3.1.1,
+ * section 4.8.12.2). A single header field in two lines is a violation, a list in several lines is
+ * one list.
+ *
+ * UNSUPPORTED_TYPE has its violation too ("content_type" or "content_encoding"), beside all others:
+ * no declared range matches, the field is missing, repeated or malformed, its charset is not UTF-8
+ * (JSON, forms, text), a boundary is missing, or the body is encoded and it is not opaque. A body
+ * where none is declared is a violation "undeclared".
+ */
 enum gh_input_outcome gh_input_check_head(const struct gh_input_request *request,
                                           struct gh_arena *arena, struct gh_input_checked *out);
-/* A whole body; `checked` is from the head, with a media. Adds to the report; VIOLATIONS when there
-   is any, also from the head. Multipart too, for those who hold it. */
+/*
+ * A whole body; `checked` is from the head, with a media. Adds to the report; VIOLATIONS when there
+ * is any, also from the head. Multipart too, for those who hold it.
+ *
+ * No bytes at all are no body for JSON and multipart: a violation "required", or nothing. A form
+ * becomes an object of its schema's properties: repeated names an array, what is an object in the
+ * schema is JSON, the rest as in schema/parameter.h; an Encoding Object with a style changes that
+ * (not in multipart). In multipart, a part is a file when its schema says so (format binary,
+ * contentMediaType) or nothing; for the schema it is a string as long as the file has bytes.
+ */
 enum gh_input_outcome gh_input_check_body(const struct gh_input_request *request,
                                           struct gh_arena *arena, struct gh_str body,
                                           struct gh_input_checked *checked);

@@ -77,4 +77,12 @@ enum gh_parameter_status gh_parameter_read_form(const struct gh_schemas *schemas
                                                 struct gh_arena *arena, const struct gh_form *form,
                                                 bool *used, struct gh_json_doc *out_doc);
 
+/* What a schema says of a file: a string of `format: binary` or with a contentMediaType and no
+   contentEncoding. Its lengths are in bytes (OpenAPI 3.1.1, section 4.8.24.5.2). */
+struct gh_parameter_file {
+    bool is_binary;
+    uint64_t bytes_min, bytes_max; /* 0 and UINT64_MAX: no bound */
+};
+struct gh_parameter_file gh_parameter_file_of(const struct gh_schemas *schemas, uint32_t schema);
+
 #endif

@@ -19,9 +19,12 @@ static void put_code_unit(struct gh_buf *out, unsigned unit)
         gh_buf_put_char(out, (char)unit);
         return;
     }
-    GH_ASSERT(unit >= 0x800);
-    gh_buf_put_char(out, (char)(0xe0 | unit >> 12));
-    gh_buf_put_char(out, (char)(0x80 | (unit >> 6 & 63)));
+    if (unit < 0x800) {
+        gh_buf_put_char(out, (char)(0xc0 | unit >> 6));
+    } else {
+        gh_buf_put_char(out, (char)(0xe0 | unit >> 12));
+        gh_buf_put_char(out, (char)(0x80 | (unit >> 6 & 63)));
+    }
     gh_buf_put_char(out, (char)(0x80 | (unit & 63)));
 }
 

@@ -44,7 +44,8 @@ static const char HELP[] =
     "                        the root key of FILE (or that of the file: in secrets.root, as it\n"
     "                        is now) from now on; every stored value is sealed anew. Given again\n"
     "                        it goes on where it ended\n"
-    "  rotate --signing      the keys of tokens, cookies and checkpoints; old ones still verify\n"
+    "  rotate --signing      the keys of tokens, cookies and checkpoints; old ones still verify.\n"
+    "                        Exit status 1: the last new ones do not sign yet, nothing was made\n"
     "\n"
     "While the gateway serves, it carries status and rotate out.\n";
 
@@ -354,6 +355,48 @@ static enum gh_err rotate_audit_key(struct gh_operator *op, struct gh_arena *are
     return GH_OK;
 }
 
+/* When the first of the newest keys of tokens and cookies begins to sign. */
+static enum gh_err find_ripe(struct gh_tx *tx, void *args)
+{
+    uint64_t *out_us = args, newest[2] = {0, 0};
+    struct gh_key_row *rows;
+    size_t count;
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    if (err != GH_OK)
+        return err;
+    for (size_t i = 0; i < count; i++) {
+        bool is_cookie = rows[i].purpose == GH_KEY_COOKIE;
+        if ((is_cookie || rows[i].purpose == GH_KEY_SIGNING) && !rows[i].retired_us &&
+            rows[i].created_us > newest[is_cookie])
+            newest[is_cookie] = rows[i].created_us;
+    }
+    *out_us = (newest[0] < newest[1] ? newest[0] : newest[1]) + GH_IDENTITY_KEYS_PUBLISH_US;
+    return GH_OK;
+}
+
+static int nothing_made(struct gh_operator *op, struct gh_arena *arena)
+{
+    struct gh_store *store = gh_identity_host_identity(op->host)->store;
+    char text[GH_AUDIT_TIME_LEN + 1];
+    struct gh_buf time = gh_buf_over(text, sizeof(text));
+    uint64_t ripe_us = 0, now_us = gh_wall_now_us();
+    enum gh_err err = store->ops->read(store, find_ripe, &ripe_us, arena);
+    if (err != GH_OK)
+        return fail(op, "the keys can't be read", err);
+    gh_audit_put_time(&time, ripe_us + 999999); /* whole seconds, and not before */
+    if (ripe_us > now_us)
+        fprintf(op->out,
+                "Nothing was made: the last new keys for tokens and cookies still wait to sign. "
+                "The next ones can be made from %.19sZ on.\n",
+                text);
+    else
+        fputs("Nothing was made: there are as many keys for tokens and cookies as can be. The "
+              "next ones can be made when a retired one has gone, a token's life and a day after "
+              "it was retired.\n",
+              op->out);
+    return 1;
+}
+
 static int rotate_signing(struct gh_operator *op, struct gh_arena *arena)
 {
     const struct gh_identity *identity = gh_identity_host_identity(op->host);
@@ -364,12 +407,12 @@ static int rotate_signing(struct gh_operator *op, struct gh_arena *arena)
         err = rotate_audit_key(op, arena);
     if (err != GH_OK)
         return fail(op, "the signing keys could not be replaced", err);
-    fputs(made ? "New keys for tokens and cookies are published; they sign in 10 minutes, and the "
-                 "old ones verify for a token's life and a day longer.\n"
-               : "The last new keys for tokens and cookies still wait to sign, 10 minutes from "
-                 "their making: nothing was made.\n",
+    if (!made)
+        return nothing_made(op, arena);
+    fputs("New keys for tokens and cookies are published; they sign in 10 minutes, and the old "
+          "ones verify for a token's life and a day longer.\n",
           op->out);
-    return made ? 0 : 1;
+    return 0;
 }
 
 /* ---- The command line ---- */

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from datetime import datetime
 
 import pytest
 import yaml
@@ -468,6 +469,10 @@ def test_signing_keys_roll_without_a_401(world):
     assert "published" in good(world.gate, "secrets", "rotate", "--signing")
     result = command(world.gate, "secrets", "rotate", "--signing")
     assert result.returncode == 1 and "wait to sign" in result.stdout
+    [when] = re.findall(r"can be made from (\S+)Z on", result.stdout)
+    now = time.time() + world.gate.clock.offset_ms / 1000
+    seconds = datetime.fromisoformat(when + "+00:00").timestamp() - now
+    assert 9 * 60 < seconds <= 10 * 60 + 1
     jwks = lambda: world.gate.get("/.well-known/jwks.json").json()["keys"]
     load.leap(world.gate.clock, 31)  # the keeper looks each half a minute
     world.gate.wait_for(lambda: len(jwks()) == 2, "two published keys")

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,17 @@
 #define BACKLOG 8
 /* A client sends at once; who does not is none of ours. */
 #define REQUEST_MS 5000
+/* How often a place is looked for while there is none. */
+#define FULL_MS 50
+
+/* One who gave a command, and the thread that carries it out. */
+struct caller {
+    struct gh_control *control;
+    pthread_t thread;
+    int fd;
+    bool taken;       /* the listening thread's */
+    atomic_bool over; /* the thread may be joined */
+};
 
 struct gh_control {
     struct gh_control_options options;
@@ -24,6 +36,8 @@ struct gh_control {
     int fd;
     int stop[2]; /* a pipe: closed at the writing end to stop */
     pthread_t thread;
+    struct caller callers[GH_CONTROL_CALLERS_MAX];
+    pthread_mutex_t log_lock; /* guards the ring */
 };
 
 /* ---- Messages: argv as NUL-ended texts, with the three streams ---- */
@@ -98,12 +112,13 @@ static int split_arguments(char *text, size_t len, char *argv[GH_CONTROL_ARGS_MA
 
 /* ---- Streams of a command ---- */
 
-/* One of the caller's streams. A pipe or a terminal may keep us waiting for as long as it likes:
-   not when the caller has gone, nor when this process ends. */
+/* One of the caller's streams. A pipe or a terminal may keep us waiting for a while: not when the
+   caller has gone, nor when this process ends. */
 struct stream {
     int fd;
     int caller; /* its connection */
     int stop;
+    int stall_ms;
 };
 
 /* POSIX: what poll says is ready takes so much without waiting, if it is a pipe. */
@@ -115,15 +130,17 @@ static bool wait_until_ready(const struct stream *stream, short events)
     struct pollfd waiting[] = {{.fd = stream->fd, .events = events},
                                {.fd = stream->stop, .events = POLLIN},
                                {.fd = stream->caller, .events = POLLRDHUP}};
-    do {
-        if (poll(waiting, 3, -1) < 0 && errno != EINTR)
-            return false;
-        if (waiting[1].revents || waiting[2].revents) {
-            errno = ECANCELED;
-            return false;
-        }
-    } while (!waiting[0].revents);
-    return true;
+    int ready;
+    do
+        ready = poll(waiting, 3, stream->stall_ms);
+    while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    else if (ready > 0 && (waiting[1].revents || waiting[2].revents))
+        errno = ECANCELED;
+    else
+        return ready > 0;
+    return false;
 }
 
 static ssize_t read_stream(void *cookie, char *bytes, size_t count)
@@ -176,15 +193,18 @@ static int run_on(struct gh_control *control, int caller, int argc, char **argv,
 {
     struct stream cookies[STREAMS];
     for (int i = 0; i < STREAMS; i++)
-        cookies[i] = (struct stream){streams[i], caller, control->stop[0]};
+        cookies[i] =
+            (struct stream){streams[i], caller, control->stop[0], control->options.stall_ms};
     FILE *in = open_stream(&cookies[0], "r"), *out = open_stream(&cookies[1], "w"),
          *err = open_stream(&cookies[2], "w");
     int status = 2;
     if (in && out && err) {
         setvbuf(err, NULL, _IOLBF, 0);
+        pthread_mutex_lock(&control->log_lock);
         gh_log_message(control->options.ring, GH_LOG_INFO, "operator's command: %s %s", argv[0],
                        argc > 1 ? argv[1] : "");
         gh_log_flush(control->options.ring);
+        pthread_mutex_unlock(&control->log_lock);
         status = control->options.run(control->options.context, argc, argv, in, out, err);
         if (status == 0 && fflush(out) != 0)
             status = 1; /* what it had to say was not heard to its end */
@@ -204,42 +224,83 @@ static void serve(struct gh_control *control, int fd)
     static const int NONE[STREAMS] = {-1, -1, -1};
     char *argv[GH_CONTROL_ARGS_MAX + 1];
     int streams[STREAMS];
-    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    struct pollfd waiting[2] = {{.fd = fd, .events = POLLIN},
+                                {.fd = control->stop[0], .events = POLLIN}};
     memcpy(streams, NONE, sizeof(streams));
-    if (!peer_is_allowed(fd) || poll(&waiting, 1, REQUEST_MS) != 1)
+    if (!peer_is_allowed(fd) || poll(waiting, 2, REQUEST_MS) < 1 || !waiting[0].revents)
         return;
     char *text = malloc(GH_CONTROL_BYTES_MAX);
     ssize_t len = text ? receive_request(fd, text, GH_CONTROL_BYTES_MAX, streams) : -1;
     int argc = len > 0 ? split_arguments(text, (size_t)len, argv) : 0;
     if (argc > 0) {
         unsigned char status = (unsigned char)run_on(control, fd, argc, argv, streams);
-        if (send(fd, &status, 1, MSG_NOSIGNAL) != 1)
+        if (send(fd, &status, 1, MSG_NOSIGNAL) != 1) {
+            pthread_mutex_lock(&control->log_lock);
             gh_log_message(control->options.ring, GH_LOG_WARNING,
                            "the command's caller has gone meanwhile");
+            gh_log_flush(control->options.ring);
+            pthread_mutex_unlock(&control->log_lock);
+        }
     } else {
         close_streams(streams);
     }
     free(text);
 }
 
+static void *caller_main(void *arg)
+{
+    struct caller *caller = arg;
+    serve(caller->control, caller->fd);
+    close(caller->fd);
+    atomic_store(&caller->over, true);
+    return NULL;
+}
+
+/* NULL: all places are taken. */
+static struct caller *find_place(struct gh_control *control)
+{
+    struct caller *place = NULL;
+    for (size_t i = 0; i < GH_CONTROL_CALLERS_MAX; i++) {
+        struct caller *caller = &control->callers[i];
+        if (caller->taken && atomic_load(&caller->over)) {
+            pthread_join(caller->thread, NULL);
+            caller->taken = false;
+        }
+        if (!caller->taken)
+            place = caller;
+    }
+    return place;
+}
+
+static void start_caller(struct gh_control *control, struct caller *place, int fd)
+{
+    place->control = control;
+    place->fd = fd;
+    atomic_store(&place->over, false);
+    place->taken = pthread_create(&place->thread, NULL, caller_main, place) == 0;
+    if (!place->taken)
+        close(fd);
+}
+
 static void *control_main(void *arg)
 {
     struct gh_control *control = arg;
-    struct pollfd waiting[2] = {{.fd = control->fd, .events = POLLIN},
-                                {.fd = control->stop[0], .events = POLLIN}};
     for (;;) {
-        if (poll(waiting, 2, -1) < 0 && errno != EINTR)
-            return NULL;
-        if (waiting[1].revents)
-            return NULL;
-        if (!waiting[0].revents)
-            continue;
-        int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-            continue;
-        serve(control, fd);
-        close(fd);
+        struct caller *place = find_place(control);
+        struct pollfd waiting[2] = {{.fd = control->stop[0], .events = POLLIN},
+                                    {.fd = control->fd, .events = POLLIN}};
+        if (poll(waiting, place ? 2 : 1, place ? -1 : FULL_MS) < 0 && errno != EINTR)
+            break;
+        if (waiting[0].revents)
+            break;
+        int fd = waiting[1].revents ? accept4(control->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (fd >= 0)
+            start_caller(control, place, fd);
     }
+    for (size_t i = 0; i < GH_CONTROL_CALLERS_MAX; i++)
+        if (control->callers[i].taken)
+            pthread_join(control->callers[i].thread, NULL);
+    return NULL;
 }
 
 static bool address_of(const char *path, struct sockaddr_un *out_address)
@@ -276,6 +337,9 @@ enum gh_err gh_control_open(const struct gh_control_options *options,
     if (!control)
         return GH_ERR_MEMORY;
     control->options = *options;
+    if (!control->options.stall_ms)
+        control->options.stall_ms = GH_CONTROL_STALL_MS;
+    pthread_mutex_init(&control->log_lock, NULL);
     control->path = strdup(options->path);
     control->fd = listen_at(options->path);
     if (!control->path || control->fd < 0 || pipe2(control->stop, O_CLOEXEC) != 0) {
@@ -300,6 +364,7 @@ void gh_control_close(struct gh_control *control)
     close(control->stop[0]);
     close(control->fd);
     unlink(control->path);
+    pthread_mutex_destroy(&control->log_lock);
     free(control->path);
     free(control);
 }
@@ -319,12 +384,12 @@ static size_t join_arguments(int argc, char **argv, char *text, size_t cap)
     return len;
 }
 
-static enum gh_err exchange(int fd, int argc, char **argv, int *out_status)
+static enum gh_err exchange(int fd, int argc, char **argv, const int streams[STREAMS],
+                            int *out_status)
 {
-    static const int STANDARD[STREAMS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
     char *text = malloc(GH_CONTROL_BYTES_MAX);
     size_t len = text ? join_arguments(argc, argv, text, GH_CONTROL_BYTES_MAX) : 0;
-    bool sent = len && send_request(fd, text, len, STANDARD);
+    bool sent = len && send_request(fd, text, len, streams);
     free(text);
     unsigned char status;
     if (!len)
@@ -335,7 +400,8 @@ static enum gh_err exchange(int fd, int argc, char **argv, int *out_status)
     return GH_OK;
 }
 
-enum gh_err gh_control_call(const char *path, int argc, char **argv, int *out_status)
+enum gh_err gh_control_call_on(const char *path, int argc, char **argv, const int streams[STREAMS],
+                               int *out_status)
 {
     struct sockaddr_un address;
     if (!address_of(path, &address))
@@ -345,9 +411,15 @@ enum gh_err gh_control_call(const char *path, int argc, char **argv, int *out_st
         return GH_ERR_IO;
     enum gh_err err = GH_ERR_NOT_FOUND;
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        err = exchange(fd, argc, argv, out_status);
+        err = exchange(fd, argc, argv, streams, out_status);
     else if (errno == EACCES || errno == EPERM)
         err = GH_ERR_REFUSED;
     close(fd);
     return err;
+}
+
+enum gh_err gh_control_call(const char *path, int argc, char **argv, int *out_status)
+{
+    static const int STANDARD[STREAMS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    return gh_control_call_on(path, argc, argv, STANDARD, out_status);
 }

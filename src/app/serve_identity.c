@@ -1,6 +1,7 @@
 #include "app/serve_identity.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/config_file.h"
 #include "app/control.h"
@@ -88,9 +89,9 @@ enum gh_err gh_serve_identity_open(struct gh_serve_identity *identity,
 
 /* ---- Commands of the operator ---- */
 
-static int run_command(void *context, int argc, char **argv, FILE *in, FILE *out, FILE *err)
+static int run_operator(struct gh_serve_identity *identity, int argc, char **argv, FILE *in,
+                        FILE *out, FILE *err)
 {
-    struct gh_serve_identity *identity = context;
     struct gh_snapshot *snapshot = gh_identity_host_snapshot(identity->host);
     struct gh_operator op = {
         .host = identity->host,
@@ -103,6 +104,21 @@ static int run_command(void *context, int argc, char **argv, FILE *in, FILE *out
     int status = gh_operator_run(&op, argc, argv);
     gh_arena_done(&op.arena);
     gh_snapshot_unref(snapshot);
+    return status;
+}
+
+/* Keys are replaced by one at a time (identity/vault.h); all else may run side by side. */
+static int run_command(void *context, int argc, char **argv, FILE *in, FILE *out, FILE *err)
+{
+    struct gh_serve_identity *identity = context;
+    bool replaces = argc > 1 && strcmp(argv[0], "secrets") == 0 && strcmp(argv[1], "rotate") == 0;
+    if (replaces && atomic_exchange(&identity->replacing_keys, true)) {
+        fprintf(err, "gatehouse: keys are being replaced already, by another command\n");
+        return 2;
+    }
+    int status = run_operator(identity, argc, argv, in, out, err);
+    if (replaces)
+        atomic_store(&identity->replacing_keys, false);
     return status;
 }
 

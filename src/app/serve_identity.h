@@ -5,6 +5,8 @@
 #ifndef GH_APP_SERVE_IDENTITY_H
 #define GH_APP_SERVE_IDENTITY_H
 
+#include <stdatomic.h>
+
 #include "app/identity_host.h"
 #include "app/loader.h"
 
@@ -12,6 +14,7 @@ struct gh_serve_identity {
     struct gh_identity_host *host; /* NULL: identity is off */
     struct gh_control *control;
     struct gh_log_ring *control_ring;
+    atomic_bool replacing_keys; /* a command does */
     struct gh_secrets secrets;
     struct gh_arena arena; /* of the secrets; wiped once the store is open */
     struct gh_service_options service;

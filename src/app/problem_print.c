@@ -23,7 +23,10 @@ static void print_problem(FILE *out, const struct gh_config_load *load,
                           const struct gh_config_problem *problem, bool colour)
 {
     const char *tint = problem->severity == GH_CONFIG_ERROR ? RED : YELLOW;
-    fprintf(out, "%s:", load->file_name);
+    if (problem->file.len)
+        fprintf(out, "%.*s:", GH_STR_ARG(problem->file));
+    else
+        fprintf(out, "%s:", load->file_name);
     if (problem->place.line)
         fprintf(out, "%u:%u:", problem->place.line, problem->place.column);
     fprintf(out, " %s%s%s: %.*s", colour ? tint : "", severity_name(problem->severity),
@@ -59,6 +62,8 @@ static void print_problem_json(FILE *out, const struct gh_config_problem *proble
     struct gh_buf buf = gh_buf_over(memory, sizeof memory);
     gh_buf_put_char(&buf, '{');
     gh_json_put_member(&buf, GH_STR("severity"), gh_str_from_c(severity_name(problem->severity)));
+    if (problem->file.len)
+        gh_json_put_member(&buf, GH_STR("file"), problem->file);
     if (problem->place.line) {
         gh_json_put_member_u64(&buf, GH_STR("line"), problem->place.line);
         gh_json_put_member_u64(&buf, GH_STR("column"), problem->place.column);

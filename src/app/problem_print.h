@@ -10,8 +10,8 @@
 void gh_problems_print(FILE *out, struct gh_config_load *load, bool colour);
 /* "2 errors, 1 warning" with a newline. */
 void gh_problems_print_summary(FILE *out, const struct gh_config_load *load, bool colour);
-/* A JSON array of {severity, line, column, message, remedy}; line and column are left out where
-   there is no place. */
+/* A JSON array of {severity, file, line, column, message, remedy}; line and column are left out
+   where there is no place, file where it is the configuration's own. */
 void gh_problems_print_json(FILE *out, struct gh_config_load *load);
 /* Whether colours may be used on `out`: a terminal, and NO_COLOR is not set. */
 bool gh_colour_wanted(FILE *out);

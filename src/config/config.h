@@ -53,6 +53,7 @@ enum gh_config_severity { GH_CONFIG_ERROR, GH_CONFIG_WARNING };
 
 struct gh_config_problem {
     enum gh_config_severity severity;
+    struct gh_str file; /* one that the configuration names; empty: the configuration itself */
     struct gh_config_place place;
     struct gh_str what;   /* "unknown key \"hosst\"" */
     struct gh_str remedy; /* "did you mean \"hosts\"?"; may be empty */
@@ -80,7 +81,12 @@ void gh_config_load_init(struct gh_config_load *load, struct gh_arena *arena, co
 void gh_config_problem_add(struct gh_config_load *load, enum gh_config_severity severity,
                            struct gh_config_place place, const char *remedy, const char *format,
                            ...) __attribute__((format(printf, 5, 6)));
-/* Puts the problems into the order of the file, those without a place first. */
+/* The same for a place in another file, which the configuration names. */
+void gh_config_problem_add_in(struct gh_config_load *load, struct gh_str file,
+                              enum gh_config_severity severity, struct gh_config_place place,
+                              struct gh_str what, struct gh_str remedy);
+/* Puts the problems into the order of the file, those without a place first; those of other files
+   stand behind, each file's together. */
 void gh_config_problems_sort(struct gh_config_load *load);
 /*
  * `text` as it may stand in a message: at most 60 bytes, control bytes escaped, and nothing that

@@ -74,21 +74,42 @@ void gh_config_problem_add(struct gh_config_load *load, enum gh_config_severity 
         len = 0;
     if ((size_t)len >= sizeof text)
         len = sizeof text - 1;
+    gh_config_problem_add_in(load, GH_STR(""), severity, place, gh_str_of(text, (size_t)len),
+                             gh_str_from_c(remedy));
+}
+
+void gh_config_problem_add_in(struct gh_config_load *load, struct gh_str file,
+                              enum gh_config_severity severity, struct gh_config_place place,
+                              struct gh_str what, struct gh_str remedy)
+{
+    bool placeless = load->without_places && !file.len;
     if (severity == GH_CONFIG_ERROR)
         load->error_count++;
     else
         load->warning_count++;
     append_problem(load, (struct gh_config_problem){
                              .severity = severity,
-                             .place = load->without_places ? (struct gh_config_place){0, 0} : place,
-                             .what = clean_message(load->arena, gh_str_of(text, (size_t)len)),
-                             .remedy = clean_message(load->arena, gh_str_from_c(remedy)),
+                             .file = file.len ? gh_arena_dup(load->arena, file) : file,
+                             .place = placeless ? (struct gh_config_place){0, 0} : place,
+                             .what = clean_message(load->arena, what),
+                             .remedy = clean_message(load->arena, remedy),
                          });
 }
 
-static bool stands_after(struct gh_config_place a, struct gh_config_place b)
+static int compare_texts(struct gh_str a, struct gh_str b)
 {
-    return a.line > b.line || (a.line == b.line && a.column > b.column);
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool stands_after(const struct gh_config_problem *a, const struct gh_config_problem *b)
+{
+    int files = compare_texts(a->file, b->file);
+    if (files)
+        return files > 0;
+    return a->place.line > b->place.line ||
+           (a->place.line == b->place.line && a->place.column > b->place.column);
 }
 
 /* Insertion: there are at most GH_CONFIG_PROBLEMS_MAX of them. */
@@ -98,7 +119,7 @@ void gh_config_problems_sort(struct gh_config_load *load)
     for (struct gh_config_problem *problem = load->problems; problem; problem = next) {
         next = problem->next;
         struct gh_config_problem **at = &sorted;
-        while (*at && !stands_after((*at)->place, problem->place))
+        while (*at && !stands_after(*at, problem))
             at = &(*at)->next;
         problem->next = *at;
         *at = problem;

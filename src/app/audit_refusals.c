@@ -9,6 +9,8 @@
 /* How the catalogue calls what was refused more closely. */
 static struct gh_str detail_name(enum gh_audit_event event)
 {
+    if (event == GH_AUDIT_INPUT_REJECTED)
+        return GH_STR("operation");
     return event == GH_AUDIT_CSP_VIOLATION ? GH_STR("directive") : GH_STR("policy");
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "app/config_file.h"
+#include "app/input_documents.h"
 #include "app/problem_print.h"
 #include "app/root_config.h"
 #include "base/assert.h"
@@ -463,8 +464,10 @@ static int load_and_explain(struct explain *explain)
         return 2;
     }
     gh_config_load_init(&load, explain->arena, explain->file, gh_environment_get, NULL);
-    if (gh_root_load(&load, text, NULL, &explain->settings))
+    if (gh_root_load(&load, text, NULL, &explain->settings)) {
+        gh_input_documents_load(&load, &explain->settings);
         explain->policy = gh_root_compile(&load, &explain->settings, (int64_t)time(NULL));
+    }
     if (!explain->policy || load.error_count > 0) {
         gh_problems_print(stderr, &load, gh_colour_wanted(stderr));
         return 2;

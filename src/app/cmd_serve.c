@@ -78,8 +78,10 @@ static void log_problems(struct serve *serve, const struct gh_loaded *loaded)
          problem = problem->next) {
         gh_log_message(
             serve->ring, problem->severity == GH_CONFIG_ERROR ? GH_LOG_ERROR : GH_LOG_WARNING,
-            "%s:%u:%u: %.*s. %.*s", loaded->load.file_name, problem->place.line,
-            problem->place.column, GH_STR_ARG(problem->what), GH_STR_ARG(problem->remedy));
+            "%.*s:%u:%u: %.*s. %.*s",
+            GH_STR_ARG(problem->file.len ? problem->file : gh_str_from_c(loaded->load.file_name)),
+            problem->place.line, problem->place.column, GH_STR_ARG(problem->what),
+            GH_STR_ARG(problem->remedy));
     }
 }
 

@@ -6,6 +6,7 @@
 #include "app/config_checks.h"
 #include "app/identity_checks.h"
 #include "app/identity_policy.h"
+#include "app/input_checks.h"
 #include "base/buf.h"
 
 /* A URL on the command line longer than this is a mistake. */
@@ -379,5 +380,6 @@ const struct gh_policy *gh_root_compile(struct gh_config_load *load,
     gh_config_check(load, settings, unix_seconds);
     gh_identity_check(load, settings, policy);
     gh_audit_check(load, settings);
+    gh_input_check(load, settings, policy);
     return load->error_count == 0 ? policy : NULL;
 }

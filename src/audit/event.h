@@ -85,6 +85,7 @@
     X(REQUEST_REJECTED, "route", TEXT, false, "The route's pattern.")                              \
     X(REQUEST_REJECTED, "count", NUMBER, false, "How many alike this record stands for.")          \
     X(INPUT_REJECTED, "reason", TEXT, false, "The log's word.")                                    \
+    X(INPUT_REJECTED, "operation", TEXT, false, "The document's operation.")                       \
     X(INPUT_REJECTED, "route", TEXT, false, "The route's pattern.")                                \
     X(INPUT_REJECTED, "count", NUMBER, false, "How many alike this record stands for.")            \
     X(ACCESS_DENIED, "reason", TEXT, false, "The log's word.")                                     \

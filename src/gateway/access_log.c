@@ -1,7 +1,9 @@
 #include "gateway/access_log.h"
 
+#include "gateway/input_counters.h"
 #include "gateway/refusal.h"
 #include "json/writer.h"
+#include "policy/input.h"
 
 /* Longest value of one member; what is longer is cut, not dropped. */
 #define VALUE_BYTES_MAX 512
@@ -70,6 +72,19 @@ static void put_request(struct gh_buf *line, const struct gh_exchange *exchange)
         put_text(line, GH_STR("route"), request->route->pattern);
     if (request->signed_in)
         put_text(line, GH_STR("user"), request->subject.id);
+    if (request->input && request->input->operation)
+        put_text(line, GH_STR("operation"), request->input->operation->label);
+}
+
+/* The first rule that was broken, and where: never what stood there. */
+static void put_violation(struct gh_buf *line, const struct gh_input *input)
+{
+    const struct gh_input_report *report = &input->checked.report;
+    if (!report->count)
+        return;
+    put_text(line, GH_STR("location"), gh_input_part_name(report->violations[0].part));
+    put_text(line, GH_STR("rule"), report->violations[0].rule);
+    gh_json_put_member_u64(line, GH_STR("violations"), report->count);
 }
 
 static void put_observed(struct gh_buf *line, const struct gh_request *request)
@@ -109,6 +124,8 @@ static void put_outcome(struct gh_buf *line, const struct gh_exchange *exchange,
                                            : gh_reason_facts(exchange->reason)->word);
     }
     put_observed(line, &exchange->request);
+    if (exchange->request.input)
+        put_violation(line, exchange->request.input);
 }
 
 static void count(const struct gh_exchange *exchange, uint64_t duration_us)
@@ -126,6 +143,8 @@ static void count(const struct gh_exchange *exchange, uint64_t duration_us)
         gh_metric_add(shared->metrics, worker,
                       counters->observed[exchange->request.observed_reason[i]], 1);
     }
+    if (exchange->request.input)
+        gh_input_count(exchange);
     if (exchange->body_bytes_in)
         gh_metric_add(shared->metrics, worker, counters->bytes_in, exchange->body_bytes_in);
     if (exchange->body_bytes_out)

@@ -260,6 +260,8 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
     }
     if (head->status == 101)
         exchange->answer.tunnel = true;
+    else if (exchange->request.input)
+        gh_exchange_answer_copy_begin(exchange, head);
     exchange->answer_half = GH_ANSWER_HELD;
     if (exchange->answer.tunnel)
         gh_exchange_turn(exchange);
@@ -314,10 +316,14 @@ static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, boo
     else if (bytes.len == 0)
         return;
     gh_exchange_enter(exchange);
+    if (exchange->answer_copy)
+        gh_exchange_answer_copy_add(exchange, bytes);
     if (exchange->tunnel)
         pass_tunnel_bytes(exchange, bytes, is_last);
     else
         pass_body(exchange, bytes, is_last);
+    if (is_last && exchange->answer_copy)
+        gh_exchange_answer_copy_judge(exchange);
     /* Ended or over: there is no call to pause. */
     if (exchange->call_active && !exchange->call_paused &&
         exchange->port->is_full(exchange->owner)) {
@@ -417,6 +423,8 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
         gh_exchange_refuse(exchange, GH_STAGE_SIZE, GH_REASON_BODY_TOO_LARGE);
         return;
     }
+    if (request->input && !gh_exchange_input_feed(exchange, bytes))
+        return;
     if (exchange->call_ready)
         send_body(exchange, bytes);
     else
@@ -433,7 +441,12 @@ void gh_exchange_body_end(struct gh_exchange *exchange)
         exchange->request.body = gh_held_body_str(&exchange->held);
         exchange->request.body_known = true;
         gh_exchange_run_stages(exchange);
-    } else if (exchange->start_wanted) {
+        return;
+    }
+    bool wanted = exchange->start_wanted || exchange->call_active;
+    if (wanted && exchange->request.input && !gh_exchange_input_finish(exchange))
+        return;
+    if (exchange->start_wanted) {
         gh_exchange_start_call(exchange);
     } else if (exchange->call_active && exchange->call_ready && exchange->call.request.has_body) {
         end_body(exchange);
@@ -474,6 +487,8 @@ void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
 {
     gh_exchange_abandon(exchange);
     gh_held_body_release(&exchange->held);
+    if (exchange->answer_copy)
+        gh_exchange_answer_copy_end(exchange);
     if (client_gone && exchange->answer_half != GH_ANSWER_DONE &&
         exchange->reason == GH_REASON_UNDECIDED)
         exchange->reason = GH_REASON_CLIENT_GONE;

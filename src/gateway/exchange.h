@@ -26,6 +26,7 @@
 #include "policy/service_call.h"
 #include "upstream/upstream.h"
 
+struct gh_answer_copy;
 struct gh_service_job;
 
 /* Memory of one request at the most: head, held body, the upstream's head, the answer's head. A
@@ -92,6 +93,7 @@ struct gh_exchange {
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
     struct gh_service_job *service; /* on its way; NULL: none */
 
+    struct gh_answer_copy *answer_copy; /* of an answer that is observed; NULL: it is not */
     struct gh_answer_head answer;
     unsigned status;       /* 0: no answer was written */
     enum gh_reason reason; /* UNDECIDED: the upstream's answer went out as it was */

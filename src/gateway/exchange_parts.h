@@ -16,6 +16,23 @@ void gh_exchange_start_call(struct gh_exchange *exchange);
 void gh_exchange_want_turn(struct gh_exchange *exchange);
 /* Nothing that is under way for this request is waited for any more. */
 void gh_exchange_abandon(struct gh_exchange *exchange);
+
+/* ---- exchange_input.c; all but begin only where request->input is there ---- */
+
+/* The stages are done with the head: memory for what judges the body as it comes. */
+void gh_exchange_input_begin(struct gh_exchange *exchange);
+/* Bytes of the body, before they go anywhere, and its end. False: the request was refused, and the
+   exchange may be over. */
+bool gh_exchange_input_feed(struct gh_exchange *exchange, struct gh_str bytes);
+bool gh_exchange_input_finish(struct gh_exchange *exchange);
+/* Sets exchange->answer_copy where the answer is observed. */
+void gh_exchange_answer_copy_begin(struct gh_exchange *exchange,
+                                   const struct gh_response_head *head);
+/* Bytes of it; after the last ones were sent, what they are; at the end of the exchange. */
+void gh_exchange_answer_copy_add(struct gh_exchange *exchange, struct gh_str bytes);
+void gh_exchange_answer_copy_judge(struct gh_exchange *exchange);
+void gh_exchange_answer_copy_end(struct gh_exchange *exchange);
+
 /* Sends request->reply. */
 void gh_exchange_answer(struct gh_exchange *exchange);
 

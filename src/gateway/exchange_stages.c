@@ -65,6 +65,7 @@ static void hand_over_to_upstream(struct gh_exchange *exchange)
         return;
     }
     exchange->start_wanted = true;
+    gh_exchange_input_begin(exchange);
     gh_exchange_want_turn(exchange);
     want_body(exchange);
 }
@@ -89,6 +90,7 @@ static bool ask_body(struct gh_exchange *exchange)
     exchange->arena.allocated_max += ASKED_BODY_COPIES_MAX * max;
     exchange->held.budget = budget;
     exchange->body_asked = true;
+    gh_exchange_input_begin(exchange);
     want_body(exchange);
     return false;
 }

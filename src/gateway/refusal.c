@@ -2,6 +2,7 @@
 
 #include "gateway/service_call_fill.h"
 #include "policy/csp_report.h"
+#include "policy/input.h"
 #include "policy/rate.h"
 
 #define CLIENT_TEXT_BYTES 64
@@ -54,6 +55,8 @@ static void note_refusal(const struct gh_exchange *exchange, struct gh_str clien
     refusal.reason = facts->word;
     if (exchange->reason == GH_REASON_RATE_LIMITED)
         refusal.detail = gh_policy_rates(request->policy)[request->limited_by].name;
+    else if (request->input && request->input->operation && exchange->stage == GH_STAGE_INPUT)
+        refusal.detail = request->input->operation->label;
     gh_tally_note(exchange->worker->tally, &refusal);
 }
 
@@ -72,6 +75,19 @@ void gh_refusal_note(const struct gh_exchange *exchange)
         gh_tally_request(tally, ours ? request->subject.id : GH_STR(""),
                          ours ? request->subject.session_id : GH_STR(""), client,
                          exchange->status == 404 || exchange->status == 410);
+}
+
+void gh_refusal_note_answer(const struct gh_exchange *exchange)
+{
+    const struct gh_request *request = &exchange->request;
+    char memory[CLIENT_TEXT_BYTES];
+    if (!exchange->worker->tally)
+        return;
+    struct gh_refusal answer = begin(request, client_text(request, memory));
+    answer.event = GH_AUDIT_INPUT_REJECTED;
+    answer.reason = GH_STR("answer_invalid"); /* no reason of a refusal: the answer went out */
+    answer.detail = request->input->operation->label;
+    gh_tally_note(exchange->worker->tally, &answer);
 }
 
 void gh_refusal_note_report(struct gh_worker *worker, struct gh_request *request)

@@ -13,4 +13,7 @@ void gh_refusal_note(const struct gh_exchange *exchange);
 /* The body of a report to the CSP endpoint, as it came. */
 void gh_refusal_note_report(struct gh_worker *worker, struct gh_request *request);
 
+/* An answer that is not what the API's document declares. */
+void gh_refusal_note_answer(const struct gh_exchange *exchange);
+
 #endif

@@ -222,9 +222,11 @@ enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snaps
     *out_message = GH_STR("out of memory");
     struct adopt_job **jobs =
         snapshot->listen_count <= LISTENS_MAX ? new_jobs(server, snapshot) : NULL;
-    enum gh_err err =
-        jobs ? open_sockets(server, snapshot, server->snapshot, jobs, arena, out_message)
-             : GH_ERR_MEMORY;
+    enum gh_err err = jobs ? gh_input_counters_define(server->options.metrics, snapshot->policy,
+                                                      &snapshot->arena, &snapshot->input)
+                           : GH_ERR_MEMORY;
+    if (err == GH_OK)
+        err = open_sockets(server, snapshot, server->snapshot, jobs, arena, out_message);
     if (err != GH_OK) {
         free_jobs(server, jobs);
         gh_snapshot_unref(snapshot);

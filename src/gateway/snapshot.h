@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "gateway/gate_version.h"
+#include "gateway/input_counters.h"
 #include "net/stream.h"
 #include "policy/settings.h"
 #include "upstream/upstream.h"
@@ -37,6 +38,7 @@ struct gh_snapshot {
     struct gh_listen_settings *listens;
     size_t listen_count;
     enum gh_log_client log_client;
+    struct gh_input_counters input; /* set by the server */
     /* Of identity, lent to each call of the service; NULL: identity is off. */
     const struct gh_identity_settings *identity;
     const struct gh_audit_settings *audit; /* lent to the thread of the log; NULL with identity */

@@ -1,6 +1,8 @@
 /* One function for each stage that puts its finding into words. Nothing is decided here. */
 #include "policy/explain.h"
 
+#include "policy/input.h"
+
 /* Text from the request, which may be of any length; control bytes were refused before. */
 static void put_cut(struct gh_buf *out, struct gh_str text)
 {
@@ -169,6 +171,15 @@ static void explain_access(const struct gh_request *request, struct gh_buf *out)
                                        : GH_STR(": depends on who calls, which is not known here"));
 }
 
+/* Of the body only where it is judged. */
+static bool is_input_turn(const struct gh_request *request, unsigned turn)
+{
+    const struct gh_input *input = request->input;
+    return turn ? input && input->operation && input->checking.has_body && input->checked.media &&
+                      input->checked.kind != GH_OPENAPI_BODY_OPAQUE
+                : request->route && request->route->input;
+}
+
 static void explain_refusal(const struct gh_request *request, enum gh_reason reason,
                             struct gh_buf *out)
 {
@@ -177,7 +188,9 @@ static void explain_refusal(const struct gh_request *request, enum gh_reason rea
     gh_buf_put(out, GH_STR(" ("));
     gh_buf_put(out, gh_reason_facts(reason)->word);
     gh_buf_put(out, GH_STR(")"));
-    if (gh_reason_facts(reason)->detail.len) {
+    if (reason == GH_REASON_INPUT_INVALID) {
+        gh_input_explain(request, 0, out);
+    } else if (gh_reason_facts(reason)->detail.len) {
         gh_buf_put(out, GH_STR(": "));
         gh_buf_put(out, gh_reason_facts(reason)->detail);
     }
@@ -186,6 +199,8 @@ static void explain_refusal(const struct gh_request *request, enum gh_reason rea
 bool gh_explain_concerns(const struct gh_request *request, enum gh_stage stage, unsigned turn)
 {
     const struct gh_route *route = request->route;
+    if (stage == GH_STAGE_INPUT)
+        return is_input_turn(request, turn);
     if (!turn)
         return true;
     if (stage == GH_STAGE_ACCESS) /* sanctions are of a running server, not of the settings */
@@ -208,6 +223,8 @@ void gh_explain_stage(const struct gh_request *request, enum gh_stage stage, uns
         enum gh_reason reason = request->observed_reason[request->observed_count - 1];
         gh_buf_put(out, GH_STR("observed only, would have refused: "));
         gh_buf_put(out, gh_reason_facts(reason)->word);
+        if (reason == GH_REASON_INPUT_INVALID)
+            gh_input_explain(request, turn, out);
         return;
     }
     switch (stage) {
@@ -246,6 +263,9 @@ void gh_explain_stage(const struct gh_request *request, enum gh_stage stage, uns
         break;
     case GH_STAGE_ACCESS:
         explain_access(request, out);
+        break;
+    case GH_STAGE_INPUT:
+        gh_input_explain(request, turn, out);
         break;
     case GH_STAGE_READ:
     case GH_STAGE_HEADERS:

@@ -17,6 +17,7 @@
 #include "policy/settings.h"
 
 struct gh_header_block;
+struct gh_input_api;
 
 /* The hosts we answer for (host.c). */
 struct gh_host_set {
@@ -82,6 +83,7 @@ struct gh_policy {
     const struct gh_rate_policy *rate_policies;
     size_t rate_policy_count;
     enum gh_mode cross_site_mode;
+    struct gh_input_api *input_apis;          /* the documents of routes, a list */
     const struct gh_header_block *block;      /* of answers without a route */
     const struct gh_identity_rules *identity; /* NULL: off */
 };
@@ -99,6 +101,8 @@ struct gh_verdict gh_stage_identify(struct gh_request *request);
 struct gh_verdict gh_stage_sanction(struct gh_request *request);
 struct gh_verdict gh_stage_access(struct gh_request *request);
 struct gh_verdict gh_stage_body(struct gh_request *request);
+struct gh_verdict gh_stage_input(struct gh_request *request);
+struct gh_verdict gh_stage_input_body(struct gh_request *request);
 
 static inline struct gh_verdict gh_verdict_next(void)
 {

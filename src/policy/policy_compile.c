@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 
 #include "policy/headers.h"
+#include "policy/input.h"
 
 /* The limit of the CSP report endpoint; a policy of that name in the file takes its place. */
 #define CSP_REPORT_POLICY_NAME "csp-report"
@@ -170,6 +171,8 @@ static void compile_routes(struct compile *compile)
         places[i] = gh_config_where(compile->load, &from[i].path);
         gh_route_compile(compile->load, &from[i], i, &context, &routes[i]);
         routes[i].block = own_headers ? compile_block(compile, &from[i]) : policy->block;
+        routes[i].input = gh_input_compile(compile->load, &from[i].input,
+                                           routes[i].request_body_max, &policy->input_apis);
     }
     if (!count)
         gh_config_problem_add(compile->load, GH_CONFIG_WARNING, (struct gh_config_place){0},

@@ -110,6 +110,14 @@
     X(BODY_UNREADABLE, "body_unreadable", 400, REQUEST_REJECTED, "",                               \
       "The request body can't be read in one way only. Name each field once, in valid JSON or "    \
       "form encoding.")                                                                            \
+    X(INPUT_PATH, "input_path", 404, INPUT_REJECTED, "", "There is nothing here.")                 \
+    X(INPUT_METHOD, "input_method", 405, INPUT_REJECTED, "", "This method is not allowed here.")   \
+    X(INPUT_CONTENT_TYPE, "input_content_type", 415, INPUT_REJECTED, "",                           \
+      "The body must have a media type that is declared for this request, and no coding.")         \
+    X(INPUT_QUERY, "input_query", 422, INPUT_REJECTED, "",                                         \
+      "The query has names that are not declared.")                                                \
+    X(INPUT_INVALID, "input_invalid", 422, INPUT_REJECTED, "urn:gatehouse:problem:invalid-input",  \
+      "The request does not match what is declared.")                                              \
     X(AUTHZ_PEER, "authz_peer", 403, ACCESS_DENIED, "",                                            \
       "Decisions are not given to this address.")                                                  \
     X(AUTHZ_FACTS, "authz_facts", 403, ACCESS_DENIED, "",                                          \

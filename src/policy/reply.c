@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "http/problem.h"
+#include "policy/input.h"
 
 /* Title, detail and type come from tables of ours, the request id has at most 128 bytes. */
 #define PROBLEM_BYTES_MAX 1024
@@ -47,19 +48,37 @@ void gh_reply_begin(struct gh_reply *reply, unsigned status, struct gh_str conte
     gh_reply_add(reply, GH_STR("Cache-Control"), GH_STR("no-store"));
 }
 
-static struct gh_str write_problem(struct gh_request *request, const struct gh_reason_facts *facts,
+/* What the table can't say: how many violations there are, and which. */
+static void tell_violations(struct gh_request *request, struct gh_problem *problem)
+{
+    const struct gh_input_report *report = &request->input->checked.report;
+    struct gh_str detail = gh_input_detail(request->arena, report);
+    struct gh_str errors = gh_input_errors(request->arena, report);
+    if (!detail.ptr || !errors.ptr)
+        return;
+    if (problem->status == gh_reason_facts(GH_REASON_INPUT_INVALID)->status)
+        problem->detail = detail;
+    problem->extra = errors;
+}
+
+static struct gh_str write_problem(struct gh_request *request, enum gh_reason reason,
                                    unsigned status)
 {
-    char *memory = gh_arena_alloc(request->arena, PROBLEM_BYTES_MAX);
-    if (!memory)
-        return (struct gh_str){"", 0}; /* the status alone has to do */
-    struct gh_buf body = gh_buf_over(memory, PROBLEM_BYTES_MAX);
-    const struct gh_problem problem = {
+    const struct gh_reason_facts *facts = gh_reason_facts(reason);
+    struct gh_problem problem = {
         .status = status,
         .type = facts->problem_type,
         .detail = facts->detail,
         .request_id = request->request_id,
     };
+    bool tells = reason == GH_REASON_INPUT_INVALID || reason == GH_REASON_INPUT_CONTENT_TYPE;
+    if (tells && request->input && request->input->checked.report.count)
+        tell_violations(request, &problem);
+    size_t cap = PROBLEM_BYTES_MAX + problem.extra.len;
+    char *memory = gh_arena_alloc(request->arena, cap);
+    if (!memory)
+        return (struct gh_str){"", 0}; /* the status alone has to do */
+    struct gh_buf body = gh_buf_over(memory, cap);
     gh_problem_write(&body, &problem);
     GH_ASSERT(!body.overflow);
     return gh_buf_str(&body);
@@ -91,7 +110,7 @@ void gh_reply_problem(struct gh_request *request, enum gh_stage stage, enum gh_r
     if (!status)
         status = facts->status;
     gh_reply_begin(reply, status, GH_STR(GH_PROBLEM_CONTENT_TYPE),
-                   write_problem(request, facts, status));
+                   write_problem(request, reason, status));
     if (status == 503)
         gh_reply_add(reply, GH_STR("Retry-After"), RETRY_AFTER);
     if (reason == GH_REASON_METHOD_REFUSED)

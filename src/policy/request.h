@@ -17,6 +17,7 @@
 #include "policy/reason.h"
 #include "session/gate.h"
 
+struct gh_input;
 struct gh_policy;
 struct gh_route;
 
@@ -35,6 +36,7 @@ enum gh_stage {
     GH_STAGE_CROSS_SITE,
     GH_STAGE_IDENTIFY, /* 12: who is signed in */
     GH_STAGE_ACCESS,   /* 13: may they */
+    GH_STAGE_INPUT,    /* 14: is it what the API's document declares */
     GH_STAGE_HANDOVER,
     GH_STAGE_SCRUB,
     GH_STAGE_COUNT
@@ -165,6 +167,7 @@ struct gh_request {
     enum gh_gate_status credential;            /* IDENTIFY: when it was judged */
     bool wants_second_factor; /* ACCESS: a sign-in that needs one, whatever the account has */
     bool own_authorization;   /* IDENTIFY: the Authorization field is for us, not for the backend */
+    struct gh_input *input;   /* INPUT: NULL: nothing is judged */
     struct gh_field extra[GH_EXTRA_FIELDS_MAX]; /* for the answer: RateLimit, Retry-After, ... */
     size_t extra_count;
     enum gh_stage observed[GH_STAGE_COUNT]; /* stages in observe mode that would have refused */

@@ -13,6 +13,7 @@
 #include "policy/settings.h"
 
 struct gh_header_block;
+struct gh_input_rule;
 struct gh_rate_policy;
 
 /* A compiled route, frozen. */
@@ -38,6 +39,7 @@ struct gh_route {
     uint8_t rate_points;    /* bit per enum gh_rate_point: some limit is judged there */
     uint8_t observed_rates; /* the same of limits that are observed only */
     const struct gh_header_block *block; /* response headers of this route */
+    const struct gh_input_rule *input;   /* NULL: nothing is judged */
 };
 
 /* What compiling a route has to know beside its own settings. */
@@ -54,9 +56,9 @@ struct gh_route_context {
 };
 
 /*
- * Fills *out_route, all but `block`, from one entry of `routes`; `index` is its place in the list.
- * Unknown names of upstreams and rate limits, unknown methods and a missing upstream are problems
- * on `load`. False when there was one, or without memory.
+ * Fills *out_route, all but `block` and `input`, from one entry of `routes`; `index` is its place
+ * in the list. Unknown names of upstreams and rate limits, unknown methods and a missing upstream
+ * are problems on `load`. False when there was one, or without memory.
  */
 bool gh_route_compile(struct gh_config_load *load, const struct gh_route_settings *settings,
                       size_t index, const struct gh_route_context *context,

@@ -374,7 +374,11 @@ static const struct gh_config_field ROUTE_FIELDS[] = {
      .custom = read_mode,
      .custom_schema = MODE_SCHEMA,
      .doc = "`{mode}` of the check of cross-site requests here, in place of the file's."},
-    {.name = "input", .type = GH_CONFIG_TYPE_LATER, .doc = "Schemas that requests are checked by."},
+    {.name = "input",
+     .type = GH_CONFIG_TYPE_TABLE,
+     ROUTE(input),
+     .table = &gh_input_table,
+     .doc = "The OpenAPI document that requests are checked by: its path, or a map."},
 };
 
 const struct gh_config_table gh_route_table = {

@@ -29,8 +29,10 @@ static const struct {
     {GH_STAGE_RATE, gh_stage_rate_subject, GH_RATE_AT_SUBJECT},
     {GH_STAGE_ACCESS, gh_stage_sanction, 1},
     {GH_STAGE_ACCESS, gh_stage_access, 0},
+    {GH_STAGE_INPUT, gh_stage_input, 0},
     {GH_STAGE_SIZE, gh_stage_body, 1},
     {GH_STAGE_RATE, gh_stage_rate_body, GH_RATE_AT_BODY},
+    {GH_STAGE_INPUT, gh_stage_input_body, 1},
 };
 #define STAGE_COUNT (sizeof(STAGES) / sizeof(STAGES[0]))
 
@@ -48,6 +50,7 @@ static const struct gh_str STAGE_NAMES[GH_STAGE_COUNT] = {
     [GH_STAGE_CROSS_SITE] = GH_STR_INIT("cross_site"),
     [GH_STAGE_IDENTIFY] = GH_STR_INIT("identify"),
     [GH_STAGE_ACCESS] = GH_STR_INIT("access"),
+    [GH_STAGE_INPUT] = GH_STR_INIT("input"),
     [GH_STAGE_HANDOVER] = GH_STR_INIT("handover"),
     [GH_STAGE_SCRUB] = GH_STR_INIT("scrub"),
 };

@@ -107,6 +107,32 @@ extern const struct gh_config_table gh_builtin_table; /* builtin.c */
 enum gh_encoded { GH_ENCODED_REFUSE, GH_ENCODED_KEEP };
 enum gh_errors { GH_ERRORS_DEFAULT, GH_ERRORS_SCRUB, GH_ERRORS_PASS };
 
+/* What becomes of what a document does not declare. */
+enum gh_undeclared { GH_UNDECLARED_REFUSE, GH_UNDECLARED_REPORT, GH_UNDECLARED_IGNORE };
+enum gh_input_responses { GH_INPUT_RESPONSES_OFF, GH_INPUT_RESPONSES_OBSERVE };
+enum gh_input_formats { GH_INPUT_FORMATS_ASSERT, GH_INPUT_FORMATS_ANNOTATE };
+
+struct gh_openapi;
+
+/* input: FILE or {openapi, ...} of a route */
+struct gh_input_settings {
+    struct gh_str openapi; /* path of the document; empty: nothing is judged */
+    enum gh_mode mode;
+    enum gh_input_responses responses;
+    struct gh_config_map schemas; /* of struct gh_str: URI to path */
+    struct gh_undeclared_settings {
+        enum gh_undeclared paths, methods, query, content_types;
+    } undeclared;
+    struct gh_str base_path; /* see base_path_given */
+    bool base_path_given;    /* else the document's */
+    enum gh_input_formats formats;
+    uint64_t violations;               /* most that are looked for and told */
+    uint64_t body;                     /* largest body that is judged as a whole */
+    uint64_t depth;                    /* of JSON */
+    const struct gh_openapi *document; /* filled by app; NULL: not loaded */
+};
+extern const struct gh_config_table gh_input_table; /* input_config.c */
+
 /* routes: an entry of the list */
 struct gh_route_settings {
     struct gh_str path;
@@ -130,6 +156,7 @@ struct gh_route_settings {
         enum gh_mode mode;
         bool given; /* else the gateway's */
     } cors, cross_site;
+    struct gh_input_settings input;
 };
 extern const struct gh_config_table gh_route_table; /* route_config.c */
 

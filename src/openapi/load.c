@@ -74,8 +74,8 @@ static void load(struct gh_openapi_loader *loader, struct gh_str path)
     gh_openapi_walk(loader);
     read_info(loader, root);
     gh_openapi_read_servers(loader);
-    if (!gh_openapi_registry_ready(loader, &loader->registry) ||
-        !gh_openapi_read_operations(loader)) {
+    gh_openapi_registry_ready(loader, &loader->registry);
+    if (!gh_openapi_read_operations(loader)) {
         gh_openapi_no_memory(loader);
         return;
     }

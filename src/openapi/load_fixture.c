@@ -40,7 +40,8 @@ void gh_test_load(struct gh_test_load *load)
                                        .read = read_text,
                                        .mappings = load->mappings,
                                        .mapping_count = load->mapping_count};
-    gh_arena_init(&load->arena, 65536, ARENA_BYTES_MAX);
+    gh_arena_init(&load->arena, load->arena_max ? 256 : 65536,
+                  load->arena_max ? load->arena_max : ARENA_BYTES_MAX);
     load->openapi = gh_openapi_load(&load->arena, &source, gh_str_from_c(load->texts[0].path),
                                     &load->options, &load->problems);
 }

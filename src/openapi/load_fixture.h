@@ -14,6 +14,7 @@ struct gh_test_load {
     const struct gh_openapi_mapping *mappings;
     size_t mapping_count;
     struct gh_openapi_options options;
+    size_t arena_max; /* 0: plenty */
     struct gh_openapi_problems problems;
     const struct gh_openapi *openapi;
 };

@@ -7,6 +7,7 @@
 struct collection {
     struct gh_openapi_loader *loader;
     struct gh_openapi_template template;
+    bool has_good_template; /* else it was told, and what follows from it is moot */
     struct gh_str path;
     struct gh_openapi_parameter *items;
     size_t count;
@@ -127,9 +128,10 @@ static bool find_expression(struct collection *collection, struct gh_openapi_par
             return true;
         }
     }
-    gh_openapi_error(loader, parameter->at, NULL,
-                     "the path parameter \"%.*s\" does not stand in \"%.*s\"",
-                     GH_STR_ARG(parameter->name), GH_STR_ARG(collection->path));
+    if (collection->has_good_template)
+        gh_openapi_error(loader, parameter->at, NULL,
+                         "the path parameter \"%.*s\" does not stand in \"%.*s\"",
+                         GH_STR_ARG(parameter->name), GH_STR_ARG(collection->path));
     return false;
 }
 
@@ -235,9 +237,9 @@ static void tell_missing(const struct collection *collection, struct gh_openapi_
         for (size_t k = 0; k < collection->count; k++)
             there |= collection->items[k].in == GH_IN_PATH && collection->items[k].path_index == i;
         if (!there)
-            gh_openapi_error(collection->loader, operation, NULL,
-                             "\"{%.*s}\" of the path has no parameter",
-                             GH_STR_ARG(collection->template.names[i]));
+            gh_openapi_error_at_name(collection->loader, operation, NULL,
+                                     "\"{%.*s}\" of the path has no parameter",
+                                     GH_STR_ARG(collection->template.names[i]));
     }
 }
 
@@ -252,12 +254,12 @@ bool gh_openapi_read_parameters(struct gh_openapi_loader *loader, struct gh_open
                                        sizeof(*collection.items));
     if (!collection.items)
         return false;
-    bool is_good = gh_openapi_template_read(out->path, &collection.template) ==
-                   GH_OPENAPI_TEMPLATE_OK; /* else it was told, and what follows is moot */
+    collection.has_good_template =
+        gh_openapi_template_read(out->path, &collection.template) == GH_OPENAPI_TEMPLATE_OK;
     read_list(&collection, shared, false);
     collection.path_item_count = collection.count;
     read_list(&collection, own, true);
-    if (is_good)
+    if (collection.has_good_template)
         tell_missing(&collection, operation);
     sort(collection.items, collection.count);
     out->parameters = collection.items;

@@ -41,6 +41,24 @@ static struct gh_str printable(struct gh_arena *arena, char *text, size_t len)
     return copy.ptr ? copy : GH_STR("no memory for the message");
 }
 
+/* Warnings give way to errors when there are too many. False: there is no room. */
+static bool make_room(struct gh_openapi_problems *problems, enum gh_openapi_severity severity)
+{
+    if (problems->count < GH_OPENAPI_PROBLEMS_MAX)
+        return true;
+    if (severity == GH_OPENAPI_WARNING)
+        return false;
+    size_t at = problems->count;
+    while (at > 0 && problems->items[at - 1].severity == GH_OPENAPI_ERROR)
+        at--;
+    if (at == 0)
+        return false;
+    memmove(&problems->items[at - 1], &problems->items[at],
+            (problems->count - at) * sizeof(problems->items[0]));
+    problems->count--;
+    return true;
+}
+
 void gh_openapi_problem_vput(struct gh_openapi_problems *problems, struct gh_arena *arena,
                              enum gh_openapi_severity severity, const struct gh_openapi_file *file,
                              size_t offset, const char *remedy, const char *format, va_list list)
@@ -51,7 +69,7 @@ void gh_openapi_problem_vput(struct gh_openapi_problems *problems, struct gh_are
         problems->error_count++;
     else
         problems->warning_count++;
-    if (problems->count == GH_OPENAPI_PROBLEMS_MAX)
+    if (!make_room(problems, severity))
         return;
     int len = vsnprintf(text, sizeof(text), format, list);
     problem.what = printable(arena, text,

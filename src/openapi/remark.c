@@ -6,6 +6,7 @@
 #include "openapi/structure.h"
 
 #include "schema/decimal.h"
+#include "schema/pointer.h"
 
 #define EXAMPLE_ARENA_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -119,6 +120,19 @@ static void check_array(struct gh_openapi_loader *loader, struct gh_openapi_at s
                            "an array must have \"items\" in OpenAPI 3.0");
 }
 
+/* Pointers count from the root of the document; what is wanted is the part within the example. */
+static struct gh_str pointer_within(struct gh_arena *arena, struct gh_openapi_at example,
+                                    struct gh_str pointer)
+{
+    char *memory = gh_arena_alloc(arena, GH_SCHEMA_POINTER_BYTES_MAX);
+    if (!memory)
+        return GH_STR("");
+    struct gh_buf buf = gh_buf_over(memory, GH_SCHEMA_POINTER_BYTES_MAX);
+    gh_json_pointer_put(&buf, &example.file->doc,
+                        (uint32_t)(example.value - example.file->doc.values));
+    return gh_str_skip(pointer, buf.len);
+}
+
 static void check_example(struct remarks *remarks, struct gh_openapi_at schema,
                           struct gh_openapi_at example, const char *noun)
 {
@@ -137,7 +151,9 @@ static void check_example(struct remarks *remarks, struct gh_openapi_at schema,
                         &options, &remarks->check_arena, &report);
     if (outcome != GH_SCHEMA_INVALID || report.count == 0)
         return;
-    struct gh_str message = report.violations[0].message, pointer = report.violations[0].pointer;
+    struct gh_str message = report.violations[0].message;
+    struct gh_str pointer =
+        pointer_within(&remarks->check_arena, example, report.violations[0].pointer);
     if (gh_str_ends_with(message, GH_STR(".")))
         message.len--;
     gh_openapi_warning(loader, example, NULL, "%s is not valid against its schema%s%.*s: %.*s",

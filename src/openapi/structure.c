@@ -136,11 +136,11 @@ static void check_required(struct walk *walk, struct gh_openapi_at at,
         if (!(field->flags & (error | GH_FIELD_WANTED)) || gh_openapi_member(at, field->name).value)
             continue;
         if (field->flags & error)
-            gh_openapi_error(walk->loader, at, NULL, "%s must have \"%s\"", object->noun,
-                             field->name);
+            gh_openapi_error_at_name(walk->loader, at, NULL, "%s must have \"%s\"", object->noun,
+                                     field->name);
         else
-            gh_openapi_warning(walk->loader, at, NULL, "%s must have \"%s\"", object->noun,
-                               field->name);
+            gh_openapi_warning_at_name(walk->loader, at, NULL, "%s must have \"%s\"", object->noun,
+                                       field->name);
     }
 }
 

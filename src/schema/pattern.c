@@ -24,6 +24,7 @@ struct gh_pattern_space {
 
 struct gh_pattern {
     pcre2_code *code;
+    const struct gh_pattern_plain *plain; /* does the same; or NULL */
     bool is_quadratic; /* what PCRE2 doesn't count may take the square of the length */
 };
 
@@ -95,9 +96,11 @@ enum gh_err gh_pattern_compile(struct gh_pattern_space *space, struct gh_str tex
     if (!pattern)
         return GH_ERR_MEMORY;
     enum gh_err err = compile(space, pattern, text, out_reason);
-    if (err == GH_OK)
-        *out_pattern = pattern;
-    return err;
+    if (err != GH_OK)
+        return err;
+    pattern->plain = gh_pattern_plain_read(text, space->arena);
+    *out_pattern = pattern;
+    return GH_OK;
 }
 
 bool gh_pattern_is_valid(struct gh_str text)
@@ -133,10 +136,24 @@ static uint64_t price(const struct gh_pattern *pattern, struct gh_str text, uint
     return pattern->is_quadratic ? limit + limit * text.len / 256 : 16 + limit / 16;
 }
 
+static enum gh_pattern_result match_plain(const struct gh_pattern_plain *plain, struct gh_str text,
+                                          uint64_t *steps)
+{
+    uint64_t taken = 1 + text.len / 8;
+    if (taken > *steps) {
+        *steps = 0;
+        return GH_PATTERN_TOO_COMPLEX;
+    }
+    *steps -= taken;
+    return gh_pattern_plain_match(plain, text) ? GH_PATTERN_MATCH : GH_PATTERN_NO_MATCH;
+}
+
 enum gh_pattern_result gh_pattern_match(const struct gh_pattern *pattern, struct gh_str text,
                                         struct gh_pattern_scratch *scratch, uint64_t *steps)
 {
     uint64_t limit = FIRST_LIMIT + (uint64_t)text.len * LIMIT_PER_BYTE;
+    if (pattern->plain)
+        return match_plain(pattern->plain, text, steps);
     if (!prepare(scratch))
         return GH_PATTERN_TOO_COMPLEX;
     for (; limit <= LIMIT_MAX; limit *= LIMIT_GROWTH) {

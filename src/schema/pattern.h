@@ -1,7 +1,8 @@
 /*
  * Regular expressions of ECMA-262 (with the u flag) as JSON Schema uses them, run by PCRE2 without
  * its JIT. What a pattern may take is bounded by steps: a match is tried with few, and with eight
- * times as many each time they don't suffice, so that what is paid is near to what was taken.
+ * times as many each time they don't suffice, so that what is paid is near to what was taken. Plain
+ * patterns, such as ^[A-Z]{3}-[0-9]+$, do without PCRE2.
  */
 #ifndef GH_SCHEMA_PATTERN_H
 #define GH_SCHEMA_PATTERN_H
@@ -42,6 +43,12 @@ struct gh_pattern_scratch {
  */
 enum gh_pattern_result gh_pattern_match(const struct gh_pattern *pattern, struct gh_str text,
                                         struct gh_pattern_scratch *scratch, uint64_t *steps);
+
+/* pattern_plain.c: NULL when the pattern is not one of the plain ones, or there is no memory. The
+   text is known to be a regular expression. */
+struct gh_pattern_plain;
+const struct gh_pattern_plain *gh_pattern_plain_read(struct gh_str text, struct gh_arena *arena);
+bool gh_pattern_plain_match(const struct gh_pattern_plain *plain, struct gh_str text);
 
 /* pattern_translate.c: facts about a translated pattern. */
 struct gh_pattern_facts {

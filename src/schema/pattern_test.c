@@ -5,6 +5,8 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "schema/pattern.h"
 
 #define STEPS 2000000
@@ -142,6 +144,122 @@ static void usual_patterns_on_usual_texts_are_not_stopped(void **state)
     assert_int_equal(run("\\S", gh_str_of(text, sizeof(text))), GH_PATTERN_MATCH);
 }
 
+/* A group around it makes PCRE2 do it. */
+static void plain_patterns_mean_the_same_to_pcre2(void **state)
+{
+    static const char *const PATTERNS[] = {
+        "^$",
+        "^abc$",
+        "^[A-Z]{3}-[0-9]{6}$",
+        "^\\+[0-9]{6,15}$",
+        "^[A-Z0-9 -]{3,10}$",
+        "^[a-z]+[0-9]*$",
+        "^a?b+c*$",
+        "^\\d{2,}$",
+        "^\\w+\\.\\w+$",
+        "^[\\d\\-.]+$",
+        "^[a-c]*d?[x-z]$",
+        "^[+-]?[0-9]+(?:)$",
+        "^a/b\\/c$",
+        "^[ -~]*$",
+        "^a{0}b$",
+        "^-{2,3}$",
+    };
+    static const char *const TEXTS[] = {
+        "",
+        "a",
+        "b",
+        "abc",
+        "abcabc",
+        "ABC-123456",
+        "ABC-12345",
+        "ABC-1234567",
+        "ABC-123456\n",
+        "+4912345678",
+        "+12345",
+        "+1234567890123456",
+        "10115",
+        "SW1A 1AA",
+        "a1",
+        "abc123",
+        "1a",
+        "bbb",
+        "abbc",
+        "ac",
+        "12",
+        "1",
+        "a.b",
+        "a..b",
+        ".",
+        "1-2.3",
+        "dx",
+        "abcdz",
+        "aax",
+        "-7",
+        "+-7",
+        "a/b/c",
+        "~ !",
+        "\xc3\xa4",
+        "--",
+        "---",
+        "----",
+        "abc\x7f",
+        "AB\xc3\xa9-123456",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(PATTERNS) / sizeof(PATTERNS[0]); i++) {
+        char group[64];
+        snprintf(group, sizeof(group), "(?:%s)", PATTERNS[i]);
+        for (size_t k = 0; k < sizeof(TEXTS) / sizeof(TEXTS[0]); k++)
+            check(PATTERNS[i], TEXTS[k], run(group, gh_str_from_c(TEXTS[k])));
+    }
+}
+
+static void plain_patterns_are_told_from_others(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_plain;
+    } CASES[] = {
+        {"^[A-Z]{3}-[0-9]{6}$", true},
+        {"^\\+[0-9]{6,15}$", true},
+        {"^[a-z]+@[a-z.]+$", true},
+        {"^a*b?c$", true},
+        {"^\\w+\\.\\w+$", true},
+        /* not the whole text, or more than one way */
+        {"abc$", false},
+        {"^abc", false},
+        {"^a\\$", false},
+        {"^a|b$", false},
+        {"^(a)$", false},
+        {"^a+?$", false},
+        {"^a{2,3}?$", false},
+        /* how many isn't clear without a second look */
+        {"^a*a$", false},
+        {"^[a-z]+[a-z0-9]$", false},
+        {"^\\w+[-.]?\\d$", false},
+        {"^a?b*[ac]$", false},
+        /* beyond ASCII, or not plain */
+        {"^[^a]$", false},
+        {"^.$", false},
+        {"^\\s$", false},
+        {"^\xc3\xa4$", false},
+        {"^[\xc3\xa4]$", false},
+        {"^\\bx$", false},
+        {"^\\t$", false},
+        {"^a{99999}$", false},
+    };
+    struct gh_arena arena;
+    (void)state;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        bool is_plain = gh_pattern_plain_read(gh_str_from_c(CASES[i].text), &arena);
+        if (is_plain != CASES[i].is_plain)
+            fail_msg("%s: %d", CASES[i].text, is_plain);
+    }
+    gh_arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +269,8 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_ecma_262),
         cmocka_unit_test(exploding_patterns_are_stopped),
         cmocka_unit_test(usual_patterns_on_usual_texts_are_not_stopped),
+        cmocka_unit_test(plain_patterns_mean_the_same_to_pcre2),
+        cmocka_unit_test(plain_patterns_are_told_from_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

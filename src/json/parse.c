@@ -244,12 +244,27 @@ static inline const char *on_name(struct gh_json_parser *parser, const char *at)
     return at;
 }
 
+/* A name, and the value behind it if it is there: most often it is, and a turn of the loop is saved
+   for each of them. */
+static inline const char *on_member(struct gh_json_parser *parser, const char *at)
+{
+    at = on_name(parser, at);
+    if (!at || at == parser->end || *at != ':')
+        return at;
+    parser->expect = GH_JSON_EXPECT_VALUE;
+    at = gh_json_skip_space(at + 1, parser->end);
+    return at == parser->end ? at : on_value(parser, at);
+}
+
 static inline const char *on_comma_or_end(struct gh_json_parser *parser, const char *at)
 {
     bool in_object = parser->values[parser->open].kind == GH_JSON_OBJECT;
     if (*at == ',') {
         parser->expect = in_object ? GH_JSON_EXPECT_NAME : GH_JSON_EXPECT_VALUE;
-        return at + 1;
+        at = gh_json_skip_space(at + 1, parser->end);
+        if (at == parser->end)
+            return at;
+        return in_object ? on_member(parser, at) : on_value(parser, at);
     }
     if (*at == (in_object ? '}' : ']'))
         return on_close(parser, at);
@@ -268,9 +283,9 @@ static inline const char *on_token(struct gh_json_parser *parser, const char *at
     case GH_JSON_EXPECT_NAME_OR_END:
         if (*at == '}')
             return on_close(parser, at);
-        return on_name(parser, at);
+        return on_member(parser, at);
     case GH_JSON_EXPECT_NAME:
-        return on_name(parser, at);
+        return on_member(parser, at);
     case GH_JSON_EXPECT_COLON:
         if (*at != ':')
             break;

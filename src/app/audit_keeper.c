@@ -229,22 +229,28 @@ static void note_state(struct gh_audit_keeper *keeper)
         atomic_store(&counts->found[rule], found.found[rule]);
 }
 
-/* False: to be tried again. What can never be in the log is given up: a fault of ours. */
-static bool is_settled(struct gh_audit_keeper *keeper, enum gh_err err, size_t count)
+/* False: to be tried again. */
+static bool is_settled(struct gh_audit_keeper *keeper, enum gh_err err, size_t invalid)
 {
-    if (err == GH_OK)
-        return true;
-    tell(keeper, err, "the log can't be written");
-    if (err == GH_ERR_INVALID)
-        atomic_fetch_add(&keeper->counts.lost, count);
-    return err == GH_ERR_INVALID;
+    if (err != GH_OK) {
+        tell(keeper, err, "the log can't be written");
+        return false;
+    }
+    atomic_fetch_add(&keeper->counts.lost, invalid);
+    if (invalid)
+        gh_log_message(keeper->ring, GH_LOG_ERROR,
+                       "audit: %zu events can be no records and are given up: a fault of gatehouse",
+                       invalid);
+    return true;
 }
 
 static bool append(struct gh_audit_keeper *keeper, const struct gh_audit_record *records,
                    size_t count)
 {
-    return is_settled(
-        keeper, gh_audit_log_append_many(keeper->identity, &keeper->arena, records, count), count);
+    size_t invalid = 0;
+    enum gh_err err =
+        gh_audit_log_append_valid(keeper->identity, &keeper->arena, records, count, &invalid);
+    return is_settled(keeper, err, invalid);
 }
 
 /* ---- Refusals ---- */
@@ -310,17 +316,13 @@ static void count_written(struct gh_audit_keeper *keeper, const struct gh_window
 static bool write_batch(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
 {
     struct gh_window_entry entries[BATCH_RECORDS];
-    size_t count = gh_window_due(keeper->window, now_us, all, entries, BATCH_RECORDS);
+    size_t count = gh_window_due(keeper->window, now_us, all, entries, BATCH_RECORDS), invalid = 0;
     if (!count)
         return false;
     gh_arena_reset(&keeper->arena);
     enum gh_err err =
-        gh_audit_pending_write(keeper->identity, &keeper->arena, entries, count, now_us);
-    if (!is_settled(keeper, err, count))
-        return false;
-    if (err != GH_OK)
-        err = gh_audit_pending_forget(keeper->identity, &keeper->arena, entries, count);
-    if (err != GH_OK)
+        gh_audit_pending_write(keeper->identity, &keeper->arena, entries, count, now_us, &invalid);
+    if (!is_settled(keeper, err, invalid))
         return false;
     count_written(keeper, entries, count);
     gh_window_written(keeper->window, now_us);

@@ -9,6 +9,7 @@ struct batch {
     const struct gh_window_entry *entries;
     size_t count;
     uint64_t now_us;
+    size_t invalid;
 };
 
 static enum gh_err run(const struct gh_identity *identity, struct gh_arena *arena,
@@ -27,42 +28,33 @@ static enum gh_err forget_entry(struct gh_tx *tx, const struct gh_window_entry *
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
-static enum gh_err forget_unit(struct gh_tx *tx, void *args)
-{
-    const struct batch *batch = args;
-    enum gh_err err = GH_OK;
-    for (size_t i = 0; err == GH_OK && i < batch->count; i++)
-        err = forget_entry(tx, &batch->entries[i]);
-    return err;
-}
-
 static enum gh_err write_unit(struct gh_tx *tx, void *args)
 {
-    const struct batch *batch = args;
+    struct batch *batch = args;
     enum gh_err err = GH_OK;
+    batch->invalid = 0;
     for (size_t i = 0; err == GH_OK && i < batch->count; i++) {
         const struct gh_tally_entry *entry = &batch->entries[i].entry;
         struct gh_audit_record record;
         err = gh_audit_refusal_record(tx->arena, entry, batch->now_us, &record);
         if (err == GH_OK)
             err = gh_audit_log_append(tx, batch->identity, &record);
+        batch->invalid += err == GH_ERR_INVALID;
+        if (err == GH_OK || err == GH_ERR_INVALID)
+            err = forget_entry(tx, &batch->entries[i]);
     }
-    return err == GH_OK ? forget_unit(tx, args) : err;
+    return err;
 }
 
 enum gh_err gh_audit_pending_write(const struct gh_identity *identity, struct gh_arena *arena,
                                    const struct gh_window_entry *entries, size_t count,
-                                   uint64_t now_us)
+                                   uint64_t now_us, size_t *out_invalid)
 {
-    struct batch batch = {identity, entries, count, now_us};
-    return run(identity, arena, write_unit, &batch);
-}
-
-enum gh_err gh_audit_pending_forget(const struct gh_identity *identity, struct gh_arena *arena,
-                                    const struct gh_window_entry *entries, size_t count)
-{
-    struct batch batch = {identity, entries, count, 0};
-    return run(identity, arena, forget_unit, &batch);
+    struct batch batch = {identity, entries, count, now_us, 0};
+    enum gh_err err = run(identity, arena, write_unit, &batch);
+    if (err == GH_OK)
+        *out_invalid = batch.invalid;
+    return err;
 }
 
 /* ---- What waits ---- */
@@ -116,7 +108,7 @@ enum gh_err gh_audit_pending_save(const struct gh_identity *identity, struct gh_
                                   const struct gh_window_entry *entries, size_t count,
                                   uint64_t now_us)
 {
-    struct batch batch = {identity, entries, count, now_us};
+    struct batch batch = {identity, entries, count, now_us, 0};
     return run(identity, arena, save_unit, &batch);
 }
 

@@ -9,17 +9,12 @@
 #include "audit/window.h"
 #include "identity/identity.h"
 
-/* Appends records of what is due, and removes what was saved of it. GH_ERR_INVALID: one of them
-   can be no record. */
+/* Appends records of what is due, and removes what was saved of it. *out_invalid: those that can be
+   no record (a fault of ours); they alone are given up. */
 GH_MUST_USE enum gh_err gh_audit_pending_write(const struct gh_identity *identity,
                                                struct gh_arena *arena,
                                                const struct gh_window_entry *entries, size_t count,
-                                               uint64_t now_us);
-/* Removes what was saved of them, and appends nothing. */
-GH_MUST_USE enum gh_err gh_audit_pending_forget(const struct gh_identity *identity,
-                                                struct gh_arena *arena,
-                                                const struct gh_window_entry *entries,
-                                                size_t count);
+                                               uint64_t now_us, size_t *out_invalid);
 /* Saves what is unsaved. Personal values are sealed as those of records; once, not again when a
    count grows. */
 GH_MUST_USE enum gh_err gh_audit_pending_save(const struct gh_identity *identity,

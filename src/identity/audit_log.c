@@ -45,22 +45,42 @@ struct many {
     const struct gh_identity *identity;
     const struct gh_audit_record *records;
     size_t count;
+    bool leave_out; /* what is invalid */
+    size_t invalid;
 };
 
 static enum gh_err append_unit(struct gh_tx *tx, void *args)
 {
-    const struct many *many = args;
+    struct many *many = args;
     enum gh_err err = GH_OK;
-    for (size_t i = 0; err == GH_OK && i < many->count; i++)
+    many->invalid = 0;
+    for (size_t i = 0; err == GH_OK && i < many->count; i++) {
         err = gh_audit_log_append(tx, many->identity, &many->records[i]);
+        if (err != GH_ERR_INVALID || !many->leave_out)
+            continue;
+        many->invalid++;
+        err = GH_OK;
+    }
     return err;
 }
 
 enum gh_err gh_audit_log_append_many(const struct gh_identity *identity, struct gh_arena *arena,
                                      const struct gh_audit_record *records, size_t count)
 {
-    struct many many = {identity, records, count};
+    struct many many = {.identity = identity, .records = records, .count = count};
     return identity->store->ops->run_bulk(identity->store, append_unit, &many, arena);
+}
+
+enum gh_err gh_audit_log_append_valid(const struct gh_identity *identity, struct gh_arena *arena,
+                                      const struct gh_audit_record *records, size_t count,
+                                      size_t *out_invalid)
+{
+    struct many many = {
+        .identity = identity, .records = records, .count = count, .leave_out = true};
+    enum gh_err err = identity->store->ops->run_bulk(identity->store, append_unit, &many, arena);
+    if (err == GH_OK)
+        *out_invalid = many.invalid;
+    return err;
 }
 
 /* ---- Keys while one page is read: rows next to each other speak of the same people ---- */

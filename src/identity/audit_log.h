@@ -20,6 +20,11 @@ GH_MUST_USE enum gh_err gh_audit_log_append_many(const struct gh_identity *ident
                                                  struct gh_arena *arena,
                                                  const struct gh_audit_record *records,
                                                  size_t count);
+/* The same, but *out_invalid that can be no records (a fault of ours) are left out. */
+GH_MUST_USE enum gh_err gh_audit_log_append_valid(const struct gh_identity *identity,
+                                                  struct gh_arena *arena,
+                                                  const struct gh_audit_record *records,
+                                                  size_t count, size_t *out_invalid);
 
 /* ---- Reading ---- */
 

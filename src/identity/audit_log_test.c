@@ -242,6 +242,22 @@ static void of_many_all_are_appended_or_none(void **state)
     assert_int_equal(all_rows().count, 0);
 }
 
+static void of_many_those_that_can_be_no_records_are_left_out(void **state)
+{
+    struct gh_audit_record records[] = {refusal(ann), refusal(bob), refusal(ann)};
+    size_t invalid = 9;
+    records[1].metadata = GH_STR("{\"body\":\"x\"}");
+    gh_fixture_store_fail(f.store, 1, GH_ERR_FULL);
+    assert_int_equal(gh_audit_log_append_valid(&f.identity, &f.arena, records, 3, &invalid),
+                     GH_ERR_FULL);
+    assert_int_equal(invalid, 9);
+    assert_int_equal(all_rows().count, 0);
+    assert_int_equal(gh_audit_log_append_valid(&f.identity, &f.arena, records, 3, &invalid), GH_OK);
+    assert_int_equal(invalid, 1);
+    assert_int_equal(all_rows().count, 2);
+    assert_int_equal(verify(), GH_AUDIT_FAULT_NONE);
+}
+
 static void pages_of_more_people_than_keys_are_kept_for_are_whole(void **state)
 {
     enum { PEOPLE = 40 };
@@ -399,6 +415,7 @@ int main(void)
         TEST(a_record_of_nothing_personal_makes_no_key),
         TEST(many_go_under_the_keys_of_those_they_speak_of),
         TEST(of_many_all_are_appended_or_none),
+        TEST(of_many_those_that_can_be_no_records_are_left_out),
         TEST(pages_of_more_people_than_keys_are_kept_for_are_whole),
         TEST(a_row_that_is_damaged_hides_no_other),
         TEST(erasure_leaves_nothing_of_the_person_to_read),

@@ -22,10 +22,11 @@
 #define HEADERS_MAX       64
 #define STEPS_MAX         (2 * GH_STAGE_COUNT) /* some stages come more than once */
 #define OUTPUT_BYTES_MAX  (1024 * 1024)
+#define BODY_BYTES_MAX    ((size_t)64 * 1024 * 1024)
 
 static const char HELP[] =
-    "Usage: gatehouse explain METHOD URL [-H 'Name: value']... [--from IP] [--config FILE]\n"
-    "                         [--json]\n"
+    "Usage: gatehouse explain METHOD URL [-H 'Name: value']... [--body FILE]\n"
+    "                         [--content-type TYPE] [--from IP] [--config FILE] [--json]\n"
     "\n"
     "Runs one request through the stages without sending it anywhere: which route takes it, what\n"
     "each stage decides and why, what an upstream would get, and the response headers.\n"
@@ -33,6 +34,8 @@ static const char HELP[] =
     "  METHOD     GET, POST, ...\n"
     "  URL        https://host/path?query, or /path for the first host that is configured\n"
     "  -H LINE    a header field of the request; may be given again\n"
+    "  --body FILE   its body, judged where the route has input\n"
+    "  --content-type TYPE   of the body (default: application/json)\n"
     "  --from IP  the address the connection comes from (default: 127.0.0.1)\n"
     "  --config FILE   the configuration (default: " GH_CONFIG_FILE_DEFAULT ")\n"
     "  --json     one JSON object\n"
@@ -47,11 +50,12 @@ struct step {
 };
 
 struct explain {
-    const char *file, *method, *url, *from;
+    const char *file, *method, *url, *from, *body_file, *content_type;
     const char *headers[HEADERS_MAX];
     size_t header_count;
     bool json, help;
     struct gh_arena *arena;
+    struct gh_str body; /* ptr NULL: none was given */
     struct gh_root_settings settings;
     const struct gh_policy *policy;
     struct gh_peer peer;
@@ -70,6 +74,7 @@ static bool read_options(int argc, char **argv, struct explain *explain)
     static const struct option options[] = {
         {"header", required_argument, NULL, 'H'}, {"from", required_argument, NULL, 'f'},
         {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+        {"body", required_argument, NULL, 'b'},   {"content-type", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     optind = 0; /* glibc: start afresh, argv may be another one than before */
@@ -80,6 +85,10 @@ static bool read_options(int argc, char **argv, struct explain *explain)
             explain->from = optarg;
         else if (option == 'c')
             explain->file = optarg;
+        else if (option == 'b')
+            explain->body_file = optarg;
+        else if (option == 't')
+            explain->content_type = optarg;
         else if (option == 'j')
             explain->json = true;
         else if (option == 'h')
@@ -141,18 +150,30 @@ static bool is_one_line(const char *text)
     return strpbrk(text, "\r\n") == NULL;
 }
 
+/* What a body's length and type are, where the caller does not say so with -H. */
+static void put_body_fields(struct gh_buf *out, const struct explain *explain, bool has_type)
+{
+    if (!explain->body.ptr)
+        return;
+    if (!has_type)
+        gh_buf_format(out, "Content-Type: %s\r\n",
+                      explain->content_type ? explain->content_type : "application/json");
+    gh_buf_format(out, "Content-Length: %zu\r\n", explain->body.len);
+}
+
 /* The bytes as a client would send them; the strict reader says what is wrong with them. */
 static struct gh_str write_request(const struct explain *explain, struct gh_str host,
                                    struct gh_str target)
 {
-    size_t cap = strlen(explain->method) + host.len + target.len + 64;
+    size_t cap = strlen(explain->method) + host.len + target.len + 192 +
+                 (explain->content_type ? strlen(explain->content_type) : 0);
     for (size_t i = 0; i < explain->header_count; i++)
         cap += strlen(explain->headers[i]) + 2;
     char *memory = gh_arena_alloc(explain->arena, cap);
     if (!memory)
         return (struct gh_str){0};
     struct gh_buf out = gh_buf_over(memory, cap);
-    bool has_host = false;
+    bool has_host = false, has_type = false;
     gh_buf_put(&out, gh_str_from_c(explain->method));
     gh_buf_put(&out, target.len && target.ptr[0] == '/' ? GH_STR(" ") : GH_STR(" /"));
     gh_buf_put(&out, target);
@@ -160,6 +181,7 @@ static struct gh_str write_request(const struct explain *explain, struct gh_str 
     for (size_t i = 0; i < explain->header_count; i++) {
         struct gh_str line = gh_str_from_c(explain->headers[i]);
         has_host |= gh_str_ieq(gh_str_first(line, 5), GH_STR("host:"));
+        has_type |= gh_str_ieq(gh_str_first(line, 13), GH_STR("content-type:"));
         gh_buf_put(&out, line);
         gh_buf_put(&out, GH_STR("\r\n"));
     }
@@ -168,6 +190,7 @@ static struct gh_str write_request(const struct explain *explain, struct gh_str 
         gh_buf_put(&out, host);
         gh_buf_put(&out, GH_STR("\r\n"));
     }
+    put_body_fields(&out, explain, has_type);
     gh_buf_put(&out, GH_STR("\r\n"));
     GH_ASSERT(!out.overflow);
     return gh_buf_str(&out);
@@ -245,6 +268,8 @@ static bool run(struct explain *explain, struct gh_str bytes)
         return make_answer(explain);
     }
     request->head = &explain->head;
+    request->body = explain->body;
+    request->body_known = explain->body.ptr;
     add_step(explain, GH_STAGE_READ, (struct gh_verdict){GH_VERDICT_NEXT, GH_REASON_UNDECIDED},
              GH_STR("the head is well-formed"));
     explain->verdict = gh_policy_explain(request, on_step, explain);
@@ -437,9 +462,28 @@ static int usage_error(const char *what)
     return 2;
 }
 
+/* The body as it would be sent. False: it can't be read, or nobody would take as much. */
+static bool read_body(struct explain *explain)
+{
+    if (!explain->body_file)
+        return true;
+    FILE *file = fopen(explain->body_file, "re");
+    char *memory = file ? gh_arena_alloc(explain->arena, BODY_BYTES_MAX + 1) : NULL;
+    size_t len = memory ? fread(memory, 1, BODY_BYTES_MAX + 1, file) : 0;
+    bool good = memory && !ferror(file) && len <= BODY_BYTES_MAX;
+    if (file)
+        fclose(file);
+    explain->body = gh_str_of(memory, len);
+    return good;
+}
+
 static int explain_request(struct explain *explain)
 {
     struct gh_str host, target;
+    if (!read_body(explain))
+        return usage_error("the file of --body can't be read, or is over 64 MiB");
+    if (explain->content_type && !is_one_line(explain->content_type))
+        return usage_error("--content-type takes one line");
     if (!read_url(explain, &explain->peer.tls, &host, &target))
         return usage_error("the URL must begin with https://, http:// or /");
     if (!gh_ip_parse(gh_str_from_c(explain->from ? explain->from : "127.0.0.1"), &explain->peer.ip))

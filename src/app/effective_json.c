@@ -3,6 +3,7 @@
 
 #include "json/writer.h"
 #include "policy/headers.h"
+#include "policy/input.h"
 #include "policy/policy.h"
 
 static void put(FILE *out, const char *text)
@@ -174,6 +175,25 @@ static void put_identity(FILE *out, const struct gh_policy_identity *identity)
     put(out, "}");
 }
 
+static void put_input(FILE *out, const struct gh_input_rule *rule)
+{
+    put(out, ",\"input\":");
+    if (!rule) {
+        put(out, "null");
+        return;
+    }
+    put(out, "{");
+    put_member(out, "openapi", rule->file);
+    put(out, ",");
+    put_member(out, "base_path", rule->api->base_path);
+    put(out, ",");
+    put_number(out, "operations", rule->api->operation_count);
+    put(out, ",");
+    put_number(out, "body", rule->body_max);
+    fprintf(out, ",\"mode\":\"%s\",\"responses\":\"%s\"}", gh_mode_names[rule->mode],
+            rule->observe_responses ? "observe" : "off");
+}
+
 static void put_route(FILE *out, const struct gh_effective *effective, size_t index)
 {
     const struct gh_policy *policy = effective->policy;
@@ -200,6 +220,7 @@ static void put_route(FILE *out, const struct gh_effective *effective, size_t in
     fprintf(out, "],\"websocket\":%s,\"scrub_errors\":%s,\"preset\":\"%s\"",
             route->websocket ? "true" : "false", route->scrub_errors ? "true" : "false",
             gh_effective_preset_name(gh_effective_preset(effective, index)));
+    put_input(out, route->input);
     put_headers(out, route->block);
     put(out, "}");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "policy/headers.h"
+#include "policy/input.h"
 #include "policy/policy.h"
 
 /* Sizes and durations in words; reset after each line. */
@@ -263,6 +264,24 @@ static size_t *number_blocks(const struct gh_policy *policy)
     return numbers;
 }
 
+static void print_input(struct printer *printer, const struct gh_input_rule *rule)
+{
+    static const char *const ACTIONS[] = {[GH_UNDECLARED_REFUSE] = "refused",
+                                          [GH_UNDECLARED_REPORT] = "reported",
+                                          [GH_UNDECLARED_IGNORE] = "ignored"};
+    const struct gh_undeclared_settings *undeclared = &rule->undeclared;
+    fprintf(printer->out,
+            "      input %.*s: %zu operations under %.*s/, %s; undeclared paths %s, methods %s, "
+            "query %s, content types %s%s",
+            GH_STR_ARG(rule->file), rule->api->operation_count, GH_STR_ARG(rule->api->base_path),
+            rule->mode == GH_MODE_ENFORCE ? "enforced" : "observed", ACTIONS[undeclared->paths],
+            ACTIONS[undeclared->methods], ACTIONS[undeclared->query],
+            ACTIONS[undeclared->content_types],
+            rule->observe_responses ? "; answers observed" : "");
+    print_size(printer, "; bodies judged up to", rule->body_max);
+    fputc('\n', printer->out);
+}
+
 static void print_route(struct printer *printer, size_t index, size_t block_number)
 {
     const struct gh_policy *policy = printer->effective->policy;
@@ -286,6 +305,8 @@ static void print_route(struct printer *printer, size_t index, size_t block_numb
             route->websocket ? "; websocket" : "",
             route->encoded == GH_ENCODED_KEEP ? "; encoded kept" : "", block_number,
             gh_effective_preset_name(gh_effective_preset(printer->effective, index)));
+    if (route->input)
+        print_input(printer, route->input);
     if (route->response_timeout_ms) {
         print_duration(printer, "      answer in", route->response_timeout_ms);
         fputc('\n', out);

@@ -235,8 +235,7 @@ static bool keep_report(struct gh_arena *arena, struct gh_input_report *report)
             !keep_text(arena, &kept[i].rule) || !keep_text(arena, &kept[i].message))
             return false;
     }
-    report->violations = kept;
-    report->max = report->count;
+    report->violations = kept; /* room for these: nothing is added any more */
     return true;
 }
 

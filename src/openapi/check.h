@@ -26,7 +26,8 @@ struct gh_input_violation {
     enum gh_input_part part;
     struct gh_str name;    /* of the parameter, or of an undeclared query name (cut to 64 bytes,
                               printable ASCII only, else empty); empty for a body */
-    struct gh_str pointer; /* JSON Pointer into the value; "" the whole */
+    struct gh_str pointer; /* JSON Pointer into the value; "" the whole; of a member that is
+                              missing: where it would stand */
     struct gh_str rule;    /* the schema's keyword ("maxLength"), or "required", "undeclared",
                               "syntax", "content_type", "content_encoding", "style" (a parameter
                               that can't be read), "too_complex" (a limit was passed) */

@@ -126,6 +126,23 @@ void gh_input_add_form_status(struct gh_input_job *job, struct gh_input_place pl
                  offset);
 }
 
+/* Of a member that is missing: where it would stand, so that a form finds its field. What is too
+   long stays the object. */
+static struct gh_str pointer_of(struct gh_input_job *job, const struct gh_schema_violation *found)
+{
+    char memory[GH_SCHEMA_POINTER_BYTES_MAX];
+    struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
+    if (!found->name.ptr)
+        return found->pointer;
+    gh_buf_put(&buf, found->pointer);
+    gh_json_pointer_put_name(&buf, found->name);
+    if (buf.overflow)
+        return found->pointer;
+    struct gh_str pointer = gh_arena_dup(job->arena, gh_buf_str(&buf));
+    job->is_out_of_memory |= !pointer.ptr;
+    return pointer.ptr ? pointer : found->pointer;
+}
+
 static void add_schema_violation(struct gh_input_job *job, enum gh_input_part part,
                                  struct gh_str name, const struct gh_schema_violation *found,
                                  bool is_too_complex)
@@ -136,7 +153,7 @@ static void add_schema_violation(struct gh_input_job *job, enum gh_input_part pa
     *violation = (struct gh_input_violation){
         .part = part,
         .name = name.ptr ? name : GH_STR(""),
-        .pointer = found->pointer,
+        .pointer = pointer_of(job, found),
         .rule = is_too_complex ? GH_STR("too_complex") : found->keyword,
         .message = found->message,
     };
@@ -172,12 +189,9 @@ struct gh_input_place gh_input_member(struct gh_input_job *job, struct gh_str na
     struct gh_input_place place = {.part = GH_INPUT_BODY};
     char memory[GH_SCHEMA_POINTER_BYTES_MAX];
     struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
-    const struct gh_json_value values[] = {
-        {.kind = GH_JSON_OBJECT, .count = 1, .next = 2},
-        {.kind = GH_JSON_NULL, .next = 2, .name = name},
-    };
-    const struct gh_json_doc doc = {values, 2};
-    (void)gh_json_pointer_put(&buf, &doc, 1);
+    gh_json_pointer_put_name(&buf, name);
+    if (buf.overflow)
+        return place;
     place.pointer = gh_arena_dup(job->arena, gh_buf_str(&buf));
     job->is_out_of_memory |= !place.pointer.ptr;
     return place;

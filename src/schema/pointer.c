@@ -69,6 +69,12 @@ static void put_token(struct gh_buf *buf, struct gh_str name)
     }
 }
 
+void gh_json_pointer_put_name(struct gh_buf *buf, struct gh_str name)
+{
+    gh_buf_put_char(buf, '/');
+    put_token(buf, name);
+}
+
 bool gh_json_pointer_put(struct gh_buf *buf, const struct gh_json_doc *doc, uint32_t index)
 {
     const struct gh_json_value *values = doc->values;

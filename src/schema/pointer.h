@@ -14,5 +14,7 @@ const struct gh_json_value *gh_json_pointer_find(const struct gh_json_doc *doc,
  * leads to the innermost container that has room, and the overflow flag is not set. False: so cut.
  */
 bool gh_json_pointer_put(struct gh_buf *buf, const struct gh_json_doc *doc, uint32_t index);
+/* "/name", its '~' and '/' escaped: one step down to a member. */
+void gh_json_pointer_put_name(struct gh_buf *buf, struct gh_str name);
 
 #endif

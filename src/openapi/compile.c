@@ -7,16 +7,6 @@
 /* Sets of schemas that are begun anew after an error; what is wrong after that stays untold. */
 #define BROKEN_MAX 100
 
-static const struct gh_openapi_file *file_of(const struct gh_openapi_loader *loader,
-                                             struct gh_str uri)
-{
-    for (size_t i = 0; i < loader->file_count; i++) {
-        if (gh_str_eq(loader->files[i]->uri, uri))
-            return loader->files[i];
-    }
-    return NULL;
-}
-
 /* Many schemas lead to the one with the mistake, and the walk over the structure may have seen it
    too. */
 static bool was_told(const struct gh_openapi_problems *problems, const struct gh_openapi_file *file,
@@ -65,7 +55,7 @@ static void put(struct gh_openapi_loader *loader, enum gh_openapi_severity sever
 static void tell(struct gh_openapi_loader *loader, struct gh_openapi_at schema,
                  enum gh_openapi_severity severity, struct gh_schema_error error)
 {
-    const struct gh_openapi_file *file = file_of(loader, error.uri);
+    const struct gh_openapi_file *file = gh_openapi_file_of(loader, error.uri);
     if (!file) {
         file = schema.file;
         error.offset = schema.value->start;

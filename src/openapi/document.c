@@ -207,6 +207,16 @@ static const struct gh_openapi_file *read_new_uri(struct gh_openapi_loader *load
     return read_file(loader, path, uri, from);
 }
 
+const struct gh_openapi_file *gh_openapi_file_of(const struct gh_openapi_loader *loader,
+                                                 struct gh_str uri)
+{
+    for (size_t i = 0; i < loader->file_count; i++) {
+        if (gh_str_eq(loader->files[i]->uri, uri))
+            return loader->files[i];
+    }
+    return NULL;
+}
+
 bool gh_openapi_is_identifier(const struct gh_openapi_loader *loader, struct gh_str uri)
 {
     if (loader->is_3_0)
@@ -230,15 +240,14 @@ bool gh_openapi_is_identifier(const struct gh_openapi_loader *loader, struct gh_
 const struct gh_openapi_file *gh_openapi_read_uri(struct gh_openapi_loader *loader,
                                                   struct gh_str uri, struct gh_openapi_at from)
 {
-    for (size_t i = 0; i < loader->file_count; i++) {
-        if (gh_str_eq(loader->files[i]->uri, uri))
-            return loader->files[i];
-    }
+    const struct gh_openapi_file *file = gh_openapi_file_of(loader, uri);
+    if (file)
+        return file;
     for (size_t i = 0; i < loader->missing_count; i++) {
         if (gh_str_eq(loader->missing[i], uri))
             return NULL;
     }
-    const struct gh_openapi_file *file = read_new_uri(loader, uri, from);
+    file = read_new_uri(loader, uri, from);
     if (!file && loader->missing_count < GH_OPENAPI_FILES_MAX)
         loader->missing[loader->missing_count++] = uri;
     return file;

@@ -74,6 +74,11 @@ static void loads_what_fastapi_writes(void **state)
     check_file("tests/openapi/fastapi.json", 3, "");
 }
 
+static void loads_what_fastapi_writes_for_3_1(void **state)
+{
+    check_file("tests/openapi/fastapi-3.1.json", 3, "");
+}
+
 static void parameters_have_the_defaults_of_their_place(void **state)
 {
     struct gh_test_load *load = load_text(
@@ -326,6 +331,7 @@ int main(void)
         cmocka_unit_test(loads_petstore_expanded),
         cmocka_unit_test(loads_realworld),
         cmocka_unit_test(loads_what_fastapi_writes),
+        cmocka_unit_test(loads_what_fastapi_writes_for_3_1),
         cmocka_unit_test(parameters_have_the_defaults_of_their_place),
         cmocka_unit_test(an_operation_overrides_the_parameters_of_its_path),
         cmocka_unit_test(bodies_are_sorted_by_how_much_their_range_says),

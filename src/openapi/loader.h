@@ -65,6 +65,9 @@ const struct gh_openapi_file *gh_openapi_read_path(struct gh_openapi_loader *loa
                                                    struct gh_str path, struct gh_openapi_at from);
 const struct gh_openapi_file *gh_openapi_read_uri(struct gh_openapi_loader *loader,
                                                   struct gh_str uri, struct gh_openapi_at from);
+/* The file that was read from it; NULL: none was. */
+const struct gh_openapi_file *gh_openapi_file_of(const struct gh_openapi_loader *loader,
+                                                 struct gh_str uri);
 /* Has a schema in what was read this $id, or is it of JSON Schema itself? */
 bool gh_openapi_is_identifier(const struct gh_openapi_loader *loader, struct gh_str uri);
 size_t gh_openapi_file_index(const struct gh_openapi_loader *loader,

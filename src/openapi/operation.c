@@ -132,11 +132,21 @@ static bool read_responses(struct gh_openapi_loader *loader, struct gh_openapi_o
     return true;
 }
 
+static void check_servers(struct gh_openapi_loader *loader, struct gh_openapi_at at)
+{
+    struct gh_openapi_at servers = gh_openapi_member(at, "servers");
+    if (servers.value && servers.value->count > 0)
+        gh_openapi_warning_at_name(loader, servers, NULL,
+                                   "servers of a path or an operation don't count, only the first "
+                                   "of the document does");
+}
+
 static bool read_operation(struct gh_openapi_loader *loader, const struct method *method,
                            struct gh_openapi_at path_item, struct gh_openapi_operation *operation)
 {
     operation->method = gh_str_from_c(method->text);
     operation->id = gh_json_string(gh_openapi_member(operation->at, "operationId").value);
+    check_servers(loader, operation->at);
     operation->secured = is_secured(loader, operation->at);
     return gh_openapi_read_parameters(loader, path_item, operation->at, operation) &&
            read_body(loader, method, operation) && read_responses(loader, operation);
@@ -171,6 +181,7 @@ static bool read_path(struct gh_openapi_loader *loader, struct gh_openapi_at pat
     check_template(loader, path);
     if (!item.value || item.value->kind != GH_JSON_OBJECT)
         return true;
+    check_servers(loader, item);
     for (const struct gh_json_value *member = gh_json_first(&item.file->doc, item.value); member;
          member = gh_json_after(&item.file->doc, item.value, member)) {
         const struct method *method = method_of(member->name);

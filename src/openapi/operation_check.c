@@ -23,8 +23,8 @@ static void tell_repeated(struct gh_openapi_loader *loader, struct named *names,
     for (size_t i = 1; i < count; i++) {
         if (gh_str_eq(names[i - 1].name, names[i].name) &&
             names[i].at.value != names[i - 1].at.value)
-            gh_openapi_error(loader, names[i].at, NULL, "the operationId \"%.*s\" is not unique",
-                             GH_STR_ARG(names[i].name));
+            gh_openapi_warning(loader, names[i].at, NULL, "the operationId \"%.*s\" is not unique",
+                               GH_STR_ARG(names[i].name));
     }
 }
 

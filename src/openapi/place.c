@@ -41,22 +41,52 @@ static struct gh_str printable(struct gh_arena *arena, char *text, size_t len)
     return copy.ptr ? copy : GH_STR("no memory for the message");
 }
 
-/* Warnings give way to errors when there are too many. False: there is no room. */
-static bool make_room(struct gh_openapi_problems *problems, enum gh_openapi_severity severity)
+/* The last warning, which gives way to an error when there are too many; count: there is none. */
+static size_t last_warning(const struct gh_openapi_problems *problems)
 {
-    if (problems->count < GH_OPENAPI_PROBLEMS_MAX)
-        return true;
-    if (severity == GH_OPENAPI_WARNING)
-        return false;
-    size_t at = problems->count;
-    while (at > 0 && problems->items[at - 1].severity == GH_OPENAPI_ERROR)
-        at--;
-    if (at == 0)
-        return false;
-    memmove(&problems->items[at - 1], &problems->items[at],
-            (problems->count - at) * sizeof(problems->items[0]));
-    problems->count--;
-    return true;
+    for (size_t at = problems->count; at > 0; at--) {
+        if (problems->items[at - 1].severity == GH_OPENAPI_WARNING)
+            return at - 1;
+    }
+    return problems->count;
+}
+
+static bool has_room(const struct gh_openapi_problems *problems, enum gh_openapi_severity severity)
+{
+    return problems->count < GH_OPENAPI_PROBLEMS_MAX ||
+           (severity == GH_OPENAPI_ERROR && last_warning(problems) < problems->count);
+}
+
+static void append(struct gh_openapi_problems *problems, struct gh_openapi_problem problem)
+{
+    if (problems->count == GH_OPENAPI_PROBLEMS_MAX) {
+        size_t at = last_warning(problems);
+        memmove(&problems->items[at], &problems->items[at + 1],
+                (problems->count - at - 1) * sizeof(problems->items[0]));
+        problems->count--;
+    }
+    problems->items[problems->count++] = problem;
+}
+
+/* What many operations refer to is looked at by each of them. */
+static bool was_told(const struct gh_openapi_problems *problems,
+                     const struct gh_openapi_problem *problem)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct gh_openapi_problem *other = &problems->items[i];
+        if (other->line == problem->line && other->column == problem->column &&
+            gh_str_eq(other->what, problem->what) && gh_str_eq(other->file, problem->file))
+            return true;
+    }
+    return false;
+}
+
+static void count(struct gh_openapi_problems *problems, enum gh_openapi_severity severity)
+{
+    if (severity == GH_OPENAPI_ERROR)
+        problems->error_count++;
+    else
+        problems->warning_count++;
 }
 
 void gh_openapi_problem_vput(struct gh_openapi_problems *problems, struct gh_arena *arena,
@@ -65,17 +95,13 @@ void gh_openapi_problem_vput(struct gh_openapi_problems *problems, struct gh_are
 {
     char text[TEXT_BYTES_MAX + 1];
     struct gh_openapi_problem problem = {.severity = severity};
-    if (severity == GH_OPENAPI_ERROR)
-        problems->error_count++;
-    else
-        problems->warning_count++;
-    if (!make_room(problems, severity))
+    if (!has_room(problems, severity)) {
+        count(problems, severity);
         return;
+    }
     int len = vsnprintf(text, sizeof(text), format, list);
-    problem.what = printable(arena, text,
-                             len < 0                      ? 0
-                             : (size_t)len < sizeof(text) ? (size_t)len
-                                                          : sizeof(text) - 1);
+    size_t kept = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
+    problem.what = printable(arena, text, kept);
     struct gh_str remedy_text = gh_str_from_c(remedy);
     if (remedy_text.len)
         problem.remedy = gh_arena_dup(arena, remedy_text);
@@ -85,7 +111,10 @@ void gh_openapi_problem_vput(struct gh_openapi_problems *problems, struct gh_are
         problem.file = file->path;
     if (file && offset != GH_OPENAPI_NO_OFFSET)
         gh_openapi_place(file, offset, &problem.line, &problem.column);
-    problems->items[problems->count++] = problem;
+    if (was_told(problems, &problem))
+        return;
+    count(problems, severity);
+    append(problems, problem);
 }
 
 void gh_openapi_problem_put(struct gh_openapi_problems *problems, struct gh_arena *arena,

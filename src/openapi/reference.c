@@ -42,11 +42,11 @@ struct gh_openapi_at gh_openapi_target(struct gh_openapi_loader *loader, struct 
         gh_openapi_no_memory(loader);
         return nowhere;
     }
-    bool is_local = gh_str_eq(uri, at.file->uri);
-    if (asker == GH_ASKER_SCHEMA && !is_local && gh_openapi_is_identifier(loader, uri))
+    const struct gh_openapi_file *file = gh_openapi_file_of(loader, uri);
+    if (!file && asker == GH_ASKER_SCHEMA && gh_openapi_is_identifier(loader, uri))
         return nowhere;
-    const struct gh_openapi_file *file =
-        is_local ? at.file : gh_openapi_read_uri(loader, uri, from);
+    if (!file)
+        file = gh_openapi_read_uri(loader, uri, from);
     if (!file || (asker == GH_ASKER_SCHEMA && fragment.len && fragment.ptr[0] != '/'))
         return nowhere;
     const struct gh_json_value *value = find_fragment(loader, file, fragment);

@@ -90,7 +90,7 @@ def test_parameters_are_judged(judge, backend, target, fields, expected):
 @pytest.mark.parametrize(
     "body, fields, expected",
     [
-        ({}, JSON, [("body", None, "", "required")]),
+        ({}, JSON, [("body", None, "/name", "required")]),
         ({"name": ""}, JSON, [("body", None, "/name", "minLength")]),
         ({"name": "x", "age": 1.5}, JSON, [("body", None, "/age", "type")]),
         ({"name": "x", "tags": ["a", 1]}, JSON, [("body", None, "/tags/1", "type")]),
@@ -461,9 +461,10 @@ def test_answers_are_observed_and_never_changed(judge, backend):
     samples = gate.metrics()
     assert samples['gatehouse_input_answers_checked_total{operation="listPets"}'] == 4
     assert samples['gatehouse_input_answers_violations_total{operation="listPets"}'] == 3
+    gate.wait_output('"status":500,"violations"')
     told = [line for line in gate.log() if line.get("message") == "an answer is not as declared"]
-    assert [line["status"] for line in told] == [200, 200, 500]
-    assert told[0]["violations"] == [{"pointer": "/0/name", "rule": "type"}]
+    assert sorted(line["status"] for line in told) == [200, 200, 500]
+    assert [{"pointer": "/0/name", "rule": "type"}] in [line["violations"] for line in told]
 
 
 # -- loading --

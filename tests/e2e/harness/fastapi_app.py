@@ -1,4 +1,4 @@
-"""The example backend (examples/backend) as a process of its own."""
+"""A FastAPI backend as a process of its own: that of examples/backend, or another."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from .wire import Client
 
 
 class FastApi:
-    def __init__(self, folder):
+    def __init__(self, folder, folder_of_app="examples/backend", app="app:app"):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = open(folder / "fastapi.log", "wb")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LD_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--app-dir", "examples/backend", "app:app"]
+            [sys.executable, "-m", "uvicorn", "--app-dir", folder_of_app, app]
             + ["--port", str(self.port), "--log-level", "warning"],
             cwd=ROOT,
             env=environment,

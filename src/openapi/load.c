@@ -90,6 +90,8 @@ const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
 {
     struct gh_openapi_loader *loader = gh_arena_zalloc(arena, 1, sizeof(*loader));
     struct gh_openapi *openapi = gh_arena_zalloc(arena, 1, sizeof(*openapi));
+    problems->count = 0;
+    problems->error_count = problems->warning_count = 0;
     if (!loader || !openapi) {
         gh_openapi_problem_add(problems, arena, GH_OPENAPI_ERROR, (struct gh_openapi_at){0}, NULL,
                                "no memory for the document");

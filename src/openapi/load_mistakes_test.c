@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
+
 #define MISTAKES_MIN 80
 
 /* The problems without their file's name, one a line. */
@@ -107,11 +109,36 @@ static void a_message_has_no_control_bytes_and_an_end(void **state)
     free(problems);
 }
 
+static void keeps_the_first_of_many_in_order(void **state)
+{
+    static char text[64 * 1024];
+    struct gh_buf buf = gh_buf_over(text, sizeof(text) - 1);
+    gh_buf_put(&buf, GH_STR("openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {}\n"
+                            "components:\n  schemas:\n"));
+    for (unsigned i = 0; i < 300; i++)
+        gh_buf_format(&buf, "    S%u: {$ref: '#/no/%u'}\n", i, i);
+    text[buf.len] = '\0';
+    struct gh_test_text texts[] = {{"a.yaml", text}, {NULL, NULL}};
+    struct gh_test_load *load = calloc(1, sizeof(*load));
+    assert_non_null(load);
+    load->texts = texts;
+    load->problems.error_count = 7; /* loading begins anew */
+    gh_test_load(load);
+    assert_null(load->openapi);
+    assert_int_equal(load->problems.count, GH_OPENAPI_PROBLEMS_MAX);
+    assert_in_range(load->problems.error_count, 300, 500);
+    for (unsigned i = 0; i < GH_OPENAPI_PROBLEMS_MAX; i++)
+        assert_int_equal(load->problems.items[i].line, 6 + i);
+    gh_test_load_done(load);
+    free(load);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_each_mistake_at_its_place),
         cmocka_unit_test(errors_push_warnings_out_when_there_are_too_many),
+        cmocka_unit_test(keeps_the_first_of_many_in_order),
         cmocka_unit_test(a_message_has_no_control_bytes_and_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

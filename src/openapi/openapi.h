@@ -148,10 +148,14 @@ struct gh_openapi_options {
 
 /*
  * Reads the document at `path` and all that it refers to. NULL: there was an error (it is among
- * *problems, which begins empty), or no memory (also told there). Warnings don't keep it from being
- * used. What can't be checked is an error, never passed over: a reference that leads nowhere or in
- * a circle, a parameter that is in no template, two operations that match the same paths, a path
- * expression that is not a whole segment, a pattern that can't be compiled, an unknown style.
+ * *problems, which is begun anew), or no memory (also told there). Problems are sorted by place;
+ * the first ones are kept, errors before warnings. Warnings don't keep a document from being used.
+ *
+ * What can't be checked is an error, never passed over: a reference that leads nowhere or in a
+ * circle, a parameter that is in no template, two operations that match the same paths, a path
+ * expression that is not a whole segment, a pattern that can't be compiled, an unknown style. What
+ * is told and can be lived with: unknown members, a missing or repeated operationId, examples that
+ * are not valid, mistakes in schemas that no request reaches (errors with options.responses).
  */
 const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
                                          const struct gh_openapi_source *source, struct gh_str path,

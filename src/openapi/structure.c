@@ -42,6 +42,16 @@ static void push(struct walk *walk, struct visit visit)
     walk->visits[walk->count++] = visit;
 }
 
+/* The last comes first off the list: this puts those behind `first` into the document's order. */
+static void reverse(struct walk *walk, size_t first)
+{
+    for (size_t end = walk->count; end > first + 1; first++, end--) {
+        struct visit visit = walk->visits[first];
+        walk->visits[first] = walk->visits[end - 1];
+        walk->visits[end - 1] = visit;
+    }
+}
+
 static const char *kind_name(enum gh_json_kind kind)
 {
     switch (kind) {
@@ -149,6 +159,7 @@ static void visit_members(struct walk *walk, const struct visit *visit, bool is_
 {
     const struct gh_openapi_object *object = &gh_openapi_objects[visit->kind];
     const struct gh_json_doc *doc = &visit->at.file->doc;
+    size_t first = walk->count;
     if (is_first)
         check_required(walk, visit->at, object);
     for (const struct gh_json_value *member = gh_json_first(doc, visit->at.value); member;
@@ -180,6 +191,7 @@ static void visit_members(struct walk *walk, const struct visit *visit, bool is_
             next.input = false;
         push(walk, next);
     }
+    reverse(walk, first);
 }
 
 static bool is_remark(struct gh_str name)
@@ -283,6 +295,7 @@ static void visit_container(struct walk *walk, const struct visit *visit)
 {
     const struct gh_json_doc *doc = &visit->at.file->doc;
     bool is_list = visit->form == GH_FORM_LIST;
+    size_t first = walk->count;
     if (visit->at.value->kind != (is_list ? GH_JSON_ARRAY : GH_JSON_OBJECT)) {
         if (!visit->is_again)
             tell_kind(walk, visit->at, is_list ? "a list" : "a map");
@@ -295,6 +308,7 @@ static void visit_container(struct walk *walk, const struct visit *visit)
         next.form = GH_FORM_ONE;
         push(walk, next);
     }
+    reverse(walk, first);
 }
 
 void gh_openapi_walk(struct gh_openapi_loader *loader)

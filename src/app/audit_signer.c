@@ -68,12 +68,13 @@ static uint64_t running_now_us(void)
 enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh_identity *identity,
                                  uint64_t now_us, struct gh_arena *arena)
 {
+    uint64_t running_us = running_now_us(); /* at once: both clocks of one moment */
     *signer = (struct gh_audit_signer){.identity = identity};
     enum gh_err err = load_keys(signer, now_us);
     if (err == GH_OK)
         err = identity->store->ops->read(identity->store, find_newest, signer, arena);
     /* Not by the newest record: this start may have written some (keys that were due). */
-    gh_audit_clock_begin(&signer->clock, now_us, running_now_us(), signer->checkpoint_us);
+    gh_audit_clock_begin(&signer->clock, now_us, running_us, signer->checkpoint_us);
     return err;
 }
 
@@ -279,7 +280,8 @@ static enum gh_err judge_clock(struct gh_audit_signer *signer, uint64_t now_us,
     uint64_t newest_us = 0;
     enum gh_err err = store->ops->read(store, find_newest_time, &newest_us, arena);
     if (err == GH_OK)
-        signer->verdict = gh_audit_clock_judge(&signer->clock, now_us, running_now_us(), newest_us);
+        signer->verdict =
+            gh_audit_clock_judge(&signer->clock, gh_wall_now_us(), running_now_us(), newest_us);
     if (err == GH_OK && signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE)
         signer->retention_us = now_us + DOUBT_US;
     return err;

@@ -26,79 +26,71 @@
 #define END_SECONDS     5
 #define FILE_TAIL_BYTES (2 * GH_AUDIT_FORMATTED_BYTES_MAX)
 #define HOST_NAME_BYTES 128
+#define CURSOR_UNKNOWN  UINT64_MAX
 
-/* One place and what goes there. */
+/* One place, what goes there, and the thread that brings it: nobody waits for another place. */
 struct route {
+    struct gh_audit_exporter *exporter;
+    struct route *next;
+    struct gh_arena arena; /* of the destination */
     struct gh_audit_destination destination;
     bool checkpoints; /* else records */
     enum gh_audit_export_format format;
-    uint64_t cursor; /* delivered through */
-    uint64_t retry_at_ms, retry_after_ms, complain_at_ms;
-    bool failing;
-};
+    pthread_t thread;
+    atomic_bool stop;            /* ends a transfer that is under way */
+    atomic_uint_fast64_t cursor; /* delivered through; CURSOR_UNKNOWN: the thread finds it */
+    atomic_bool failing;
+    uint64_t retry_at_ms, retry_after_ms, complain_at_ms; /* the thread's */
+    bool wanted;                                          /* the caller's, in a reload */
 
-/* Where things go under one configuration. */
-struct plan {
-    struct gh_arena arena;
-    struct route routes[GH_AUDIT_EXPORTS_MAX];
-    size_t count;
+    /* Under the exporter's lock: */
+    bool leaving; /* the configuration has it no more */
+    bool over;    /* the thread may be joined */
+    uint64_t looks;
 };
 
 struct gh_audit_exporter {
     struct gh_audit_exporter_options options;
-    struct gh_log_ring *ring; /* the thread's */
     char host[HOST_NAME_BYTES];
-    pthread_t thread;
-    atomic_bool stop_transfers;
-    atomic_uint failing;
+    struct gh_log_ring *ring;
+    pthread_mutex_t log_lock; /* guards the ring */
 
     pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t woken;
-    struct plan *plan; /* the thread's while it works; changed by it alone */
-    struct plan *next; /* of a reload; NULL: none */
-    bool look, end, ended;
+    pthread_cond_t woken, ended;
+    struct route *routes; /* changed by the caller's thread alone */
+    uint64_t looks;       /* how often there was something new */
+    unsigned running;     /* threads */
+    bool end;
 };
 
-/* ---- Plans ---- */
+/* ---- Routes ---- */
 
-static void plan_free(struct plan *plan)
+static void route_free(struct route *route)
 {
-    if (!plan)
+    if (!route)
         return;
-    gh_arena_done(&plan->arena);
-    free(plan);
+    gh_arena_done(&route->arena);
+    free(route);
 }
 
-static bool plan_add(struct plan *plan, struct gh_str text, bool checkpoints,
-                     enum gh_audit_export_format format)
+/* NULL: no memory, or no destination (which check has told). */
+static struct route *route_new(struct gh_audit_exporter *exporter, struct gh_str text,
+                               bool checkpoints, enum gh_audit_export_format format)
 {
     const char *why;
-    if (plan->count == GH_AUDIT_EXPORTS_MAX)
-        return true; /* check told so */
-    struct route *route = &plan->routes[plan->count];
-    struct gh_str own = gh_arena_dup(&plan->arena, text);
-    *route = (struct route){.checkpoints = checkpoints, .format = format};
-    if (!own.ptr || !gh_audit_destination_parse(own, &plan->arena, &route->destination, &why))
-        return false;
-    plan->count++;
-    return true;
-}
-
-static struct plan *plan_new(const struct gh_audit_settings *settings)
-{
-    const struct gh_str *notes = settings->checkpoint.exports.items;
-    const struct gh_audit_export_settings *exports = settings->exports.items;
-    struct plan *plan = calloc(1, sizeof(*plan));
-    bool good = plan != NULL;
-    if (plan)
-        gh_arena_init(&plan->arena, 4096, 256 * 1024);
-    for (size_t i = 0; good && i < settings->checkpoint.exports.count; i++)
-        good = plan_add(plan, notes[i], true, GH_AUDIT_EXPORT_FITTING);
-    for (size_t i = 0; good && i < settings->exports.count; i++)
-        good = plan_add(plan, exports[i].to, false, exports[i].format);
-    if (good)
-        return plan;
-    plan_free(plan);
+    struct route *route = calloc(1, sizeof(*route));
+    if (!route)
+        return NULL;
+    gh_arena_init(&route->arena, 4096, 64 * 1024);
+    route->exporter = exporter;
+    route->checkpoints = checkpoints;
+    route->format = format;
+    route->wanted = true;
+    atomic_store(&route->cursor, CURSOR_UNKNOWN);
+    struct gh_str own = gh_arena_dup(&route->arena, text);
+    if (own.ptr && gh_audit_destination_parse(own, &route->arena, &route->destination, &why))
+        return route;
+    route_free(route);
     return NULL;
 }
 
@@ -138,7 +130,7 @@ static enum gh_err read_head(struct gh_tx *tx, void *args)
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
-static uint64_t first_cursor(const struct gh_audit_exporter *exporter, const struct route *route,
+static uint64_t first_cursor(struct gh_audit_exporter *exporter, const struct route *route,
                              struct gh_arena *arena)
 {
     struct gh_store *store = exporter->options.identity->store;
@@ -149,27 +141,14 @@ static uint64_t first_cursor(const struct gh_audit_exporter *exporter, const str
     if (file_seq && store->ops->read(store, read_head, &head_seq, arena) == GH_OK) {
         if (file_seq <= head_seq)
             return file_seq;
+        pthread_mutex_lock(&exporter->log_lock);
         gh_log_message(exporter->ring, GH_LOG_ERROR,
                        "audit: %.*s holds records that this log does not have: it is another's, or "
                        "the store was put back",
                        GH_STR_ARG(route->destination.text));
+        pthread_mutex_unlock(&exporter->log_lock);
     }
     return checkpoint_seq ? checkpoint_seq - 1 : 0;
-}
-
-/* Places that were there before go on. */
-static void plan_begin(struct gh_audit_exporter *exporter, struct plan *plan,
-                       const struct plan *old, struct gh_arena *arena)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        struct route *route = &plan->routes[i];
-        const struct route *same = NULL;
-        for (size_t k = 0; old && k < old->count && !same; k++)
-            if (old->routes[k].checkpoints == route->checkpoints &&
-                gh_str_eq(old->routes[k].destination.text, route->destination.text))
-                same = &old->routes[k];
-        route->cursor = same ? same->cursor : first_cursor(exporter, route, arena);
-    }
 }
 
 /* ---- What is delivered ---- */
@@ -186,7 +165,7 @@ static enum gh_err read_page(struct gh_tx *tx, void *args)
     struct gh_audit_query query = {
         .event = page->route->checkpoints ? gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name
                                           : GH_STR(""),
-        .after_seq = page->route->cursor,
+        .after_seq = atomic_load(&page->route->cursor),
         .oldest_first = true,
         .limit = ROWS_MAX,
     };
@@ -234,73 +213,102 @@ static enum gh_err put_row(const struct gh_audit_exporter *exporter, const struc
     return err;
 }
 
-/* The rows as messages in `buf`, as many as find room; a webhook gets one array of them. */
+struct messages {
+    struct gh_str items[ROWS_MAX];
+    size_t count;
+    uint64_t through; /* the last record that is in them, or left out */
+    uint64_t left_out, left_out_seq;
+};
+
+/* The rows as messages in `buf`, as many as find room; a webhook gets one array of them. A row that
+   can't be written for this place is left out: those behind it must not wait for ever. */
 static enum gh_err put_page(const struct gh_audit_exporter *exporter, const struct page *page,
-                            struct gh_arena *arena, struct gh_buf *buf,
-                            struct gh_str messages[ROWS_MAX], size_t *out_count)
+                            struct gh_arena *arena, struct gh_buf *buf, struct messages *out)
 {
     bool is_hook = page->route->destination.place == GH_AUDIT_PLACE_WEBHOOK;
-    size_t count = 0;
-    while (count < page->count) {
+    for (size_t i = 0; i < page->count; i++) {
+        size_t before = buf->len;
         if (is_hook)
-            gh_buf_put_char(buf, count ? ',' : '[');
+            gh_buf_put_char(buf, out->count ? ',' : '[');
         size_t begin = buf->len;
         bool is_full =
             buf->cap - begin < GH_AUDIT_FORMATTED_BYTES_MAX || (is_hook && begin > POST_BYTES_MAX);
-        if (is_full) {
-            buf->len = begin - is_hook; /* there is one before it */
-            break;
+        enum gh_err err =
+            is_full ? GH_OK : put_row(exporter, page->route, arena, buf, &page->rows[i]);
+        if (is_full || err == GH_ERR_INVALID || err == GH_ERR_FULL) {
+            buf->len = before;
+            buf->overflow = false;
         }
-        enum gh_err err = put_row(exporter, page->route, arena, buf, &page->rows[count]);
-        if (err != GH_OK)
+        if (is_full)
+            break;
+        if (err == GH_OK) {
+            out->items[out->count++] = gh_str_of(buf->ptr + begin, buf->len - begin);
+        } else if (err == GH_ERR_INVALID || err == GH_ERR_FULL) {
+            out->left_out++;
+            out->left_out_seq = page->rows[i].record.seq;
+        } else {
             return err;
-        messages[count++] = gh_str_of(buf->ptr + begin, buf->len - begin);
+        }
+        out->through = page->rows[i].record.seq;
     }
-    if (is_hook) {
+    if (is_hook && out->count) {
         gh_buf_put_char(buf, ']');
-        messages[0] = gh_buf_str(buf);
+        out->items[0] = gh_buf_str(buf);
     }
-    *out_count = count;
     return GH_OK;
 }
 
 /* ---- Delivering ---- */
 
-static void complain(struct gh_audit_exporter *exporter, struct route *route, enum gh_err err,
-                     struct gh_str detail)
+static void complain(struct route *route, enum gh_err err, struct gh_str detail)
 {
+    struct gh_audit_exporter *exporter = route->exporter;
     uint64_t now_ms = gh_monotonic_now_ms();
     route->retry_after_ms = route->retry_after_ms ? route->retry_after_ms * 2 : RETRY_MIN_MS;
     if (route->retry_after_ms > RETRY_MAX_MS)
         route->retry_after_ms = RETRY_MAX_MS;
     route->retry_at_ms = now_ms + route->retry_after_ms;
-    if (!route->failing || now_ms >= route->complain_at_ms) {
-        route->complain_at_ms = now_ms + COMPLAIN_MS;
-        gh_log_message(exporter->ring, GH_LOG_ERROR,
-                       "audit: %s do not reach %.*s: %s %.*s; they are tried again",
-                       route->checkpoints ? "checkpoints" : "records",
-                       GH_STR_ARG(route->destination.text), gh_err_text(err), GH_STR_ARG(detail));
-    }
-    route->failing = true;
+    if (atomic_exchange(&route->failing, true) && now_ms < route->complain_at_ms)
+        return;
+    route->complain_at_ms = now_ms + COMPLAIN_MS;
+    pthread_mutex_lock(&exporter->log_lock);
+    gh_log_message(exporter->ring, GH_LOG_ERROR,
+                   "audit: %s do not reach %.*s: %s %.*s; they are tried again",
+                   route->checkpoints ? "checkpoints" : "records",
+                   GH_STR_ARG(route->destination.text), gh_err_text(err), GH_STR_ARG(detail));
+    gh_log_flush(exporter->ring);
+    pthread_mutex_unlock(&exporter->log_lock);
 }
 
-static void settle(struct gh_audit_exporter *exporter, struct route *route)
+static void settle(struct route *route, const struct messages *messages)
 {
-    if (route->failing)
+    struct gh_audit_exporter *exporter = route->exporter;
+    bool failed = atomic_exchange(&route->failing, false);
+    route->retry_after_ms = 0;
+    atomic_store(&route->cursor, messages->through);
+    if (!failed && !messages->left_out)
+        return;
+    pthread_mutex_lock(&exporter->log_lock);
+    if (failed)
         gh_log_message(exporter->ring, GH_LOG_INFO, "audit: %.*s takes the log again",
                        GH_STR_ARG(route->destination.text));
-    route->failing = false;
-    route->retry_after_ms = 0;
+    if (messages->left_out)
+        gh_log_message(exporter->ring, GH_LOG_ERROR,
+                       "audit: %llu records can't be written for %.*s and are left out there, the "
+                       "last is %llu",
+                       (unsigned long long)messages->left_out, GH_STR_ARG(route->destination.text),
+                       (unsigned long long)messages->left_out_seq);
+    gh_log_flush(exporter->ring);
+    pthread_mutex_unlock(&exporter->log_lock);
 }
 
-/* One page to one place. True: there may be more. */
-static bool deliver_page(struct gh_audit_exporter *exporter, struct route *route,
-                         struct gh_arena *arena)
+/* One page. True: there may be more. */
+static bool deliver_page(struct route *route, struct gh_arena *arena)
 {
     struct page page = {.route = route};
-    struct gh_store *store = exporter->options.identity->store;
-    struct gh_str messages[ROWS_MAX], detail = GH_STR("");
-    size_t count = 0;
+    struct gh_store *store = route->exporter->options.identity->store;
+    struct messages messages = {.count = 0};
+    struct gh_str detail = GH_STR("");
     gh_arena_reset(arena);
     enum gh_err err = store->ops->read(store, read_page, &page, arena);
     if (err == GH_OK && !page.count)
@@ -308,89 +316,177 @@ static bool deliver_page(struct gh_audit_exporter *exporter, struct route *route
     char *texts = gh_arena_alloc(arena, TEXTS_BYTES_MAX);
     struct gh_buf buf = gh_buf_over(texts, texts ? TEXTS_BYTES_MAX : 0);
     if (err == GH_OK)
-        err = texts ? put_page(exporter, &page, arena, &buf, messages, &count) : GH_ERR_MEMORY;
-    if (err == GH_OK)
-        err = gh_audit_deliver(&route->destination, messages, count, &exporter->stop_transfers,
+        err = texts ? put_page(route->exporter, &page, arena, &buf, &messages) : GH_ERR_MEMORY;
+    if (err == GH_OK && messages.count)
+        err = gh_audit_deliver(&route->destination, messages.items, messages.count, &route->stop,
                                arena, &detail);
     if (err != GH_OK) {
-        complain(exporter, route, err, detail);
+        complain(route, err, detail);
         return false;
     }
-    settle(exporter, route);
-    route->cursor = page.rows[count - 1].record.seq;
+    settle(route, &messages);
     return true;
 }
 
-static void deliver_all(struct gh_audit_exporter *exporter, struct gh_arena *arena, bool at_once)
+static void deliver(struct route *route, struct gh_arena *arena, bool at_once)
 {
-    struct plan *plan = exporter->plan;
-    unsigned failing = 0;
-    for (size_t i = 0; i < plan->count; i++) {
-        struct route *route = &plan->routes[i];
-        if (route->failing && !at_once && gh_monotonic_now_ms() < route->retry_at_ms) {
-            failing++;
-            continue;
-        }
-        while (!atomic_load(&exporter->stop_transfers) && deliver_page(exporter, route, arena)) {
-        }
-        failing += route->failing;
+    if (atomic_load(&route->failing) && !at_once && gh_monotonic_now_ms() < route->retry_at_ms)
+        return;
+    while (!atomic_load(&route->stop) && deliver_page(route, arena)) {
     }
-    atomic_store(&exporter->failing, failing);
-    gh_log_flush(exporter->ring);
 }
 
-static void say_what_is_left(struct gh_audit_exporter *exporter)
+static void say_what_is_left(struct route *route)
 {
-    for (size_t i = 0; i < exporter->plan->count; i++)
-        if (exporter->plan->routes[i].failing)
-            gh_log_message(exporter->ring, GH_LOG_ERROR,
-                           "audit: at the end %.*s has the log through record %llu only",
-                           GH_STR_ARG(exporter->plan->routes[i].destination.text),
-                           (unsigned long long)exporter->plan->routes[i].cursor);
+    struct gh_audit_exporter *exporter = route->exporter;
+    if (!atomic_load(&route->failing))
+        return;
+    pthread_mutex_lock(&exporter->log_lock);
+    gh_log_message(
+        exporter->ring, GH_LOG_ERROR, "audit: at the end %.*s has the log through record %llu only",
+        GH_STR_ARG(route->destination.text), (unsigned long long)atomic_load(&route->cursor));
     gh_log_flush(exporter->ring);
+    pthread_mutex_unlock(&exporter->log_lock);
 }
 
-/* ---- The thread ---- */
+/* ---- Threads ---- */
 
-/* Waits for something to do, a second at most. False: the end. */
-static bool wait(struct gh_audit_exporter *exporter, struct gh_arena *arena)
+/* Waits for something to do, a second at most. False: the end of this route, or of all. */
+static bool wait(struct route *route)
 {
+    struct gh_audit_exporter *exporter = route->exporter;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 1;
     pthread_mutex_lock(&exporter->lock);
-    if (!exporter->look && !exporter->end)
+    if (route->looks == exporter->looks && !route->leaving && !exporter->end)
         pthread_cond_timedwait(&exporter->woken, &exporter->lock, &until);
-    exporter->look = false;
-    bool go_on = !exporter->end;
-    struct plan *next = exporter->next;
-    exporter->next = NULL;
+    route->looks = exporter->looks;
+    bool go_on = !route->leaving && !exporter->end;
     pthread_mutex_unlock(&exporter->lock);
-    if (next) {
-        plan_begin(exporter, next, exporter->plan, arena);
-        plan_free(exporter->plan);
-        exporter->plan = next;
-    }
     return go_on;
 }
 
 static void *export(void *arg)
 {
-    struct gh_audit_exporter *exporter = arg;
+    struct route *route = arg;
+    struct gh_audit_exporter *exporter = route->exporter;
     struct gh_arena arena;
     gh_arena_init(&arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
-    plan_begin(exporter, exporter->plan, NULL, &arena);
-    while (wait(exporter, &arena))
-        deliver_all(exporter, &arena, false);
-    deliver_all(exporter, &arena, true);
-    say_what_is_left(exporter);
+    if (atomic_load(&route->cursor) == CURSOR_UNKNOWN)
+        atomic_store(&route->cursor, first_cursor(exporter, route, &arena));
+    while (wait(route))
+        deliver(route, &arena, false);
+    deliver(route, &arena, true); /* nothing, where the route leaves */
+    say_what_is_left(route);
     gh_arena_done(&arena);
     pthread_mutex_lock(&exporter->lock);
-    exporter->ended = true;
-    pthread_cond_signal(&exporter->woken);
+    route->over = true;
+    exporter->running--;
+    pthread_cond_signal(&exporter->ended);
     pthread_mutex_unlock(&exporter->lock);
     return NULL;
 }
+
+/* ---- The list ---- */
+
+static bool is_place(const struct route *route, struct gh_str text, bool checkpoints)
+{
+    return !route->leaving && route->checkpoints == checkpoints &&
+           gh_str_eq(route->destination.text, text);
+}
+
+/* What was there in another format hands over how far it is. */
+static void inherit(const struct gh_audit_exporter *exporter, struct route *route)
+{
+    for (const struct route *old = exporter->routes; old; old = old->next)
+        if (is_place(old, route->destination.text, route->checkpoints))
+            atomic_store(&route->cursor, atomic_load(&old->cursor));
+}
+
+static enum gh_err start(struct gh_audit_exporter *exporter, struct route *route)
+{
+    inherit(exporter, route);
+    pthread_mutex_lock(&exporter->lock);
+    bool started = pthread_create(&route->thread, NULL, export, route) == 0;
+    if (started) {
+        exporter->running++;
+        route->next = exporter->routes;
+        exporter->routes = route;
+    }
+    pthread_mutex_unlock(&exporter->lock);
+    if (!started)
+        route_free(route);
+    return started ? GH_OK : GH_ERR_MEMORY;
+}
+
+/* Keeps the route that is there, or starts one. */
+static enum gh_err want(struct gh_audit_exporter *exporter, struct gh_str text, bool checkpoints,
+                        enum gh_audit_export_format format)
+{
+    for (struct route *route = exporter->routes; route; route = route->next)
+        if (!route->wanted && route->format == format && is_place(route, text, checkpoints)) {
+            route->wanted = true;
+            return GH_OK;
+        }
+    struct route *route = route_new(exporter, text, checkpoints, format);
+    return route ? start(exporter, route) : GH_ERR_MEMORY;
+}
+
+/* Takes those out of the list that have ended. */
+static void reap(struct gh_audit_exporter *exporter)
+{
+    struct route *ended = NULL;
+    pthread_mutex_lock(&exporter->lock);
+    for (struct route **at = &exporter->routes; *at;) {
+        struct route *route = *at;
+        if (!route->over) {
+            at = &route->next;
+            continue;
+        }
+        *at = route->next;
+        route->next = ended;
+        ended = route;
+    }
+    pthread_mutex_unlock(&exporter->lock);
+    while (ended) {
+        struct route *route = ended;
+        ended = route->next;
+        pthread_join(route->thread, NULL);
+        route_free(route);
+    }
+}
+
+/* Nobody waits for them: what they are at is broken off, or ends by its own time limit. */
+static void dismiss_unwanted(struct gh_audit_exporter *exporter)
+{
+    pthread_mutex_lock(&exporter->lock);
+    for (struct route *route = exporter->routes; route; route = route->next)
+        if (!route->wanted) {
+            route->leaving = true;
+            atomic_store(&route->stop, true);
+        }
+    pthread_cond_broadcast(&exporter->woken);
+    pthread_mutex_unlock(&exporter->lock);
+}
+
+static enum gh_err want_all(struct gh_audit_exporter *exporter,
+                            const struct gh_audit_settings *settings)
+{
+    const struct gh_str *notes = settings->checkpoint.exports.items;
+    const struct gh_audit_export_settings *exports = settings->exports.items;
+    enum gh_err err = GH_OK;
+    size_t count = 0; /* check told of those over the most */
+    for (size_t i = 0; i < settings->checkpoint.exports.count && err == GH_OK; i++)
+        if (count++ < GH_AUDIT_EXPORTS_MAX)
+            err = want(exporter, notes[i], true, GH_AUDIT_EXPORT_FITTING);
+    for (size_t i = 0; i < settings->exports.count && err == GH_OK; i++)
+        if (count++ < GH_AUDIT_EXPORTS_MAX)
+            err = want(exporter, exports[i].to, false, exports[i].format);
+    return err;
+}
+
+/* ---- Beginning and end ---- */
 
 enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *options,
                                    const struct gh_audit_settings *settings,
@@ -400,17 +496,16 @@ enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *optio
     if (!exporter)
         return GH_ERR_MEMORY;
     exporter->options = *options;
-    exporter->plan = plan_new(settings);
-    enum gh_err err =
-        exporter->plan ? gh_log_ring_open(options->log, &exporter->ring) : GH_ERR_MEMORY;
     gethostname(exporter->host, sizeof(exporter->host) - 1);
+    pthread_mutex_init(&exporter->log_lock, NULL);
     pthread_mutex_init(&exporter->lock, NULL);
     pthread_cond_init(&exporter->woken, NULL);
-    if (err == GH_OK && pthread_create(&exporter->thread, NULL, export, exporter) != 0)
-        err = GH_ERR_MEMORY;
+    pthread_cond_init(&exporter->ended, NULL);
+    enum gh_err err = gh_log_ring_open(options->log, &exporter->ring);
+    if (err == GH_OK)
+        err = want_all(exporter, settings);
     if (err != GH_OK) {
-        plan_free(exporter->plan);
-        free(exporter);
+        gh_audit_exporter_close(exporter);
         return err;
     }
     *out_exporter = exporter;
@@ -420,27 +515,29 @@ enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *optio
 void gh_audit_exporter_set(struct gh_audit_exporter *exporter,
                            const struct gh_audit_settings *settings)
 {
-    struct plan *plan = plan_new(settings);
-    if (!plan)
-        return;
-    pthread_mutex_lock(&exporter->lock);
-    struct plan *unseen = exporter->next;
-    exporter->next = plan;
-    pthread_mutex_unlock(&exporter->lock);
-    plan_free(unseen);
+    reap(exporter);
+    for (struct route *route = exporter->routes; route; route = route->next)
+        route->wanted = false;
+    if (want_all(exporter, settings) == GH_OK)
+        dismiss_unwanted(exporter);
 }
 
 void gh_audit_exporter_wake(struct gh_audit_exporter *exporter)
 {
     pthread_mutex_lock(&exporter->lock);
-    exporter->look = true;
-    pthread_cond_signal(&exporter->woken);
+    exporter->looks++;
+    pthread_cond_broadcast(&exporter->woken);
     pthread_mutex_unlock(&exporter->lock);
 }
 
 unsigned gh_audit_exporter_failing(struct gh_audit_exporter *exporter)
 {
-    return atomic_load(&exporter->failing);
+    unsigned failing = 0;
+    pthread_mutex_lock(&exporter->lock);
+    for (const struct route *route = exporter->routes; route; route = route->next)
+        failing += !route->leaving && atomic_load(&route->failing);
+    pthread_mutex_unlock(&exporter->lock);
+    return failing;
 }
 
 void gh_audit_exporter_close(struct gh_audit_exporter *exporter)
@@ -452,16 +549,19 @@ void gh_audit_exporter_close(struct gh_audit_exporter *exporter)
     until.tv_sec += END_SECONDS;
     pthread_mutex_lock(&exporter->lock);
     exporter->end = true;
-    pthread_cond_signal(&exporter->woken);
-    while (!exporter->ended &&
-           pthread_cond_timedwait(&exporter->woken, &exporter->lock, &until) != ETIMEDOUT) {
+    pthread_cond_broadcast(&exporter->woken);
+    while (exporter->running &&
+           pthread_cond_timedwait(&exporter->ended, &exporter->lock, &until) != ETIMEDOUT) {
     }
+    for (struct route *route = exporter->routes; route; route = route->next)
+        atomic_store(&route->stop, true);
+    while (exporter->running)
+        pthread_cond_wait(&exporter->ended, &exporter->lock);
     pthread_mutex_unlock(&exporter->lock);
-    atomic_store(&exporter->stop_transfers, true);
-    pthread_join(exporter->thread, NULL);
-    plan_free(exporter->plan);
-    plan_free(exporter->next);
+    reap(exporter);
+    pthread_cond_destroy(&exporter->ended);
     pthread_cond_destroy(&exporter->woken);
     pthread_mutex_destroy(&exporter->lock);
+    pthread_mutex_destroy(&exporter->log_lock);
     free(exporter);
 }

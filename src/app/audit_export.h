@@ -1,12 +1,12 @@
 /*
  * The log on its way to second places while it is written: checkpoints, and records as they are
- * kept (personal values sealed). One thread, so that a place that does not answer holds up nothing
- * else. The log itself is the queue: what could not be delivered is tried again, from where it
- * stopped, for as long as the process lives and the records are kept.
+ * kept (personal values sealed). A thread for each place, so that one that does not answer holds up
+ * nothing else. The log itself is the queue: what could not be delivered is tried again, from where
+ * it stopped, for as long as the process lives and the records are kept.
  *
- * At a start a file is gone on with behind its last record; elsewhere delivery begins with the
- * newest checkpoint: a record may come twice, never not at all, unless a place was away at an end
- * of the process; then the log says so.
+ * At a start a file of JSON is gone on with behind its last record; elsewhere delivery begins with
+ * the newest checkpoint: records since then may come twice. Records before it that a place had not
+ * taken when the process ended do not come again by themselves; the log names the last that came.
  */
 #ifndef GH_APP_AUDIT_EXPORT_H
 #define GH_APP_AUDIT_EXPORT_H
@@ -23,11 +23,12 @@ struct gh_audit_exporter_options {
     uint64_t checkpoint_seq; /* of the newest checkpoint; 0: none */
 };
 
-/* Starts the thread. `settings` is read during the call. */
+/* Starts the threads. `settings` is read during the call. */
 GH_MUST_USE enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *options,
                                                const struct gh_audit_settings *settings,
                                                struct gh_audit_exporter **out_exporter);
-/* After a reload: places that stay go on where they are. */
+/* After a reload, by the thread that opened it or after it: places that stay go on where they are.
+ */
 void gh_audit_exporter_set(struct gh_audit_exporter *exporter,
                            const struct gh_audit_settings *settings);
 /* There is something new. */

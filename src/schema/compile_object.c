@@ -164,6 +164,7 @@ static bool compile_members(struct gh_schema_compiler *compiler)
          !gh_compile_subschema(compiler, keywords.additional, &members->additional)) ||
         (keywords.names && !gh_compile_subschema(compiler, keywords.names, &members->names)))
         return false;
+    members->count = table.count;
     gh_compile_op(compiler, GH_OP_MEMBERS, compiler->schema)->as.members = members;
     return true;
 }

@@ -116,6 +116,7 @@ struct gh_schema_members {
     const uint32_t *slots; /* of `members` + 1; 0: empty; NULL: no names */
     uint32_t slot_mask;
     const struct gh_schema_member *members;
+    uint32_t count;
     const struct gh_schema_member_pattern *patterns;
     uint32_t pattern_count;
     uint32_t additional, names; /* nodes or GH_SCHEMA_NONE */

@@ -16,16 +16,23 @@ static bool run_size(struct gh_schema_run *run, const struct gh_schema_node *nod
                                          bound == 1 ? "" : "s", (unsigned long long)count));
 }
 
+/* Members mostly come in the order of the schema: *next is where the one behind the last found
+   stands. */
 static const struct gh_schema_member *find_member(const struct gh_schema_members *members,
-                                                  const struct gh_json_value *value)
+                                                  const struct gh_json_value *value, uint32_t *next)
 {
+    if (*next < members->count && members->members[*next].hash == value->name_hash &&
+        gh_str_eq(members->members[*next].name, value->name))
+        return &members->members[(*next)++];
     if (!members->slots)
         return NULL;
     for (uint32_t at = value->name_hash & members->slot_mask; members->slots[at];
          at = (at + 1) & members->slot_mask) {
         const struct gh_schema_member *member = &members->members[members->slots[at] - 1];
-        if (member->hash == value->name_hash && gh_str_eq(member->name, value->name))
+        if (member->hash == value->name_hash && gh_str_eq(member->name, value->name)) {
+            *next = members->slots[at];
             return member;
+        }
     }
     return NULL;
 }
@@ -80,22 +87,31 @@ static bool is_asked_for(const struct gh_schema_run *run, const struct gh_schema
            !(run->schemas->nodes[member->node].all_access & run->refused);
 }
 
-static bool run_member(struct gh_schema_run *run, const struct gh_schema_node *node,
-                       const struct gh_schema_members *members, uint32_t member,
-                       bool *out_evaluated, uint32_t *required_found)
+/* One look at each member of an object. */
+struct walk {
+    const struct gh_schema_node *node;
+    const struct gh_schema_members *members;
+    uint32_t next; /* see find_member */
+    uint32_t required_found;
+};
+
+static bool run_member(struct gh_schema_run *run, struct walk *walk, uint32_t member,
+                       bool *out_evaluated)
 {
-    const struct gh_schema_member *known = find_member(members, gh_run_value(run, member));
+    const struct gh_schema_members *members = walk->members;
+    const struct gh_schema_member *known =
+        find_member(members, gh_run_value(run, member), &walk->next);
     bool good = true;
     if (members->names != GH_SCHEMA_NONE)
         good = run_name(run, members->names, member);
     if (known && known->required != GH_SCHEMA_NONE && is_asked_for(run, known))
-        ++*required_found;
+        walk->required_found++;
     if (known && known->node != GH_SCHEMA_NONE) {
         *out_evaluated = true;
         good &= gh_run_node(run, known->node, member, NULL);
     }
     if (members->pattern_count && (good || gh_run_goes_on(run)))
-        good &= run_patterns(run, node, members, member, out_evaluated);
+        good &= run_patterns(run, walk->node, members, member, out_evaluated);
     if (!*out_evaluated && members->additional != GH_SCHEMA_NONE && (good || gh_run_goes_on(run))) {
         *out_evaluated = true;
         good &= gh_run_node(run, members->additional, member, NULL);
@@ -134,20 +150,21 @@ static bool run_members(struct gh_schema_run *run, const struct gh_schema_node *
                         gh_schema_marks *marks)
 {
     const struct gh_json_value *values = run->doc->values;
-    uint32_t ordinal = 0, required_found = 0;
+    struct walk walk = {.node = node, .members = members};
+    uint32_t ordinal = 0;
     bool good = true;
     if (!gh_run_take_steps(run, values[value].count))
         return false;
     for (uint32_t at = value + 1; at < values[value].next; at = values[at].next, ordinal++) {
         bool is_evaluated = false;
-        good &= run_member(run, node, members, at, &is_evaluated, &required_found);
+        good &= run_member(run, &walk, at, &is_evaluated);
         if (is_evaluated)
             gh_mark(marks, ordinal);
         if (!good && !gh_run_goes_on(run))
             return false;
     }
-    if (required_found < members->required_count &&
-        !has_all_asked_for(run, members, required_found))
+    if (walk.required_found < members->required_count &&
+        !has_all_asked_for(run, members, walk.required_found))
         return report_missing(run, node, members, value);
     return good;
 }

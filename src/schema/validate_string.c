@@ -51,6 +51,9 @@ bool gh_run_string(struct gh_schema_run *run, const struct gh_schema_node *node,
     if (op->code == GH_OP_PATTERN)
         return run_pattern(run, node, op, value);
     if (op->code == GH_OP_LENGTH) {
+        /* A code point has one to four bytes, which mostly says enough. */
+        if (at->text.len <= op->as.length.max && at->text.len / 4 >= op->as.length.min)
+            return true;
         uint64_t count = length_of(at->text);
         if (count >= op->as.length.min && count <= op->as.length.max)
             return true;

@@ -219,10 +219,11 @@ static enum gh_parameter_status read_header(struct parameters *p,
         return GH_PARAMETER_ABSENT;
     if (lines > 1 && !is_list(p, declared))
         return GH_PARAMETER_REPEATED;
-    if (lines > 1)
+    if (lines > 1) {
         text = join_lines(p, declared->name, bytes);
-    if (!text.ptr)
-        return GH_PARAMETER_NO_MEMORY;
+        if (!text.ptr)
+            return GH_PARAMETER_NO_MEMORY;
+    }
     return gh_parameter_read_text(p->job->schemas, &parameter, p->job->arena, text, out_doc);
 }
 

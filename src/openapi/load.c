@@ -25,9 +25,10 @@ static bool read_version(struct gh_openapi_loader *loader, struct gh_openapi_at 
     if (loader->is_3_0 || gh_str_starts_with(text, GH_STR("3.1.")))
         return true;
     text = openapi.value->text.ptr ? openapi.value->text : GH_STR("");
-    if (openapi.value->kind == GH_JSON_NUMBER)
+    if (openapi.value->kind == GH_JSON_NUMBER || gh_str_eq(text, GH_STR("3.0")) ||
+        gh_str_eq(text, GH_STR("3.1")))
         gh_openapi_error(loader, openapi, "write it in full, \"3.1.0\"",
-                         "the version must be a string");
+                         "the version must be a string of three numbers");
     else
         gh_openapi_error(loader, openapi, "versions 3.0 and 3.1 are",
                          "OpenAPI \"%.*s\" is not supported", GH_STR_ARG(text));

@@ -39,6 +39,10 @@ static void check_tape(const struct gh_openapi_file *file)
         }
         GH_ASSERT(at == values[i].next && count == values[i].count);
         GH_ASSERT(values[i].start <= file->text.len && values[i].end <= file->text.len);
+        /* A number stands where it is said to, perhaps behind its anchor or tag. */
+        if (values[i].kind == GH_JSON_NUMBER)
+            GH_ASSERT(values[i].start < file->text.len &&
+                      strchr("0123456789+-.!&", file->text.ptr[values[i].start]));
     }
 }
 

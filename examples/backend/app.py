@@ -29,6 +29,11 @@ class NewItem(BaseModel):
     price: float
 
 
+class Invitation(BaseModel):
+    email: str
+    role: str
+
+
 class Vote(BaseModel):
     option: str
 
@@ -89,6 +94,11 @@ def list_tasks(user_id: str):
 def create_task(user_id: str, task: Task):
     tasks.setdefault(user_id, []).append(task.dict())
     return task
+
+
+@app.post("/api/v1/invitations", status_code=202)
+def invite(invitation: Invitation):
+    return {"invited": invitation.email}
 
 
 @app.get("/api/v1/admin/tasks")

@@ -219,9 +219,63 @@ def test_items_are_public_and_the_rest_is_signed_in(world):
     assert stranger.get("/api/v1/items").status == 200
     assert stranger.get("/health").status == 200
     assert stranger.get("/api/v1/echo").status == 401
-    assert stranger.post("/api/v1/items", {"name": "x", "price": 1}).status == 405
+    assert stranger.post("/api/v1/items", {"name": "x", "price": 1}).status == 401
     person = world.person()
     assert person.get("/api/v1/echo").json()["path"] == "/api/v1/echo"
+
+
+# -- inputs: string lengths, e-mail format, patterns, numeric bounds --
+
+GOOD = {"email": "ann@aria.ai", "role": "user", "phone": "+491234567", "seats": 3, "tags": ["a"]}
+AUDITED = [
+    ({"email": "not an address"}, "/email", "format"),
+    ({"email": "a" * 250 + "@aria.ai"}, "/email", "maxLength"),
+    ({"role": "owner"}, "/role", "enum"),
+    ({"phone": "0049 123 456"}, "/phone", "pattern"),
+    ({"seats": 0}, "/seats", "minimum"),
+    ({"seats": 51}, "/seats", "maximum"),
+    ({"tags": ["a"] * 11}, "/tags", "maxItems"),
+    ({"tags": ["<script>"]}, "/tags/0", "pattern"),
+    ({"is_admin": True}, "/is_admin", "additionalProperties"),
+]
+
+
+def test_every_route_judges_its_inputs(world):
+    person = world.person()
+    assert person.post("/api/v1/invitations", GOOD).status == 202
+    for change, pointer, rule in AUDITED:
+        refused = person.post("/api/v1/invitations", {**GOOD, **change})
+        assert refused.status == 422, change
+        assert (pointer, rule) in [(e["pointer"], e["rule"]) for e in refused.problem()["errors"]]
+    for name, price in (("", 1), ("x" * 101, 1), ("x", -1), ("x", 1000001)):
+        assert person.post("/api/v1/items", {"name": name, "price": price}).status == 422
+    assert person.post("/api/v1/items", {"name": "lamp", "price": 20}).status == 201
+    assert person.get("/api/v1/items/0").status == 422
+    assert person.get("/api/v1/items/1?debug=1").status == 422
+    assert person.get("/api/v1/admin/tasks").status == 404  # the backend has it, nobody declared it
+
+
+def test_refused_inputs_are_audited_by_operation(world):
+    person = world.person()
+    for _ in range(3):
+        person.post("/api/v1/invitations", {**GOOD, "seats": 0})
+
+    def rows():
+        all_rows = audit_rows(world.folder / "gatehouse.db")
+        return [row for row in all_rows if row["event_type"] == "input_rejected"]
+
+    metadata = world.gate.wait_for(rows, "the record")[0]["metadata"]
+    assert metadata["operation"] == "invite" and metadata["reason"] == "input_invalid"
+
+
+def test_the_audit_of_the_inputs_finds_nothing(tmp_path):
+    report = tmp_path / "audit.md"
+    document = ROOT / "examples" / "c-openapi.yaml"
+    result = run("openapi", "lint", document, "--ignore", "numeric-id", "--report", report)
+    assert result.returncode == 0, result.stdout
+    text = report.read_text(encoding="utf-8")
+    for operation in ("POST /api/v1/invitations", "GET /api/v1/items/{item_id}", "GET /health"):
+        assert operation in text
 
 
 def test_admins_need_their_second_factor(world):

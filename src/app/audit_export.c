@@ -146,6 +146,7 @@ static uint64_t first_cursor(struct gh_audit_exporter *exporter, const struct ro
                        "audit: %.*s holds records that this log does not have: it is another's, or "
                        "the store was put back",
                        GH_STR_ARG(route->destination.text));
+        gh_log_flush(exporter->ring);
         pthread_mutex_unlock(&exporter->log_lock);
     }
     return checkpoint_seq ? checkpoint_seq - 1 : 0;

@@ -122,7 +122,7 @@ static bool read_event(struct gh_api_request *request, struct gh_str value, stru
     *out = value.ptr ? value : GH_STR("");
     if (!value.ptr || gh_audit_event_parse(value, &event))
         return true;
-    gh_api_reply_problem(request, 400, GH_STR("There is no event of that name."));
+    gh_api_reply_problem(request, 422, GH_STR("There is no event of that name."));
     return false;
 }
 

@@ -103,7 +103,7 @@ static void refuses_a_profile_that_can_not_be(void **state)
     assert_refused("updateProfile", "{\"name\":null}", 422, NULL);
     assert_refused("updateProfile", "{\"email\":\"" BOB "\"}", 422, NULL);
     assert_refused("updateProfile", "{\"roles\":[\"admin\"]}", 422, NULL);
-    assert_refused("updateProfile", "[]", 400, NULL);
+    assert_refused("updateProfile", "[]", 422, NULL);
     gh_api_fixture_break_store(f);
     assert_refused("updateProfile", "{\"name\":\"Ann\"}", 503, NULL);
 }
@@ -261,7 +261,7 @@ static void refuses_queries_that_are_none(void **state)
         "before=-1", "before=1&before=2", "user=x",  "limit=1&from", "&"};
     for (size_t i = 0; i < sizeof(QUERIES) / sizeof(QUERIES[0]); i++) {
         struct gh_api_answer answer = activity(QUERIES[i]);
-        gh_api_assert_refused(&answer, 400, NULL);
+        gh_api_assert_refused(&answer, 422, NULL);
     }
 }
 

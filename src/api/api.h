@@ -19,7 +19,8 @@ struct gh_api {
     const struct gh_identity_keys *(*keys_take)(void *context);
     void (*keys_give)(void *context, const struct gh_identity_keys *keys);
     void *context;
-    atomic_bool verifying; /* the audit log is being checked for somebody */
+    const struct gh_api_inputs *inputs; /* by gh_api_load_inputs */
+    atomic_bool verifying;              /* the audit log is being checked for somebody */
 };
 
 /* The table: what policy must know of each endpoint. Roles in `access` are bits that only the
@@ -28,6 +29,14 @@ struct gh_api {
 const struct gh_service_endpoint *gh_api_endpoints(size_t *out_count);
 /* The rate policies that the table names (SPEC section 4). */
 const struct gh_service_limit *gh_api_limits(size_t *out_count);
+
+/*
+ * Compiles the document that requests are judged by; before the first of them. `arena` must outlive
+ * the api. `answers`: with what answers are judged by, for tests. GH_OK or GH_ERR_MEMORY.
+ */
+GH_MUST_USE enum gh_err gh_api_load_inputs(struct gh_api *api, struct gh_arena *arena,
+                                           const struct gh_identity_settings *settings,
+                                           bool answers);
 
 /* As struct gh_service_port wants them; `context` is a struct gh_api. */
 void gh_api_handle(void *context, struct gh_service_call *call);

@@ -11,8 +11,12 @@
 
 #include "base/base64.h"
 #include "crypto/totp.h"
+#include "openapi/check.h"
 
 #define CALL_BYTES_MAX (16u * 1024 * 1024) /* as the gateway has it */
+
+/* Of the document with all that it needs. */
+#define INPUTS_BYTES_MAX (16u * 1024 * 1024)
 
 /* An export or the document; deeper than any body. */
 static const struct gh_json_limits ANSWER_LIMITS = {4u << 20, 64, 200000, 1000};
@@ -39,7 +43,14 @@ void gh_api_fixture_open(struct gh_api_fixture *fixture)
     gh_identity_fixture_open(&fixture->identity);
     assert_true(gh_str_eq(FIXTURE_PASSWORD, GH_STR(PASSWORD_TEXT)));
     assert_true(gh_str_eq(FIXTURE_PASSWORD2, GH_STR(PASSWORD2_TEXT)));
-    fixture->api = (struct gh_api){&fixture->identity.identity, keys_take, keys_give, fixture};
+    fixture->api = (struct gh_api){.identity = &fixture->identity.identity,
+                                   .keys_take = keys_take,
+                                   .keys_give = keys_give,
+                                   .context = fixture};
+    gh_arena_init(&fixture->inputs, 64 * 1024, INPUTS_BYTES_MAX);
+    assert_int_equal(
+        gh_api_load_inputs(&fixture->api, &fixture->inputs, &fixture->identity.settings, true),
+        GH_OK);
 }
 
 void gh_api_fixture_close(struct gh_api_fixture *fixture)
@@ -48,6 +59,7 @@ void gh_api_fixture_close(struct gh_api_fixture *fixture)
         gh_arena_done(&fixture->calls[i]->arena);
         free(fixture->calls[i]);
     }
+    gh_arena_done(&fixture->inputs);
     gh_identity_fixture_close(&fixture->identity);
 }
 
@@ -150,19 +162,26 @@ static void check_problem(const struct gh_api_answer *answer)
     assert_true(gh_api_answer_has(answer, "request_id", "0123456789abcdef"));
 }
 
-static void check_documented(struct gh_api_fixture *fixture,
-                             const struct gh_service_endpoint *route, unsigned status)
+static void check_documented(const struct gh_api_fixture *fixture,
+                             const struct gh_service_call *call, const struct gh_api_answer *answer)
 {
+    struct gh_input_limits limits = gh_input_usual;
+    struct gh_input_report report;
     struct gh_arena arena;
-    gh_arena_init(&arena, 64 * 1024, 32u << 20);
-    struct gh_json_doc document = gh_api_document_read(&arena, &fixture->identity.settings);
-    struct gh_str base = route->absolute ? GH_STR("") : fixture->identity.settings.base_path;
-    struct gh_str path = gh_arena_format(&arena, "%.*s%s", GH_STR_ARG(base), route->path);
-    const struct gh_json_value *operation =
-        gh_api_document_operation(&document, path, route->method);
-    const struct gh_json_value *responses = gh_json_get(&document, operation, GH_STR("responses"));
-    if (!gh_json_get(&document, responses, gh_arena_format(&arena, "%u", status)))
-        fail_msg("%s %s: %u is not in the document", route->method, route->path, status);
+    gh_arena_init(&arena, 64 * 1024, 64u << 20);
+    limits.json = ANSWER_LIMITS;
+    const struct gh_input_response response = {
+        .openapi = fixture->api.inputs->document,
+        .operation = fixture->api.inputs->operations[call->endpoint],
+        .limits = &limits,
+        .status = answer->status,
+        .content_type = gh_api_answer_field(answer, "Content-Type"),
+        .body = call->reply.body,
+    };
+    if (gh_input_check_response(&response, &arena, &report) != GH_INPUT_OK)
+        fail_msg("%s %u: %.*s %.*s %.*s", gh_endpoint_at(call->endpoint)->operation, answer->status,
+                 GH_STR_ARG(report.violations[0].name), GH_STR_ARG(report.violations[0].pointer),
+                 GH_STR_ARG(report.violations[0].message));
     gh_arena_done(&arena);
 }
 
@@ -182,7 +201,7 @@ struct gh_api_answer gh_api_ask(struct gh_api_fixture *fixture, const struct gh_
     size_t count;
     const struct gh_service_endpoint *route = &gh_api_endpoints(&count)[call->endpoint];
     check_cache_control(route, &answer);
-    check_documented(fixture, route, answer.status);
+    check_documented(fixture, call, &answer);
     return answer;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What tests of api stand on: calls of endpoints as the gateway makes them, over the fixture of
  * identity. The stages before (who may come, cross-site, limits) are not here. Each answer is held
- * against what all answers must be, its status also against the OpenAPI document.
+ * against what all answers must be, and against the OpenAPI document.
  */
 #ifndef GH_API_API_FIXTURE_H
 #define GH_API_API_FIXTURE_H
@@ -20,7 +20,8 @@
 struct gh_api_fixture {
     struct gh_identity_fixture identity;
     struct gh_api api;
-    unsigned keys_taken; /* and not given back */
+    struct gh_arena inputs; /* of the api: what requests and answers are judged by */
+    unsigned keys_taken;    /* and not given back */
     struct gh_service_call *calls[FIXTURE_CALLS_MAX];
     size_t call_count;
 };

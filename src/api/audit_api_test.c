@@ -269,7 +269,7 @@ static void refuses_queries_that_are_none(void **state)
                                           "limit=",  "rule=x",    "before=1&before=2"};
     for (size_t i = 0; i < sizeof(QUERIES) / sizeof(QUERIES[0]); i++) {
         struct gh_api_answer answer = anomalies(QUERIES[i]);
-        gh_api_assert_refused(&answer, 400, NULL);
+        gh_api_assert_refused(&answer, 422, NULL);
     }
 }
 

@@ -17,15 +17,23 @@ struct reading {
     struct gh_json_doc json; /* when not ok */
 };
 
+static struct gh_api_fixture fixture; /* of the whole group: compiling the document takes time */
+
 static void read_bytes(struct reading *reading, const char *operation, struct gh_str body)
 {
     size_t index = gh_api_endpoint_index(operation);
     *reading = (struct reading){.call = {.endpoint = index, .body = body}};
     gh_arena_init(&reading->call.arena, 4096, 16u << 20);
     reading->call.request_id = GH_STR("0123456789abcdef");
-    reading->request =
-        (struct gh_api_request){.call = &reading->call, .endpoint = gh_endpoint_at(index)};
-    reading->ok = gh_api_read_body(&reading->request);
+    reading->request = (struct gh_api_request){
+        .call = &reading->call, .api = &fixture.api, .endpoint = gh_endpoint_at(index)};
+    size_t count;
+    if (strstr(gh_api_endpoints(&count)[index].path, "{id}")) {
+        reading->call.params[0] =
+            (struct gh_path_param){GH_STR("id"), GH_STR("0190a5d0-0000-7000-8000-000000000000")};
+        reading->call.param_count = 1;
+    }
+    reading->ok = gh_api_check_input(&reading->request);
     if (!reading->ok)
         assert_int_equal(gh_json_parse(&reading->call.arena, reading->call.reply.body,
                                        &gh_json_small, &reading->json, NULL),
@@ -54,10 +62,13 @@ static bool names(const struct reading *reading, const char *pointer)
     assert_non_null(errors);
     for (const struct gh_json_value *error = gh_json_first(&reading->json, errors); error;
          error = gh_json_after(&reading->json, errors, error)) {
-        assert_int_equal(error->count, 2);
-        assert_true(gh_json_string(gh_json_get(&reading->json, error, GH_STR("detail"))).len > 0);
-        if (gh_str_eq(gh_json_string(gh_json_get(&reading->json, error, GH_STR("pointer"))),
-                      gh_str_from_c(pointer)))
+        assert_true(gh_json_string(gh_json_get(&reading->json, error, GH_STR("message"))).len > 0);
+        assert_true(gh_json_string(gh_json_get(&reading->json, error, GH_STR("rule"))).len > 0);
+        assert_true(
+            gh_str_eq(gh_json_string(gh_json_get(&reading->json, error, GH_STR("location"))),
+                      GH_STR("body")));
+        struct gh_str at = gh_json_string(gh_json_get(&reading->json, error, GH_STR("pointer")));
+        if (gh_str_starts_with(at, gh_str_from_c(pointer))) /* or an item of it */
             return true;
     }
     return false;
@@ -100,11 +111,6 @@ static void refuses_what_is_not_one_json_object(void **state)
     static const char *const BAD[] = {
         "{",
         "}",
-        "[]",
-        "null",
-        "true",
-        "7",
-        "\"text\"",
         " ",
         "{}{}",
         "{},",
@@ -121,6 +127,9 @@ static void refuses_what_is_not_one_json_object(void **state)
     };
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++)
         assert_refused("verifyEmail", BAD[i], 400);
+    static const char *const OTHERS[] = {"[]", "null", "true", "7", "\"text\""};
+    for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++)
+        assert_refused("verifyEmail", OTHERS[i], 422);
 }
 
 static void refuses_json_that_is_deep_or_wide(void **state)
@@ -130,14 +139,14 @@ static void refuses_json_that_is_deep_or_wide(void **state)
     for (size_t i = 0; i < 100; i++)
         gh_buf_put(&buf, GH_STR("{\"a\":"));
     gh_buf_put_char(&buf, 0);
-    assert_refused("verifyEmail", text, 400);
+    assert_refused("verifyEmail", text, 422);
     buf = gh_buf_over(text, sizeof(text));
     gh_buf_put_char(&buf, '{');
     for (unsigned i = 0; i < 300; i++)
         gh_buf_format(&buf, "%s\"a%u\":0", i ? "," : "", i);
     gh_buf_put(&buf, GH_STR("}\0"));
     assert_false(buf.overflow);
-    assert_refused("verifyEmail", text, 400);
+    assert_refused("verifyEmail", text, 422);
 }
 
 static void refuses_a_byte_of_nul_in_the_text(void **state)
@@ -323,7 +332,8 @@ static void every_endpoint_refuses_a_member_that_it_does_not_know(void **state)
         struct gh_str body = body_without(&arena, endpoint, endpoint->member_count, NULL);
         struct gh_str more = gh_arena_format(&arena, "%.*s%s\"is_admin\":true}", (int)body.len - 2,
                                              body.ptr, endpoint->member_count ? "," : "");
-        assert_refuses_member(endpoint->operation, more.ptr, "/is_admin");
+        assert_refuses_member(endpoint->operation, more.ptr,
+                              endpoint->member_count ? "/is_admin" : "");
         gh_arena_done(&arena);
     }
 }
@@ -479,6 +489,20 @@ static void every_beginning_of_a_body_is_refused(void **state)
     }
 }
 
+static int open_fixture(void **state)
+{
+    (void)state;
+    gh_api_fixture_open(&fixture);
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    (void)state;
+    gh_api_fixture_close(&fixture);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,5 +526,5 @@ int main(void)
         cmocka_unit_test(lists_of_roles_have_an_end),
         cmocka_unit_test(every_beginning_of_a_body_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

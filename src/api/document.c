@@ -79,9 +79,11 @@ static const struct operation *operation_of(const char *id)
 #define TEXT_OF(number) #number
 #define TEXT(macro)     TEXT_OF(macro)
 #define STRING          "{\"type\":\"string\",\"maxLength\":16384}"
-#define BOOLEAN         "{\"type\":\"boolean\"}"
-#define COUNT           "{\"type\":\"integer\",\"minimum\":0,\"maximum\":9007199254740991}"
-#define ID              "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
+/* No control characters, as JSON writes the pattern; ready for a format. */
+#define ONE_LINE "\"pattern\":\"^[^\\\\u0000-\\\\u001f\\\\u007f]*$\""
+#define BOOLEAN  "{\"type\":\"boolean\"}"
+#define COUNT    "{\"type\":\"integer\",\"minimum\":0,\"maximum\":9007199254740991}"
+#define ID       "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
 #define TIME                                                                                       \
     "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\",\"minLength\":27,\"maxLength\":27}"
 #define NEXT_SEQ     "{\"type\":[\"integer\",\"null\"],\"minimum\":1,\"maximum\":9007199254740991}"
@@ -173,7 +175,10 @@ static const struct {
     {"Users",
      OBJECT("\"users\",\"next\"", "\"users\":" LIST("200", REF("User")) ",\"next\":" TEXT_OR_NULL)},
     {"KeySet", OBJECT("\"keys\"", "\"keys\":" LIST("64", "{\"type\":\"object\"}"))},
-    {"Violation", OBJECT("\"pointer\",\"detail\"", "\"pointer\":" STRING ",\"detail\":" STRING)},
+    {"Violation",
+     OBJECT("\"location\",\"pointer\",\"rule\",\"message\"",
+            "\"location\":{\"enum\":[\"path\",\"query\",\"header\",\"cookie\",\"body\"]},"
+            "\"name\":" STRING ",\"pointer\":" STRING ",\"rule\":" STRING ",\"message\":" STRING)},
     {"Problem", OBJECT("\"type\",\"title\",\"status\",\"detail\"",
                        "\"type\":" STRING ",\"title\":" STRING
                        ",\"status\":{\"type\":\"integer\",\"minimum\":400,\"maximum\":599},"
@@ -193,11 +198,11 @@ static void put_member_schema(struct gh_buf *buf, const struct gh_body_member *m
     case GH_BODY_STRINGS:
         gh_buf_format(buf,
                       "{\"type\":\"array\",\"maxItems\":%d,\"items\":{\"type\":\"string\","
-                      "\"minLength\":%u,\"maxLength\":%u}}",
+                      "\"minLength\":%u,\"maxLength\":%u," ONE_LINE "}}",
                       GH_BODY_ROLES_MAX, member->length_min, member->length_max);
         return;
     case GH_BODY_STRING:
-        gh_buf_format(buf, "{\"type\":\"string\",\"minLength\":%u,\"maxLength\":%u%s}",
+        gh_buf_format(buf, "{\"type\":\"string\",\"minLength\":%u,\"maxLength\":%u," ONE_LINE "%s}",
                       member->length_min, member->length_max,
                       strcmp(member->name, "email") == 0 ? ",\"format\":\"email\"" : "");
         return;
@@ -237,12 +242,13 @@ static const struct {
     {"id", ID},
     {"after", ID},
     {"user", ID},
-    {"before", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" TEXT(GH_API_SEQ_MAX) "}"},
-    {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":" TEXT(
+    {"before", "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1,\"maximum\":" TEXT(
+                   GH_API_SEQ_MAX) "}"},
+    {"limit", "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":1,\"maximum\":" TEXT(
                   GH_API_PAGE_MAX) ",\"default\":" TEXT(GH_API_PAGE_DEFAULT) "}"},
     {"email", "{\"type\":\"string\",\"format\":\"email\",\"minLength\":3,\"maxLength\":254}"},
-    {"role", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64}"},
-    {"event", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64}"},
+    {"role", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64," ONE_LINE "}"},
+    {"event", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64," ONE_LINE "}"},
 };
 
 static void put_parameter(struct gh_buf *buf, const char *name, bool in_path, bool *first)
@@ -282,6 +288,11 @@ static void put_success(struct gh_buf *buf, unsigned status, const char *schema)
     gh_buf_put(buf, GH_STR("}}}"));
 }
 
+/* Seconds (RFC 9110 section 10.2.3). */
+#define RETRY_AFTER                                                                                \
+    "\"headers\":{\"Retry-After\":{\"description\":\"Seconds until then.\",\"schema\":"            \
+    "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1,\"maximum\":9007199254740991}}},"
+
 static void put_responses(struct gh_buf *buf, const struct gh_service_endpoint *route,
                           const struct operation *operation)
 {
@@ -297,7 +308,7 @@ static void put_responses(struct gh_buf *buf, const struct gh_service_endpoint *
         {409, "It can't be done as things are."},
         {413, "The body is too large."},
         {415, "The body is not application/json."},
-        {422, "The body is not as declared, or the password too weak."},
+        {422, "The request is not as declared, or the password too weak.", true},
         {429, "Over a limit: try again after Retry-After.", true},
         {503, "Not available right now.", true},
     };
@@ -312,9 +323,10 @@ static void put_responses(struct gh_buf *buf, const struct gh_service_endpoint *
         if (same_for_all && !REFUSALS[i].always)
             continue;
         gh_buf_format(buf,
-                      ",\"%u\":{\"description\":\"%s\",\"content\":{\"%s\":{\"schema\":"
+                      ",\"%u\":{\"description\":\"%s\",%s\"content\":{\"%s\":{\"schema\":"
                       "{\"$ref\":\"#/components/schemas/Problem\"}}}}",
-                      REFUSALS[i].status, REFUSALS[i].meaning, "application/problem+json");
+                      REFUSALS[i].status, REFUSALS[i].meaning,
+                      REFUSALS[i].status == 429 ? RETRY_AFTER : "", "application/problem+json");
     }
     gh_buf_put_char(buf, '}');
 }
@@ -324,6 +336,10 @@ static void put_security(struct gh_buf *buf, const struct gh_service_endpoint *r
     bool open = route->access.kind == GH_ACCESS_PUBLIC;
     gh_buf_put(buf, open ? GH_STR(",\"security\":[]")
                          : GH_STR(",\"security\":[{\"cookie\":[]},{\"bearer\":[]}]"));
+    if (open && strcmp(route->method, "GET") != 0)
+        gh_json_put_member(
+            buf, GH_STR("x-public"),
+            GH_STR("Callers are not signed in yet, or what they send is the proof."));
 }
 
 static void put_operation(struct gh_buf *buf, const struct gh_service_endpoint *route,
@@ -376,8 +392,10 @@ static void put_components(struct gh_buf *buf, const struct gh_identity_settings
     gh_buf_put(buf, GH_STR(",\"components\":{\"securitySchemes\":{\"cookie\":{\"type\":\"apiKey\","
                            "\"in\":\"cookie\",\"name\":"));
     gh_json_put_string(buf, cookie);
-    gh_buf_put(buf, GH_STR("},\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
-                           "\"bearerFormat\":\"JWT\"}},\"schemas\":{"));
+    gh_buf_put(buf,
+               GH_STR("},\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
+                      "\"bearerFormat\":\"JWT\",\"description\":\"Short-lived access tokens, by "
+                      "the practices of RFC 8725.\"}},\"schemas\":{"));
     for (size_t i = 0; i < sizeof(SCHEMAS) / sizeof(SCHEMAS[0]); i++) {
         gh_json_put_name(buf, gh_str_from_c(SCHEMAS[i].name));
         gh_buf_put(buf, gh_str_from_c(SCHEMAS[i].schema));

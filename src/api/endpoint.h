@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/buf.h"
+#include "openapi/openapi.h"
 
 /* ---- Bodies ---- */
 
@@ -34,11 +35,17 @@ struct gh_api_body {
 
 struct gh_api_request;
 
-/*
- * Reads the call's body by the members of its endpoint. False: it answered with 400 (no JSON, no
- * object) or 422, which names every member that is wrong by its JSON Pointer.
- */
-bool gh_api_read_body(struct gh_api_request *request);
+/* The document of the service, compiled (input.c). */
+struct gh_api_inputs {
+    const struct gh_openapi *document;
+    const struct gh_openapi_operation *const *operations; /* of each endpoint */
+};
+
+/* Judges path, query and body by the document and reads the body. False: it answered with 400 (no
+   JSON) or 422, which names all that is wrong. */
+bool gh_api_check_input(struct gh_api_request *request);
+/* An object as the document has it to request->body; false: it answered (no memory). */
+bool gh_api_read_body(struct gh_api_request *request, struct gh_str body);
 
 /* ---- Endpoints ---- */
 
@@ -123,9 +130,9 @@ void gh_api_put_next(struct gh_buf *json, const struct gh_audit_entries *entries
 /* Of browsers' reports the newest are counted; a multiple of their page. */
 #define GH_API_CSP_RECORDS_MAX 10000
 
-/* The members of the query, strictly: false: it answered, with 400 for a name that `names`
-   (NULL-ended) does not have, one that comes twice or has no value. Values are percent-decoded into
-   out_values, one for each name; ptr NULL: not given. */
+/* The parameters of the query, which was judged, by `names` (NULL-ended). Values are
+   percent-decoded into out_values, one for each name; ptr NULL: not given. False: it answered (no
+   memory). */
 bool gh_api_read_query(struct gh_api_request *request, const char *const *names,
                        struct gh_str *out_values);
 /* A value of it: a number from 1 to `max`, `otherwise` when not given. False: it answered. */

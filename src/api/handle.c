@@ -26,34 +26,21 @@ static struct gh_str decode(struct gh_arena *arena, struct gh_str text)
     return (struct gh_str){memory, len}; /* ptr NULL: the arena is full */
 }
 
-static int find_name(const char *const *names, struct gh_str name)
-{
-    for (int i = 0; names[i]; i++)
-        if (gh_str_eq(gh_str_from_c(names[i]), name))
-            return i;
-    return -1;
-}
-
 bool gh_api_read_query(struct gh_api_request *request, const char *const *names,
                        struct gh_str *out_values)
 {
     for (int i = 0; names[i]; i++)
         out_values[i] = (struct gh_str){NULL, 0};
-    if (!request->call->query.len)
-        return true;
     for (struct gh_str rest = request->call->query; rest.ptr;) {
         struct gh_str value = gh_str_split(&rest, '&');
         struct gh_str name = gh_str_split(&value, '=');
-        int index = find_name(names, name);
-        if (index < 0 || out_values[index].ptr || !value.len) {
-            gh_api_reply_problem(
-                request, 400,
-                GH_STR("The query has a name that is not known here, twice, or without a value."));
-            return false;
+        for (int i = 0; names[i]; i++) {
+            if (!gh_str_eq(gh_str_from_c(names[i]), name))
+                continue;
+            out_values[i] = decode(&request->call->arena, value);
+            if (!out_values[i].ptr) /* never a filter that is passed over */
+                return gh_api_is_ok(request, GH_IDENTITY_UNAVAILABLE);
         }
-        out_values[index] = decode(&request->call->arena, value);
-        if (!out_values[index].ptr) /* never a filter that is passed over */
-            return gh_api_is_ok(request, GH_IDENTITY_UNAVAILABLE);
     }
     return true;
 }
@@ -64,7 +51,7 @@ bool gh_api_read_number(struct gh_api_request *request, struct gh_str value, uin
     *out = otherwise;
     if (!value.ptr || (gh_num_parse_u64(value, max, out) && *out > 0))
         return true;
-    gh_api_reply_problem(request, 400, GH_STR("A number in the query is out of its range."));
+    gh_api_reply_problem(request, 422, GH_STR("A number in the query is out of its range."));
     return false;
 }
 
@@ -74,7 +61,7 @@ bool gh_api_read_id(struct gh_api_request *request, struct gh_str value, struct 
     *out = value.ptr ? value : GH_STR("");
     if (!value.ptr || gh_id_parse(value, &id))
         return true;
-    gh_api_reply_problem(request, 400, GH_STR("An id in the query is none."));
+    gh_api_reply_problem(request, 422, GH_STR("An id in the query is none."));
     return false;
 }
 
@@ -102,8 +89,7 @@ void gh_api_handle(void *context, struct gh_service_call *call)
 {
     struct gh_api_request request = {
         .call = call, .api = context, .endpoint = gh_endpoint_at(call->endpoint)};
-    bool takes_body = request.endpoint->members || call->body.len;
-    if (takes_body && !gh_api_read_body(&request))
+    if (!gh_api_check_input(&request))
         return;
     fill_identity_call(&request);
     request.endpoint->handle(&request);

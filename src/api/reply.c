@@ -63,7 +63,7 @@ void gh_api_reply_json(struct gh_api_request *request, unsigned status, const st
 void gh_api_reply_problem_with(struct gh_api_request *request, unsigned status,
                                struct gh_str detail, struct gh_str members)
 {
-    struct gh_buf body = gh_api_buf(request, PROBLEM_BYTES_MAX);
+    struct gh_buf body = gh_api_buf(request, PROBLEM_BYTES_MAX + members.len);
     const struct gh_problem problem = {
         .status = status,
         .detail = detail,

@@ -343,7 +343,7 @@ static void a_session_goes_out_whole_or_not_at_all(void **state)
     struct gh_api_fixture *f = *state;
     const struct gh_api_ask ask = {.operation = "logIn", .body = LOGIN};
     unsigned whole = 0, refused = 0;
-    for (size_t bytes_max = 24 * 1024; bytes_max > 1024; bytes_max -= 48) {
+    for (size_t bytes_max = 64 * 1024; bytes_max > 1024; bytes_max -= 144) {
         struct gh_service_call *call = gh_api_fixture_call(f, &ask);
         gh_arena_done(&call->arena);
         gh_arena_init(&call->arena, 64, bytes_max);
@@ -352,8 +352,10 @@ static void a_session_goes_out_whole_or_not_at_all(void **state)
         size_t cookies = gh_api_answer_count(&answer, "Set-Cookie");
         if (answer.status == 200)
             assert_int_equal(cookies, 3);
-        else
-            assert_true((answer.status == 500 || answer.status == 503) && cookies == 0);
+        else if ((answer.status != 500 && answer.status != 503 &&
+                  answer.status != 422) || /* no memory for a pattern: it is too complex */
+                 cookies)
+            fail_msg("%zu bytes: %u with %zu cookies", bytes_max, answer.status, cookies);
         whole += answer.status == 200;
         refused += answer.status != 200;
     }

@@ -16,6 +16,7 @@
 #define REVOCATIONS_MAX       (1u << 20)
 #define WORK_BYTES_BLOCK      (16u * 1024)
 #define WORK_BYTES_MAX        (4u * 1024 * 1024)
+#define INPUTS_BYTES_MAX      (8u * 1024 * 1024)
 #define REVOCATION_BYTES_MAX  (256u * 1024 * 1024) /* more than the table of them holds */
 #define HOOK_ANSWER_BYTES_MAX (8u * 1024 * 1024)
 #define COSTS_ACCOUNTS_MAX    20000 /* before the first request; the keeper counts all */
@@ -157,7 +158,11 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     atomic_store(&host->identity.scrub_waits, true); /* a crash may have come before it */
     host->identity.wake = wake;
     host->identity.wake_context = host;
-    host->api = (struct gh_api){&host->identity, keys_take, keys_give, host};
+    gh_arena_init(&host->api_arena, WORK_BYTES_BLOCK, INPUTS_BYTES_MAX);
+    host->api = (struct gh_api){.identity = &host->identity,
+                                .keys_take = keys_take,
+                                .keys_give = keys_give,
+                                .context = host};
     host->port = (struct gh_service_port){&host->api, gh_api_handle, gh_api_lane};
     host->revocations = gh_revocations_new(REVOCATIONS_MAX, options->hash_key);
     host->identity.revocations = host->revocations;
@@ -302,6 +307,8 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     set_audit_bounds(host, &settings->audit);
     err = gh_identity_host_load_keys(host, identity, &changed);
     if (err == GH_OK)
+        err = gh_api_load_inputs(&host->api, &host->api_arena, identity, false);
+    if (err == GH_OK)
         err = load_revocations(host);
     if (err == GH_OK)
         err = sample_hash_costs(host);
@@ -386,5 +393,6 @@ void gh_identity_host_close(struct gh_identity_host *host)
         gh_revocations_free(host->revocations);
     pthread_cond_destroy(&host->woken);
     pthread_mutex_destroy(&host->lock);
+    gh_arena_done(&host->api_arena);
     free(host);
 }

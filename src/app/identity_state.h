@@ -32,6 +32,7 @@ struct gh_identity_host {
     struct gh_revocations *revocations;
     struct gh_service_port port;
     struct gh_api api;
+    struct gh_arena api_arena; /* of what requests to it are judged by */
     struct gh_identity identity;
     struct gh_vault *vault;
     struct gh_audit_keeper *audit;

@@ -80,6 +80,12 @@ bool gh_policy_input_wants_response(const struct gh_request *request);
 const struct gh_input_api *gh_policy_input_apis(const struct gh_policy *policy,
                                                 size_t *out_operation_count);
 
+/* ---- For whoever refuses for such a reason ---- */
+
+/* The 422's detail and its further members, `"errors":[...]`. ptr NULL: the arena is full. */
+struct gh_str gh_input_detail(struct gh_arena *arena, const struct gh_input_report *report);
+struct gh_str gh_input_errors(struct gh_arena *arena, const struct gh_input_report *report);
+
 /* ---- For the module ---- */
 
 /* The rule of a route's settings, NULL without (or when there were problems). `apis`: those made
@@ -93,10 +99,6 @@ enum gh_route_found gh_input_find(const struct gh_input_api *api, struct gh_str 
                                   const struct gh_input_operation **out_operation,
                                   struct gh_str *out_values, size_t *out_value_count,
                                   struct gh_str *out_allow);
-/* The 422's detail and its further members, `"errors":[...]`. ptr NULL: the arena is full. */
-struct gh_str gh_input_detail(struct gh_arena *arena, const struct gh_input_report *report);
-struct gh_str gh_input_errors(struct gh_arena *arena, const struct gh_input_report *report);
-
 /* For explain: what the stage found, in words. */
 void gh_input_explain(const struct gh_request *request, unsigned turn, struct gh_buf *out);
 

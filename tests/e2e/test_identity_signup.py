@@ -95,7 +95,7 @@ def test_nobody_chooses_a_role_when_signing_up(open_door):
     person = open_door.stranger()
     for member in ("role", "roles", "disabled", "email_verified", "id"):
         body = assert_answer(person.sign_up(**{member: "admin"}), 422)
-        assert body["errors"] == [{"pointer": f"/{member}", "detail": "is not known here"}]
+        assert [(e["location"], e["pointer"]) for e in body["errors"]] == [("body", f"/{member}")]
 
 
 # -- with confirmation --
@@ -294,12 +294,12 @@ GOOD = b'{"email": "good@example.com", "password": "%s"}' % PASSWORD.encode()
     + [b'{"email": "a@example.com", "password": "x",}', b"email=a%40example.com&password=x"],
 )
 def test_what_is_not_one_json_object_is_refused(open_door, body):
-    expected = 422 if body == b"" else 400
+    expected = 422 if body in (b"", b"[]", b'"text"', b"null") else 400
     assert_answer(raw_sign_up(open_door, body), expected)
 
 
 def test_deep_json_is_refused(open_door):
-    assert_answer(raw_sign_up(open_door, b'{"email":' + b"[" * 500 + b"]" * 500 + b"}"), 400)
+    assert_answer(raw_sign_up(open_door, b'{"email":' + b"[" * 500 + b"]" * 500 + b"}"), 422)
 
 
 @pytest.mark.parametrize(

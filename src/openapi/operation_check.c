@@ -12,9 +12,11 @@ static int compare(const void *a, const void *b)
 {
     const struct named *one = a, *other = b;
     int order = gh_str_compare(one->name, other->name);
+    if (order == 0)
+        order = gh_str_compare(one->at.file->path, other->at.file->path);
     if (order)
         return order;
-    return one->at.value < other->at.value ? -1 : one->at.value > other->at.value;
+    return one->at.value->start < other->at.value->start ? -1 : 1;
 }
 
 static void tell_repeated(struct gh_openapi_loader *loader, struct named *names, size_t count)

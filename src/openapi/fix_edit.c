@@ -91,7 +91,8 @@ static void put_in_flow(struct gh_fix_edits *edits, struct gh_openapi_at object,
     bool in_lines = memchr(text.ptr + first, '\n', member - first) != NULL;
     const char *quote = at(text, member) == '"' ? "\"" : "";
     struct gh_str space = gh_str_of(text.ptr + first, member - first);
-    bool tight = type && type->start && text.ptr[type->start - 1] == ':';
+    const struct gh_json_value *child = gh_json_first(&object.file->doc, object.value);
+    bool tight = child->start > 0 && child->start <= text.len && text.ptr[child->start - 1] == ':';
     if (at(text, member) == '}' || at(text, member) == '#' || space.len > SPACE_BYTES_MAX)
         return;
     if (!in_lines)
@@ -104,9 +105,9 @@ static void put_in_flow(struct gh_fix_edits *edits, struct gh_openapi_at object,
                                     key, quote, colon, GH_STR_ARG(literal));
     } else {
         edit.offset = first;
-        edit.text =
-            gh_arena_format(edits->arena, "%.*s%s%s%s%s%.*s,", in_lines ? (int)space.len : 0,
-                            space.ptr, quote, key, quote, colon, GH_STR_ARG(literal));
+        edit.text = gh_arena_format(edits->arena, "%.*s%s%s%s%s%.*s,%s",
+                                    in_lines ? (int)space.len : 0, space.ptr, quote, key, quote,
+                                    colon, GH_STR_ARG(literal), member > first || tight ? "" : " ");
     }
     add(edits, edit);
 }

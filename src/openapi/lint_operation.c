@@ -90,8 +90,6 @@ static void walk_media(struct gh_lint *lint, const struct gh_openapi_media *medi
 static void judge_body(struct gh_lint *lint, const struct gh_openapi_operation *operation)
 {
     struct gh_str place = GH_STR("body");
-    gh_lint_tell(lint, GH_LINT_BODY_NO_CONTENT_TYPE, operation->body_at, operation->media_count > 0,
-                 place, "the request body has no content type");
     for (size_t i = 0; i < operation->media_count; i++) {
         const struct gh_openapi_media *media = &operation->media[i];
         gh_lint_tell(lint, GH_LINT_BODY_ANY_CONTENT_TYPE, media->at,

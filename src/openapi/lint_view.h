@@ -17,6 +17,7 @@ struct gh_lint_view {
     struct gh_openapi_at root; /* the outermost part that is more than a $ref */
     bool not_followed;         /* a reference leads where this can't go, or there is too much */
     bool is_false;             /* a part is `false`: nothing is valid */
+    bool is_alternative;       /* an example need not be one of it */
     struct gh_openapi_at reference; /* that one */
 };
 

@@ -288,7 +288,7 @@ static void see_members(struct gh_lint_seen *seen, const struct gh_lint_item *it
 {
     for (size_t i = 0; seen && i < item->samples.count; i++) {
         struct gh_openapi_at at = item->samples.items[i];
-        if (at.value->kind != GH_JSON_OBJECT || !has_required(view, at))
+        if (at.value->kind != GH_JSON_OBJECT || (view->is_alternative && !has_required(view, at)))
             continue;
         if (at.value->count > seen->example_members_max)
             seen->example_members_max = at.value->count;
@@ -391,7 +391,7 @@ static bool judge_alternatives(struct walk *walk, const struct gh_lint_item *ite
             const struct gh_json_value *one = list ? gh_json_first(doc, list) : NULL;
             for (; one && !walk->lint->no_memory; one = gh_json_after(doc, list, one)) {
                 struct gh_lint_view with = *view;
-                any = true;
+                any = with.is_alternative = true;
                 if (!gh_lint_view_add(&with, (struct gh_openapi_at){part.file, one}))
                     continue;
                 judge_view(walk, item, &with, view->count, depth + 1);

@@ -16,7 +16,8 @@ static int compare(const void *a, const void *b)
         order = gh_str_compare(one->at.file->path, other->at.file->path);
     if (order)
         return order;
-    return one->at.value->start < other->at.value->start ? -1 : 1;
+    uint32_t start = one->at.value->start, other_start = other->at.value->start;
+    return start < other_start ? -1 : start > other_start;
 }
 
 static void tell_repeated(struct gh_openapi_loader *loader, struct named *names, size_t count)

@@ -6,6 +6,10 @@
 #include "gateway/exchange_pool.h"
 #include "gateway/service.h"
 
+/* What a stage has held goes upstream from where it lies, if it is longer: no copy for the sake of
+   a second try. */
+#define JOINED_BYTES_MAX (64u * 1024)
+
 static const struct gh_upstream_call_events CALL_EVENTS;
 
 void gh_exchange_enter(struct gh_exchange *exchange)
@@ -126,7 +130,8 @@ static void pay_back(struct gh_exchange *exchange, size_t bytes)
     exchange->port->input_wanted(exchange->owner);
 }
 
-static void send_body(struct gh_exchange *exchange, struct gh_str bytes)
+/* `unpaid` of the bytes are the codec's still; what a stage asked for was paid when it came. */
+static void send_body(struct gh_exchange *exchange, struct gh_str bytes, size_t unpaid)
 {
     char size_line[20];
     struct gh_buf line = gh_buf_over(size_line, sizeof(size_line));
@@ -141,7 +146,7 @@ static void send_body(struct gh_exchange *exchange, struct gh_str bytes)
     slices[count++] = bytes;
     if (chunked)
         slices[count++] = GH_STR("\r\n");
-    exchange->unpaid += bytes.len;
+    exchange->unpaid += unpaid;
     if (gh_upstream_call_write(&exchange->call, slices, count) && exchange->unpaid) {
         size_t paid = exchange->unpaid;
         exchange->unpaid = 0;
@@ -178,20 +183,21 @@ void gh_exchange_start_call(struct gh_exchange *exchange)
     struct gh_request_head *head = request->head;
     bool has_body = head->body != GH_BODY_NONE;
     bool complete = has_body && exchange->request_half == GH_REQUEST_COMPLETE;
+    bool joined = complete && !(request->body_known && exchange->held.len > JOINED_BYTES_MAX);
     exchange->start_wanted = false;
     if (complete) {
         head->body = GH_BODY_LENGTH;
         head->content_length = exchange->held.len;
     }
     struct gh_str bytes = gh_policy_write_upstream_head(request);
-    if (!bytes.ptr || (complete && !join_body(exchange, &bytes))) {
+    if (!bytes.ptr || (joined && !join_body(exchange, &bytes))) {
         gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
         return;
     }
     struct gh_upstream_request call_request = {
         .head = bytes,
         .method = head->method,
-        .has_body = has_body && !complete,
+        .has_body = has_body && !joined,
         .idempotent = gh_method_is_idempotent(head->method),
         .upgrade = head->upgrade_websocket && request->route && request->route->websocket,
         .response_timeout_ms = request->route ? request->route->response_timeout_ms : 0,
@@ -211,8 +217,9 @@ static void on_call_ready(struct gh_upstream_call *call)
         return;
     if (exchange->held.len) {
         struct gh_str held = gh_held_body_str(&exchange->held);
+        size_t unpaid = exchange->held.unpaid;
         exchange->held.len = exchange->held.unpaid = 0;
-        send_body(exchange, held);
+        send_body(exchange, held, unpaid);
     }
     if (exchange->call_active && exchange->request_half == GH_REQUEST_COMPLETE)
         end_body(exchange);
@@ -426,7 +433,7 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
     if (request->input && !gh_exchange_input_feed(exchange, bytes))
         return;
     if (exchange->call_ready)
-        send_body(exchange, bytes);
+        send_body(exchange, bytes, bytes.len);
     else
         hold(exchange, bytes);
 }

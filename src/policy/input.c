@@ -359,8 +359,12 @@ bool gh_policy_input_feed(struct gh_request *request, struct gh_str bytes)
         input->judged = input->gave_up = true;
         return let_on(request, GH_REASON_BODY_TOO_LARGE);
     }
+    size_t known = input->checked.report.count; /* the head's: they wait for the body's */
     enum gh_input_outcome outcome = gh_input_stream_feed(input->stream, bytes);
-    return outcome == GH_INPUT_OK || let_on(request, conclude(input, outcome));
+    if (outcome == GH_INPUT_OK ||
+        (outcome == GH_INPUT_VIOLATIONS && input->checked.report.count == known))
+        return true;
+    return let_on(request, conclude(input, outcome));
 }
 
 bool gh_policy_input_finish(struct gh_request *request)

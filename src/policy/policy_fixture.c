@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "http/h1_head.h"
+#include "openapi/openapi.h"
 
 #define SETTING(field) offsetof(struct gh_policy_settings, field)
 #define TABLE(key, member, of)                                                                     \
@@ -180,8 +181,32 @@ const char *gh_fixture_token(struct gh_fixture *fixture, enum gh_credential kind
 
 /* ---- The policy ---- */
 
+static enum gh_err read_text(void *context, struct gh_arena *arena, struct gh_str path,
+                             struct gh_str *out_text)
+{
+    (void)path;
+    *out_text = gh_arena_dup(arena, gh_str_from_c(context));
+    return out_text->ptr ? GH_OK : GH_ERR_MEMORY;
+}
+
+/* What app does: each route that names a document gets this one. */
+static void load_document(struct gh_fixture *fixture, const char *text)
+{
+    const struct gh_openapi_source source = {.read = read_text, .context = (void *)(uintptr_t)text};
+    const struct gh_openapi_options options = {.assert_formats = true, .responses = true};
+    struct gh_openapi_problems *problems = calloc(1, sizeof(*problems));
+    GH_ASSERT(problems);
+    const struct gh_openapi *document =
+        gh_openapi_load(&fixture->settings_arena, &source, GH_STR("api.yaml"), &options, problems);
+    GH_ASSERT(document);
+    free(problems);
+    struct gh_route_settings *routes = fixture->settings.routes.items;
+    for (size_t i = 0; i < fixture->settings.routes.count; i++)
+        routes[i].input.document = routes[i].input.openapi.len ? document : NULL;
+}
+
 static void open_all(struct gh_fixture *fixture, const char *yaml, const char *const *env,
-                     const struct gh_policy_identity *identity)
+                     const struct gh_policy_identity *identity, const char *document)
 {
     static const struct gh_str UPSTREAMS[] = {GH_STR_INIT("api"), GH_STR_INIT("web")};
     *fixture = (struct gh_fixture){0};
@@ -199,6 +224,8 @@ static void open_all(struct gh_fixture *fixture, const char *yaml, const char *c
     fixture->settings.cors_given = gh_config_get(node, "cors");
     if (identity)
         fixture->settings.identity = *identity;
+    if (document)
+        load_document(fixture, document);
     fixture->policy = gh_policy_compile(&fixture->load, &fixture->settings, UPSTREAMS, 2);
     gh_fixture_peer(fixture, "192.0.2.1", false);
     enum gh_err err = gh_limit_table_open(1024, (struct gh_hash_key){1, 2}, &fixture->limits);
@@ -209,18 +236,23 @@ static void open_all(struct gh_fixture *fixture, const char *yaml, const char *c
 
 void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const char *const *env)
 {
-    open_all(fixture, yaml, env, NULL);
+    open_all(fixture, yaml, env, NULL, NULL);
 }
 
 void gh_fixture_open_identity(struct gh_fixture *fixture, const char *yaml,
                               const struct gh_policy_identity *identity)
 {
-    open_all(fixture, yaml, NULL, identity);
+    open_all(fixture, yaml, NULL, identity, NULL);
 }
 
 void gh_fixture_open(struct gh_fixture *fixture, const char *yaml)
 {
-    open_all(fixture, yaml, NULL, NULL);
+    open_all(fixture, yaml, NULL, NULL, NULL);
+}
+
+void gh_fixture_open_input(struct gh_fixture *fixture, const char *yaml, const char *document)
+{
+    open_all(fixture, yaml, NULL, NULL, document);
 }
 
 void gh_fixture_close(struct gh_fixture *fixture)

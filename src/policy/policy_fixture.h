@@ -31,6 +31,8 @@ void gh_fixture_open_env(struct gh_fixture *fixture, const char *yaml, const cha
 /* The same with identity on: gh_fixture_identity, or one like it. */
 void gh_fixture_open_identity(struct gh_fixture *fixture, const char *yaml,
                               const struct gh_policy_identity *identity);
+/* With an OpenAPI document for the routes that name one, whatever its path. */
+void gh_fixture_open_input(struct gh_fixture *fixture, const char *yaml, const char *document);
 void gh_fixture_close(struct gh_fixture *fixture);
 
 /* Roles user, admin and editor; cookies with their prefixes; the login page /login; forward-auth

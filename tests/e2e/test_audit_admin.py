@@ -142,7 +142,7 @@ def test_anomalies_are_paged_with_their_evidence(world):
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "rule=x", "before=-1"])
 def test_a_strange_query_is_refused(world, query):
-    assert_answer(world.admin().api("GET", f"/admin/anomalies?{query}"), 400)
+    assert_answer(world.admin().api("GET", f"/admin/anomalies?{query}"), 422)
 
 
 # -- reports of browsers --

@@ -151,7 +151,7 @@ def test_an_admin_can_not_begin_behind_the_first_page_unseen(world):
 
 def test_refused_questions_are_no_events(world):
     before = reads(world)
-    assert_answer(world.admin().api("GET", "/admin/audit?event=none"), 400)
+    assert_answer(world.admin().api("GET", "/admin/audit?event=none"), 422)
     assert_answer(world.person().api("GET", "/admin/audit"), 403)
     assert reads(world) == before
 

@@ -56,7 +56,8 @@ struct gh_input_limits {
 /* Bodies of 1 MiB, 64 deep, 65,536 values, 4,096 members; 20 violations; the usual limits else. */
 extern const struct gh_input_limits gh_input_usual;
 
-/* What of undeclared things is a violation. */
+/* What of undeclared things is a violation; the name of an API key that a security scheme declares
+   is none. */
 struct gh_input_undeclared {
     bool query;   /* a query name that no parameter declares */
     bool cookies; /* a cookie that none declares; ours and others' make this rarely wise */

@@ -10,6 +10,8 @@
 static const char GH_TEST_API[] =
     "openapi: 3.1.0\n"
     "info: {title: t, version: '1'}\n"
+    "components: {securitySchemes: {key: {type: apiKey, in: query, name: api_key},\n"
+    "  session: {type: apiKey, in: cookie, name: session}}}\n"
     "paths:\n"
     "  /pets/{id}/{tags}:\n"
     "    get:\n"

@@ -133,10 +133,32 @@ static bool was_named(const struct parameters *p, size_t field)
     return false;
 }
 
+/* A key that a security scheme declares to be there (OpenAPI 3.1.1, section 4.8.27). */
+static bool is_api_key(const struct parameters *p, enum gh_input_part part, struct gh_str name)
+{
+    const struct gh_openapi *openapi = p->request->openapi;
+    if (!openapi->file_count)
+        return false;
+    const struct gh_json_doc *doc = &openapi->files[0]->doc;
+    const struct gh_json_value *components =
+        gh_json_get(doc, gh_json_root(doc), GH_STR("components"));
+    const struct gh_json_value *schemes = gh_json_get(doc, components, GH_STR("securitySchemes"));
+    const struct gh_json_value *scheme = schemes ? gh_json_first(doc, schemes) : NULL;
+    for (; scheme; scheme = gh_json_after(doc, schemes, scheme)) {
+        struct gh_str type = gh_json_string(gh_json_get(doc, scheme, GH_STR("type")));
+        struct gh_str in = gh_json_string(gh_json_get(doc, scheme, GH_STR("in")));
+        struct gh_str key = gh_json_string(gh_json_get(doc, scheme, GH_STR("name")));
+        if (key.ptr && gh_str_eq(key, name) && gh_str_eq(type, GH_STR("apiKey")) &&
+            gh_str_eq(in, gh_input_part_name(part)))
+            return true;
+    }
+    return false;
+}
+
 static void add_undeclared(struct parameters *p, enum gh_input_part part)
 {
     for (size_t i = 0; i < p->form.count && gh_input_goes_on(p->job); i++) {
-        if (p->used[i] || was_named(p, i))
+        if (p->used[i] || was_named(p, i) || is_api_key(p, part, p->form.fields[i].name))
             continue;
         struct gh_input_place place = {.part = part, .name = shown_name(p->form.fields[i].name)};
         gh_input_add(p->job, place, GH_STR("undeclared"), "is not declared");

@@ -154,7 +154,7 @@ static void add_schema_violation(struct gh_input_job *job, enum gh_input_part pa
         .part = part,
         .name = name.ptr ? name : GH_STR(""),
         .pointer = pointer_of(job, found),
-        .rule = is_too_complex ? GH_STR("too_complex") : found->keyword,
+        .rule = is_too_complex || !found->keyword.ptr ? GH_STR("too_complex") : found->keyword,
         .message = found->message,
     };
 }

@@ -93,6 +93,8 @@ static void parameters_are_checked_in_their_places(void **state)
          "Cookie: ids=1,2\n",
          "ok"},
         {"1", ";tags=a", "need=x&flag=true", NULL, "ok"},
+        {"1", ";tags=a", "need=x&api_key=k", NULL, "ok"},
+        {"1", ";tags=a", "need=x&session=k", NULL, "query:session: undeclared"},
         {"1", ";tags=a", "need=x&flag=", NULL, "ok"},
         {"0", ";tags=a", "need=x", NULL, "path:id: minimum"},
         {"x", ";tags=a", "need=x", NULL, "path:id: type"},
@@ -153,8 +155,9 @@ static void undeclared_names_are_as_configured(void **state)
         {"1", ";tags=a", "need=x&other=1", "Cookie: sid=x\n", "ok"},
     };
     static const struct get_case STRICT[] = {
-        {"1", ";tags=a", "need=x&other=1", "Cookie: sid=x; theme=dark; other\n",
-         "cookie:sid: undeclared, cookie:other: undeclared"},
+        {"1", ";tags=a", "need=x", "Cookie: session=x; theme=dark\n", "ok"},
+        {"1", ";tags=a", "need=x&other=1", "Cookie: sid=x; theme=dark; other; api_key=x\n",
+         "cookie:sid: undeclared, cookie:other: undeclared, cookie:api_key: undeclared"},
     };
     RUN_GETS(LENIENT, .query = false);
     RUN_GETS(STRICT, .cookies = true);

@@ -69,6 +69,19 @@ static void check_bounds(struct gh_openapi_loader *loader, struct gh_openapi_at 
     }
 }
 
+/* Taken as the generators mean it that write it so. */
+static void check_exclusive(struct gh_openapi_loader *loader, struct gh_openapi_at schema)
+{
+    static const char *const NAMES[] = {"exclusiveMinimum", "exclusiveMaximum"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        struct gh_openapi_at at = gh_openapi_member(schema, NAMES[i]);
+        if (loader->is_3_0 && at.value && at.value->kind == GH_JSON_NUMBER)
+            gh_openapi_warning(loader, at, NULL,
+                               "in OpenAPI 3.0 this is true or false; it is read as the bound that "
+                               "it is in 3.1");
+    }
+}
+
 static bool is_of_type(const struct gh_json_value *value, struct gh_str type)
 {
     switch (value->kind) {
@@ -183,6 +196,7 @@ static void check_schema(struct remarks *remarks, struct gh_openapi_at schema)
     if (schema.value->kind != GH_JSON_OBJECT || (is_reference && loader->is_3_0))
         return;
     check_bounds(loader, schema);
+    check_exclusive(loader, schema);
     check_enum(loader, schema);
     check_array(loader, schema);
     check_example(remarks, schema, gh_openapi_member(schema, "example"), "the example");

@@ -20,12 +20,16 @@ static bool compile_number(struct gh_schema_compiler *compiler, const char *name
     return true;
 }
 
-/* In OpenAPI 3.0 exclusiveMinimum is a boolean beside minimum. */
+/* In OpenAPI 3.0 exclusiveMinimum is a boolean beside minimum. Generators that write the number of
+   later drafts under that version mean what those do. */
 static bool compile_bound_30(struct gh_schema_compiler *compiler, const char *bound,
                              const char *exclusive, enum gh_schema_op_code code,
                              enum gh_schema_op_code exclusive_code)
 {
     const struct gh_json_value *keyword = gh_compile_keyword(compiler, exclusive);
+    if (keyword && keyword->kind == GH_JSON_NUMBER)
+        return compile_number(compiler, bound, code) &&
+               compile_number(compiler, exclusive, exclusive_code);
     if (keyword && keyword->kind != GH_JSON_BOOL)
         return gh_compile_fail(compiler, keyword, "In OpenAPI 3.0 this is true or false.");
     return compile_number(compiler, bound, keyword && keyword->boolean ? exclusive_code : code);

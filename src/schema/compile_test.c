@@ -126,7 +126,7 @@ static void refuses_schemas_that_only_lead_back_to_themselves(void **state)
 static void refuses_what_openapi_3_0_does_not_have(void **state)
 {
     static const struct mistake CASES[] = {
-        {"{'minimum':1,'exclusiveMinimum':2}", "/exclusiveMinimum", "In OpenAPI 3.0"},
+        {"{'minimum':1,'exclusiveMinimum':'2'}", "/exclusiveMinimum", "In OpenAPI 3.0"},
         {"{'type':['string','null']}", "/type", "type must name a kind of value."},
         {"{'items':[{}]}", "/items", "items is one schema"},
     };

@@ -400,6 +400,9 @@ static void keeps_the_rules_of_openapi_3_0(void **state)
         {"{'maximum':1,'exclusiveMaximum':true}", "1", GH_SCHEMA_INVALID},
         {"{'maximum':1,'exclusiveMaximum':true}", "0.999", GH_SCHEMA_VALID},
         {"{'exclusiveMaximum':true}", "1", GH_SCHEMA_VALID},
+        {"{'exclusiveMinimum':0}", "0", GH_SCHEMA_INVALID}, /* as FastAPI writes it */
+        {"{'exclusiveMinimum':0}", "0.1", GH_SCHEMA_VALID},
+        {"{'maximum':9,'exclusiveMaximum':5}", "5", GH_SCHEMA_INVALID},
         {"{'properties':{'a':{'$ref':'#/x','type':'null','maxLength':1}},'x':{'type':'string'}}",
          "{'a':'long'}", GH_SCHEMA_VALID},
         {"{'properties':{'a':{'$ref':'#/x'}},'x':{'type':'string'}}", "{'a':1}", GH_SCHEMA_INVALID},

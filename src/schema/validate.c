@@ -106,23 +106,24 @@ static bool run_objects(struct gh_schema_run *run, const struct gh_schema_node *
     return good;
 }
 
+/* Of a value that contains no others. */
+static inline bool run_plain(struct gh_schema_run *run, const struct gh_schema_node *node,
+                             uint32_t value, enum gh_json_kind kind)
+{
+    if (kind == GH_JSON_STRING)
+        return run_strings(run, node, value);
+    return kind != GH_JSON_NUMBER || run_numbers(run, node, value);
+}
+
 static bool run_kind(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value,
                      gh_schema_marks *marks)
 {
-    switch (gh_run_value(run, value)->kind) {
-    case GH_JSON_NULL:
-    case GH_JSON_BOOL:
-        return true;
-    case GH_JSON_NUMBER:
-        return run_numbers(run, node, value);
-    case GH_JSON_STRING:
-        return run_strings(run, node, value);
-    case GH_JSON_ARRAY:
+    enum gh_json_kind kind = gh_run_value(run, value)->kind;
+    if (kind == GH_JSON_ARRAY)
         return run_arrays(run, node, value, marks);
-    case GH_JSON_OBJECT:
+    if (kind == GH_JSON_OBJECT)
         return run_objects(run, node, value, marks);
-    }
-    return false;
+    return run_plain(run, node, value, kind);
 }
 
 /* All but unevaluated*. */
@@ -177,9 +178,16 @@ static bool run_in_scope(struct gh_schema_run *run, const struct gh_schema_node 
               : run_ops(run, node, value, marks);
 }
 
+/* Nothing applies another schema to it, so depth and scope are of no concern. */
+static inline bool is_plain(const struct gh_schema_node *node, enum gh_json_kind kind)
+{
+    return node->any_end == 0 && kind != GH_JSON_ARRAY && kind != GH_JSON_OBJECT;
+}
+
 bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_schema_marks *marks)
 {
     const struct gh_schema_node *node = &run->schemas->nodes[index];
+    enum gh_json_kind kind = gh_run_value(run, value)->kind;
     if (!gh_run_take_steps(run, 1))
         return false;
     /* What is checked as a whole is no member of anything. */
@@ -189,6 +197,8 @@ bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_s
         return gh_run_report_kind(run, node, value);
     if (node->all_end == 0)
         return true;
+    if (is_plain(node, kind))
+        return run_plain(run, node, value, kind) && !run->is_stopped;
     if (run->depth_left == 0)
         return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
     const struct gh_schema_scope *outer = run->scope, inner = {outer, node->resource};

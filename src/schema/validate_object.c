@@ -16,20 +16,48 @@ static bool run_size(struct gh_schema_run *run, const struct gh_schema_node *nod
                                          bound == 1 ? "" : "s", (unsigned long long)count));
 }
 
+static uint64_t load_64(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* Names are short and mostly equal where this is asked: a call of memcmp costs more than it does.
+ */
+static inline bool is_same(struct gh_str a, struct gh_str b)
+{
+    const size_t step = sizeof(uint64_t);
+    size_t at = 0;
+    if (a.len != b.len)
+        return false;
+    for (; a.len - at >= step; at += step) {
+        if (load_64(a.ptr + at) != load_64(b.ptr + at))
+            return false;
+    }
+    if (a.len >= step) /* the last bytes, some of them again */
+        return load_64(a.ptr + a.len - step) == load_64(b.ptr + a.len - step);
+    for (; at < a.len; at++) {
+        if (a.ptr[at] != b.ptr[at])
+            return false;
+    }
+    return true;
+}
+
 /* Members mostly come in the order of the schema: *next is where the one behind the last found
    stands. */
 static const struct gh_schema_member *find_member(const struct gh_schema_members *members,
                                                   const struct gh_json_value *value, uint32_t *next)
 {
     if (*next < members->count && members->members[*next].hash == value->name_hash &&
-        gh_str_eq(members->members[*next].name, value->name))
+        is_same(members->members[*next].name, value->name))
         return &members->members[(*next)++];
     if (!members->slots)
         return NULL;
     for (uint32_t at = value->name_hash & members->slot_mask; members->slots[at];
          at = (at + 1) & members->slot_mask) {
         const struct gh_schema_member *member = &members->members[members->slots[at] - 1];
-        if (member->hash == value->name_hash && gh_str_eq(member->name, value->name)) {
+        if (member->hash == value->name_hash && is_same(member->name, value->name)) {
             *next = members->slots[at];
             return member;
         }

@@ -270,7 +270,7 @@ def test_refused_inputs_are_audited_by_operation(world):
 
 def test_the_audit_of_the_inputs_finds_nothing(tmp_path):
     report = tmp_path / "audit.md"
-    document = ROOT / "examples" / "c-openapi.yaml"
+    document = ROOT / "examples" / "openapi" / "c-enterprise.yaml"
     result = run("openapi", "lint", document, "--ignore", "numeric-id", "--report", report)
     assert result.returncode == 0, result.stdout
     text = report.read_text(encoding="utf-8")

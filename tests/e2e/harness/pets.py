@@ -58,6 +58,7 @@ paths:
               properties:
                 text: {type: string, pattern: "^(a+)+$"}
                 any: {}
+                count: {type: integer, maximum: 1000}
       responses: {"200": {description: ok}}
 components:
   schemas:

@@ -225,6 +225,33 @@ static void anchors_of_yaml_are_left_alone_or_changed_once(void **state)
     gh_test_lint_done(&lint);
 }
 
+/* The first operation has no example, the second one has. */
+static void examples_of_any_operation_count(void **state)
+{
+    struct gh_test_lint lint = {.name = NULL};
+    gh_test_lint_text(
+        &lint,
+        "openapi: 3.1.0\n"
+        "info: {title: t, version: '1'}\n"
+        "paths:\n"
+        "  /a:\n"
+        "    post: &post\n"
+        "      responses: {'200': {description: ok}}\n"
+        "      requestBody: {content: {application/json: {schema: {$ref: "
+        "'#/components/schemas/A'}}}}\n"
+        "    put:\n"
+        "      responses: {'200': {description: ok}}\n"
+        "      requestBody: {content: {application/json: {example: {email: x, more: 1, code: "
+        "''}, schema: {$ref: '#/components/schemas/A'}}}}\n"
+        "components: {schemas: {A: {type: object, required: [code], properties: {email: "
+        "{type: string}, code: {type: string}}}}}\n");
+    const char *copy = gh_test_lint_fix(&lint);
+    assert_non_null(strstr(copy, "email: {type: string, maxLength: 254}"));
+    assert_non_null(strstr(copy, "code: {type: string, maxLength: 64}"));
+    assert_null(strstr(copy, "additionalProperties"));
+    gh_test_lint_done(&lint);
+}
+
 /* ---- Evidence ---- */
 
 static void evidence_is(const char *lines, const char *schema, const char *wanted)
@@ -332,6 +359,7 @@ int main(void)
         cmocka_unit_test(long_examples_widen_the_bound),
         cmocka_unit_test(open_objects_are_closed_where_it_breaks_nothing),
         cmocka_unit_test(anchors_of_yaml_are_left_alone_or_changed_once),
+        cmocka_unit_test(examples_of_any_operation_count),
         cmocka_unit_test(evidence_gives_bounds_with_room),
         cmocka_unit_test(little_evidence_only_widens),
         cmocka_unit_test(empty_strings_that_were_seen_stay_allowed),

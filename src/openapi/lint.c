@@ -129,18 +129,64 @@ static void look_at_all(struct gh_lint *lint)
     for (size_t i = 0; i < lint->openapi->operation_count && !lint->no_memory; i++) {
         lint->operation = (uint32_t)i;
         lint->visited = (struct gh_lint_table){NULL, 0, 0};
+        gh_lint_evidence_begin(lint, &lint->openapi->operations[i]);
         gh_lint_operation(lint, &lint->openapi->operations[i]);
         gh_arena_reset(&lint->scratch);
     }
 }
 
-/* Only now it is known of all objects whether others are made of them. */
+/* The places of findings in their order, without looking along a file again for each. */
+static void place(struct gh_lint *lint)
+{
+    const struct gh_openapi_file *file = NULL;
+    unsigned line = 1;
+    size_t at = 0, line_start = 0;
+    for (size_t i = 0; i < lint->count; i++) {
+        struct gh_lint_finding *finding = &lint->findings[i];
+        size_t offset = finding->at.value->start;
+        if (finding->at.file != file || offset < at) {
+            file = finding->at.file;
+            line = 1;
+            at = line_start = 0;
+        }
+        for (; at < offset && at < file->text.len; at++) {
+            if (file->text.ptr[at] != '\n')
+                continue;
+            line++;
+            line_start = at + 1;
+        }
+        finding->line = line;
+        finding->column = (unsigned)(at - line_start) + 1;
+    }
+}
+
+/* Would a value that was seen, or an example, be refused by what mends it? */
+static bool is_refused(const struct gh_lint_finding *finding, const struct gh_lint_seen *seen)
+{
+    bool was_empty = (seen->any_example && seen->example_length_min < 1) ||
+                     (seen->count && seen->length_min < 1);
+    return (finding->rule == GH_LINT_EMAIL_NO_FORMAT && seen->not_email) ||
+           (finding->rule == GH_LINT_CODE_NO_PATTERN && seen->not_code) ||
+           (finding->rule == GH_LINT_PHONE_NO_PATTERN && seen->not_phone) ||
+           (finding->rule == GH_LINT_STRING_NO_MIN_LENGTH && was_empty) ||
+           (finding->rule == GH_LINT_OBJECT_OPEN && seen->has_other_members);
+}
+
+/* Only now it is known of all objects whether others are made of them, and what all operations have
+   seen. */
 static void settle(struct gh_lint *lint)
 {
     for (size_t i = 0; i < lint->count; i++) {
         struct gh_lint_finding *finding = &lint->findings[i];
+        const struct gh_json_value *value = finding->at.value;
+        const struct gh_lint_entry *entry =
+            gh_lint_table_find(&lint->table, value, GH_LINT_TAG_SEEN);
+        if (entry && !finding->seen)
+            finding->seen = entry->seen;
         if (finding->rule == GH_LINT_OBJECT_OPEN &&
-            gh_lint_table_find(&lint->table, finding->at.value, GH_LINT_TAG_COMPOSED))
+            gh_lint_table_find(&lint->table, value, GH_LINT_TAG_COMPOSED))
+            finding->fixable = false;
+        if (finding->seen && is_refused(finding, finding->seen))
             finding->fixable = false;
     }
 }
@@ -168,6 +214,7 @@ static void finish(struct gh_lint *lint)
     settle(lint);
     if (lint->count)
         qsort(lint->findings, lint->count, sizeof(*lint->findings), compare);
+    place(lint);
     report->findings = lint->findings;
     report->count = lint->count;
     report->operations = lint->tallies;

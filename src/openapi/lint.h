@@ -79,7 +79,7 @@ struct gh_lint_options {
 
 /* What examples and evidence say of the values at a place. */
 struct gh_lint_seen {
-    bool any, has_decimals, not_email, not_code, not_phone, has_other_members;
+    bool not_email, not_code, not_phone, has_other_members;
     uint64_t count;                /* observations in evidence */
     double length_min, length_max; /* of strings in code points */
     double number_min, number_max;
@@ -95,6 +95,7 @@ struct gh_lint_seen {
 struct gh_lint_finding {
     enum gh_lint_rule rule;
     struct gh_openapi_at at; /* where it is told: the value that lacks something */
+    unsigned line, column;   /* of that */
     uint32_t operation;      /* the first one concerned, or GH_LINT_NO_OPERATION: the document */
     uint32_t operation_count;
     struct gh_str where;   /* "body /owner/email", "query limit"; empty: the operation as a whole */

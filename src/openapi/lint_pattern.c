@@ -36,7 +36,6 @@ struct group {
     struct {
         struct set front[FRONT_MAX];
         size_t count;
-        bool is_open;
     } alternatives[ALTERNATIVES_MAX];
     size_t alternative_count;
     bool overlaps;  /* two alternatives can match the same */

@@ -85,18 +85,32 @@ static void write_operations(FILE *out, const struct gh_lint_record *record)
     fputs("\nWhat several operations share is counted for each of them.\n", out);
 }
 
+/* Is it in the constrained copy too? Its findings stand in the same order: *next is where to look
+   from. */
+static bool is_left(const struct gh_lint_report *fixed, const struct gh_lint_finding *finding,
+                    size_t *next)
+{
+    for (size_t i = *next; i < fixed->count; i++) {
+        const struct gh_lint_finding *other = &fixed->findings[i];
+        if (other->rule != finding->rule || other->operation != finding->operation ||
+            !gh_str_eq(other->where, finding->where))
+            continue;
+        *next = i + 1;
+        return true;
+    }
+    return false;
+}
+
 static void write_finding(FILE *out, const struct gh_lint_record *record,
-                          const struct gh_lint_finding *finding)
+                          const struct gh_lint_finding *finding, bool is_open)
 {
     const struct gh_lint_rule_facts *facts = gh_lint_rule_facts(finding->rule);
     char memory[GH_LINT_OPERATION_BYTES_MAX];
     struct gh_buf operation = gh_buf_over(memory, sizeof(memory));
-    unsigned line, column;
-    gh_openapi_place(finding->at.file, finding->at.value->start, &line, &column);
     gh_lint_put_operation(&operation, record->openapi, finding->operation);
     fputs("| ", out);
     write_cell(out, finding->at.file->path);
-    fprintf(out, ":%u:%u | ", line, column);
+    fprintf(out, ":%u:%u | ", finding->line, finding->column);
     write_code(out, gh_buf_str(&operation));
     fputs(" | ", out);
     if (finding->where.len)
@@ -104,22 +118,24 @@ static void write_finding(FILE *out, const struct gh_lint_record *record,
     fputs(" | ", out);
     write_cell(out, finding->message);
     fprintf(out, " | `%s` | %s | %s |\n", facts->id, gh_lint_severity_name(facts->severity),
-            record->fixed && finding->fixable ? "fixed" : "open");
+            is_open ? "open" : "fixed");
 }
 
 static void write_findings(FILE *out, const struct gh_lint_record *record)
 {
     const struct gh_lint_report *report = record->report;
-    size_t told = 0;
+    size_t told = 0, next = 0;
     fputs("\n## Findings\n\n", out);
     for (size_t i = 0; i < report->count; i++) {
-        if (!gh_lint_is_told(record, &report->findings[i]))
+        const struct gh_lint_finding *finding = &report->findings[i];
+        bool is_open = !record->fixed || is_left(record->fixed, finding, &next);
+        if (!gh_lint_is_told(record, finding))
             continue;
         if (!told++)
             fputs("| place | operation | value | finding | rule | severity | state |\n"
                   "|---|---|---|---|---|---|---|\n",
                   out);
-        write_finding(out, record, &report->findings[i]);
+        write_finding(out, record, finding, is_open);
     }
     if (!told)
         fputs("None.\n", out);

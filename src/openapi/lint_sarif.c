@@ -58,14 +58,12 @@ static void put_finding(struct gh_buf *buf, const struct gh_lint_record *record,
                         const struct gh_lint_finding *finding)
 {
     const struct gh_lint_rule_facts *facts = gh_lint_rule_facts(finding->rule);
-    unsigned line, column;
-    gh_openapi_place(finding->at.file, finding->at.value->start, &line, &column);
     gh_buf_put_char(buf, '{');
     put_text(buf, "rule", gh_str_from_c(facts->id));
     put_text(buf, "severity", gh_str_from_c(gh_lint_severity_name(facts->severity)));
     put_text(buf, "file", finding->at.file->path);
-    gh_json_put_member_u64(buf, GH_STR("line"), line);
-    gh_json_put_member_u64(buf, GH_STR("column"), column);
+    gh_json_put_member_u64(buf, GH_STR("line"), finding->line);
+    gh_json_put_member_u64(buf, GH_STR("column"), finding->column);
     put_pointer(buf, finding);
     put_operation(buf, record, finding->operation);
     gh_json_put_member_u64(buf, GH_STR("operations"), finding->operation_count);
@@ -171,8 +169,6 @@ static void put_result(struct gh_buf *buf, const struct gh_lint_record *record,
     const struct gh_lint_rule_facts *facts = gh_lint_rule_facts(finding->rule);
     char memory[GH_LINT_OPERATION_BYTES_MAX + 2048];
     struct gh_buf text = gh_buf_over(memory, sizeof(memory));
-    unsigned line, column;
-    gh_openapi_place(finding->at.file, finding->at.value->start, &line, &column);
     gh_lint_put_operation(&text, record->openapi, finding->operation);
     gh_buf_format(&text, "%s%.*s: %.*s", finding->where.len ? ", " : "",
                   (int)(finding->where.len < 512 ? finding->where.len : 512), finding->where.ptr,
@@ -186,7 +182,8 @@ static void put_result(struct gh_buf *buf, const struct gh_lint_record *record,
     gh_json_put_member(buf, GH_STR("text"), gh_buf_str(&text));
     gh_buf_put(buf, GH_STR("},\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{"));
     put_uri(buf, finding->at.file->path);
-    gh_buf_format(buf, "},\"region\":{\"startLine\":%u,\"startColumn\":%u}}}]}", line, column);
+    gh_buf_format(buf, "},\"region\":{\"startLine\":%u,\"startColumn\":%u}}}]}", finding->line,
+                  finding->column);
 }
 
 void gh_lint_write_sarif(FILE *file, const struct gh_lint_record *record)

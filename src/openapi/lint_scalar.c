@@ -137,31 +137,26 @@ static void check_length(const struct string *string)
     }
     bool may_be_empty = !has_checked_format(string) && !string->pattern;
     if (string->item->required && may_be_empty) {
-        bool example_is_empty =
-            string->seen && string->seen->any_example && string->seen->example_length_min < 1;
-        bool was_empty = string->seen && string->seen->count && string->seen->length_min < 1;
-        check(string, GH_LINT_STRING_NO_MIN_LENGTH, string->length_min != NULL,
-              !example_is_empty && !was_empty, "the string is required and may be empty");
+        check(string, GH_LINT_STRING_NO_MIN_LENGTH, string->length_min != NULL, true,
+              "the string is required and may be empty");
     }
 }
 
 static void check_meaning(const struct string *string)
 {
     static const char *const EMAILS[] = {"email", "idn-email"};
-    const struct gh_lint_seen *seen = string->seen;
     bool is_bound = string->pattern || has_checked_format(string);
     switch (gh_lint_meaning_of(string->item->name)) {
     case GH_MEANS_EMAIL:
         check(string, GH_LINT_EMAIL_NO_FORMAT, is_format(string, EMAILS, 2) || string->pattern,
-              !string->format.ptr && !(seen && seen->not_email),
-              "it looks like an e-mail address and has no format: email");
+              !string->format.ptr, "it looks like an e-mail address and has no format: email");
         return;
     case GH_MEANS_PHONE:
-        check(string, GH_LINT_PHONE_NO_PATTERN, is_bound, !(seen && seen->not_phone),
+        check(string, GH_LINT_PHONE_NO_PATTERN, is_bound, true,
               "it looks like a telephone number and has no pattern");
         return;
     case GH_MEANS_CODE:
-        check(string, GH_LINT_CODE_NO_PATTERN, is_bound, !(seen && seen->not_code),
+        check(string, GH_LINT_CODE_NO_PATTERN, is_bound, true,
               "it looks like a code and has no pattern");
         return;
     case GH_MEANS_NOTHING:

@@ -92,18 +92,34 @@ struct gh_lint_samples gh_lint_samples_members(struct gh_lint *lint, struct gh_l
 
 /* ---- What was seen ---- */
 
-static bool is_of(const struct gh_evidence_line *line, const struct gh_lint *lint,
-                  const struct gh_lint_item *item)
+static bool is_of_operation(const struct gh_evidence_line *line,
+                            const struct gh_openapi_operation *operation)
 {
-    const struct gh_openapi_operation *operation = &lint->openapi->operations[lint->operation];
     char memory[512];
     struct gh_buf both = gh_buf_over(memory, sizeof(memory));
-    if (!gh_str_eq(line->location, item->place) || !gh_str_eq(line->name, item->field))
-        return false;
     if (operation->id.ptr && gh_str_eq(operation->id, line->operation))
         return true;
     gh_buf_format(&both, "%.*s %.*s", GH_STR_ARG(operation->method), GH_STR_ARG(operation->path));
     return !both.overflow && gh_str_eq(gh_buf_str(&both), line->operation);
+}
+
+void gh_lint_evidence_begin(struct gh_lint *lint, const struct gh_openapi_operation *operation)
+{
+    const struct gh_evidence *evidence = lint->options->evidence;
+    lint->lines = NULL;
+    lint->line_count = 0;
+    if (!evidence || !evidence->count)
+        return;
+    lint->lines = gh_arena_zalloc(&lint->scratch, evidence->count, sizeof(*lint->lines));
+    lint->no_memory |= !lint->lines;
+    for (size_t i = 0; lint->lines && i < evidence->count; i++)
+        if (is_of_operation(&evidence->lines[i], operation))
+            lint->lines[lint->line_count++] = &evidence->lines[i];
+}
+
+static bool is_of(const struct gh_evidence_line *line, const struct gh_lint_item *item)
+{
+    return gh_str_eq(line->location, item->place) && gh_str_eq(line->name, item->field);
 }
 
 static unsigned kind_of_evidence(enum gh_evidence_kind kind)
@@ -124,10 +140,9 @@ static unsigned kind_of_evidence(enum gh_evidence_kind kind)
 
 bool gh_lint_has_evidence(const struct gh_lint *lint, const struct gh_lint_item *item)
 {
-    const struct gh_evidence *evidence = lint->options->evidence;
-    for (size_t i = 0; evidence && i < evidence->count; i++)
-        if (gh_str_starts_with(evidence->lines[i].pointer, item->pointer) &&
-            is_of(&evidence->lines[i], lint, item))
+    for (size_t i = 0; i < lint->line_count; i++)
+        if (gh_str_starts_with(lint->lines[i]->pointer, item->pointer) &&
+            is_of(lint->lines[i], item))
             return true;
     return false;
 }
@@ -161,16 +176,14 @@ static void see_line(struct gh_lint_seen *seen, const struct gh_evidence_line *l
         seen->has_other_members |= line->extra;
         break;
     }
-    seen->has_decimals |= line->kind == GH_EVIDENCE_NUMBER;
     seen->count += line->count;
 }
 
 struct gh_lint_seen *gh_lint_seen_of(struct gh_lint *lint, struct gh_openapi_at owner,
                                      const struct gh_lint_item *item, unsigned kind)
 {
-    const struct gh_evidence *evidence = lint->options->evidence;
     bool is_fresh = false;
-    if (!owner.value || (!item->samples.count && !evidence))
+    if (!owner.value || (!item->samples.count && !lint->line_count))
         return NULL;
     struct gh_lint_entry *entry =
         gh_lint_table_put(&lint->table, lint->arena, owner.value, GH_LINT_TAG_SEEN, &is_fresh);
@@ -180,10 +193,10 @@ struct gh_lint_seen *gh_lint_seen_of(struct gh_lint *lint, struct gh_openapi_at 
         lint->no_memory = true;
         return NULL;
     }
-    for (size_t i = 0; evidence && i < evidence->count; i++) {
-        const struct gh_evidence_line *line = &evidence->lines[i];
+    for (size_t i = 0; i < lint->line_count; i++) {
+        const struct gh_evidence_line *line = lint->lines[i];
         if (kind_of_evidence(line->kind) == kind && gh_str_eq(line->pointer, item->pointer) &&
-            is_of(line, lint, item))
+            is_of(line, item))
             see_line(entry->seen, line);
     }
     return entry->seen;

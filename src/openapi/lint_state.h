@@ -52,7 +52,9 @@ struct gh_lint {
     size_t count, room;
     struct gh_lint_report *report;
     struct gh_lint_tally *tallies;
-    uint32_t operation;            /* that is looked at, or GH_LINT_NO_OPERATION */
+    uint32_t operation;                    /* that is looked at, or GH_LINT_NO_OPERATION */
+    const struct gh_evidence_line **lines; /* of that operation */
+    size_t line_count;
     uint64_t weight[2], passed[2]; /* by enum gh_lint_part */
     uint64_t steps;
     bool no_memory;
@@ -102,6 +104,8 @@ struct gh_openapi_at gh_lint_owner(const struct gh_lint_view *view);
 /* What is known of values there; NULL: nothing, or no memory. `kind`: 1 << enum gh_json_kind. */
 struct gh_lint_seen *gh_lint_seen_of(struct gh_lint *lint, struct gh_openapi_at owner,
                                      const struct gh_lint_item *item, unsigned kind);
+/* Finds the evidence of an operation, before its schemas are walked. */
+void gh_lint_evidence_begin(struct gh_lint *lint, const struct gh_openapi_operation *operation);
 /* Is there evidence of it or of what is below? */
 bool gh_lint_has_evidence(const struct gh_lint *lint, const struct gh_lint_item *item);
 /* `example`, `examples` of a parameter or media. */

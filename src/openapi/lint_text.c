@@ -36,11 +36,10 @@ static void write_finding(FILE *out, const struct gh_lint_record *record,
     const struct gh_lint_rule_facts *facts = gh_lint_rule_facts(finding->rule);
     char memory[GH_LINT_OPERATION_BYTES_MAX];
     struct gh_buf operation = gh_buf_over(memory, sizeof(memory));
-    unsigned line, column;
-    gh_openapi_place(finding->at.file, finding->at.value->start, &line, &column);
     gh_lint_put_operation(&operation, record->openapi, finding->operation);
     gh_lint_write_tame(out, finding->at.file->path);
-    fprintf(out, ":%u:%u: %s: ", line, column, gh_lint_severity_name(facts->severity));
+    fprintf(out, ":%u:%u: %s: ", finding->line, finding->column,
+            gh_lint_severity_name(facts->severity));
     gh_lint_write_tame(out, gh_buf_str(&operation));
     if (finding->where.len)
         fputs(", ", out);

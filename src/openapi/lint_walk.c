@@ -316,8 +316,7 @@ static void judge_open(struct gh_lint *lint, const struct gh_lint_item *item,
     finding->use_unevaluated = composed;
     finding->open = gh_lint_get(at, GH_STR("additionalProperties"));
     finding->seen = seen;
-    finding->fixable = open->declares && !(composed && (lint->openapi->is_3_0 || finding->open)) &&
-                       !(seen && seen->has_other_members);
+    finding->fixable = open->declares && !(composed && (lint->openapi->is_3_0 || finding->open));
 }
 
 static void judge_object(struct walk *walk, const struct gh_lint_item *item,

@@ -7,6 +7,9 @@
 
 #include "openapi/openapi.h"
 
+/* Of one document; errors are all told. */
+#define WARNINGS_MAX 20
+
 /* ---- Files ---- */
 
 static enum gh_err error_of_errno(void)
@@ -88,16 +91,34 @@ static bool same_document(const struct gh_input_settings *a, const struct gh_inp
            a->responses == b->responses && same_map(&a->schemas, &b->schemas);
 }
 
-static void take_problems(struct gh_config_load *load, const struct gh_openapi_problems *problems)
+static void take_problem(struct gh_config_load *load, const struct gh_openapi_problem *problem)
 {
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct gh_openapi_problem *problem = &problems->items[i];
-        gh_config_problem_add_in(load, problem->file,
-                                 problem->severity == GH_OPENAPI_ERROR ? GH_CONFIG_ERROR
-                                                                       : GH_CONFIG_WARNING,
-                                 (struct gh_config_place){problem->line, problem->column},
-                                 problem->what, problem->remedy);
-    }
+    gh_config_problem_add_in(
+        load, problem->file,
+        problem->severity == GH_OPENAPI_ERROR ? GH_CONFIG_ERROR : GH_CONFIG_WARNING,
+        (struct gh_config_place){problem->line, problem->column}, problem->what, problem->remedy);
+}
+
+/* Warnings of a large document must not crowd out the errors of the configuration. */
+static void take_problems(struct gh_config_load *load, struct gh_str path,
+                          const struct gh_openapi_problems *problems)
+{
+    unsigned warnings = 0;
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].severity == GH_OPENAPI_ERROR)
+            take_problem(load, &problems->items[i]);
+    for (size_t i = 0; i < problems->count && warnings < WARNINGS_MAX; i++)
+        if (problems->items[i].severity == GH_OPENAPI_WARNING) {
+            take_problem(load, &problems->items[i]);
+            warnings++;
+        }
+    if (problems->warning_count <= warnings)
+        return;
+    struct gh_str more =
+        gh_arena_format(load->arena, "and %u more warnings", problems->warning_count - warnings);
+    gh_config_problem_add_in(load, path, GH_CONFIG_WARNING, (struct gh_config_place){0, 0},
+                             more.ptr ? more : GH_STR("and more"),
+                             GH_STR("gatehouse openapi lint prints them all"));
 }
 
 static void refuse(struct gh_config_load *load, const struct gh_input_settings *input)
@@ -130,7 +151,7 @@ static const struct gh_openapi *load_document(struct gh_config_load *load,
     };
     const struct gh_openapi *document =
         gh_openapi_load(load->arena, &source, path, &options, problems);
-    take_problems(load, problems);
+    take_problems(load, path, problems);
     return document;
 }
 

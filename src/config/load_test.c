@@ -123,6 +123,36 @@ static void cuts_long_messages_and_takes_out_control_bytes(void **state)
     test_load_done(&test);
 }
 
+static void problems_of_other_files_stand_behind_in_their_own_order(void **state)
+{
+    (void)state;
+    struct test_load test;
+    test_load_init(&test, NULL);
+    static const struct {
+        const char *file;
+        struct gh_config_place place;
+    } added[] = {
+        {"b.yaml", {2, 1}}, {"a.yaml", {9, 9}}, {"", {5, 1}},
+        {"b.yaml", {1, 7}}, {"", {0, 0}},       {"b.yaml", {1, 3}},
+    };
+    static const char *const expected[] = {"", "", "a.yaml", "b.yaml", "b.yaml", "b.yaml"};
+    static const unsigned lines[] = {0, 5, 9, 1, 1, 2};
+    for (size_t i = 0; i < sizeof added / sizeof added[0]; i++)
+        gh_config_problem_add_in(&test.load, gh_str_from_c(added[i].file),
+                                 i ? GH_CONFIG_ERROR : GH_CONFIG_WARNING, added[i].place,
+                                 GH_STR("what"), GH_STR(""));
+    assert_int_equal(test.load.error_count, 5);
+    assert_int_equal(test.load.warning_count, 1);
+    gh_config_problems_sort(&test.load);
+    const struct gh_config_problem *problem = test.load.problems;
+    for (size_t i = 0; i < 6; i++, problem = problem->next) {
+        assert_true(gh_str_eq(problem->file, gh_str_from_c(expected[i])));
+        assert_int_equal(problem->place.line, lines[i]);
+    }
+    assert_null(problem);
+    test_load_done(&test);
+}
+
 static void remembers_where_a_field_was_written(void **state)
 {
     (void)state;
@@ -147,6 +177,7 @@ int main(void)
         cmocka_unit_test(never_shows_what_looks_like_a_secret),
         cmocka_unit_test(tells_urls_with_a_password_from_others),
         cmocka_unit_test(cuts_long_messages_and_takes_out_control_bytes),
+        cmocka_unit_test(problems_of_other_files_stand_behind_in_their_own_order),
         cmocka_unit_test(remembers_where_a_field_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

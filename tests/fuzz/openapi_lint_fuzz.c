@@ -35,12 +35,15 @@ static const struct gh_openapi *load(struct gh_arena *arena, struct gh_str path,
 
 static void check_findings(const struct gh_openapi *openapi, const struct gh_lint_report *report)
 {
+    unsigned line, column;
     GH_ASSERT(report->score <= 100);
     for (size_t i = 0; i < report->count; i++) {
         const struct gh_lint_finding *finding = &report->findings[i];
         const struct gh_json_doc *doc = &finding->at.file->doc;
         GH_ASSERT(finding->at.value >= doc->values && finding->at.value < doc->values + doc->count);
         GH_ASSERT(finding->message.len > 0);
+        gh_openapi_place(finding->at.file, finding->at.value->start, &line, &column);
+        GH_ASSERT(finding->line == line && finding->column == column);
         GH_ASSERT(finding->operation == GH_LINT_NO_OPERATION ||
                   finding->operation < openapi->operation_count);
     }

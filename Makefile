@@ -46,6 +46,7 @@ bench: setup-build setup-demo setup-bench ## compare with nginx and HAProxy on t
 	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
 	@$(PYTHON) bench/login_flood.py
 	@$(PYTHON) bench/audit.py
+	@$(PYTHON) bench/validation.py
 	@GATEHOUSE_BIN=build/release/gatehouse $(PYTHON) tests/endurance/run.py --long
 
 clean:       ## remove build/

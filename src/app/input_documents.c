@@ -114,11 +114,10 @@ static void take_problems(struct gh_config_load *load, struct gh_str path,
         }
     if (problems->warning_count <= warnings)
         return;
-    struct gh_str more =
-        gh_arena_format(load->arena, "and %u more warnings", problems->warning_count - warnings);
+    struct gh_str more = gh_arena_format(load->arena, "%u more warnings are not shown",
+                                         problems->warning_count - warnings);
     gh_config_problem_add_in(load, path, GH_CONFIG_WARNING, (struct gh_config_place){0, 0},
-                             more.ptr ? more : GH_STR("and more"),
-                             GH_STR("gatehouse openapi lint prints them all"));
+                             more.ptr ? more : GH_STR("more warnings are not shown"), GH_STR(""));
 }
 
 static void refuse(struct gh_config_load *load, const struct gh_input_settings *input)

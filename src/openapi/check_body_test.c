@@ -120,6 +120,8 @@ static void bodies_go_by_their_content_type(void **state)
         {JSON_TYPE, "{}", "ok"},
         {JSON_TYPE, "{", "body:: syntax"},
         {"application/problem+json", "{", "body:: syntax"},
+        {JSON_TYPE, "[]", "body:: type"},
+        {"text/plain", "x", "body:: type"},
         {FORM_TYPE, "a=1", "ok"},
         {"application/zip", "[]", "ok"},
     };

@@ -135,12 +135,16 @@ static bool read_one(struct gh_openapi_loader *loader, struct gh_openapi_media *
     media->schema = GH_OPENAPI_NO_SCHEMA;
     media->schema_at = gh_openapi_member(media->at, "schema");
     media->kind = kind_of(media->range);
-    if (media->kind != GH_OPENAPI_BODY_OPAQUE)
+    bool is_opaque = media->kind == GH_OPENAPI_BODY_OPAQUE;
+    bool is_unchecked = is_opaque && has_unchecked_schema(loader, media->schema_at);
+    bool is_range = specificity(media->range) < 2; /* what comes under it may be JSON */
+    if (!is_opaque || (is_unchecked && is_range))
         media->schema = gh_openapi_compile(loader, media->schema_at);
-    else if (has_unchecked_schema(loader, media->schema_at))
-        gh_openapi_warning_at_name(loader, media->at, NULL,
-                                   "bodies of \"%.*s\" are not checked against a schema",
-                                   GH_STR_ARG(media->range));
+    if (is_unchecked)
+        gh_openapi_warning_at_name(
+            loader, media->at, is_range ? "name the types that are meant" : NULL,
+            "bodies of \"%.*s\" are not checked against a schema%s", GH_STR_ARG(media->range),
+            is_range ? " unless they are JSON, a form or text" : "");
     return read_encodings(loader, media);
 }
 

@@ -345,6 +345,32 @@ static void bad_evidence_is_refused_with_its_line(void **state)
     }
 }
 
+/* Whatever the cap: a result, or none, and nothing half done. */
+static void memory_that_runs_out_is_told(void **state)
+{
+    struct gh_test_lint lint = {.name = NULL};
+    bool failed = false, succeeded = false;
+    gh_test_lint_body(&lint, "3.1.0",
+                      "{type: object, properties: {a: {type: string}, b: {type: array, items: "
+                      "{type: integer}}}, example: {a: x, b: [1]}}",
+                      "");
+    for (size_t cap = 512; cap < 256 * 1024; cap += cap / 4) {
+        struct gh_arena arena;
+        struct gh_fix fix;
+        gh_arena_init(&arena, 256, cap);
+        const struct gh_lint_report *report = gh_lint_run(&arena, lint.load.openapi, &lint.options);
+        bool good = report && gh_fix_make(&arena, lint.load.openapi, report, &fix) == GH_OK;
+        if (good)
+            assert_string_equal(gh_arena_dup(&lint.load.arena, fix.texts[0].text).ptr,
+                                gh_test_lint_fix(&lint));
+        failed |= !good;
+        succeeded |= good;
+        gh_arena_done(&arena);
+    }
+    assert_true(failed && succeeded);
+    gh_test_lint_done(&lint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +390,7 @@ int main(void)
         cmocka_unit_test(little_evidence_only_widens),
         cmocka_unit_test(empty_strings_that_were_seen_stay_allowed),
         cmocka_unit_test(bad_evidence_is_refused_with_its_line),
+        cmocka_unit_test(memory_that_runs_out_is_told),
     };
     return cmocka_run_group_tests_name("fix", tests, NULL, NULL);
 }

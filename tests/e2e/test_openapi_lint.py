@@ -132,6 +132,21 @@ def test_answers_are_judged_when_asked(tmp_path):
     assert "string-no-max-length" in rules_of(findings(document, "--responses"))
 
 
+def test_documents_that_are_named_by_uri_come_from_files(tmp_path):
+    (tmp_path / "words.json").write_text('{"Word": {"type": "string"}}')
+    document = tmp_path / "a.yaml"
+    document.write_text(
+        "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {operationId: a, "
+        "parameters: [{name: word, in: query, schema: {$ref: 'https://example.com/w.json#/Word'}}],"
+        " responses: {'200': {description: ok}}}}}\n"
+    )
+    assert lint(document).returncode == 2
+    mapping = f"https://example.com/w.json={tmp_path / 'words.json'}"
+    found = findings(document, "--schemas", mapping)
+    places = {one["file"] for one in found if one["rule"] == "string-no-max-length"}
+    assert places == {str(tmp_path / "words.json")}
+
+
 # ---- SARIF and the record ----
 
 

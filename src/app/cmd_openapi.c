@@ -200,13 +200,37 @@ static enum gh_err read_document(void *context, struct gh_arena *arena, struct g
     return read_file(arena, path, GH_OPENAPI_FILE_BYTES_MAX, out_text);
 }
 
+/* The directory of a path with its "/", or nothing. */
+static struct gh_str directory_of(struct gh_str path)
+{
+    while (path.len && path.ptr[path.len - 1] != '/')
+        path.len--;
+    return path;
+}
+
+static bool leads_up(struct gh_str path)
+{
+    for (struct gh_str rest = path; rest.ptr;)
+        if (gh_str_eq(gh_str_split(&rest, '/'), GH_STR("..")))
+            return true;
+    return path.len && path.ptr[0] == '/';
+}
+
+/* Only the document and what stands beside it and below is copied. */
+static bool is_copied(const struct gh_fix *fix, size_t index)
+{
+    struct gh_str home = directory_of(fix->texts[0].file->path);
+    struct gh_str path = fix->texts[index].file->path;
+    return index == 0 || (gh_str_starts_with(path, home) && !leads_up(gh_str_skip(path, home.len)));
+}
+
 /* Texts of the constrained copy where it has them, under the names of the originals. */
 static enum gh_err read_fixed(void *context, struct gh_arena *arena, struct gh_str path,
                               struct gh_str *out_text)
 {
     const struct gh_fix *fix = context;
     for (size_t i = 0; i < fix->count; i++) {
-        if (gh_str_eq(fix->texts[i].file->path, path)) {
+        if (gh_str_eq(fix->texts[i].file->path, path) && is_copied(fix, i)) {
             *out_text = fix->texts[i].text;
             return GH_OK;
         }
@@ -337,22 +361,6 @@ static void print_findings(enum format format, const struct gh_lint_record *reco
 
 /* ---- The constrained copy ---- */
 
-/* The directory of a path with its "/", or nothing. */
-static struct gh_str directory_of(struct gh_str path)
-{
-    while (path.len && path.ptr[path.len - 1] != '/')
-        path.len--;
-    return path;
-}
-
-static bool leads_up(struct gh_str path)
-{
-    for (struct gh_str rest = path; rest.ptr;)
-        if (gh_str_eq(gh_str_split(&rest, '/'), GH_STR("..")))
-            return true;
-    return path.len && path.ptr[0] == '/';
-}
-
 static bool make_directories(char *path)
 {
     for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
@@ -371,7 +379,7 @@ static int write_beside(struct gh_arena *arena, const struct words *words, const
     struct gh_str home = directory_of(fix->texts[0].file->path);
     for (size_t i = 0; i < fix->count; i++) {
         struct gh_str path = fix->texts[i].file->path, name = gh_str_skip(path, home.len);
-        if (!gh_str_starts_with(path, home) || leads_up(name)) {
+        if (!is_copied(fix, i)) {
             fprintf(stderr, "gatehouse openapi lint: %.*s is not below %s and was not copied\n",
                     GH_STR_ARG(path), words->file);
             continue;
@@ -402,11 +410,14 @@ static int fix_document(struct gh_arena *arena, const struct words *words,
               stderr);
         return 2;
     }
+    size_t edit_count = 0;
+    for (size_t i = 0; i < fix.count; i++)
+        edit_count += is_copied(&fix, i) ? fix.texts[i].edit_count : 0;
     int status = fix.count > 1 ? write_beside(arena, words, &fix)
                                : write_file(words->fix, fix.texts[0].text);
     if (status == 0)
-        fprintf(stderr, "%zu constraints were put into %s, whose score is %u of 100.\n",
-                fix.edit_count, words->fix, record->fixed->score);
+        fprintf(stderr, "%zu constraints were put into %s, whose score is %u of 100.\n", edit_count,
+                words->fix, record->fixed->score);
     return status;
 }
 

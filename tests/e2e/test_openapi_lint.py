@@ -145,6 +145,11 @@ def test_documents_that_are_named_by_uri_come_from_files(tmp_path):
     found = findings(document, "--schemas", mapping)
     places = {one["file"] for one in found if one["rule"] == "string-no-max-length"}
     assert places == {str(tmp_path / "words.json")}
+    (tmp_path / "below").mkdir()
+    document = document.rename(tmp_path / "below" / "a.yaml")
+    result = lint(document, "--schemas", mapping, "--fix", tmp_path / "copy")
+    assert "words.json is not below" in result.stderr and "0 constraints" in result.stderr
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["a.yaml"]
 
 
 # ---- SARIF and the record ----

@@ -1,7 +1,9 @@
 #include "gateway/held_body.h"
 
-/* First room for a body whose length is not known. */
-#define BYTES_FIRST 4096
+/* First room for a body whose length is not known, and for one that says it is longer than the
+   second: a promise alone takes no more. */
+#define BYTES_FIRST    4096
+#define BYTES_PROMISED ((size_t)64 * 1024)
 
 /* What is charged is what is allocated: an arena gives nothing back when a body outgrows its room.
  */
@@ -18,11 +20,11 @@ static bool charge(struct gh_held_body *held, size_t bytes)
 static enum gh_hold grow(struct gh_held_body *held, struct gh_arena *arena, size_t need,
                          size_t expected, size_t max)
 {
-    size_t cap = held->cap ? held->cap * 2 : BYTES_FIRST;
-    if (cap > max)
-        cap = max;
-    if (expected)
-        cap = expected;
+    size_t first = expected ? BYTES_PROMISED : BYTES_FIRST, factor = expected ? 4 : 2;
+    size_t bound = expected ? expected : max;
+    size_t cap = held->cap ? held->cap * factor : first;
+    if (cap > bound)
+        cap = bound;
     if (cap < need)
         cap = need;
     if (!charge(held, cap))

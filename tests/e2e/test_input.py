@@ -549,3 +549,30 @@ def test_a_limit_that_counts_by_the_body_and_the_document_see_the_same_body(judg
     assert pet(gate, {"name": "y", "age": -1}).status == 422
     assert pet(gate, {"name": "y"}).status == 200
     assert backend.last.body == b'{"name": "y"}'
+
+
+def test_bodies_that_are_only_promised_hold_no_room(judge, backend):
+    gate = judge()
+    waiting = []
+    for _ in range(200):  # of a mebibyte each: three times what all may hold together
+        client = gate.connect()
+        client.send(request("POST", "/v1/pets", {**JSON, "Content-Length": str(MIB)}) + b'{"name"')
+        waiting.append(client)
+    assert pet(gate, {"name": "x"}).status == 200
+    for client in waiting:
+        client.reset()
+
+
+def test_references_to_uris_are_read_from_files(start, backend, tmp_path):
+    uri = "https://example.com/schemas/name.json"
+    (tmp_path / "name.json").write_text('{"type": "string", "maxLength": 3}', encoding="utf-8")
+    text = pets.DOCUMENT.replace("name: {type: string, minLength: 1, maxLength: 20}", f'name: {{$ref: "{uri}"}}')
+    document = pets.write(tmp_path, text)
+    schemas = {uri: str(tmp_path / "name.json")}
+    gate = start(pets.settings(backend, document, schemas=schemas))
+    assert pet(gate, {"name": "abc"}).status == 200
+    assert errors(pet(gate, {"name": "abcd"})) == [("body", None, "/name", "maxLength")]
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(yaml.safe_dump(pets.settings(backend, document)), encoding="utf-8")
+    result = check(file)
+    assert result.returncode == 1 and uri in result.stdout

@@ -91,9 +91,35 @@ static void over_the_budget_nothing_changes(void **state)
 static void a_full_arena_is_no_memory(void **state)
 {
     (void)state;
+    static char bytes[70000];
     struct gh_held_body held = {0};
-    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("x"), 70000, 70000), GH_HOLD_NO_MEMORY);
+    assert_int_equal(gh_held_body_add(&held, &arena, gh_str_of(bytes, sizeof(bytes)), 70000, 70000),
+                     GH_HOLD_NO_MEMORY);
     assert_int_equal(held.len, 0);
+}
+
+static void a_long_body_takes_room_as_it_comes_not_as_it_is_promised(void **state)
+{
+    (void)state;
+    static char bytes[64 * 1024];
+    struct gh_arena own;
+    struct gh_body_budget budget = {.max = 4 << 20};
+    struct gh_held_body held = {.budget = &budget};
+    gh_arena_init(&own, 4096, 4 << 20);
+    assert_int_equal(gh_held_body_add(&held, &own, GH_STR("x"), 1 << 20, 1 << 20), GH_HOLD_OK);
+    assert_int_equal(budget.taken, 64 * 1024);
+    for (size_t left = (1 << 20) - 1; left;) {
+        size_t len = left < sizeof(bytes) ? left : sizeof(bytes);
+        assert_int_equal(gh_held_body_add(&held, &own, gh_str_of(bytes, len), 1 << 20, 1 << 20),
+                         GH_HOLD_OK);
+        left -= len;
+    }
+    assert_int_equal(held.cap, 1 << 20); /* and not a byte more than was said */
+    assert_int_equal(budget.taken, (64 + 256 + 1024) * 1024);
+    assert_true(held.ptr[0] == 'x' && held.len == 1 << 20);
+    gh_held_body_release(&held);
+    assert_int_equal(budget.taken, 0);
+    gh_arena_done(&own);
 }
 
 static void head_and_body_are_joined(void **state)
@@ -143,6 +169,7 @@ int main(void)
         TEST(what_is_outgrown_stays_charged),
         TEST(over_the_budget_nothing_changes),
         TEST(a_full_arena_is_no_memory),
+        TEST(a_long_body_takes_room_as_it_comes_not_as_it_is_promised),
         TEST(head_and_body_are_joined),
         TEST(the_budget_holds_over_threads),
     };

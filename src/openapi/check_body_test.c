@@ -254,6 +254,11 @@ static void parts_become_objects(void **state)
         {PARTS_TYPE, PART("\"title\"; filename=\"t\"", "ABC") DOC END, "body::/title style"},
         {PARTS_TYPE, PART("\"title\"\r\nContent-Type: image/png", "abc") DOC END,
          "body::/title content_type"},
+        {PARTS_TYPE, PART("\"title\"\r\nContent-Type: application/json", "\"abc\"") DOC END,
+         "body::/title content_type"},
+        {PARTS_TYPE,
+         PART("\"title\"; filename=\"t\"\r\nContent-Type: application/json", "\"abc\"") DOC END,
+         "body::/title style"},
         {PARTS_TYPE, TITLE DOC PART("\"count\"", "10") END, "body::/count maximum"},
         {PARTS_TYPE, TITLE DOC PART("\"count\"", "x") END, "body::/count type"},
         {PARTS_TYPE, TITLE PART("\"doc\"; filename=\"d\"" PNG, "1") END, "body::/doc minLength"},
@@ -286,6 +291,40 @@ static void parts_become_objects(void **state)
         {"multipart/mixed; boundary=b", TITLE DOC END, "415 body:: content_type"},
     };
     RUN_BODIES("POST", "/parts", CASES);
+}
+
+/* A backend that reads as it comes acts on it, though the request is not at its end. */
+static void parts_are_judged_with_their_last_boundary(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum gh_input_outcome want;
+    } CASES[] = {
+        {TITLE DOC "--b-", GH_INPUT_OK},
+        {TITLE DOC "--b--", GH_INPUT_OK},
+        {PART("\"title\"", "ABC") DOC "--b-", GH_INPUT_OK},
+        {PART("\"title\"", "ABC") DOC "--b--", GH_INPUT_VIOLATIONS},
+        {TITLE "--b--", GH_INPUT_VIOLATIONS},
+    };
+    struct gh_fields fields;
+    struct gh_field items[1];
+    gh_fields_init(&fields, items, 1);
+    assert_true(gh_fields_add(&fields, GH_STR("Content-Type"), GH_STR(PARTS_TYPE)));
+    const struct gh_input_request request = {
+        .openapi = load.openapi,
+        .operation = gh_test_operation(load.openapi, "POST", "/parts"),
+        .limits = &gh_input_usual,
+        .fields = &fields,
+        .has_body = true,
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct gh_input_checked checked;
+        assert_int_equal(gh_input_check_head(&request, &arena, &checked), GH_INPUT_OK);
+        struct gh_input_stream *stream = gh_input_stream_new(&request, &arena, &checked);
+        assert_non_null(stream);
+        assert_int_equal(gh_input_stream_feed(stream, gh_str_from_c(CASES[i].body)), CASES[i].want);
+    }
 }
 
 static void long_files_are_counted_and_not_kept(void **state)
@@ -328,6 +367,7 @@ int main(void)
         TEST(json_is_strict_and_judged),
         TEST(forms_become_objects),
         TEST(parts_become_objects),
+        TEST(parts_are_judged_with_their_last_boundary),
         TEST(long_files_are_counted_and_not_kept),
     };
     return cmocka_run_group_tests(tests, open_document, close_document);

@@ -27,6 +27,7 @@ struct gh_input_parts {
     size_t count, cap;
     size_t text_bytes;
     size_t violations_before;
+    bool was_judged;
 };
 
 struct gh_input_parts *gh_input_parts_new(struct gh_input_job *job,
@@ -114,13 +115,26 @@ static bool has_good_type(const struct gh_input_parts *parts, const struct part 
     return false;
 }
 
-static bool says_json(const struct gh_input_parts *parts, const struct part *part,
-                      struct gh_str type)
+/* Strings, but no objects or arrays: a backend keeps the quotes and escapes of such a part. */
+static bool is_plain_text(const struct gh_input_job *job, uint32_t schema)
+{
+    const unsigned containers = 1u << GH_JSON_OBJECT | 1u << GH_JSON_ARRAY;
+    if (schema == UINT32_MAX)
+        return false;
+    unsigned kinds = gh_schema_kinds(job->schemas, schema);
+    return kinds & 1u << GH_JSON_STRING && !(kinds & containers);
+}
+
+/* The document may say so of any part, the caller only where that makes no two readings of it. */
+static bool says_json(const struct gh_input_job *job, const struct gh_input_parts *parts,
+                      const struct part *part, struct gh_str type)
 {
     const struct gh_openapi_encoding *encoding = gh_input_encoding(parts->media, part->name);
-    bool is_declared = encoding && encoding->content_types.len &&
-                       gh_media_kind(encoding->content_types) == GH_OPENAPI_BODY_JSON;
-    return is_declared || (type.ptr && gh_media_kind(type) == GH_OPENAPI_BODY_JSON);
+    if (encoding && encoding->content_types.len &&
+        gh_media_kind(encoding->content_types) == GH_OPENAPI_BODY_JSON)
+        return true;
+    return type.ptr && gh_media_kind(type) == GH_OPENAPI_BODY_JSON &&
+           !is_plain_text(job, part->schema);
 }
 
 static enum part_kind kind_of(const struct gh_input_job *job, const struct gh_input_parts *parts,
@@ -128,7 +142,7 @@ static enum part_kind kind_of(const struct gh_input_job *job, const struct gh_in
 {
     if (is_file(job, part, head))
         return PART_FILE;
-    if (gh_input_is_object(job, part->schema) || says_json(parts, part, head->content_type))
+    if (gh_input_is_object(job, part->schema) || says_json(job, parts, part, head->content_type))
         return PART_JSON;
     return PART_TEXT;
 }
@@ -171,45 +185,6 @@ static bool add_data(struct gh_input_job *job, struct gh_input_parts *parts, str
     if (gh_input_text_put(job->arena, &part->text, data))
         return true;
     job->is_out_of_memory = true;
-    return false;
-}
-
-/* ---- The body ---- */
-
-static void add_status(struct gh_input_job *job, const struct gh_input_parts *parts,
-                       enum gh_multipart_status status)
-{
-    bool is_limit = status == GH_MULTIPART_TOO_LONG || status == GH_MULTIPART_TOO_MANY_PARTS ||
-                    status == GH_MULTIPART_PART_TOO_LONG || status == GH_MULTIPART_HEAD_TOO_LONG ||
-                    status == GH_MULTIPART_NAME_TOO_LONG;
-    gh_input_add(job, (struct gh_input_place){.part = GH_INPUT_BODY},
-                 is_limit ? GH_STR("too_complex") : GH_STR("syntax"),
-                 "is not well-formed: %.*s at byte %zu",
-                 GH_STR_ARG(gh_multipart_status_text(status)), (size_t)parts->multipart.offset);
-}
-
-bool gh_input_parts_feed(struct gh_input_job *job, struct gh_input_parts *parts,
-                         struct gh_str bytes)
-{
-    bool good = true;
-    while (good) {
-        struct gh_str data;
-        switch (gh_multipart_read(&parts->multipart, &bytes, &data)) {
-        case GH_MULTIPART_REFUSED:
-            add_status(job, parts, parts->multipart.status);
-            return false;
-        case GH_MULTIPART_MORE:
-            return true;
-        case GH_MULTIPART_PART:
-            good = begin_part(job, parts);
-            break;
-        case GH_MULTIPART_DATA:
-            good = add_data(job, parts, data);
-            break;
-        case GH_MULTIPART_PART_END:
-            break;
-        }
-    }
     return false;
 }
 
@@ -331,14 +306,24 @@ static void add_property(struct gh_input_job *job, const struct gh_input_parts *
         gh_json_build_end(builder);
 }
 
-void gh_input_parts_finish(struct gh_input_job *job, struct gh_input_parts *parts)
+/* ---- The body ---- */
+
+static void add_status(struct gh_input_job *job, const struct gh_input_parts *parts,
+                       enum gh_multipart_status status)
+{
+    bool is_limit = status == GH_MULTIPART_TOO_LONG || status == GH_MULTIPART_TOO_MANY_PARTS ||
+                    status == GH_MULTIPART_PART_TOO_LONG || status == GH_MULTIPART_HEAD_TOO_LONG ||
+                    status == GH_MULTIPART_NAME_TOO_LONG;
+    gh_input_add(job, (struct gh_input_place){.part = GH_INPUT_BODY},
+                 is_limit ? GH_STR("too_complex") : GH_STR("syntax"),
+                 "is not well-formed: %.*s at byte %zu",
+                 GH_STR_ARG(gh_multipart_status_text(status)), (size_t)parts->multipart.offset);
+}
+
+static void judge_all(struct gh_input_job *job, struct gh_input_parts *parts)
 {
     struct gh_json_builder builder;
-    enum gh_multipart_status status = gh_multipart_finish(&parts->multipart);
-    if (status != GH_MULTIPART_OK) {
-        add_status(job, parts, status);
-        return;
-    }
+    parts->was_judged = true;
     if (!is_judged(job, parts))
         return;
     gh_json_build_init(&builder, job->arena, &job->limits->json);
@@ -348,4 +333,47 @@ void gh_input_parts_finish(struct gh_input_job *job, struct gh_input_parts *part
             add_property(job, parts, &builder, i);
     }
     gh_input_judge_form(job, parts->media, &builder, parts->violations_before);
+}
+
+/* The last boundary is the end for a backend that reads as it comes, whatever of the body's length
+   a caller still keeps back: all is judged before those bytes go on. */
+static void judge_if_closed(struct gh_input_job *job, struct gh_input_parts *parts)
+{
+    if (!parts->was_judged && gh_multipart_finish(&parts->multipart) == GH_MULTIPART_OK)
+        judge_all(job, parts);
+}
+
+bool gh_input_parts_feed(struct gh_input_job *job, struct gh_input_parts *parts,
+                         struct gh_str bytes)
+{
+    bool good = true;
+    while (good) {
+        struct gh_str data;
+        switch (gh_multipart_read(&parts->multipart, &bytes, &data)) {
+        case GH_MULTIPART_REFUSED:
+            add_status(job, parts, parts->multipart.status);
+            return false;
+        case GH_MULTIPART_MORE:
+            judge_if_closed(job, parts);
+            return true;
+        case GH_MULTIPART_PART:
+            good = begin_part(job, parts);
+            break;
+        case GH_MULTIPART_DATA:
+            good = add_data(job, parts, data);
+            break;
+        case GH_MULTIPART_PART_END:
+            break;
+        }
+    }
+    return false;
+}
+
+void gh_input_parts_finish(struct gh_input_job *job, struct gh_input_parts *parts)
+{
+    enum gh_multipart_status status = gh_multipart_finish(&parts->multipart);
+    if (status != GH_MULTIPART_OK)
+        add_status(job, parts, status);
+    else if (!parts->was_judged)
+        judge_all(job, parts);
 }

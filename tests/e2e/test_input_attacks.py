@@ -1,0 +1,60 @@
+"""What a document does not allow must not reach the backend by any detour (SPEC section 8)."""
+
+import pytest
+from harness import pets
+from harness.wire import request
+
+BOUNDARY = "BB"
+PARTS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+@pytest.fixture
+def judge(start, backend, tmp_path):
+    """judge(changes, **members of input) -> a gate in front of the backend."""
+
+    def begin(changes=None, document=pets.DOCUMENT, **members):
+        return start(pets.settings(backend, pets.write(tmp_path, document), changes, **members))
+
+    return begin
+
+
+def errors(response):
+    assert response.status == 422, response
+    return [(e["location"], e.get("name"), e["pointer"], e["rule"]) for e in response.json()["errors"]]
+
+
+def part(name, data, more=""):
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return head.encode() + data + b"\r\n"
+
+
+PHOTO = part("photo", b"\xff" * 100, '; filename="a.jpg"')
+CLOSE = f"--{BOUNDARY}--".encode()
+
+# -- multipart --
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_the_last_boundary_goes_on_only_when_all_before_it_is_good(judge, backend, framing):
+    """A caller that keeps back the bytes behind it must not have an unjudged form acted upon."""
+    gate = judge()
+    body = part("title", b"x" * 21) + PHOTO + CLOSE
+    framed = {"Content-Length": str(len(body) + 2)}
+    sent = body
+    if framing == "chunked":
+        framed, sent = {"Transfer-Encoding": "chunked"}, b"%x\r\n%s\r\n" % (len(body), body)
+    with gate.connect() as client:
+        client.send(request("PUT", "/v1/pets/1", {**PARTS, **framed}) + sent)
+        assert errors(client.read()) == [("body", None, "/title", "maxLength")]
+    assert gate.get("/v1/pets").status == 200
+    assert not any(CLOSE in connection.received for connection in backend.connections)
+
+
+@pytest.mark.parametrize("more", ["", '; filename="a"'])
+def test_a_text_of_a_form_is_not_judged_as_json_because_its_caller_says_so(judge, backend, more):
+    gate = judge()
+    for data in (b'"x"', b'"\\u0041\\u0042"'):
+        told = part("title", data, f"{more}\r\nContent-Type: application/json")
+        answered = gate.request("PUT", "/v1/pets/1", PARTS, told + PHOTO + CLOSE)
+        assert [e[:3] for e in errors(answered)] == [("body", None, "/title")]
+    assert not any(r.complete for r in backend.requests)

@@ -158,6 +158,7 @@ struct page {
     const struct route *route;
     struct gh_audit_row *rows;
     size_t count;
+    struct gh_audit_passed passed;
 };
 
 static enum gh_err read_page(struct gh_tx *tx, void *args)
@@ -169,6 +170,7 @@ static enum gh_err read_page(struct gh_tx *tx, void *args)
         .after_seq = atomic_load(&page->route->cursor),
         .oldest_first = true,
         .limit = ROWS_MAX,
+        .passed = &page->passed,
     };
     return tx->ops->audit_page(tx, &query, &page->rows, &page->count);
 }
@@ -221,6 +223,18 @@ struct messages {
     uint64_t left_out, left_out_seq;
 };
 
+/* Counted with the page that goes on behind them. */
+static void note_passed(const struct page *page, struct messages *out)
+{
+    bool whole = !page->count || out->through == page->rows[page->count - 1].record.seq;
+    if (!whole || !page->passed.count)
+        return;
+    out->left_out += page->passed.count;
+    out->left_out_seq = page->passed.last_seq;
+    if (page->passed.last_seq > out->through)
+        out->through = page->passed.last_seq;
+}
+
 /* The rows as messages in `buf`, as many as find room; a webhook gets one array of them. A row that
    can't be written for this place is left out: those behind it must not wait for ever. */
 static enum gh_err put_page(const struct gh_audit_exporter *exporter, const struct page *page,
@@ -252,6 +266,7 @@ static enum gh_err put_page(const struct gh_audit_exporter *exporter, const stru
         }
         out->through = page->rows[i].record.seq;
     }
+    note_passed(page, out);
     if (is_hook && out->count) {
         gh_buf_put_char(buf, ']');
         out->items[0] = gh_buf_str(buf);
@@ -312,7 +327,7 @@ static bool deliver_page(struct route *route, struct gh_arena *arena)
     struct gh_str detail = GH_STR("");
     gh_arena_reset(arena);
     enum gh_err err = store->ops->read(store, read_page, &page, arena);
-    if (err == GH_OK && !page.count)
+    if (err == GH_OK && !page.count && !page.passed.count)
         return false;
     char *texts = gh_arena_alloc(arena, TEXTS_BYTES_MAX);
     struct gh_buf buf = gh_buf_over(texts, texts ? TEXTS_BYTES_MAX : 0);

@@ -46,8 +46,13 @@ void gh_audit_feed_add(struct gh_audit_feed *feed, gh_audit_feed_reader *read, v
 enum gh_err gh_audit_feed_turn(struct gh_audit_feed *feed, struct gh_arena *arena, bool *out_more)
 {
     struct gh_audit_query query = {
-        .after_seq = feed->cursor, .oldest_first = true, .limit = GH_AUDIT_FEED_PAGE};
+        .after_seq = feed->cursor,
+        .oldest_first = true,
+        .limit = GH_AUDIT_FEED_PAGE,
+        .passed = &feed->passed,
+    };
     struct gh_audit_entries entries;
+    feed->passed = (struct gh_audit_passed){.count = 0};
     enum gh_err err = gh_audit_log_page(feed->identity, arena, &query, &entries);
     if (err != GH_OK)
         return err;
@@ -57,6 +62,8 @@ enum gh_err gh_audit_feed_turn(struct gh_audit_feed *feed, struct gh_arena *aren
             feed->readers[r].read(feed->readers[r].context, record, record->seq <= feed->start_seq);
         feed->cursor = record->seq;
     }
+    if (feed->passed.last_seq > feed->cursor)
+        feed->cursor = feed->passed.last_seq;
     *out_more = entries.count == GH_AUDIT_FEED_PAGE;
     return GH_OK;
 }

@@ -16,8 +16,9 @@ typedef void gh_audit_feed_reader(void *context, const struct gh_audit_record *r
 
 struct gh_audit_feed {
     const struct gh_identity *identity;
-    uint64_t cursor;    /* the last record that was told of */
-    uint64_t start_seq; /* the last one when it began */
+    uint64_t cursor;               /* the last record that was told of */
+    uint64_t start_seq;            /* the last one when it began */
+    struct gh_audit_passed passed; /* of the last turn; each is in one turn */
     struct {
         gh_audit_feed_reader *read;
         void *context;

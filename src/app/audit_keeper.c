@@ -44,7 +44,8 @@ struct reload {
 struct counts {
     atomic_uint_fast64_t records[GH_AUDIT_EVENT_COUNT];
     atomic_uint_fast64_t found[GH_ANOMALY_RULE_COUNT];
-    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, checkpoint_us;
+    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, unreadable;
+    atomic_uint_fast64_t checkpoint_us;
     atomic_bool failing;
 };
 
@@ -185,6 +186,9 @@ static void write_metrics(void *context, FILE *out)
     write_one(out, "gatehouse_audit_lost_total", "counter",
               "Events that could not be kept until the log could be written.",
               atomic_load(&counts->lost) + atomic_load(&counts->findings_lost));
+    write_one(out, "gatehouse_audit_unreadable_total", "counter",
+              "Rows of the audit log that can be no records: somebody else wrote them.",
+              atomic_load(&counts->unreadable));
     write_one(out, "gatehouse_audit_waiting", "gauge", "Refusals that are not in the log yet.",
               atomic_load(&counts->waiting));
     write_one(out, "gatehouse_audit_failing", "gauge", "1 while the audit log can't be written.",
@@ -415,6 +419,17 @@ static void write_touches(struct gh_audit_keeper *keeper, uint64_t now_us, bool 
         tell(keeper, err, "when sessions were used can't be written");
 }
 
+static void tell_passed(struct gh_audit_keeper *keeper, const struct gh_audit_passed *passed)
+{
+    if (!passed->count)
+        return;
+    atomic_fetch_add(&keeper->counts.unreadable, passed->count);
+    gh_log_message(keeper->ring, GH_LOG_ERROR,
+                   "audit: %llu rows of the log can be no records and are passed over, the last is "
+                   "%llu: somebody else wrote them; see gatehouse audit verify",
+                   (unsigned long long)passed->count, (unsigned long long)passed->last_seq);
+}
+
 static void read_new(struct gh_audit_keeper *keeper, bool all)
 {
     bool more = true;
@@ -425,6 +440,7 @@ static void read_new(struct gh_audit_keeper *keeper, bool all)
             tell(keeper, err, "the log can't be read");
             return;
         }
+        tell_passed(keeper, &keeper->feed.passed);
     }
 }
 

@@ -258,18 +258,18 @@ static int hand_on(const struct words *words, const char *option, const char *va
     return gh_cmd_operator(argc, argv);
 }
 
-/* The number that a look has left on standard error, where its cursor goes. False: it has written
-   something else there, which is told. */
+/* The number that a look has left on standard error, where its cursor goes; what follows it is
+   told. False: it has written something else there, which is told too. */
 static bool read_cursor(int from, int errors, char *out, size_t size)
 {
     ssize_t len = pread(from, out, size - 1, 0);
     out[len > 0 ? len : 0] = 0;
-    out[strcspn(out, "\n")] = 0;
-    if (len > 0 && strspn(out, "0123456789") == strlen(out))
-        return true;
-    if (len > 0)
-        dprintf(errors, "%s\n", out);
-    return false;
+    size_t digits = strspn(out, "0123456789");
+    bool good = digits && out[digits] == '\n';
+    dprintf(errors, "%s", good ? out + digits + 1 : out);
+    if (good)
+        out[digits] = 0;
+    return good;
 }
 
 /* Look after look, each by whoever has the store: no server holds a stream open for it. */

@@ -216,6 +216,16 @@ static void print_entry(struct gh_operator *op, const struct gh_audit_entry *ent
     fprintf(op->out, "%.*s\n", GH_STR_ARG(gh_buf_str(&buf)));
 }
 
+void gh_operator_tell_passed(struct gh_operator *op, uint64_t count, uint64_t last_seq)
+{
+    if (count)
+        fprintf(
+            op->err,
+            "gatehouse: %llu rows of the log can be no records and are left out, one of them is "
+            "%llu: see gatehouse audit verify\n",
+            (unsigned long long)count, (unsigned long long)last_seq);
+}
+
 static int store_failed(struct gh_operator *op, enum gh_err err)
 {
     fprintf(op->err, "gatehouse: the log can't be read: %s\n", gh_err_text(err));
@@ -283,7 +293,9 @@ static int print_pages(struct gh_operator *op, struct gh_audit_query query,
         return 1;
     char *memory = malloc(LINE_BYTES_MAX);
     enum gh_err err = memory ? GH_OK : GH_ERR_MEMORY;
+    struct gh_audit_passed passed = {0}, all_passed = {0};
     size_t count = 0;
+    query.passed = &passed;
     do {
         struct gh_identity_call call;
         struct gh_audit_entries page = {0};
@@ -299,6 +311,10 @@ static int print_pages(struct gh_operator *op, struct gh_audit_query query,
             else
                 query.before_seq = page.items[i].record.seq;
         }
+        all_passed.count += passed.count;
+        all_passed.last_seq = passed.count ? passed.last_seq : all_passed.last_seq;
+        if (query.oldest_first && passed.last_seq > query.after_seq)
+            query.after_seq = passed.last_seq;
         count = page.count;
         limit -= count < limit ? count : limit;
         gh_operator_call_end(op, &call);
@@ -306,6 +322,7 @@ static int print_pages(struct gh_operator *op, struct gh_audit_query query,
     free(memory);
     if (err == GH_OK && command->cursor)
         fprintf(op->err, "%llu\n", (unsigned long long)query.after_seq);
+    gh_operator_tell_passed(op, all_passed.count, all_passed.last_seq);
     return err == GH_OK ? 0 : store_failed(op, err);
 }
 

@@ -38,6 +38,9 @@ int gh_operator_audit_verify(struct gh_operator *op, const struct gh_audit_comma
 int gh_operator_audit_review(struct gh_operator *op, const struct gh_audit_command *command);
 int gh_operator_audit_public_key(struct gh_operator *op, const struct gh_audit_command *command);
 
+/* Says that rows were left out, where there were such; to the error stream. */
+void gh_operator_tell_passed(struct gh_operator *op, uint64_t count, uint64_t last_seq);
+
 /* Checks the whole chain in the store, by the settings; `notes`: the text of saved checkpoints. */
 enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
                                     struct gh_audit_verdict *out_verdict);

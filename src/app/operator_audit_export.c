@@ -19,7 +19,8 @@ struct export
     const struct gh_audit_command *command;
     struct gh_audit_query query;
     struct gh_audit_syslog_origin origin;
-    uint64_t records;
+    struct gh_audit_passed passed; /* of one page */
+    uint64_t records, left_out, left_out_seq;
     size_t page; /* rows that the last page had */
     char *line;  /* GH_AUDIT_FORMATTED_BYTES_MAX */
     FILE *text;  /* the page as text: nobody's reading holds up a transaction */
@@ -136,6 +137,10 @@ static enum gh_err put_text_of_page(struct export *export)
         err = GH_ERR_MEMORY;
     if (err == GH_OK)
         fwrite(text, 1, len, export->op->out);
+    if (err == GH_OK && export->passed.count) {
+        export->left_out += export->passed.count;
+        export->left_out_seq = export->passed.last_seq;
+    }
     gh_wipe(text, len);
     free(text);
     return err;
@@ -170,6 +175,7 @@ static int export_records(struct export *export)
     enum gh_err audited = audit_end(export, err == GH_OK);
     if (err != GH_OK)
         fprintf(op->err, "gatehouse: the export is not complete: %s\n", gh_err_text(err));
+    gh_operator_tell_passed(op, export->left_out, export->left_out_seq);
     if (audited != GH_OK)
         fprintf(op->err, "gatehouse: the export could not be audited: %s\n", gh_err_text(audited));
     return err == GH_OK && audited == GH_OK ? 0 : 1;
@@ -190,6 +196,7 @@ int gh_operator_audit_export(struct gh_operator *op, const struct gh_audit_comma
     export.query.oldest_first = true;
     export.query.after_seq = command->after_seq;
     export.query.limit = GH_AUDIT_PAGE_ROWS;
+    export.query.passed = &export.passed;
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = 0;
     export.origin = (struct gh_audit_syslog_origin){gh_str_from_c(host), (uint64_t)getpid()};

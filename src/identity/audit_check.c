@@ -80,7 +80,7 @@ static enum gh_err check_once(struct gh_store *store, const struct gh_audit_veri
     gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
     struct check check = {
         .run = gh_audit_verify_begin(&arena, options),
-        .query = {.oldest_first = true, .limit = PAGE_ROWS},
+        .query = {.oldest_first = true, .limit = PAGE_ROWS, .strict = true},
         .good = true,
     };
     while (check.run && err == GH_OK && check.good && !check.over) {

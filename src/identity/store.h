@@ -181,6 +181,12 @@ struct gh_account_query {
     size_t limit;
 };
 
+/* Rows that can be no records: somebody else wrote them. */
+struct gh_audit_passed {
+    uint64_t count;
+    uint64_t last_seq; /* of the one that was met last */
+};
+
 struct gh_audit_query {
     struct gh_str user_id; /* speaks of, or was done by; empty: any */
     struct gh_str event;   /* name; empty: any */
@@ -192,6 +198,8 @@ struct gh_audit_query {
     uint64_t after_seq;          /* later than this */
     uint64_t before_seq;         /* earlier than this; 0: open */
     size_t limit;
+    bool strict;                    /* such a row is an error; else it is passed over */
+    struct gh_audit_passed *passed; /* is told what was passed over; NULL: nobody asks */
 };
 
 /* How many records of one kind a day (UTC) has. */
@@ -285,8 +293,8 @@ struct gh_tx_ops {
     /* The log gives the row its number and hashes (gh_audit_link), after the last one, without
        gaps; it commits with the rest. Empty metadata become "{}". */
     enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_row *row);
-    /* GH_ERR_INVALID: what is in one of the rows can't be a record; somebody else wrote it. So of
-       each that gives rows of the log. */
+    /* Rows that can be no records are no part of it, and fill no place of the limit; GH_ERR_INVALID
+       where the query is strict. */
     enum gh_err (*audit_page)(struct gh_tx *tx, const struct gh_audit_query *query,
                               struct gh_audit_row **out_rows, size_t *out_count);
     /* The newest record's number and hash. */
@@ -295,14 +303,16 @@ struct gh_tx_ops {
     /* The oldest record's number, and the hash before it. */
     enum gh_err (*audit_first)(struct gh_tx *tx, uint64_t *out_seq,
                                uint8_t out_prev_hash[GH_SHA256_BYTES]);
-    /* The newest record of the event that is older than `before_us` (0: of any time). */
+    /* The newest record of the event that is older than `before_us` (0: of any time), and can be
+       read. */
     enum gh_err (*audit_last_of)(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
                                  struct gh_audit_row *out);
     /* Removes the oldest records, at most `limit`, through `through_seq`; never the newest of all,
        which the next one links to. */
     enum gh_err (*audit_drop)(struct gh_tx *tx, uint64_t through_seq, size_t limit,
                               uint64_t *out_removed);
-    /* Of what happened since then, by day, event and outcome; the oldest day first. */
+    /* Of what happened since then, by day, event and outcome; the oldest day first. As above
+       without rows that can be no records. */
     enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
                                struct gh_audit_day_count **out_rows, size_t *out_count);
 

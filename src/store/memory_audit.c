@@ -86,6 +86,8 @@ enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *
     }
     *out_rows = rows;
     *out_count = count;
+    if (query->passed) /* nobody else writes here */
+        *query->passed = (struct gh_audit_passed){.count = 0};
     return GH_OK;
 }
 

@@ -157,8 +157,24 @@ static enum gh_sqlite_statement page_statement(const struct gh_audit_query *quer
     return STATEMENTS[query->oldest_first][query->user_id.len > 0][query->event.len > 0];
 }
 
-enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
-                                 struct gh_audit_row **out_rows, size_t *out_count)
+/* A row, or what can be none. */
+struct read_row {
+    struct gh_audit_row row;
+    bool unreadable;
+};
+
+static void take_any_row(struct gh_sqlite_call *call, void *out_row)
+{
+    struct read_row *read = out_row;
+    *read = (struct read_row){.unreadable = false};
+    take_row(call, &read->row);
+    read->unreadable = call->err == GH_ERR_INVALID;
+    if (read->unreadable)
+        call->err = GH_OK;
+}
+
+static enum gh_err read_rows(struct gh_tx *tx, const struct gh_audit_query *query,
+                             struct read_row **out_rows, size_t *out_count)
 {
     static const struct gh_str ANY = GH_STR_INIT("");
     struct gh_sqlite_call call = gh_sqlite_begin(tx, page_statement(query));
@@ -175,25 +191,80 @@ enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *
     if (query->event.len)
         gh_sqlite_put_text(&call, query->event);
     void *rows;
-    enum gh_err err = gh_sqlite_take_all(&call, take_row, sizeof(**out_rows), &rows, out_count);
+    enum gh_err err = gh_sqlite_take_all(&call, take_any_row, sizeof(**out_rows), &rows, out_count);
     if (err == GH_OK)
         *out_rows = rows;
     return err;
 }
 
+struct page {
+    struct gh_audit_row *rows;
+    size_t count;
+    struct gh_audit_passed passed;
+};
+
+/* Puts what can be read behind what the page has. */
+static enum gh_err add_rows(struct gh_arena *arena, struct page *page, const struct read_row *read,
+                            size_t count)
+{
+    struct gh_audit_row *rows = gh_arena_zalloc(arena, page->count + count + 1, sizeof(*rows));
+    if (!rows)
+        return GH_ERR_MEMORY;
+    if (page->count)
+        memcpy(rows, page->rows, page->count * sizeof(*rows));
+    page->rows = rows;
+    for (size_t i = 0; i < count; i++) {
+        if (!read[i].unreadable) {
+            rows[page->count++] = read[i].row;
+            continue;
+        }
+        page->passed.count++;
+        page->passed.last_seq = read[i].row.record.seq;
+    }
+    return GH_OK;
+}
+
+/* Asks again, behind what was read, while rows were passed over and there may be more. */
+enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                                 struct gh_audit_row **out_rows, size_t *out_count)
+{
+    struct gh_audit_query rest = *query;
+    struct page page = {.count = 0};
+    size_t count;
+    do {
+        struct read_row *read;
+        rest.limit = query->limit - page.count;
+        enum gh_err err = read_rows(tx, &rest, &read, &count);
+        if (err == GH_OK)
+            err = add_rows(tx->arena, &page, read, count);
+        if (err == GH_OK && query->strict && page.passed.count)
+            err = GH_ERR_INVALID;
+        if (err != GH_OK)
+            return err;
+        if (count && query->oldest_first)
+            rest.after_seq = read[count - 1].row.record.seq;
+        else if (count)
+            rest.before_seq = read[count - 1].row.record.seq;
+    } while (count == rest.limit && page.count < query->limit);
+    *out_rows = page.rows;
+    *out_count = page.count;
+    if (query->passed)
+        *query->passed = page.passed;
+    return GH_OK;
+}
+
 enum gh_err gh_sqlite_audit_last_of(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
                                     struct gh_audit_row *out)
 {
-    struct gh_audit_row row;
-    struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORD_LAST_OF);
-    gh_sqlite_put_text(&call, gh_audit_event_facts(event)->name);
-    gh_sqlite_put_u64(&call, before_us ? before_us : INT64_MAX);
-    bool found = gh_sqlite_next(&call);
-    if (found)
-        take_row(&call, &row);
-    enum gh_err err = gh_sqlite_end_one(&call, found);
+    const struct gh_audit_query query = {
+        .event = gh_audit_event_facts(event)->name, .until_us = before_us, .limit = 1};
+    struct gh_audit_row *rows;
+    size_t count;
+    enum gh_err err = gh_sqlite_audit_page(tx, &query, &rows, &count);
+    if (err == GH_OK && !count)
+        return GH_ERR_NOT_FOUND;
     if (err == GH_OK)
-        *out = row;
+        *out = rows[0];
     return err;
 }
 
@@ -217,6 +288,19 @@ static void take_day_count(struct gh_sqlite_call *call, void *out_row)
     row->event = take_event(call);
     row->outcome = take_outcome(call);
     row->count = gh_sqlite_take_u64(call);
+    if (call->err != GH_ERR_INVALID)
+        return;
+    call->err = GH_OK;
+    row->count = 0; /* no records */
+}
+
+static size_t leave_out_empty(struct gh_audit_day_count *rows, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].count)
+            rows[kept++] = rows[i];
+    return kept;
 }
 
 enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
@@ -227,8 +311,10 @@ enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
     void *rows;
     enum gh_err err =
         gh_sqlite_take_all(&call, take_day_count, sizeof(**out_rows), &rows, out_count);
-    if (err == GH_OK)
+    if (err == GH_OK) {
         *out_rows = rows;
+        *out_count = leave_out_empty(rows, *out_count);
+    }
     return err;
 }
 

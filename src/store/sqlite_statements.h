@@ -147,8 +147,6 @@
                    "(SELECT max(seq) FROM security_audit_log)")                                    \
     X(RECORD_FIRST, "SELECT seq, prev_hash FROM security_audit_log WHERE seq = "                   \
                     "(SELECT min(seq) FROM security_audit_log)")                                   \
-    X(RECORD_LAST_OF, "SELECT " GH_SQL_RECORD " FROM security_audit_log WHERE event_type = ?1 "    \
-                      "AND time < ?2 ORDER BY seq DESC LIMIT 1")                                   \
     X(RECORDS_DROP, "DELETE FROM security_audit_log WHERE seq IN (SELECT seq FROM "                \
                     "security_audit_log WHERE seq <= ?1 AND seq < (SELECT max(seq) FROM "          \
                     "security_audit_log) ORDER BY seq LIMIT ?2)")                                  \

@@ -327,6 +327,32 @@ static void nothing_of_somebody_who_was_erased_opens_any_more(void **state)
     assert_int_equal(entry.record.ip_address.len + entry.record.user_agent.len, 0);
 }
 
+static void what_waits_of_somebody_who_was_erased_is_written_without_what_they_were(void **state)
+{
+    (void)state;
+    refuse(ann, "/a", 1);
+    assert_int_equal(write_due(false), GH_OK);
+    refuse(ann, "/a", 4); /* waits for its minute, not saved */
+    refuse(ann, "/b", 2); /* and a first that is not written yet */
+    refuse(GH_STR(""), "/c", 1);
+    assert_int_equal(f.store->ops->run(f.store, erase_ann, NULL, &f.arena), GH_OK);
+    assert_int_equal(save(), GH_OK);
+    assert_int_equal(write_due(true), GH_OK);
+    assert_int_equal(logged(), 8);
+    struct gh_audit_entries entries = log_entries();
+    unsigned of_ann = 0;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct gh_audit_entry *entry = &entries.items[i];
+        bool hers = gh_str_eq(entry->record.user_id, ann);
+        of_ann += hers;
+        assert_false(entry->damaged);
+        assert_int_equal(entry->erased, hers);
+        assert_int_equal(entry->record.ip_address.len > 0, !hers);
+        assert_int_equal(entry->record.user_agent.len > 0, !hers);
+    }
+    assert_int_equal(of_ann, 3);
+}
+
 static void another_key_at_rest_is_no_hindrance(void **state)
 {
     (void)state;
@@ -446,6 +472,7 @@ int main(void)
         TEST(slices_bring_all),
         TEST(nothing_personal_is_saved_in_clear),
         TEST(nothing_of_somebody_who_was_erased_opens_any_more),
+        TEST(what_waits_of_somebody_who_was_erased_is_written_without_what_they_were),
         TEST(another_key_at_rest_is_no_hindrance),
         TEST(what_is_damaged_hinders_nothing_else),
         TEST(what_can_be_no_record_is_given_up_alone),

@@ -216,7 +216,7 @@ static void many_go_under_the_keys_of_those_they_speak_of(void **state)
     const struct gh_audit_record records[] = {refusal(ann), refusal(GH_STR("")), refusal(bob),
                                               refusal(GH_STR("nobody"))};
     gh_audit_day(f.now_us, day);
-    const struct gh_str names[] = {ann, gh_str_from_c(day), bob, gh_str_from_c(day)};
+    const struct gh_str names[] = {ann, gh_str_from_c(day), bob, GH_STR("nobody")};
     assert_int_equal(gh_audit_log_append_many(&f.identity, &f.arena, records, 4), GH_OK);
     struct rows rows = all_rows();
     assert_int_equal(rows.count, 4);
@@ -227,6 +227,8 @@ static void many_go_under_the_keys_of_those_they_speak_of(void **state)
         assert_int_equal(count, 1);
         assert_true(gh_str_eq(persons[0], names[i]));
     }
+    assert_false(all_entries().items[2].erased);
+    assert_true(all_entries().items[3].erased); /* who is gone by then */
     assert_int_equal(verify(), GH_AUDIT_FAULT_NONE);
 }
 

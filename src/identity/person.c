@@ -22,6 +22,7 @@ enum gh_err gh_person_key_find(struct gh_tx *tx, const struct gh_identity *ident
     return GH_OK;
 }
 
+/* GH_ERR_NOT_FOUND: it could not be stored, there is nobody (any more) whose it would be. */
 static enum gh_err make(struct gh_tx *tx, const struct gh_identity *identity, struct gh_str name,
                         uint64_t time_us, struct gh_audit_person *out_person)
 {
@@ -33,7 +34,7 @@ static enum gh_err make(struct gh_tx *tx, const struct gh_identity *identity, st
     row.wrapped = gh_vault_seal(identity->vault, tx->arena, FIELD, name,
                                 gh_str_of((char *)person.key, sizeof(person.key)));
     enum gh_err err = row.wrapped.ptr ? tx->ops->person_key_insert(tx, &row) : GH_ERR_MEMORY;
-    if (err == GH_OK)
+    if (err == GH_OK || err == GH_ERR_NOT_FOUND)
         *out_person = person;
     gh_wipe(person.key, sizeof(person.key));
     return err;
@@ -53,8 +54,7 @@ enum gh_err gh_person_key(struct gh_tx *tx, const struct gh_identity *identity,
 {
     if (account.len) {
         enum gh_err err = find_or_make(tx, identity, account, time_us, out_person);
-        if (err != GH_ERR_NOT_FOUND)
-            return err;
+        return err == GH_ERR_NOT_FOUND ? GH_OK : err;
     }
     char day[GH_AUDIT_DAY_LEN + 1];
     gh_audit_day(time_us, day);

@@ -13,7 +13,8 @@ struct gh_identity;
 
 /*
  * The key that a record of `time_us` uses for an account, made at first need; that of the day where
- * `account` is empty or not there (any more). The name lives in the unit's arena. The number of
+ * `account` is empty. Of an account that was erased, a key that is stored nowhere: what is written
+ * of somebody late is as gone as what was there. The name lives in the unit's arena. The number of
  * operations is the same for accounts that are known and that are not. Whoever is done with the key
  * wipes it.
  */

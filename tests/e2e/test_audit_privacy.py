@@ -140,6 +140,30 @@ def test_others_stay_readable(world, person):
     assert AGENT in json.dumps(world.audit(user=other.id))
 
 
+def test_refusals_that_waited_for_their_minute_are_written_without_it(world):
+    marked = Marked(world)
+    person = marked.person
+
+    def written(count):
+        records = world.audit(user=person.id, event="access_denied")
+        return records if sum(r["metadata"]["count"] for r in records) == count else None
+
+    assert person.get("/users/7/x").status == 403
+    [first] = world.gate.wait_for(lambda: written(1), "the first refusal")
+    assert first["ip_address"] == person.address
+    for _ in range(4):
+        assert person.get("/users/7/x").status == 403
+    erase(person)
+    world.gate.clock.advance(61)
+    records = world.gate.wait_for(lambda: written(5), "the rest of the refusals")
+    assert len(records) == 2
+    for record in records:
+        assert record["ip_address"] is None and record["user_agent"] is None
+    for text in (person.email, person.address, AGENT):
+        assert text not in json.dumps(world.audit(limit=200))
+    assert is_in_files(world, person.id.encode()) and not is_in_files(world, AGENT.encode())
+
+
 def test_whoever_deletes_the_account_alone_leaves_no_more(world, person):
     body = {"password": person.password}
     assert_answer(person.api("DELETE", "/account", body), 200)

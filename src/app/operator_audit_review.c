@@ -4,10 +4,24 @@
 
 #include "app/operator_audit.h"
 #include "audit/review.h"
+#include "identity/audit_read.h"
 #include "identity/secret_status.h"
 
 #define REVIEW_ARENA_BYTES_MAX (32u * 1024 * 1024)
 #define DAY_US                 86400000000ull
+
+/* Its networks, and what is looked for in free texts, are read in clear. */
+static enum gh_err note_reading(struct gh_operator *op, const struct gh_audit_query *query)
+{
+    struct gh_identity_call call;
+    gh_operator_call(op, &call);
+    enum gh_identity_result result = gh_audit_read_note(&call, query, false);
+    gh_operator_call_end(op, &call);
+    if (result == GH_IDENTITY_OK)
+        return GH_OK;
+    fprintf(op->err, "gatehouse: nothing is shown, since the reading can't be audited\n");
+    return GH_ERR_REFUSED;
+}
 
 static enum gh_err add_records(struct gh_operator *op, struct gh_audit_review *review)
 {
@@ -16,9 +30,9 @@ static enum gh_err add_records(struct gh_operator *op, struct gh_audit_review *r
                                    .until_us = review->until_us,
                                    .oldest_first = true,
                                    .limit = GH_AUDIT_PAGE_ROWS};
-    struct gh_audit_entries page;
-    enum gh_err err;
-    do {
+    struct gh_audit_entries page = {0};
+    enum gh_err err = note_reading(op, &query);
+    while (err == GH_OK) {
         page = (struct gh_audit_entries){0};
         gh_arena_reset(&op->arena);
         err = gh_audit_log_page(identity, &op->arena, &query, &page);
@@ -26,7 +40,9 @@ static enum gh_err add_records(struct gh_operator *op, struct gh_audit_review *r
             gh_audit_review_add(review, &page.items[i].record);
             query.after_seq = page.items[i].record.seq;
         }
-    } while (err == GH_OK && page.count == GH_AUDIT_PAGE_ROWS);
+        if (page.count < GH_AUDIT_PAGE_ROWS)
+            break;
+    }
     return err;
 }
 

@@ -96,6 +96,18 @@ def test_wrong_questions_are_no_events(world):
     assert reads(world) == before
 
 
+@pytest.mark.parametrize("form", [(), ("--html",)])
+def test_a_review_is_one_event_for_its_networks_are_read_in_clear(world, form):
+    before = len(reads(world))
+    result = command(world, "review", "--since", "2026-01-01", *form)
+    assert result.returncode == 0 and "192.0.2.0/24" in result.stdout
+    for text in PERSONAL:
+        assert text not in result.stdout
+    [event] = reads(world)[before:]
+    assert event["metadata"]["by"] == "command"
+    assert event["metadata"]["query"].startswith("since=2026-01-01T00:00:00.000000Z until=")
+
+
 def test_following_is_one_event_at_its_start(world):
     before = len(reads(world))
     process = subprocess.Popen(

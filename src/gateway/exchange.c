@@ -494,8 +494,8 @@ void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
 {
     gh_exchange_abandon(exchange);
     gh_held_body_release(&exchange->held);
-    if (exchange->answer_copy)
-        gh_exchange_answer_copy_end(exchange);
+    if (exchange->request.input)
+        gh_exchange_input_end(exchange);
     if (client_gone && exchange->answer_half != GH_ANSWER_DONE &&
         exchange->reason == GH_REASON_UNDECIDED)
         exchange->reason = GH_REASON_CLIENT_GONE;

@@ -93,6 +93,7 @@ struct gh_exchange {
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
     struct gh_service_job *service; /* on its way; NULL: none */
 
+    size_t input_charged; /* bytes of the budget of bodies, for judging one as it comes */
     struct gh_answer_copy *answer_copy; /* of an answer that is observed; NULL: it is not */
     struct gh_answer_head answer;
     unsigned status;       /* 0: no answer was written */

@@ -30,21 +30,19 @@ struct gh_answer_copy {
 void gh_exchange_input_begin(struct gh_exchange *exchange)
 {
     const struct gh_input *input = exchange->request.input;
-    if (!input || !input->stream)
-        return;
-    exchange->arena.allocated_max += GH_INPUT_BYTES_MAX;
-    exchange->held.budget = &exchange->worker->shared->held_bodies;
+    if (input && input->stream)
+        exchange->arena.allocated_max += GH_INPUT_BYTES_MAX;
 }
 
 /* What is judged takes memory of the request, which all of them together have a budget of. */
 static bool charge(struct gh_exchange *exchange, size_t allocated_before)
 {
     size_t bytes = exchange->arena.allocated_bytes - allocated_before;
-    if (!bytes || !exchange->held.budget)
+    if (!bytes)
         return true;
-    if (!gh_body_budget_take(exchange->held.budget, bytes))
+    if (!gh_body_budget_take(&exchange->worker->shared->held_bodies, bytes))
         return false;
-    exchange->held.charged += bytes;
+    exchange->input_charged += bytes;
     return true;
 }
 
@@ -195,7 +193,11 @@ void gh_exchange_answer_copy_judge(struct gh_exchange *exchange)
     gh_arena_done(&scratch);
 }
 
-void gh_exchange_answer_copy_end(struct gh_exchange *exchange)
+void gh_exchange_input_end(struct gh_exchange *exchange)
 {
-    gh_held_body_release(&exchange->answer_copy->body);
+    if (exchange->answer_copy)
+        gh_held_body_release(&exchange->answer_copy->body);
+    if (exchange->input_charged)
+        gh_body_budget_give(&exchange->worker->shared->held_bodies, exchange->input_charged);
+    exchange->input_charged = 0;
 }

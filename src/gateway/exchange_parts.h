@@ -28,10 +28,11 @@ bool gh_exchange_input_finish(struct gh_exchange *exchange);
 /* Sets exchange->answer_copy where the answer is observed. */
 void gh_exchange_answer_copy_begin(struct gh_exchange *exchange,
                                    const struct gh_response_head *head);
-/* Bytes of it; after the last ones were sent, what they are; at the end of the exchange. */
+/* Bytes of it; after the last ones were sent, what they are. */
 void gh_exchange_answer_copy_add(struct gh_exchange *exchange, struct gh_str bytes);
 void gh_exchange_answer_copy_judge(struct gh_exchange *exchange);
-void gh_exchange_answer_copy_end(struct gh_exchange *exchange);
+/* At the end of the exchange. */
+void gh_exchange_input_end(struct gh_exchange *exchange);
 
 /* Sends request->reply. */
 void gh_exchange_answer(struct gh_exchange *exchange);

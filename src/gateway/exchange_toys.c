@@ -128,7 +128,7 @@ void gh_exchange_answer_copy_judge(struct gh_exchange *exchange)
     (void)exchange;
 }
 
-void gh_exchange_answer_copy_end(struct gh_exchange *exchange)
+void gh_exchange_input_end(struct gh_exchange *exchange)
 {
     (void)exchange;
 }

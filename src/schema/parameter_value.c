@@ -14,6 +14,12 @@ bool gh_parameter_is_valid(const struct gh_parameter_reader *reader, uint32_t sc
            GH_SCHEMA_VALID;
 }
 
+/* "1e2" is a hundred for one reader and a one with a tail for the next. */
+static bool has_exponent(struct gh_str text)
+{
+    return gh_str_find_char(text, 'e') < text.len || gh_str_find_char(text, 'E') < text.len;
+}
+
 /* What the text spells in JSON where one of `kinds` is that; else STRING. */
 static enum gh_json_kind spelled_kind(struct gh_str text, unsigned kinds)
 {
@@ -22,7 +28,9 @@ static enum gh_json_kind spelled_kind(struct gh_str text, unsigned kinds)
         return GH_JSON_BOOL;
     if (kinds & 1u << GH_JSON_NULL && gh_str_eq(text, GH_STR("null")))
         return GH_JSON_NULL;
-    if (kinds & (1u << GH_JSON_NUMBER | GH_SCHEMA_INTEGER) && gh_json_is_number(text))
+    bool is_wanted =
+        kinds & 1u << GH_JSON_NUMBER || (kinds & GH_SCHEMA_INTEGER && !has_exponent(text));
+    if (is_wanted && gh_json_is_number(text))
         return GH_JSON_NUMBER;
     return GH_JSON_STRING;
 }

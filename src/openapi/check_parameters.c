@@ -249,11 +249,53 @@ static enum gh_parameter_status read_header(struct parameters *p,
     return gh_parameter_read_text(p->job->schemas, &parameter, p->job->arena, text, out_doc);
 }
 
+/* "X_Trace" or "X.Trace" for X-Trace: one name to those who pass fields on as variables (RFC 3875,
+   section 4.1.18). */
+static bool is_other_spelling(struct gh_str name, struct gh_str declared)
+{
+    bool differs = false;
+    for (size_t i = 0; i < name.len && name.len == declared.len; i++) {
+        bool is_stand_in = declared.ptr[i] == '-' && (name.ptr[i] == '_' || name.ptr[i] == '.');
+        if (!is_stand_in && gh_ascii_lower(name.ptr[i]) != gh_ascii_lower(declared.ptr[i]))
+            return false;
+        differs |= is_stand_in;
+    }
+    return differs;
+}
+
+static bool is_declared_header(const struct parameters *p, struct gh_str name)
+{
+    const struct gh_openapi_operation *operation = p->request->operation;
+    for (size_t i = 0; i < operation->parameter_count; i++) {
+        if (operation->parameters[i].in == GH_IN_HEADER &&
+            gh_str_ieq(operation->parameters[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static bool has_other_spelling(const struct parameters *p, struct gh_str declared)
+{
+    const struct gh_fields *fields = p->request->fields;
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct gh_field *field = &fields->items[i];
+        if (!field->dropped && is_other_spelling(field->name, declared) &&
+            !is_declared_header(p, field->name))
+            return true;
+    }
+    return false;
+}
+
 static void check_header(struct parameters *p, const struct gh_openapi_parameter *declared)
 {
+    const struct gh_input_place place = {.part = GH_INPUT_HEADER, .name = declared->name};
     struct gh_json_doc doc;
-    if (!is_no_parameter(declared->name))
-        settle(p->job, declared, read_header(p, declared, &doc), &doc);
+    if (is_no_parameter(declared->name))
+        return;
+    settle(p->job, declared, read_header(p, declared, &doc), &doc);
+    if (has_other_spelling(p, declared->name))
+        gh_input_add(p->job, place, GH_STR("style"),
+                     "is there with \"_\" or \".\" for \"-\", which may be read as the same name");
 }
 
 /* ---- Cookies ---- */

@@ -130,6 +130,8 @@ static void parameters_are_checked_in_their_places(void **state)
         {"1", ";tags=a", "need=%c0%af", NULL, "query:: syntax"},
         {"1", ";tags=a", "need=x", "X-Trace: xyz\n", "header:X-Trace: pattern"},
         {"1", ";tags=a", "need=x", "x-trace: ab\nX-TRACE: cd\n", "header:X-Trace: style"},
+        {"1", ";tags=a", "need=x", "x_trace: ab\n", "header:X-Trace: style"},
+        {"1", ";tags=a", "need=x", "X.Trace: xyz\nX-Trace: ab\n", "header:X-Trace: style"},
         {"1", ";tags=a", "need=x", "X-List: 1,a\nX-List: 3\n", "header:X-List:/1 type"},
         {"1", ";tags=a", "need=x", "X-List: 1,2\nX-List: 3,4\n", "header:X-List: maxItems"},
         {"1", ";tags=a", "need=x", "Cookie: theme=blue\n", "cookie:theme: enum"},

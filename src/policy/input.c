@@ -163,14 +163,25 @@ static struct gh_verdict judge_head(struct gh_request *request)
     return refuse(request, GH_REASON_INPUT_INVALID);
 }
 
+/* Where CORS is not enforced the backend answers preflights: they ask for what will follow, and no
+   document declares them. */
+static bool is_asking(const struct gh_request *request)
+{
+    return gh_cors_is_preflight(request) && !has_body(request->head);
+}
+
 static struct gh_verdict find_operation(struct gh_request *request, struct gh_str *values,
                                         size_t *out_value_count)
 {
     struct gh_input *input = request->input;
     const struct gh_input_rule *rule = input->rule;
     struct gh_str allow = {0};
-    switch (gh_input_find(rule->api, request->path, request->head->method, request->arena,
-                          &input->operation, values, out_value_count, &allow)) {
+    enum gh_method method = request->head->method;
+    if (is_asking(request))
+        method = gh_method_of(
+            gh_fields_value(&request->head->fields, GH_FIELD_ACCESS_CONTROL_REQUEST_METHOD));
+    switch (gh_input_find(rule->api, request->path, method, request->arena, &input->operation,
+                          values, out_value_count, &allow)) {
     case GH_ROUTE_NONE:
         return handle_undeclared(request, rule->undeclared.paths, GH_REASON_INPUT_PATH);
     case GH_ROUTE_BAD_METHOD:
@@ -187,7 +198,7 @@ static struct gh_verdict find_operation(struct gh_request *request, struct gh_st
 struct gh_verdict gh_stage_input(struct gh_request *request)
 {
     const struct gh_input_rule *rule = request->route ? request->route->input : NULL;
-    if (!rule || request->target != GH_TARGET_UPSTREAM || gh_cors_is_preflight(request))
+    if (!rule || request->target != GH_TARGET_UPSTREAM)
         return gh_verdict_next();
     struct gh_input *input = gh_arena_zalloc(request->arena, 1, sizeof(*input));
     struct gh_str *values =
@@ -200,6 +211,10 @@ struct gh_verdict gh_stage_input(struct gh_request *request)
     struct gh_verdict verdict = find_operation(request, values, &value_count);
     if (verdict.kind != GH_VERDICT_NEXT || !input->operation)
         return verdict;
+    if (is_asking(request)) {
+        request->input = NULL;
+        return verdict;
+    }
     input->checking = (struct gh_input_request){
         .openapi = rule->api->document,
         .operation = input->operation->declared,

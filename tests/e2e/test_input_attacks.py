@@ -58,3 +58,38 @@ def test_a_text_of_a_form_is_not_judged_as_json_because_its_caller_says_so(judge
         answered = gate.request("PUT", "/v1/pets/1", PARTS, told + PHOTO + CLOSE)
         assert [e[:3] for e in errors(answered)] == [("body", None, "/title")]
     assert not any(r.complete for r in backend.requests)
+
+
+# -- parameters --
+
+
+@pytest.mark.parametrize("name", ["X_Trace", "x_trace", "X.Trace"])
+def test_a_header_is_not_got_round_by_another_spelling(judge, backend, name):
+    gate = judge()
+    assert errors(gate.get("/v1/pets", {name: "123456789"})) == [("header", "X-Trace", "", "style")]
+    assert backend.received_nothing()
+
+
+@pytest.mark.parametrize("number", ["1e1", "10E-1", "1e400"])
+def test_a_whole_number_in_a_url_has_no_exponent(judge, backend, number):
+    gate = judge()
+    assert errors(gate.get(f"/v1/pets?limit={number}")) == [("query", "limit", "", "type")]
+    assert backend.received_nothing()
+
+
+# -- preflights --
+
+PREFLIGHT = {"Origin": "https://page.test", "Access-Control-Request-Method": "POST"}
+
+
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_preflights_that_the_backend_answers_are_for_what_is_declared(judge, backend, mode):
+    gate = judge(changes={"route": {"cors": {"mode": mode}}}, responses="observe")
+    assert gate.request("OPTIONS", "/v1/other", PREFLIGHT).status == 404
+    asks_delete = {**PREFLIGHT, "Access-Control-Request-Method": "DELETE"}
+    refused = gate.request("OPTIONS", "/v1/pets", asks_delete)
+    assert refused.status == 405 and refused.get("Allow") == "GET, HEAD, POST"
+    assert gate.request("OPTIONS", "/v1/pets", PREFLIGHT, b"a body").status == 405
+    assert backend.received_nothing()
+    assert gate.request("OPTIONS", "/v1/pets", PREFLIGHT).status == 200
+    assert [r.method for r in backend.requests] == ["OPTIONS"]

@@ -30,7 +30,8 @@ struct gh_input_violation {
                               missing: where it would stand */
     struct gh_str rule;    /* the schema's keyword ("maxLength"), or "required", "undeclared",
                               "syntax", "content_type", "content_encoding", "style" (a parameter
-                              that can't be read), "too_complex" (a limit was passed) */
+                              that can't be read), "too_complex" (a limit was passed),
+                              "range" (a number that no double holds) */
     struct gh_str message; /* a sentence for people */
 };
 

@@ -121,6 +121,10 @@ static void bodies_go_by_their_content_type(void **state)
         {JSON_TYPE, "{", "body:: syntax"},
         {"application/problem+json", "{", "body:: syntax"},
         {JSON_TYPE, "[]", "body:: type"},
+        {JSON_TYPE, "{\"a\":[1,1e400]}", "body::/a/1 range"},
+        {JSON_TYPE, "{\"a\":-1e309}", "body::/a range"},
+        {JSON_TYPE, "{\"a\":1.8e308}", "body::/a range"},
+        {JSON_TYPE, "{\"a\":1.7e308,\"b\":-1.7e308,\"c\":1e-400,\"d\":-1}", "ok"},
         {"text/plain", "x", "body:: type"},
         {FORM_TYPE, "a=1", "ok"},
         {"application/zip", "[]", "ok"},
@@ -177,7 +181,7 @@ static void json_is_strict_and_judged(void **state)
         {JSON_TYPE, "{\"name\":\"\xff\"}", "body:: syntax"},
         {JSON_TYPE, "{name:1}", "body:: syntax"},
         {JSON_TYPE, "\"\"", "body:: type"},
-        {JSON_TYPE, "1e400", "body:: type"},
+        {JSON_TYPE, "1e400", "body:: range, body:: type"},
         {JSON_TYPE, " ", "body:: syntax"},
     };
     RUN_BODIES("POST", "/json", CASES);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "openapi/check_job.h"
+#include "schema/decimal.h"
 #include "schema/pointer.h"
 
 /* A sentence of ours, with names of parameters at most. */
@@ -159,9 +160,40 @@ static void add_schema_violation(struct gh_input_job *job, enum gh_input_part pa
     };
 }
 
+/* Longer integers, and what has an exponent, are looked at. */
+#define SAFE_DIGITS 300
+
+/* Is it infinite to a reader that takes numbers for IEEE 754 doubles, as nearly all do? */
+static bool is_beyond_double(const struct gh_json_value *value)
+{
+    static const struct gh_str GREATEST = GH_STR_INIT("1.7976931348623158e308");
+    if (value->kind != GH_JSON_NUMBER || (value->is_integer && value->text.len <= SAFE_DIGITS))
+        return false;
+    struct gh_decimal number = gh_decimal_read(value->text), greatest = gh_decimal_read(GREATEST);
+    number.is_negative = false;
+    return !number.is_small && gh_decimal_compare(&number, &greatest) > 0;
+}
+
+/* No schema need say it: what passes as 1e400 here is Infinity, an error or null behind us. */
+static void check_numbers(struct gh_input_job *job, enum gh_input_part part, struct gh_str name,
+                          const struct gh_json_doc *doc)
+{
+    char memory[GH_SCHEMA_POINTER_BYTES_MAX];
+    for (uint32_t i = 0; i < doc->count; i++) {
+        if (!is_beyond_double(&doc->values[i]))
+            continue;
+        struct gh_buf buf = gh_buf_over(memory, sizeof(memory));
+        (void)gh_json_pointer_put(&buf, doc, i);
+        struct gh_input_place place = {part, name, gh_arena_dup(job->arena, gh_buf_str(&buf))};
+        gh_input_add(job, place, GH_STR("range"), "is a number that no double holds");
+        return;
+    }
+}
+
 void gh_input_judge(struct gh_input_job *job, enum gh_input_part part, struct gh_str name,
                     uint32_t schema, const struct gh_json_doc *doc)
 {
+    check_numbers(job, part, name, doc);
     if (!gh_input_goes_on(job) || schema == GH_OPENAPI_NO_SCHEMA || !job->schemas)
         return;
     struct gh_schema_check_options options = {.limits = job->limits->schema,

@@ -9,14 +9,22 @@
 #include "crypto/hash.h"
 #include "json/parse.h"
 
+#define UNKNOWN_ID GH_STR("0190a5d0-0000-7000-8000-000000000000")
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct gh_identity_settings SETTINGS = {.base_path = GH_STR_INIT("/api/v1")};
+static struct gh_api api;
+static struct gh_arena inputs; /* what requests are judged by */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
     gh_crypto_init();
+    gh_arena_init(&inputs, 64 * 1024, 16 * 1024 * 1024);
+    GH_ASSERT(gh_api_load_inputs(&api, &inputs, &SETTINGS, false) == GH_OK);
     return 0;
 }
 
@@ -74,8 +82,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     call.endpoint = data[0] % count;
     call.body = gh_str_of((const char *)data + 1, size - 1);
     call.request_id = GH_STR("0123456789abcdef");
-    struct gh_api_request request = {.call = &call, .endpoint = gh_endpoint_at(call.endpoint)};
-    if (gh_api_read_body(&request))
+    if (strstr(gh_api_endpoints(&count)[call.endpoint].path, "{id}")) {
+        call.params[0] = (struct gh_path_param){GH_STR("id"), UNKNOWN_ID};
+        call.param_count = 1;
+    }
+    struct gh_api_request request = {
+        .call = &call, .api = &api, .endpoint = gh_endpoint_at(call.endpoint)};
+    if (gh_api_check_input(&request))
         check_taken(&request);
     else
         check_refused(&call);

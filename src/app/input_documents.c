@@ -127,6 +127,15 @@ static void refuse(struct gh_config_load *load, const struct gh_input_settings *
                           GH_STR_ARG(gh_config_show(load->arena, input->openapi)));
 }
 
+/* Some error names a line, so that it is known what to mend. */
+static bool is_placed(const struct gh_openapi_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].severity == GH_OPENAPI_ERROR && problems->items[i].line)
+            return true;
+    return false;
+}
+
 static const struct gh_openapi *load_document(struct gh_config_load *load,
                                               const struct gh_input_settings *input)
 {
@@ -151,6 +160,8 @@ static const struct gh_openapi *load_document(struct gh_config_load *load,
     const struct gh_openapi *document =
         gh_openapi_load(load->arena, &source, path, &options, problems);
     take_problems(load, path, problems);
+    if (!document && !is_placed(problems))
+        refuse(load, input);
     return document;
 }
 

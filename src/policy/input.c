@@ -163,6 +163,11 @@ static struct gh_verdict judge_head(struct gh_request *request)
     return refuse(request, GH_REASON_INPUT_INVALID);
 }
 
+static bool would_refuse(const struct gh_input_rule *rule, enum gh_undeclared action)
+{
+    return rule->mode == GH_MODE_ENFORCE && action == GH_UNDECLARED_REFUSE;
+}
+
 /* Where CORS is not enforced the backend answers preflights: they ask for what will follow, and no
    document declares them. */
 static bool is_asking(const struct gh_request *request)
@@ -170,6 +175,7 @@ static bool is_asking(const struct gh_request *request)
     return gh_cors_is_preflight(request) && !has_body(request->head);
 }
 
+/* A 404 or 405 for a path that the gateway can answer itself is replaced, as the backend's is. */
 static struct gh_verdict find_operation(struct gh_request *request, struct gh_str *values,
                                         size_t *out_value_count)
 {
@@ -183,10 +189,13 @@ static struct gh_verdict find_operation(struct gh_request *request, struct gh_st
     switch (gh_input_find(rule->api, request->path, method, request->arena, &input->operation,
                           values, out_value_count, &allow)) {
     case GH_ROUTE_NONE:
+        if (would_refuse(rule, rule->undeclared.paths) && gh_builtin_fallback(request))
+            return gh_verdict_respond(GH_REASON_BUILT_IN);
         return handle_undeclared(request, rule->undeclared.paths, GH_REASON_INPUT_PATH);
     case GH_ROUTE_BAD_METHOD:
-        if (allow.len && rule->mode == GH_MODE_ENFORCE &&
-            rule->undeclared.methods == GH_UNDECLARED_REFUSE)
+        if (would_refuse(rule, rule->undeclared.methods) && gh_builtin_fallback(request))
+            return gh_verdict_respond(GH_REASON_BUILT_IN);
+        if (allow.len && would_refuse(rule, rule->undeclared.methods))
             gh_request_add_extra(request, GH_STR("Allow"), allow);
         return handle_undeclared(request, rule->undeclared.methods, GH_REASON_INPUT_METHOD);
     case GH_ROUTE_FOUND:

@@ -1,6 +1,8 @@
 """What a document does not allow must not reach the backend by any detour (SPEC section 8)."""
 
 import pytest
+import yaml
+from harness import gate as gate_module
 from harness import pets
 from harness.wire import request
 
@@ -93,3 +95,28 @@ def test_preflights_that_the_backend_answers_are_for_what_is_declared(judge, bac
     assert backend.received_nothing()
     assert gate.request("OPTIONS", "/v1/pets", PREFLIGHT).status == 200
     assert [r.method for r in backend.requests] == ["OPTIONS"]
+
+
+# -- beside the document --
+
+
+def test_what_the_gateway_answers_itself_needs_no_declaration(start, backend, tmp_path):
+    document = pets.write(tmp_path, pets.DOCUMENT.replace("url: /v1", "url: /"))
+    settings = pets.settings(backend, document, {"route": {"path": "/**"}})
+    gate = start(settings)
+    for target in ("/", "/health"):
+        assert gate.get(target).json()["status"] == "ok"
+        assert gate.request("POST", target).status == 404
+    assert gate.get("/healthz").status == 200
+    assert gate.get("/other").status == 404
+    assert backend.received_nothing()
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "."])
+def test_check_tells_where_a_document_that_is_not_there_is_named(backend, tmp_path, name):
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(yaml.safe_dump(pets.settings(backend, name)))
+    result = gate_module.run("check", file)
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "openapi:" in text)
+    assert result.returncode == 1
+    assert f"gatehouse.yaml:{line}:" in result.stdout and name in result.stdout

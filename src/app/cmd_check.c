@@ -8,6 +8,7 @@
 
 #include "app/config_file.h"
 #include "app/effective_policy.h"
+#include "app/evidence_files.h"
 #include "app/input_documents.h"
 #include "app/problem_print.h"
 #include "app/root_config.h"
@@ -158,6 +159,7 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
     gh_config_load_init(&load, arena, check->file, gh_environment_get, NULL);
     if (gh_root_load(&load, text, NULL, &settings)) {
         gh_input_documents_load(&load, &settings);
+        (void)gh_evidence_files_make(&load, &settings);
         effective.policy = gh_root_compile(&load, &settings, (int64_t)time(NULL));
         check_files(&load, &settings);
     }

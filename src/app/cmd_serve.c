@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "app/evidence_keeper.h"
 #include "app/loader.h"
 #include "app/process.h"
 #include "app/serve_identity.h"
@@ -66,6 +67,7 @@ struct serve {
     struct gh_signals *signals;
     struct gh_snapshot *current; /* for sharing TLS tickets; a reference */
     struct gh_serve_identity identity;
+    struct gh_evidence_keeper *evidence;
     struct gh_str store; /* own copy: of the running configuration */
     bool draining, stopped;
 };
@@ -83,6 +85,14 @@ static void log_problems(struct serve *serve, const struct gh_loaded *loaded)
             problem->place.line, problem->place.column, GH_STR_ARG(problem->what),
             GH_STR_ARG(problem->remedy));
     }
+}
+
+static void adopt_evidence(struct serve *serve)
+{
+    enum gh_err err = gh_evidence_keeper_adopt(serve->evidence, serve->current);
+    if (err != GH_OK)
+        gh_log_message(serve->ring, GH_LOG_ERROR, "evidence will not be written: %s",
+                       gh_err_text(err));
 }
 
 static void reload(struct serve *serve)
@@ -105,6 +115,7 @@ static void reload(struct serve *serve)
             if (serve->identity.host)
                 gh_identity_host_adopt(serve->identity.host, serve->current,
                                        &loaded.settings.policy.rate_limits);
+            adopt_evidence(serve);
         } else {
             gh_snapshot_unref(loaded.snapshot);
         }
@@ -209,6 +220,10 @@ static enum gh_err open_parts(struct serve *serve)
         err = gh_limit_table_open(LIMIT_SLOTS, random_key(), &serve->limits);
     if (err == GH_OK)
         err = gh_upstream_groups_open(serve->control, serve->metrics, &serve->groups);
+    if (err == GH_OK) {
+        serve->evidence = gh_evidence_keeper_new(serve->log);
+        err = serve->evidence ? GH_OK : GH_ERR_MEMORY;
+    }
     if (err == GH_OK) {
         gh_metrics_add_source(serve->metrics, write_process_metrics, serve);
         gh_loop_on_turn(serve->control, on_turn, serve);
@@ -315,6 +330,7 @@ static int run(struct serve *serve)
         if (err != GH_OK)
             exit(fail_err("identity: ", err));
     }
+    adopt_evidence(serve);
     err = gh_server_start(serve->server);
     if (err != GH_OK)
         exit(fail_err("threads: ", err)); /* some may run already */
@@ -330,6 +346,7 @@ static void close_all(struct serve *serve)
     gh_serve_identity_quiesce(&serve->identity);
     if (serve->server)
         gh_server_close(serve->server);
+    gh_evidence_keeper_close(serve->evidence); /* after the last request */
     gh_serve_identity_close(&serve->identity);
     free((char *)serve->store.ptr);
     if (serve->groups)

@@ -60,8 +60,7 @@ static enum gh_err read_file(void *context, struct gh_arena *arena, struct gh_st
     return err;
 }
 
-/* `path` as seen from the configuration file. */
-static struct gh_str resolve(const struct gh_config_load *load, struct gh_str path)
+struct gh_str gh_input_path(const struct gh_config_load *load, struct gh_str path)
 {
     struct gh_str file = gh_str_from_c(load->file_name);
     size_t len = file.len;
@@ -143,11 +142,12 @@ static const struct gh_openapi *load_document(struct gh_config_load *load,
     struct gh_openapi_problems *problems = gh_arena_zalloc(load->arena, 1, sizeof(*problems));
     struct gh_openapi_mapping *mappings =
         gh_arena_zalloc(load->arena, input->schemas.count, sizeof(*mappings));
-    struct gh_str path = resolve(load, input->openapi);
+    struct gh_str path = gh_input_path(load, input->openapi);
     if (!problems || !mappings || !path.ptr)
         return NULL;
     for (size_t i = 0; i < input->schemas.count; i++) {
-        mappings[i] = (struct gh_openapi_mapping){input->schemas.keys[i], resolve(load, paths[i])};
+        mappings[i] =
+            (struct gh_openapi_mapping){input->schemas.keys[i], gh_input_path(load, paths[i])};
         if (!mappings[i].path.ptr)
             return NULL;
     }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "app/config_file.h"
+#include "app/evidence_files.h"
 #include "app/input_documents.h"
 #include "app/problem_print.h"
 
@@ -56,6 +57,7 @@ bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded)
     if (!read_settings(source, loaded))
         return false;
     gh_input_documents_load(&loaded->load, &loaded->settings);
+    loaded->snapshot->evidence = gh_evidence_files_make(&loaded->load, &loaded->settings);
     loaded->snapshot->policy =
         gh_root_compile(&loaded->load, &loaded->settings, (int64_t)time(NULL));
     loaded->snapshot->log_client = loaded->settings.log.client;

@@ -14,6 +14,7 @@
 #include "upstream/upstream.h"
 
 struct gh_audit_settings;
+struct gh_evidence_file;
 struct gh_identity_settings;
 
 /* How much of a client's address the access log shows. */
@@ -46,7 +47,8 @@ struct gh_snapshot {
     /* What tokens are judged by from its first request on (a reference); NULL: as until now. Needed
        where the roles change, whose bits policy and rules must read alike. */
     struct gh_gate_version *gate;
-    uint64_t generation; /* 1, 2, ... by loads */
+    const struct gh_evidence_file *evidence; /* for the thread that writes it; NULL: none */
+    uint64_t generation;                     /* 1, 2, ... by loads */
 };
 
 /* A snapshot with one reference and an empty arena; NULL without memory. */

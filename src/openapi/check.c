@@ -4,14 +4,17 @@
 #include "openapi/check_job.h"
 
 static struct gh_input_job job_of(const struct gh_input_request *request, struct gh_arena *arena,
-                                  struct gh_input_report *report)
+                                  struct gh_input_checked *checked)
 {
     return (struct gh_input_job){
         .schemas = request->openapi->schemas,
         .direction = GH_SCHEMA_REQUEST,
         .limits = request->limits,
         .arena = arena,
-        .report = report,
+        .report = &checked->report,
+        .evidence = request->evidence,
+        .operation = request->operation,
+        .notes = &checked->notes,
     };
 }
 
@@ -61,12 +64,13 @@ enum gh_input_outcome gh_input_check_head(const struct gh_input_request *request
 {
     *out = (struct gh_input_checked){0};
     gh_input_report_init(&out->report, request->limits);
-    struct gh_input_job job = job_of(request, arena, &out->report);
+    struct gh_input_job job = job_of(request, arena, out);
     gh_input_check_parameters(&job, request);
     bool is_good_type = check_type(&job, request, out);
     if (!is_good_type && !job.is_out_of_memory)
         return GH_INPUT_UNSUPPORTED_TYPE;
-    return gh_input_outcome_of(&job);
+    bool is_all = !out->media || out->kind == GH_OPENAPI_BODY_OPAQUE; /* no body is judged */
+    return is_all ? gh_input_conclude(&job) : gh_input_outcome_of(&job);
 }
 
 enum gh_input_outcome gh_input_check_body(const struct gh_input_request *request,
@@ -74,7 +78,7 @@ enum gh_input_outcome gh_input_check_body(const struct gh_input_request *request
                                           struct gh_input_checked *checked)
 {
     struct gh_input_stream stream;
-    const struct gh_input_job job = job_of(request, arena, &checked->report);
+    const struct gh_input_job job = job_of(request, arena, checked);
     if (!gh_input_stream_init(&stream, &job, checked, request->operation->body_required))
         return GH_INPUT_NO_MEMORY;
     return gh_input_check_whole(&stream, body);
@@ -85,7 +89,7 @@ struct gh_input_stream *gh_input_stream_new(const struct gh_input_request *reque
                                             struct gh_input_checked *checked)
 {
     struct gh_input_stream *stream = gh_arena_alloc(arena, sizeof(*stream));
-    const struct gh_input_job job = job_of(request, arena, &checked->report);
+    const struct gh_input_job job = job_of(request, arena, checked);
     if (!stream || !gh_input_stream_init(stream, &job, checked, request->operation->body_required))
         return NULL;
     return stream;

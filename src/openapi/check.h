@@ -64,6 +64,9 @@ struct gh_input_undeclared {
     bool cookies; /* a cookie that none declares; ours and others' make this rarely wise */
 };
 
+struct gh_evidence_collector; /* evidence_collect.h */
+struct gh_evidence_note;
+
 struct gh_input_request {
     const struct gh_openapi *openapi;
     const struct gh_openapi_operation *operation;
@@ -73,7 +76,8 @@ struct gh_input_request {
     size_t path_value_count;
     struct gh_str query; /* ptr NULL: none */
     const struct gh_fields *fields;
-    bool has_body; /* some bytes, or none but a Transfer-Encoding */
+    bool has_body;                          /* some bytes, or none but a Transfer-Encoding */
+    struct gh_evidence_collector *evidence; /* notes what is as declared; NULL: nothing does */
 };
 
 struct gh_input_checked {
@@ -82,6 +86,7 @@ struct gh_input_checked {
     enum gh_openapi_body_kind kind; /* of the media, or where its range has a '*', of the body */
     struct gh_str content_type;
     struct gh_input_report report;
+    const struct gh_evidence_note *notes; /* for the collector, once all is found good */
 };
 
 /*

@@ -2,7 +2,7 @@
 #ifndef GH_OPENAPI_CHECK_JOB_H
 #define GH_OPENAPI_CHECK_JOB_H
 
-#include "openapi/check.h"
+#include "openapi/evidence_collect.h"
 
 /* What all steps of one check share. */
 struct gh_input_job {
@@ -11,6 +11,9 @@ struct gh_input_job {
     const struct gh_input_limits *limits;
     struct gh_arena *arena;
     struct gh_input_report *report;
+    struct gh_evidence_collector *evidence; /* NULL: nothing is noted */
+    const struct gh_openapi_operation *operation;
+    const struct gh_evidence_note **notes; /* of what was judged, as long as all is good */
     bool is_out_of_memory;
 };
 
@@ -36,6 +39,8 @@ void gh_input_add_form_status(struct gh_input_job *job, struct gh_input_place pl
 void gh_input_judge(struct gh_input_job *job, enum gh_input_part part, struct gh_str name,
                     uint32_t schema, const struct gh_json_doc *doc);
 enum gh_input_outcome gh_input_outcome_of(const struct gh_input_job *job);
+/* The same at the end of a request: one without violations is evidence. */
+enum gh_input_outcome gh_input_conclude(struct gh_input_job *job);
 /* "/name" in a body, escaped; what is too long is the whole. */
 struct gh_input_place gh_input_member(struct gh_input_job *job, struct gh_str name);
 

@@ -190,6 +190,18 @@ static void check_numbers(struct gh_input_job *job, enum gh_input_part part, str
     }
 }
 
+/* Kept until the whole request is found good: one that is refused is no evidence. */
+static void note(struct gh_input_job *job, enum gh_input_part part, struct gh_str name,
+                 uint32_t schema, const struct gh_json_doc *doc)
+{
+    struct gh_evidence_note *own = gh_arena_alloc(job->arena, sizeof(*own));
+    if (!own)
+        return;
+    *own = (struct gh_evidence_note){
+        .next = *job->notes, .part = part, .name = name, .schema = schema, .doc = *doc};
+    *job->notes = own;
+}
+
 void gh_input_judge(struct gh_input_job *job, enum gh_input_part part, struct gh_str name,
                     uint32_t schema, const struct gh_json_doc *doc)
 {
@@ -204,6 +216,8 @@ void gh_input_judge(struct gh_input_job *job, enum gh_input_part part, struct gh
         gh_schema_check(job->schemas, schema, doc, doc->values, &options, job->arena, &found);
     if (outcome == GH_SCHEMA_NO_MEMORY)
         job->is_out_of_memory = true;
+    if (outcome == GH_SCHEMA_VALID && job->evidence)
+        note(job, part, name, schema, doc);
     for (size_t i = 0; i < found.count && outcome != GH_SCHEMA_VALID; i++)
         add_schema_violation(job, part, name, &found.violations[i],
                              outcome == GH_SCHEMA_TOO_COMPLEX);
@@ -214,6 +228,17 @@ enum gh_input_outcome gh_input_outcome_of(const struct gh_input_job *job)
     if (job->is_out_of_memory)
         return GH_INPUT_NO_MEMORY;
     return job->report->count ? GH_INPUT_VIOLATIONS : GH_INPUT_OK;
+}
+
+enum gh_input_outcome gh_input_conclude(struct gh_input_job *job)
+{
+    enum gh_input_outcome outcome = gh_input_outcome_of(job);
+    if (!job->evidence)
+        return outcome;
+    if (outcome == GH_INPUT_OK)
+        gh_evidence_note(job->evidence, job->operation, *job->notes);
+    *job->notes = NULL; /* once; and their memory may go now */
+    return outcome;
 }
 
 struct gh_input_place gh_input_member(struct gh_input_job *job, struct gh_str name)

@@ -160,7 +160,7 @@ static bool is_nothing(struct gh_input_stream *stream)
 enum gh_input_outcome gh_input_stream_finish(struct gh_input_stream *stream)
 {
     if (stream->is_stopped || stream->job.is_out_of_memory || is_nothing(stream))
-        return gh_input_outcome_of(&stream->job);
+        return gh_input_conclude(&stream->job);
     stream->is_stopped = true;
     switch (stream->kind) {
     case GH_OPENAPI_BODY_JSON:
@@ -177,7 +177,7 @@ enum gh_input_outcome gh_input_stream_finish(struct gh_input_stream *stream)
     case GH_OPENAPI_BODY_OPAQUE:
         break;
     }
-    return gh_input_outcome_of(&stream->job);
+    return gh_input_conclude(&stream->job);
 }
 
 /* What is there as a whole is read where it stands. */
@@ -193,13 +193,13 @@ enum gh_input_outcome gh_input_check_whole(struct gh_input_stream *stream, struc
     }
     stream->bytes = body.len;
     if (is_nothing(stream) || (is_collected && is_too_long(stream)))
-        return gh_input_outcome_of(&stream->job);
+        return gh_input_conclude(&stream->job);
     if (is_collected) {
         check_collected(stream, body.ptr ? body : GH_STR(""));
-        return gh_input_outcome_of(&stream->job);
+        return gh_input_conclude(&stream->job);
     }
     enum gh_json_status status =
         gh_json_parse(stream->job.arena, body, &stream->job.limits->json, &doc, &offset);
     judge_json(stream, status, offset, &doc);
-    return gh_input_outcome_of(&stream->job);
+    return gh_input_conclude(&stream->job);
 }

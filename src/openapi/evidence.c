@@ -26,6 +26,14 @@ static bool read_kind(struct gh_str text, enum gh_evidence_kind *out)
     return false;
 }
 
+struct gh_str gh_evidence_kind_name(enum gh_evidence_kind kind)
+{
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++)
+        if (KINDS[i].kind == kind)
+            return gh_str_from_c(KINDS[i].name);
+    return GH_STR("");
+}
+
 static bool read_location(struct gh_str text)
 {
     static const char *const PLACES[] = {"path", "query", "header", "cookie", "body"};

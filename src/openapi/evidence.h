@@ -15,7 +15,7 @@
  * extra      of an object: true when members came that the document does not declare
  * count      how many were seen
  *
- * Values themselves never stand in it.
+ * Values themselves never stand in it, and numbers are told to two digits, rounded outwards.
  */
 #ifndef GH_OPENAPI_EVIDENCE_H
 #define GH_OPENAPI_EVIDENCE_H
@@ -24,6 +24,7 @@
 #include "base/err.h"
 
 #define GH_EVIDENCE_LINES_MAX 100000
+#define GH_EVIDENCE_COUNT_MAX ((uint64_t)INT64_MAX) /* more are not counted */
 
 enum gh_evidence_kind {
     GH_EVIDENCE_STRING,
@@ -32,6 +33,8 @@ enum gh_evidence_kind {
     GH_EVIDENCE_ARRAY,
     GH_EVIDENCE_OBJECT,
 };
+/* "string", "integer", "number", "array", "object". */
+struct gh_str gh_evidence_kind_name(enum gh_evidence_kind kind);
 
 struct gh_evidence_line {
     struct gh_str operation, location, name, pointer;
@@ -51,5 +54,14 @@ struct gh_evidence {
 GH_MUST_USE enum gh_err gh_evidence_parse(struct gh_arena *arena, struct gh_str text,
                                           struct gh_evidence *out_evidence, unsigned *out_line,
                                           const char **out_what);
+
+/* The lines of both, in order, one for each place and kind. It borrows from both. GH_ERR_MEMORY. */
+GH_MUST_USE enum gh_err gh_evidence_merge(struct gh_arena *arena, const struct gh_evidence *a,
+                                          const struct gh_evidence *b,
+                                          struct gh_evidence *out_evidence);
+/* As gh_evidence_parse reads it. GH_ERR_FULL: longer than `bytes_max`. GH_ERR_MEMORY. */
+GH_MUST_USE enum gh_err gh_evidence_write(struct gh_arena *arena,
+                                          const struct gh_evidence *evidence, size_t bytes_max,
+                                          struct gh_str *out_text);
 
 #endif

@@ -234,6 +234,7 @@ struct gh_verdict gh_stage_input(struct gh_request *request)
         .query = request->query,
         .fields = &request->head->fields,
         .has_body = has_body(request->head),
+        .evidence = rule->evidence,
     };
     return judge_head(request);
 }

@@ -43,6 +43,7 @@ struct gh_input_rule {
     struct gh_undeclared_settings undeclared;
     uint64_t body_max; /* of what is held until it is judged */
     struct gh_input_limits limits;
+    struct gh_evidence_collector *evidence; /* NULL: none is collected */
 };
 
 /* What the stage found of one request. */

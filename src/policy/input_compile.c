@@ -209,6 +209,7 @@ const struct gh_input_rule *gh_input_compile(struct gh_config_load *load,
     rule->mode = settings->mode;
     rule->observe_responses = settings->responses == GH_INPUT_RESPONSES_OBSERVE;
     rule->undeclared = settings->undeclared;
+    rule->evidence = settings->collector;
     set_limits(rule, settings, request_body_max);
     return rule->api ? rule : NULL;
 }

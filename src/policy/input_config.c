@@ -132,6 +132,11 @@ static const struct gh_config_field INPUT_FIELDS[] = {
      .min = 1,
      .max = 512,
      .doc = "How deep JSON may be nested."},
+    {.name = "evidence",
+     .type = GH_CONFIG_TYPE_STRING,
+     INPUT(evidence),
+     .doc = "A file that is written with the bounds of what requests hold, never with values: for "
+            "`gatehouse openapi lint --fix --evidence`. Relative to the configuration file."},
 };
 
 const struct gh_config_table gh_input_table = {

@@ -112,6 +112,7 @@ enum gh_undeclared { GH_UNDECLARED_REFUSE, GH_UNDECLARED_REPORT, GH_UNDECLARED_I
 enum gh_input_responses { GH_INPUT_RESPONSES_OFF, GH_INPUT_RESPONSES_OBSERVE };
 enum gh_input_formats { GH_INPUT_FORMATS_ASSERT, GH_INPUT_FORMATS_ANNOTATE };
 
+struct gh_evidence_collector;
 struct gh_openapi;
 
 /* input: FILE or {openapi, ...} of a route */
@@ -126,10 +127,12 @@ struct gh_input_settings {
     struct gh_str base_path; /* see base_path_given */
     bool base_path_given;    /* else the document's */
     enum gh_input_formats formats;
-    uint64_t violations;               /* most that are looked for and told */
-    uint64_t body;                     /* largest body that is judged as a whole */
-    uint64_t depth;                    /* of JSON */
-    const struct gh_openapi *document; /* filled by app; NULL: not loaded */
+    uint64_t violations;                     /* most that are looked for and told */
+    uint64_t body;                           /* largest body that is judged as a whole */
+    uint64_t depth;                          /* of JSON */
+    struct gh_str evidence;                  /* path of a file; empty: none is collected */
+    const struct gh_openapi *document;       /* filled by app; NULL: not loaded */
+    struct gh_evidence_collector *collector; /* filled by app; NULL: no evidence is collected */
 };
 extern const struct gh_config_table gh_input_table; /* input_config.c */
 

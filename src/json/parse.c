@@ -1,4 +1,7 @@
-/* See parse.h. The grammar of RFC 8259 section 2; one pass, no recursion. */
+/*
+ * See parse.h. The grammar of RFC 8259 section 2, a token at a time; one pass, no recursion. All of
+ * it is here; what is usual goes through parse_usual.c first.
+ */
 #include "json/parse.h"
 
 #include "base/assert.h"
@@ -50,8 +53,8 @@ static bool grow_values(struct gh_json_parser *parser, const char *at)
 }
 
 /* The next value on the tape, begun at `start`, with its name; NULL: stopped. */
-static inline struct gh_json_value *add_value(struct gh_json_parser *parser, enum gh_json_kind kind,
-                                              const char *start)
+static struct gh_json_value *add_value(struct gh_json_parser *parser, enum gh_json_kind kind,
+                                       const char *start)
 {
     if (parser->count == parser->cap && !grow_values(parser, start))
         return NULL;
@@ -71,26 +74,20 @@ static inline struct gh_json_value *add_value(struct gh_json_parser *parser, enu
 }
 
 /* A value is over. */
-static inline void expect_next(struct gh_json_parser *parser)
+static void expect_next(struct gh_json_parser *parser)
 {
     parser->expect =
         parser->open == GH_JSON_NO_VALUE ? GH_JSON_EXPECT_NOTHING : GH_JSON_EXPECT_COMMA_OR_END;
 }
 
-static inline const char *read_string(struct gh_json_parser *parser, const char *start,
-                                      struct gh_str *out_text)
+static const char *read_string(struct gh_json_parser *parser, const char *start,
+                               struct gh_str *out_text)
 {
-    if (parser->token.seen)
-        return gh_json_read_string(parser, start, start + parser->token.seen, out_text);
-    const char *at = gh_json_skip_plain(start + 1, parser->end);
-    if (at < parser->end && *at == '"') {
-        *out_text = gh_str_of(start + 1, (size_t)(at - start) - 1);
-        return at + 1;
-    }
-    return gh_json_read_string(parser, start, at, out_text);
+    size_t seen = parser->token.seen ? parser->token.seen : 1;
+    return gh_json_read_string(parser, start, start + seen, out_text);
 }
 
-static inline const char *on_string(struct gh_json_parser *parser, const char *start)
+static const char *on_string(struct gh_json_parser *parser, const char *start)
 {
     struct gh_str text;
     const char *behind = read_string(parser, start, &text);
@@ -105,39 +102,10 @@ static inline const char *on_string(struct gh_json_parser *parser, const char *s
     return behind;
 }
 
-static inline const char *skip_digits(const char *at, const char *end)
-{
-    while (at < end && *at >= '0' && *at <= '9')
-        at++;
-    return at;
-}
-
-/* A good number that is over before the text is; NULL: not such a one, see gh_json_read_number. */
-static inline const char *skip_number(const char *at, const char *end, bool *out_is_integer)
-{
-    at += *at == '-';
-    const char *from = at;
-    at = skip_digits(at, end);
-    if (at == end || at == from || (*from == '0' && at - from > 1))
-        return NULL;
-    *out_is_integer = *at != '.' && *at != 'e' && *at != 'E';
-    if (*at == '.') {
-        from = ++at;
-        at = skip_digits(at, end);
-        if (at == end || at == from)
-            return NULL;
-    }
-    if (*at == 'e' || *at == 'E')
-        return NULL;
-    return at;
-}
-
-static inline const char *on_number(struct gh_json_parser *parser, const char *start)
+static const char *on_number(struct gh_json_parser *parser, const char *start)
 {
     bool is_integer;
-    const char *behind = parser->token.seen ? NULL : skip_number(start, parser->end, &is_integer);
-    if (!behind)
-        behind = gh_json_read_number(parser, start, &is_integer);
+    const char *behind = gh_json_read_number(parser, start, &is_integer);
     if (!behind)
         return NULL;
     struct gh_json_value *value = add_value(parser, GH_JSON_NUMBER, start);
@@ -168,8 +136,7 @@ static const char *on_literal(struct gh_json_parser *parser, const char *start,
     return start + literal.len;
 }
 
-static inline const char *on_open(struct gh_json_parser *parser, const char *start,
-                                  enum gh_json_kind kind)
+static const char *on_open(struct gh_json_parser *parser, const char *start, enum gh_json_kind kind)
 {
     if (parser->depth + 1 >= parser->limits.depth_max)
         return gh_json_stop(parser, GH_JSON_TOO_DEEP, start);
@@ -186,7 +153,7 @@ static inline const char *on_open(struct gh_json_parser *parser, const char *sta
     return start + 1;
 }
 
-static inline const char *on_close(struct gh_json_parser *parser, const char *at)
+static const char *on_close(struct gh_json_parser *parser, const char *at)
 {
     uint32_t index = parser->open, twice;
     struct gh_json_value *value = &parser->values[index];
@@ -209,7 +176,7 @@ static inline const char *on_close(struct gh_json_parser *parser, const char *at
     return at + 1;
 }
 
-static inline const char *on_value(struct gh_json_parser *parser, const char *at)
+static const char *on_value(struct gh_json_parser *parser, const char *at)
 {
     switch (*at) {
     case '"':
@@ -230,7 +197,7 @@ static inline const char *on_value(struct gh_json_parser *parser, const char *at
     return gh_json_stop(parser, GH_JSON_SYNTAX, at);
 }
 
-static inline const char *on_name(struct gh_json_parser *parser, const char *at)
+static const char *on_name(struct gh_json_parser *parser, const char *at)
 {
     if (*at != '"')
         return gh_json_stop(parser, GH_JSON_SYNTAX, at);
@@ -244,34 +211,19 @@ static inline const char *on_name(struct gh_json_parser *parser, const char *at)
     return at;
 }
 
-/* A name, and the value behind it if it is there: most often it is, and a turn of the loop is saved
-   for each of them. */
-static inline const char *on_member(struct gh_json_parser *parser, const char *at)
-{
-    at = on_name(parser, at);
-    if (!at || at == parser->end || *at != ':')
-        return at;
-    parser->expect = GH_JSON_EXPECT_VALUE;
-    at = gh_json_skip_space(at + 1, parser->end);
-    return at == parser->end ? at : on_value(parser, at);
-}
-
-static inline const char *on_comma_or_end(struct gh_json_parser *parser, const char *at)
+static const char *on_comma_or_end(struct gh_json_parser *parser, const char *at)
 {
     bool in_object = parser->values[parser->open].kind == GH_JSON_OBJECT;
     if (*at == ',') {
         parser->expect = in_object ? GH_JSON_EXPECT_NAME : GH_JSON_EXPECT_VALUE;
-        at = gh_json_skip_space(at + 1, parser->end);
-        if (at == parser->end)
-            return at;
-        return in_object ? on_member(parser, at) : on_value(parser, at);
+        return at + 1;
     }
     if (*at == (in_object ? '}' : ']'))
         return on_close(parser, at);
     return gh_json_stop(parser, GH_JSON_SYNTAX, at);
 }
 
-static inline const char *on_token(struct gh_json_parser *parser, const char *at)
+static const char *on_token(struct gh_json_parser *parser, const char *at)
 {
     switch (parser->expect) {
     case GH_JSON_EXPECT_ITEM_OR_END:
@@ -283,9 +235,9 @@ static inline const char *on_token(struct gh_json_parser *parser, const char *at
     case GH_JSON_EXPECT_NAME_OR_END:
         if (*at == '}')
             return on_close(parser, at);
-        return on_member(parser, at);
+        return on_name(parser, at);
     case GH_JSON_EXPECT_NAME:
-        return on_member(parser, at);
+        return on_name(parser, at);
     case GH_JSON_EXPECT_COLON:
         if (*at != ':')
             break;
@@ -309,7 +261,9 @@ static void run(struct gh_json_parser *parser)
             parser->at = at;
             return;
         }
-        at = on_token(parser, at);
+        at = gh_json_run_usual(parser, at);
+        if (at && at < parser->end)
+            at = on_token(parser, at);
     }
 }
 
@@ -401,7 +355,7 @@ enum gh_json_status gh_json_parse(struct gh_arena *arena, struct gh_str text,
 {
     struct gh_json_parser parser;
     struct gh_str allowed = gh_str_first(text, limits->bytes_max);
-    if (start(&parser, arena, limits, allowed.len / 8 + 4)) {
+    if (start(&parser, arena, limits, allowed.len / 12 + 8)) {
         parser.text = parser.at = allowed.ptr ? allowed.ptr : "";
         parser.end = parser.text + allowed.len;
         parser.is_whole = allowed.len == text.len;

@@ -49,6 +49,7 @@ static inline void gh_json_assert_same_value(const struct gh_json_value *a,
     GH_ASSERT(a->kind == b->kind && a->boolean == b->boolean && a->is_integer == b->is_integer);
     GH_ASSERT(a->count == b->count && a->next == b->next);
     GH_ASSERT(a->start == b->start && a->end == b->end);
+    GH_ASSERT(a->name_hash == b->name_hash);
     GH_ASSERT((a->name.ptr == NULL) == (b->name.ptr == NULL) && gh_str_eq(a->name, b->name));
     GH_ASSERT((a->text.ptr == NULL) == (b->text.ptr == NULL) && gh_str_eq(a->text, b->text));
 }

@@ -5,52 +5,18 @@
  */
 #include <stdlib.h>
 
+#include "json/parse_hash.h"
 #include "json/parse_state.h"
 
-#define FEW_NAMES 16
 /* Looks at the table for each name, on average, after which somebody has prepared the names. */
 #define LOOKS_PER_NAME 8
 
-static uint64_t load_64(const char *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-static uint64_t load_32(const char *bytes)
-{
-    uint32_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash ^= word;
-    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 29;
-}
-
-/* Up to seven bytes; together with the length every one of them counts. */
-static uint64_t load_few(const char *bytes, size_t len)
-{
-    if (len >= 4)
-        return load_32(bytes) | load_32(bytes + len - 4) << 32;
-    if (len == 0)
-        return 0;
-    return (uint64_t)(uint8_t)bytes[0] << 16 | (uint64_t)(uint8_t)bytes[len / 2] << 8 |
-           (uint8_t)bytes[len - 1];
-}
-
 uint32_t gh_json_name_hash(struct gh_str name)
 {
-    uint64_t hash = name.len;
-    if (name.len < 8)
-        return (uint32_t)(mix(hash, load_few(name.ptr, name.len)) >> 32);
-    for (size_t at = 0; at + 8 < name.len; at += 8)
-        hash = mix(hash, load_64(name.ptr + at));
-    return (uint32_t)(mix(hash, load_64(name.ptr + name.len - 8)) >> 32);
+    uint64_t hash = gh_json_hash_begin(name);
+    for (; name.len > GH_JSON_HASH_STEP; name = gh_str_skip(name, GH_JSON_HASH_STEP))
+        hash = gh_json_hash_mix(hash, gh_json_hash_load(gh_str_first(name, GH_JSON_HASH_STEP)));
+    return gh_json_hash_end(gh_json_hash_mix(hash, gh_json_hash_load(name)));
 }
 
 /* Exact, for names whose hashes gave no answer. */
@@ -93,16 +59,11 @@ static enum gh_json_status check_few(struct gh_json_parser *parser, uint32_t obj
                                      uint32_t *out_index)
 {
     const struct gh_json_value *values = parser->values;
-    uint32_t hashes[FEW_NAMES], count = 0;
-    for (uint32_t i = object + 1; i < values[object].next; i = values[i].next) {
-        uint32_t hash = values[i].name_hash, equal = 0;
-        for (uint32_t k = 0; k < count; k++)
-            equal |= hashes[k] == hash;
-        if (equal)
-            return check_sorted(parser, object, out_index);
-        hashes[count++] = hash;
-    }
-    return GH_JSON_OK;
+    uint32_t hashes[GH_JSON_FEW], count = 0;
+    for (uint32_t i = object + 1; i < values[object].next; i = values[i].next)
+        hashes[count++] = values[i].name_hash;
+    return gh_json_are_distinct(hashes, count) ? GH_JSON_OK
+                                               : check_sorted(parser, object, out_index);
 }
 
 /* A table of at least twice as many slots, all free. Returns their number, a power of two; 0: the
@@ -153,7 +114,7 @@ static enum gh_json_status check_many(struct gh_json_parser *parser, uint32_t ob
 enum gh_json_status gh_json_check_names(struct gh_json_parser *parser, uint32_t object,
                                         uint32_t *out_index)
 {
-    if (parser->values[object].count <= FEW_NAMES)
+    if (parser->values[object].count <= GH_JSON_FEW)
         return check_few(parser, object, out_index);
     return check_many(parser, object, out_index);
 }

@@ -57,6 +57,10 @@ const char *gh_json_stop(struct gh_json_parser *parser, enum gh_json_status stat
 /* Stops until more bytes are there: `start` is the first that will be needed. */
 const char *gh_json_suspend(struct gh_json_parser *parser, const char *start);
 
+/* parse_usual.c: from a place between two tokens as far as the text is of the usual kind. Returns
+   where it isn't, or NULL: the run ends here. */
+const char *gh_json_run_usual(struct gh_json_parser *parser, const char *at);
+
 /*
  * The rest of a string whose quote is at `start`; `at`: how far its bytes are looked at. Returns
  * what is behind the closing quote with the decoded text, NULL when the run ends here.

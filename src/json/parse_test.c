@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "json/parse_cuts.h"
-#include "json/parse_scan.h"
 
 static struct gh_arena arena;
 static const struct gh_json_limits WIDE = {
@@ -497,23 +496,47 @@ static void reads_whole_numbers_however_they_are_written(void **state)
     assert_false(gh_json_int64(NULL, &value));
 }
 
-static void searches_agree_with_their_reference(void **state)
+/* The usual case is read in a loop of its own: it has to stop for each of these and go on. */
+static void reads_space_and_rare_tokens_everywhere(void **state)
 {
-    char bytes[80];
-    for (unsigned c = 0; c < 256; c++) {
-        for (size_t at = 0; at < sizeof(bytes); at++) {
-            memset(bytes, 'a', sizeof(bytes));
-            bytes[at] = (char)c;
-            for (size_t from = at > 20 ? at - 20 : 0; from <= at; from++)
-                assert_ptr_equal(gh_json_skip_plain(bytes + from, bytes + sizeof(bytes)),
-                                 gh_json_skip_plain_scalar(bytes + from, bytes + sizeof(bytes)));
-            memset(bytes, " \n\t\r"[c & 3], sizeof(bytes));
-            bytes[at] = (char)c;
-            const char *reference = gh_json_skip_space_scalar(bytes, bytes + sizeof(bytes));
-            assert_ptr_equal(gh_json_skip_spaces(bytes, bytes + sizeof(bytes)), reference);
-            assert_ptr_equal(gh_json_skip_space(bytes, bytes + sizeof(bytes)), reference);
+    static const struct {
+        const char *text, *same;
+    } rows[] = {
+        {"{\"a\":0}  \n", "{\"a\":0}"},
+        {" [ 1 , 2 ] ", "[1,2]"},
+        {"{ \"a\" : { } , \"b\" : [ ] , \"c\" :1 }", "{\"a\":{},\"b\":[],\"c\":1}"},
+        {"[[],{},[[]],{\"a\":[{}]}]", "[[],{},[[]],{\"a\":[{}]}]"},
+        {"{\"\\u0061\":1e2,\"b\":\"\\n\",\"c\":[1E2,-0.5],\"d\":{\"\":true}}",
+         "{\"a\":1e2,\"b\":\"\\n\",\"c\":[1E2,-0.5],\"d\":{\"\":true}}"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gh_json_doc a = parse_good(gh_str_from_c(rows[i].text));
+        struct gh_json_doc b = parse_good(gh_str_from_c(rows[i].same));
+        assert_int_equal(a.count, b.count);
+        for (size_t k = 0; k < a.count; k++) {
+            assert_int_equal(a.values[k].kind, b.values[k].kind);
+            assert_int_equal(a.values[k].next, b.values[k].next);
+            assert_int_equal(a.values[k].count, b.values[k].count);
+            assert_int_equal(a.values[k].name_hash, b.values[k].name_hash);
+            assert_true(gh_str_eq(a.values[k].name, b.values[k].name));
+            assert_true(gh_str_eq(a.values[k].text, b.values[k].text));
         }
     }
+}
+
+/* Names that repeat on either side of what the usual case leaves to others. */
+static void finds_the_repeated_name_across_a_rare_token(void **state)
+{
+    static const char *const bad[] = {
+        "{\"a\":1,\"\\u0062\":2,\"a\":3}",
+        "{\"a\":1,\"b\":1e2,\"a\":3}",
+        "{\"a\":1,\"b\":{\"c\":1e2,\"d\":2,\"c\":3},\"e\":3}",
+        "{\"a\":1,\"b\":{\"c\":1e2,\"d\":2},\"a\":3}",
+        "{\"a\":[{\"x\":1},{\"x\":1}],\"b\" :{\"x\":1},\"c\":4,\"b\":3}",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(parse(gh_str_from_c(bad[i]), &gh_json_small).status,
+                         GH_JSON_DUPLICATE_NAME);
 }
 
 int main(void)
@@ -539,7 +562,8 @@ int main(void)
         cmocka_unit_test(says_when_the_arena_is_full),
         cmocka_unit_test(stays_with_its_first_error),
         cmocka_unit_test(reads_whole_numbers_however_they_are_written),
-        cmocka_unit_test(searches_agree_with_their_reference),
+        cmocka_unit_test(reads_space_and_rare_tokens_everywhere),
+        cmocka_unit_test(finds_the_repeated_name_across_a_rare_token),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
 }

@@ -9,6 +9,7 @@
 
 #include "audit/time_text.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "config/config.h"
 #include "identity/audit_read.h"
 #include "net/loop.h"
@@ -17,6 +18,7 @@
 #define TAIL_DEFAULT    20
 #define QUERY_DEFAULT   100
 #define LIMIT_MAX       1000000
+#define ID_COLUMNS      36
 #define REVIEW_SINCE_US (30ull * 24 * 3600 * 1000000)
 
 static const char HELP[] =
@@ -172,15 +174,23 @@ bool gh_audit_command_query(struct gh_operator *op, struct gh_identity_call *cal
 
 /* ---- Records as text ---- */
 
-/* Texts come from outside: nothing of them may steer a terminal. */
-static void put_plain(FILE *out, struct gh_str text)
+/* Texts come from outside, ids too where somebody wrote into the store: nothing of them may steer a
+   terminal. Returns the columns, where each is of one. */
+static size_t put_plain(FILE *out, struct gh_str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        bool is_c1 = c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
-        fputc(c < ' ' || c == 0x7f || is_c1 ? '?' : c, out);
-        i += is_c1;
+    size_t columns = 0;
+    while (text.len) {
+        size_t len = gh_utf8_sequence_len(text);
+        unsigned char c = (unsigned char)text.ptr[0];
+        bool is_c1 = len == 2 && c == 0xc2 && (unsigned char)text.ptr[1] < 0xa0;
+        if (len == 0 || c < ' ' || c == 0x7f || is_c1)
+            fputc('?', out);
+        else
+            fwrite(text.ptr, 1, len, out);
+        text = gh_str_skip(text, len ? len : 1);
+        columns++;
     }
+    return columns;
 }
 
 static void print_text(FILE *out, const struct gh_audit_entry *entry, bool personal)
@@ -193,9 +203,13 @@ static void print_text(FILE *out, const struct gh_audit_entry *entry, bool perso
     fprintf(out, "%llu  %.19sZ  %-22.*s  %-7s  ", (unsigned long long)record->seq, time,
             GH_STR_ARG(gh_audit_event_facts(record->event)->name),
             record->outcome == GH_AUDIT_SUCCESS ? "ok" : "refused");
-    fprintf(out, "%-36.*s  ", GH_STR_ARG(record->user_id.len ? record->user_id : GH_STR("-")));
-    if (record->actor_id.len && !gh_str_eq(record->actor_id, record->user_id))
-        fprintf(out, "by %.*s  ", GH_STR_ARG(record->actor_id));
+    size_t columns = put_plain(out, record->user_id.len ? record->user_id : GH_STR("-"));
+    fprintf(out, "%*s", columns < ID_COLUMNS ? (int)(ID_COLUMNS - columns) + 2 : 2, "");
+    if (record->actor_id.len && !gh_str_eq(record->actor_id, record->user_id)) {
+        fputs("by ", out);
+        put_plain(out, record->actor_id);
+        fputs("  ", out);
+    }
     put_plain(out, !record->ip_address.len ? none
                    : personal              ? record->ip_address
                                            : GH_STR("(sealed)"));

@@ -84,6 +84,9 @@ static enum gh_err put_value(struct gh_buf *buf, struct gh_arena *arena,
                              const struct gh_audit_row *row, enum gh_audit_field field)
 {
     struct gh_audit_record record = row->record;
+    const struct gh_str *text = gh_audit_field_text(&record, field);
+    if (text)
+        return put_text(buf, *text);
     switch (field) {
     case GH_AUDIT_FIELD_EVENT_TYPE:
         return put_text(buf, gh_audit_event_facts(record.event)->name);
@@ -107,7 +110,6 @@ static enum gh_err put_value(struct gh_buf *buf, struct gh_arena *arena,
     case GH_AUDIT_FIELD_SESSION:
     case GH_AUDIT_FIELD_USER_AGENT:
     case GH_AUDIT_FIELD_USER_ID:
-        return put_text(buf, *gh_audit_field_text(&record, field));
     case GH_AUDIT_FIELD_COUNT:
         break;
     }

@@ -40,6 +40,17 @@ static enum gh_err read_first(struct gh_tx *tx, void *args)
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
+/* A row with a number under 1 is on no page. */
+static enum gh_err check_first(struct gh_store *store, struct check *check, struct gh_arena *arena)
+{
+    uint64_t first = 0;
+    enum gh_err err = store->ops->read(store, read_first, &first, arena);
+    if (err != GH_ERR_INVALID)
+        return err;
+    check->good = gh_audit_verify_unreadable(check->run, first ? first : 1);
+    return GH_OK;
+}
+
 /* A page with a row that is no record: half of it is read, until that row is alone. */
 static enum gh_err narrow(struct gh_store *store, struct check *check, struct gh_arena *arena)
 {
@@ -83,6 +94,8 @@ static enum gh_err check_once(struct gh_store *store, const struct gh_audit_veri
         .query = {.oldest_first = true, .limit = PAGE_ROWS, .strict = true},
         .good = true,
     };
+    if (check.run)
+        err = check_first(store, &check, pages);
     while (check.run && err == GH_OK && check.good && !check.over) {
         err = check_page(store, &check, pages);
         if (err == GH_OK && records_max && check.records > records_max)
@@ -109,7 +122,9 @@ enum gh_err gh_audit_check_store(struct gh_store *store,
             break;
         /* Where the log begins elsewhere by now, records went between two pages. */
         err = store->ops->read(store, read_first, &first, &pages);
-        if (err != GH_OK || first == verdict.first_seq)
+        if (err == GH_ERR_INVALID)
+            err = GH_OK;
+        if (err != GH_OK || !first || first == verdict.first_seq)
             break;
     }
     gh_arena_done(&pages);

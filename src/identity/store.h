@@ -297,7 +297,8 @@ struct gh_tx_ops {
        where the query is strict. */
     enum gh_err (*audit_page)(struct gh_tx *tx, const struct gh_audit_query *query,
                               struct gh_audit_row **out_rows, size_t *out_count);
-    /* The newest record's number and hash. */
+    /* The newest record's number and hash. GH_ERR_INVALID, with the number (0: none that a record
+       can have): it can be no record. So of the oldest one. */
     enum gh_err (*audit_head)(struct gh_tx *tx, uint64_t *out_seq,
                               uint8_t out_hash[GH_SHA256_BYTES]);
     /* The oldest record's number, and the hash before it. */

@@ -98,10 +98,13 @@ static enum gh_err find_end(struct gh_tx *tx, enum gh_sqlite_statement statement
     if (found) {
         seq = gh_sqlite_take_u64(&call);
         gh_sqlite_take_bytes(&call, hash, sizeof(hash));
+        if (call.err == GH_ERR_IO) /* it was read */
+            call.err = GH_ERR_INVALID;
     }
     enum gh_err err = gh_sqlite_end_one(&call, found);
-    if (err == GH_OK) {
+    if (err == GH_OK || err == GH_ERR_INVALID)
         *out_seq = seq;
+    if (err == GH_OK) {
         memcpy(out_hash, hash, sizeof(hash));
     }
     return err;
@@ -116,7 +119,8 @@ enum gh_err gh_sqlite_audit_head(struct gh_tx *tx, uint64_t *out_seq,
 enum gh_err gh_sqlite_audit_first(struct gh_tx *tx, uint64_t *out_seq,
                                   uint8_t out_prev_hash[GH_SHA256_BYTES])
 {
-    return find_end(tx, GH_SQLITE_RECORD_FIRST, out_seq, out_prev_hash);
+    enum gh_err err = find_end(tx, GH_SQLITE_RECORD_FIRST, out_seq, out_prev_hash);
+    return err == GH_OK && *out_seq == 0 ? GH_ERR_INVALID : err;
 }
 
 /* Gives the row its place behind the last one. */
@@ -179,9 +183,9 @@ static enum gh_err read_rows(struct gh_tx *tx, const struct gh_audit_query *quer
     static const struct gh_str ANY = GH_STR_INIT("");
     struct gh_sqlite_call call = gh_sqlite_begin(tx, page_statement(query));
     gh_sqlite_put_u64(&call, query->since_us);
-    gh_sqlite_put_u64(&call, query->until_us ? query->until_us : INT64_MAX);
+    gh_sqlite_put_u64(&call, query->until_us ? query->until_us - 1 : INT64_MAX);
     gh_sqlite_put_u64(&call, query->after_seq);
-    gh_sqlite_put_u64(&call, query->before_seq ? query->before_seq : INT64_MAX);
+    gh_sqlite_put_u64(&call, query->before_seq ? query->before_seq - 1 : INT64_MAX);
     gh_sqlite_put_limit(&call, query->limit);
     gh_sqlite_put_text(&call, query->session);
     gh_sqlite_put_text(&call, query->by_outcome ? outcome_name(query->outcome) : ANY);

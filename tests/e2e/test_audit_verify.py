@@ -238,6 +238,36 @@ def test_a_row_that_no_record_can_be_is_named(log, forged, value, number):
     assert code == 1 and (verdict["fault"], verdict["seq"]) == ("unreadable", number)
 
 
+COPY = ("INSERT INTO security_audit_log SELECT {}, time, event_type, user_id, actor_id, ip_address,"
+        " user_agent, session, request_id, outcome, metadata, prev_hash, hash, sealed"
+        " FROM security_audit_log WHERE seq = 3")
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 0, -1, -(2**63)])
+def test_a_row_under_a_number_that_no_record_has_is_found(log, forged, number):
+    """Behind the last one, where nothing could follow; before the first one, where nobody looks."""
+    [(last,)] = forged.query("SELECT max(seq) FROM security_audit_log")
+    forged.sql(COPY.format(number))
+    code, verdict = forged.verify("--checkpoint", log.saved)
+    assert code == 1 and verdict["seq"] == (last + 1 if number > 0 else 1)
+
+
+@pytest.mark.parametrize("value", ["metadata = '[]'", "metadata = ''", "user_id = x'fffe' || ''",
+                                   "user_id = char(27) || '[2J' || char(155)", "time = -1",
+                                   "session = replace(hex(zeroblob(60000)), '00', 'ab')"])
+def test_what_somebody_wrote_is_named_and_commands_show_the_rest(log, forged, value):
+    forged.sql(f"UPDATE security_audit_log SET {value} WHERE seq = 11")
+    code, verdict = forged.verify("--checkpoint", log.saved)
+    assert code == 1 and verdict["seq"] == 11
+    for words in (["tail", "-n", "1000"], ["query", "--personal"], ["export"],
+                  ["export", "--personal"], ["export", "--format", "cef"],
+                  ["export", "--format", "syslog"]):
+        result = forged.command(*words, "--config", forged.config)
+        assert result.returncode == 0 and len(result.stdout.splitlines()) > 20, result.stderr
+        steering = r"[\x00-\x09\x0b-\x1f\x7f-\x9f]" if words[0] != "export" else r"[\x00-\x09\x0b-\x1f\x7f]"
+        assert not re.search(steering, result.stdout)
+
+
 def test_a_link_that_was_bent_is_found(log, forged):
     forged.sql("UPDATE security_audit_log SET prev_hash = zeroblob(32) WHERE seq = 12")
     code, verdict = forged.verify("--checkpoint", log.saved)

@@ -79,7 +79,8 @@ def test_whoever_follows_the_log_goes_on_behind_it(world, what):
     assert number not in {line["seq"] for line in lines}
     assert {number - 1, number + 1} <= {line["seq"] for line in lines}
     assert world.gate.output().count(PASSED) == 1
-    assert world.gate.output().count("can't be written for file:") == 2  # once for each place
+    world.gate.wait_for(lambda: world.gate.output().count("can't be written for file:") == 2,
+                        "a line for each place")
     verdict = world.command("verify", "--json")
     found = json.loads(verdict.stdout)
     assert (verdict.returncode, found["fault"], found["seq"]) == (1, "unreadable", number)

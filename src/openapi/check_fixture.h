@@ -95,6 +95,7 @@ struct gh_test_request {
     size_t body_len;                        /* 0: up to a NUL */
     const struct gh_input_limits *limits;   /* NULL: the usual ones */
     struct gh_input_undeclared undeclared;
+    struct gh_evidence_collector *evidence;
 };
 
 static inline const struct gh_openapi_operation *gh_test_operation(const struct gh_openapi *openapi,
@@ -172,6 +173,7 @@ static inline const char *gh_test_check(const struct gh_openapi *openapi, struct
         .query = test->query ? gh_str_from_c(test->query) : (struct gh_str){0},
         .fields = &fields,
         .has_body = test->body != NULL,
+        .evidence = test->evidence,
     };
     GH_ASSERT(request.operation);
     struct gh_input_checked checked;

@@ -169,6 +169,7 @@ static void asks_the_store_the_same_for_all_refusals(void **state)
             assert_true(gh_str_eq(asked, first));
         first = asked;
     }
+    fixture->identity.store = fixture->store;
 }
 
 static void throttles_all_alike(void **state)

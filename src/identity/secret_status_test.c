@@ -38,11 +38,12 @@ static struct gh_secret_status status_at(struct gh_identity_fixture *fixture, ui
 static const struct gh_secret_state *find(const struct gh_secret_status *status,
                                           enum gh_secret_purpose purpose)
 {
-    const struct gh_secret_state *found = NULL;
+    size_t found = status->count;
     for (size_t i = 0; i < status->count; i++)
         if (status->secrets[i].purpose == purpose)
-            found = &status->secrets[i];
-    return found;
+            found = i;
+    assert_in_range(found, 0, status->count - 1);
+    return &status->secrets[found];
 }
 
 static void keep_tokens(struct gh_identity_fixture *fixture, uint64_t now_us)

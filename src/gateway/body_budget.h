@@ -29,6 +29,12 @@ static inline bool gh_body_budget_take(struct gh_body_budget *budget, size_t byt
     return true;
 }
 
+/* Less than half is left. */
+static inline bool gh_body_budget_is_scarce(const struct gh_body_budget *budget)
+{
+    return atomic_load_explicit(&budget->taken, memory_order_relaxed) > budget->max / 2;
+}
+
 static inline void gh_body_budget_give(struct gh_body_budget *budget, size_t bytes)
 {
     atomic_fetch_sub_explicit(&budget->taken, bytes, memory_order_relaxed);

@@ -90,3 +90,14 @@ void gh_client_count_leave(struct gh_client_count *table, const struct gh_ip *ip
     slot->count--;
     pthread_spin_unlock(lock);
 }
+
+uint64_t gh_client_count_of(struct gh_client_count *table, const struct gh_ip *ip)
+{
+    uint64_t client = client_of(table, ip);
+    pthread_spinlock_t *lock = &table->locks[client % LOCK_COUNT];
+    pthread_spin_lock(lock);
+    const struct slot *slot = find_slot(table->slots[client % BUCKET_COUNT], client);
+    uint64_t count = slot ? slot->count : 0;
+    pthread_spin_unlock(lock);
+    return count;
+}

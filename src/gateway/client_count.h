@@ -1,5 +1,6 @@
 /*
- * Open connections per client address over all workers (`limits.connections_per_client`). Fixed
+ * How many of something each client address has over all workers: open connections
+ * (`limits.connections_per_client`), or bodies that are judged as they come. Fixed
  * memory: when a bucket is full of other clients, the newcomer is admitted uncounted, so that the
  * table can't be used to lock strangers out; the process-wide cap still holds.
  */
@@ -24,5 +25,7 @@ enum gh_client_entry gh_client_count_enter(struct gh_client_count *table, const 
                                            uint64_t max);
 /* Only after GH_CLIENT_COUNTED. */
 void gh_client_count_leave(struct gh_client_count *table, const struct gh_ip *ip);
+/* How many of `ip` are counted. */
+uint64_t gh_client_count_of(struct gh_client_count *table, const struct gh_ip *ip);
 
 #endif

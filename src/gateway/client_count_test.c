@@ -25,7 +25,11 @@ static void refuses_the_connection_over_the_cap_and_admits_after_one_left(void *
     assert_int_equal(gh_client_count_enter(table, &one, 2), GH_CLIENT_COUNTED);
     assert_int_equal(gh_client_count_enter(table, &one, 2), GH_CLIENT_REFUSED);
     assert_int_equal(gh_client_count_enter(table, &other, 2), GH_CLIENT_COUNTED);
+    assert_int_equal(gh_client_count_of(table, &one), 2);
+    assert_int_equal(gh_client_count_of(table, &other), 1);
     gh_client_count_leave(table, &one);
+    gh_client_count_leave(table, &other);
+    assert_int_equal(gh_client_count_of(table, &other), 0);
     assert_int_equal(gh_client_count_enter(table, &one, 2), GH_CLIENT_COUNTED);
     gh_client_count_close(table);
 }

@@ -94,6 +94,7 @@ struct gh_exchange {
     struct gh_service_job *service; /* on its way; NULL: none */
 
     size_t input_charged; /* bytes of the budget of bodies, for judging one as it comes */
+    bool input_counted;   /* among those of its client */
     struct gh_answer_copy *answer_copy; /* of an answer that is observed; NULL: it is not */
     struct gh_answer_head answer;
     unsigned status;       /* 0: no answer was written */

@@ -4,10 +4,14 @@
  */
 #include "gateway/exchange_parts.h"
 
+#include "gateway/client_count.h"
 #include "gateway/input_counters.h"
 #include "gateway/refusal.h"
 #include "json/writer.h"
 #include "policy/input.h"
+
+/* That one client may have on their way when less than half of the memory for them is left. */
+#define SCARCE_BODIES_PER_CLIENT 2
 
 /* Of an answer; longer ones are not looked at. */
 #define ANSWER_BYTES_MAX ((size_t)256 * 1024)
@@ -32,6 +36,19 @@ void gh_exchange_input_begin(struct gh_exchange *exchange)
     const struct gh_input *input = exchange->request.input;
     if (input && input->stream)
         exchange->arena.allocated_max += GH_INPUT_BYTES_MAX;
+    struct gh_client_count *judged = exchange->worker->shared->judged_bodies;
+    if (input && input->stream && judged && !exchange->input_counted)
+        exchange->input_counted = gh_client_count_enter(judged, &exchange->request.client,
+                                                        UINT64_MAX) == GH_CLIENT_COUNTED;
+}
+
+/* A few slow bodies of one client must not take what all of them have. */
+static bool is_over_share(const struct gh_exchange *exchange)
+{
+    const struct gh_shared *shared = exchange->worker->shared;
+    return exchange->input_counted && gh_body_budget_is_scarce(&shared->held_bodies) &&
+           gh_client_count_of(shared->judged_bodies, &exchange->request.client) >
+               SCARCE_BODIES_PER_CLIENT;
 }
 
 /* What is judged takes memory of the request, which all of them together have a budget of. */
@@ -40,7 +57,8 @@ static bool charge(struct gh_exchange *exchange, size_t allocated_before)
     size_t bytes = exchange->arena.allocated_bytes - allocated_before;
     if (!bytes)
         return true;
-    if (!gh_body_budget_take(&exchange->worker->shared->held_bodies, bytes))
+    if (is_over_share(exchange) ||
+        !gh_body_budget_take(&exchange->worker->shared->held_bodies, bytes))
         return false;
     exchange->input_charged += bytes;
     return true;
@@ -200,4 +218,7 @@ void gh_exchange_input_end(struct gh_exchange *exchange)
     if (exchange->input_charged)
         gh_body_budget_give(&exchange->worker->shared->held_bodies, exchange->input_charged);
     exchange->input_charged = 0;
+    if (exchange->input_counted)
+        gh_client_count_leave(exchange->worker->shared->judged_bodies, &exchange->request.client);
+    exchange->input_counted = false;
 }

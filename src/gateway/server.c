@@ -293,6 +293,8 @@ static enum gh_err open_shared(struct gh_server *server)
         err = gh_service_open(options->service, options->metrics, &server->shared.service);
     if (err == GH_OK)
         err = gh_client_count_open(options->hash_key, &server->shared.clients);
+    if (err == GH_OK)
+        err = gh_client_count_open(options->hash_key, &server->shared.judged_bodies);
     return err;
 }
 
@@ -381,6 +383,7 @@ void gh_server_close(struct gh_server *server)
         gh_snapshot_unref(server->snapshot);
     gh_service_close(server->shared.service); /* its calls are all back */
     gh_client_count_close(server->shared.clients);
+    gh_client_count_close(server->shared.judged_bodies);
     pthread_mutex_destroy(&server->starting);
     free(server->workers);
     free(server);

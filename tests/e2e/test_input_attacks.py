@@ -6,6 +6,7 @@ from harness import gate as gate_module
 from harness import pets
 from harness.wire import request
 
+JSON = {"Content-Type": "application/json"}
 BOUNDARY = "BB"
 PARTS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
@@ -95,6 +96,23 @@ def test_preflights_that_the_backend_answers_are_for_what_is_declared(judge, bac
     assert backend.received_nothing()
     assert gate.request("OPTIONS", "/v1/pets", PREFLIGHT).status == 200
     assert [r.method for r in backend.requests] == ["OPTIONS"]
+
+
+# -- memory --
+
+
+def test_a_few_slow_bodies_of_one_client_leave_room_for_others(judge):
+    gate = judge(changes={"limits": {"body_timeout": "60s"}})
+    slow = request("POST", "/v1/search", {**JSON, "Content-Length": "900000"})
+    slow += b'{"any":[' + b"0," * 60_000
+    held = [gate.connect() for _ in range(20)]
+    for client in held:
+        client.send(slow)
+    body = b'{"any":"' + b"x" * 800_000 + b'"}'
+    for _ in range(3):
+        assert gate.request("POST", "/v1/search", JSON, body, source=("127.0.0.2", 0)).status == 200
+    for client in held:
+        client.close()
 
 
 # -- beside the document --

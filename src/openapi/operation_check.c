@@ -97,10 +97,10 @@ static void check_paths(struct gh_openapi_loader *loader)
     qsort(shapes, count, sizeof(*shapes), compare);
     for (size_t i = 1; i < count; i++) {
         if (gh_str_eq(shapes[i - 1].name, shapes[i].name))
-            gh_openapi_error_at_name(loader, shapes[i].at, "make them one",
-                                     "\"%.*s\" matches the same paths as \"%.*s\"",
-                                     GH_STR_ARG(shapes[i].at.value->name),
-                                     GH_STR_ARG(shapes[i - 1].at.value->name));
+            gh_openapi_error_at_name(
+                loader, shapes[i].at, "name their parameters alike, and make them one path",
+                "\"%.*s\" matches the same paths as \"%.*s\"", GH_STR_ARG(shapes[i].at.value->name),
+                GH_STR_ARG(shapes[i - 1].at.value->name));
     }
 }
 

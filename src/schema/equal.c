@@ -11,17 +11,45 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
+static inline uint64_t load_64(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+static inline uint64_t load_32(const char *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* Less than a word; together with the length every byte counts. */
+static uint64_t load_few(struct gh_str text)
+{
+    const size_t half = sizeof(uint32_t);
+    if (text.len >= half)
+        return load_32(text.ptr) | load_32(text.ptr + text.len - half) << 32;
+    if (text.len == 0)
+        return 0;
+    return (uint64_t)(uint8_t)text.ptr[0] << 16 | (uint64_t)(uint8_t)text.ptr[text.len / 2] << 8 |
+           (uint8_t)text.ptr[text.len - 1];
+}
+
+/* The last word has some bytes again. */
 static uint64_t hash_text(struct gh_str text)
 {
-    uint64_t hash = text.len, word;
-    for (; text.len >= sizeof(word); text = gh_str_skip(text, sizeof(word))) {
-        memcpy(&word, text.ptr, sizeof(word));
-        hash = mix(hash, word);
+    const size_t step = sizeof(uint64_t);
+    uint64_t hash = text.len;
+    if (text.len < step)
+        return mix(hash, load_few(text));
+    for (; text.len > step; text = gh_str_skip(text, step)) {
+        hash = mix(hash, load_64(text.ptr));
+        if (text.len < 2 * step)
+            return mix(hash, load_64(text.ptr + text.len - step));
     }
-    word = 0;
-    if (text.len)
-        memcpy(&word, text.ptr, text.len);
-    return mix(hash, word);
+    return mix(hash, load_64(text.ptr));
 }
 
 /* Of a scalar, or the start of a container's. */

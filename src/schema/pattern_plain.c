@@ -21,7 +21,10 @@ struct part {
 
 struct gh_pattern_plain {
     unsigned count;
-    struct part parts[];
+    struct {
+        uint32_t min, max;
+    } repeats[PARTS_MAX];
+    uint16_t parts_of[256]; /* by character: a bit for each part that has it */
 };
 
 static void set_add(struct set *set, unsigned char c)
@@ -32,10 +35,8 @@ static void set_add(struct set *set, unsigned char c)
         set->high |= UINT64_C(1) << (c - 64);
 }
 
-static bool set_has(const struct set *set, unsigned char c)
+static bool set_has(const struct set *set, unsigned c)
 {
-    if (c >= 128)
-        return false;
     return (c < 64 ? set->low >> c : set->high >> (c - 64)) & 1;
 }
 
@@ -185,6 +186,22 @@ static bool is_clear(const struct part *parts, unsigned count, unsigned at)
     return true;
 }
 
+static const struct gh_pattern_plain *write_plain(const struct part *parts, unsigned count,
+                                                  struct gh_arena *arena)
+{
+    struct gh_pattern_plain *plain = gh_arena_zalloc(arena, 1, sizeof(*plain));
+    if (!plain)
+        return NULL;
+    plain->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        plain->repeats[i].min = parts[i].min;
+        plain->repeats[i].max = parts[i].max;
+        for (unsigned c = 0; c < 128; c++)
+            plain->parts_of[c] |= (uint16_t)((unsigned)set_has(&parts[i].set, c) << i);
+    }
+    return plain;
+}
+
 const struct gh_pattern_plain *gh_pattern_plain_read(struct gh_str text, struct gh_arena *arena)
 {
     struct part parts[PARTS_MAX];
@@ -204,27 +221,42 @@ const struct gh_pattern_plain *gh_pattern_plain_read(struct gh_str text, struct 
         if (!is_clear(parts, count, i))
             return NULL;
     }
-    struct gh_pattern_plain *plain =
-        gh_arena_alloc(arena, sizeof(*plain) + count * sizeof(parts[0]));
-    if (!plain)
-        return NULL;
-    plain->count = count;
-    memcpy(plain->parts, parts, count * sizeof(parts[0]));
-    return plain;
+    return write_plain(parts, count, arena);
+}
+
+/* How many bytes of `text`, at most `max`, the part has at its start. */
+static inline size_t take_part(const struct gh_pattern_plain *plain, unsigned part,
+                               struct gh_str text)
+{
+    size_t max = plain->repeats[part].max, taken = 0;
+    max = text.len < max ? text.len : max;
+    while (taken < max && plain->parts_of[(uint8_t)text.ptr[taken]] >> part & 1)
+        taken++;
+    return taken;
+}
+
+/* The last part has to take all there is: no byte is waited for. */
+static inline bool fits_last(const struct gh_pattern_plain *plain, unsigned part,
+                             struct gh_str text)
+{
+    unsigned all = 1u << part;
+    if (text.len < plain->repeats[part].min || text.len > plain->repeats[part].max)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        all &= plain->parts_of[(uint8_t)text.ptr[i]];
+    return all;
 }
 
 bool gh_pattern_plain_match(const struct gh_pattern_plain *plain, struct gh_str text)
 {
-    size_t at = 0;
-    for (unsigned i = 0; i < plain->count; i++) {
-        const struct part *part = &plain->parts[i];
-        size_t left = text.len - at, taken = 0;
-        size_t max = left < part->max ? left : part->max;
-        while (taken < max && set_has(&part->set, (unsigned char)text.ptr[at + taken]))
-            taken++;
-        if (taken < part->min)
+    if (plain->count == 0)
+        return text.len == 0;
+    unsigned last = plain->count - 1;
+    for (unsigned i = 0; i < last; i++) {
+        size_t taken = take_part(plain, i, text);
+        if (taken < plain->repeats[i].min)
             return false;
-        at += taken;
+        text = gh_str_skip(text, taken);
     }
-    return at == text.len;
+    return fits_last(plain, last, text);
 }

@@ -71,16 +71,24 @@ static inline bool gh_is_marked(const gh_schema_marks *marks, uint32_t ordinal)
 
 /* validate.c: the heart. Checks a value against a node; true: it is valid. */
 bool gh_run_node(struct gh_schema_run *run, uint32_t node, uint32_t value, gh_schema_marks *marks);
-/* False, and the run is stopped, when there are not as many left. */
-bool gh_run_take_steps(struct gh_schema_run *run, uint64_t count);
 bool gh_run_stop(struct gh_schema_run *run, enum gh_schema_outcome why); /* always false */
+/* As too complex, since no steps are left; always false. */
+bool gh_run_out_of_steps(struct gh_schema_run *run);
+/* False, and the run is stopped, when there are not as many left. */
+static inline bool gh_run_take_steps(struct gh_schema_run *run, uint64_t count)
+{
+    if (run->steps < count)
+        return gh_run_out_of_steps(run);
+    run->steps -= count;
+    return !run->is_stopped;
+}
 /* As too complex, for a reason worth telling. */
 bool gh_run_stop_at(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t keyword,
                     uint32_t value, struct gh_str message);
 
+/* validate_number.c: all operations on a number. */
+bool gh_run_numbers(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value);
 /* Each runs one operation. */
-bool gh_run_number(struct gh_schema_run *run, const struct gh_schema_node *node,
-                   const struct gh_schema_op *op, uint32_t value, const struct gh_decimal *number);
 bool gh_run_string(struct gh_schema_run *run, const struct gh_schema_node *node,
                    const struct gh_schema_op *op, uint32_t value);
 bool gh_run_array(struct gh_schema_run *run, const struct gh_schema_node *node,

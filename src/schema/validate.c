@@ -31,44 +31,21 @@ bool gh_run_stop_at(struct gh_schema_run *run, const struct gh_schema_node *node
     return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
 }
 
-bool gh_run_take_steps(struct gh_schema_run *run, uint64_t count)
+bool gh_run_out_of_steps(struct gh_schema_run *run)
 {
-    if (run->steps < count) {
-        run->steps = 0;
-        return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
-    }
-    run->steps -= count;
-    return !run->is_stopped;
+    run->steps = 0;
+    return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
 }
 
-static bool fits_kind(const struct gh_schema_node *node, const struct gh_json_value *value)
+/* A number, where only whole ones are allowed. */
+static bool is_whole(const struct gh_schema_node *node, const struct gh_json_value *value)
 {
-    if (node->kinds & GH_KIND_BIT(value->kind))
-        return true;
     if (value->kind != GH_JSON_NUMBER || !(node->kinds & GH_KIND_WHOLE))
         return false;
     if (value->is_integer)
         return true;
     struct gh_decimal number = gh_decimal_read(value->text);
     return gh_decimal_is_integer(&number);
-}
-
-static bool run_numbers(struct gh_schema_run *run, const struct gh_schema_node *node,
-                        uint32_t value)
-{
-    struct gh_str text = gh_run_value(run, value)->text;
-    bool good = true;
-    if (node->any_end == node->number_end)
-        return true;
-    if (!gh_run_take_steps(run, text.len / 8))
-        return false;
-    struct gh_decimal number = gh_decimal_read(text);
-    for (unsigned i = node->any_end; i < node->number_end; i++) {
-        good &= gh_run_number(run, node, &node->ops[i], value, &number);
-        if (!good && !gh_run_goes_on(run))
-            return false;
-    }
-    return good;
 }
 
 /* A string of the wrong length isn't looked at any further: patterns cost by its length. */
@@ -112,7 +89,7 @@ static inline bool run_plain(struct gh_schema_run *run, const struct gh_schema_n
 {
     if (kind == GH_JSON_STRING)
         return run_strings(run, node, value);
-    return kind != GH_JSON_NUMBER || run_numbers(run, node, value);
+    return kind != GH_JSON_NUMBER || gh_run_numbers(run, node, value);
 }
 
 static bool run_kind(struct gh_schema_run *run, const struct gh_schema_node *node, uint32_t value,
@@ -178,10 +155,21 @@ static bool run_in_scope(struct gh_schema_run *run, const struct gh_schema_node 
               : run_ops(run, node, value, marks);
 }
 
-/* Nothing applies another schema to it, so depth and scope are of no concern. */
-static inline bool is_plain(const struct gh_schema_node *node, enum gh_json_kind kind)
+/* Kept apart from gh_run_node, which most often doesn't need its frame. */
+__attribute__((noinline)) static bool run_nested(struct gh_schema_run *run,
+                                                 const struct gh_schema_node *node, uint32_t value,
+                                                 gh_schema_marks *marks)
 {
-    return node->any_end == 0 && kind != GH_JSON_ARRAY && kind != GH_JSON_OBJECT;
+    const struct gh_schema_scope *outer = run->scope, inner = {outer, node->resource};
+    if (run->depth_left == 0)
+        return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
+    run->depth_left--;
+    if (!outer || outer->resource != node->resource)
+        run->scope = &inner;
+    bool good = run_in_scope(run, node, value, marks);
+    run->scope = outer;
+    run->depth_left++;
+    return good && !run->is_stopped;
 }
 
 bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_schema_marks *marks)
@@ -193,22 +181,12 @@ bool gh_run_node(struct gh_schema_run *run, uint32_t index, uint32_t value, gh_s
     /* What is checked as a whole is no member of anything. */
     if ((node->access & run->refused) && value != run->root)
         return gh_run_report_access(run, node, value);
-    if (!fits_kind(node, gh_run_value(run, value)))
+    if (!(node->kinds & GH_KIND_BIT(kind)) && !is_whole(node, gh_run_value(run, value)))
         return gh_run_report_kind(run, node, value);
-    if (node->all_end == 0)
-        return true;
-    if (is_plain(node, kind))
-        return run_plain(run, node, value, kind) && !run->is_stopped;
-    if (run->depth_left == 0)
-        return gh_run_stop(run, GH_SCHEMA_TOO_COMPLEX);
-    const struct gh_schema_scope *outer = run->scope, inner = {outer, node->resource};
-    run->depth_left--;
-    if (!outer || outer->resource != node->resource)
-        run->scope = &inner;
-    bool good = run_in_scope(run, node, value, marks);
-    run->scope = outer;
-    run->depth_left++;
-    return good && !run->is_stopped;
+    /* Nothing applies another schema to it, so depth and scope are of no concern. */
+    if (node->any_end == 0 && kind != GH_JSON_ARRAY && kind != GH_JSON_OBJECT)
+        return run_plain(run, node, value, kind);
+    return node->all_end == 0 || run_nested(run, node, value, marks);
 }
 
 /* A limit ended the run before anything was found wrong. */

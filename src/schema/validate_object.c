@@ -16,32 +16,41 @@ static bool run_size(struct gh_schema_run *run, const struct gh_schema_node *nod
                                          bound == 1 ? "" : "s", (unsigned long long)count));
 }
 
-static uint64_t load_64(const char *bytes)
+static inline uint64_t load_64(const char *bytes)
 {
     uint64_t word;
     memcpy(&word, bytes, sizeof(word));
     return word;
 }
 
+static inline uint32_t load_32(const char *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
 /* Names are short and mostly equal where this is asked: a call of memcmp costs more than it does.
- */
+   The last bytes are compared as a whole word, some of them again. */
 static inline bool is_same(struct gh_str a, struct gh_str b)
 {
-    const size_t step = sizeof(uint64_t);
+    const size_t step = sizeof(uint64_t), half = step / 2;
     size_t at = 0;
     if (a.len != b.len)
         return false;
-    for (; a.len - at >= step; at += step) {
+    if (a.len < half) {
+        for (; at < a.len && a.ptr[at] == b.ptr[at]; at++)
+            ;
+        return at == a.len;
+    }
+    if (a.len < step)
+        return load_32(a.ptr) == load_32(b.ptr) &&
+               load_32(a.ptr + a.len - half) == load_32(b.ptr + a.len - half);
+    for (; a.len - at > step; at += step) {
         if (load_64(a.ptr + at) != load_64(b.ptr + at))
             return false;
     }
-    if (a.len >= step) /* the last bytes, some of them again */
-        return load_64(a.ptr + a.len - step) == load_64(b.ptr + a.len - step);
-    for (; at < a.len; at++) {
-        if (a.ptr[at] != b.ptr[at])
-            return false;
-    }
-    return true;
+    return load_64(a.ptr + a.len - step) == load_64(b.ptr + a.len - step);
 }
 
 /* Members mostly come in the order of the schema: *next is where the one behind the last found
@@ -109,9 +118,10 @@ static bool run_patterns(struct gh_schema_run *run, const struct gh_schema_node 
 }
 
 /* Of a required member: not if it is readOnly in a request, or writeOnly in a response. */
-static bool is_asked_for(const struct gh_schema_run *run, const struct gh_schema_member *member)
+static inline bool is_asked_for(const struct gh_schema_run *run,
+                                const struct gh_schema_member *member)
 {
-    return member->node == GH_SCHEMA_NONE ||
+    return !run->refused || member->node == GH_SCHEMA_NONE ||
            !(run->schemas->nodes[member->node].all_access & run->refused);
 }
 
@@ -123,13 +133,13 @@ struct walk {
     uint32_t required_found;
 };
 
-static bool run_member(struct gh_schema_run *run, struct walk *walk, uint32_t member,
-                       bool *out_evaluated)
+static inline bool run_member(struct gh_schema_run *run, struct walk *walk, uint32_t member,
+                              bool *out_evaluated)
 {
     const struct gh_schema_members *members = walk->members;
     const struct gh_schema_member *known =
         find_member(members, gh_run_value(run, member), &walk->next);
-    bool good = true;
+    bool good = true, matched = false;
     if (members->names != GH_SCHEMA_NONE)
         good = run_name(run, members->names, member);
     if (known && known->required != GH_SCHEMA_NONE && is_asked_for(run, known))
@@ -139,7 +149,8 @@ static bool run_member(struct gh_schema_run *run, struct walk *walk, uint32_t me
         good &= gh_run_node(run, known->node, member, NULL);
     }
     if (members->pattern_count && (good || gh_run_goes_on(run)))
-        good &= run_patterns(run, walk->node, members, member, out_evaluated);
+        good &= run_patterns(run, walk->node, members, member, &matched);
+    *out_evaluated |= matched;
     if (!*out_evaluated && members->additional != GH_SCHEMA_NONE && (good || gh_run_goes_on(run))) {
         *out_evaluated = true;
         good &= gh_run_node(run, members->additional, member, NULL);

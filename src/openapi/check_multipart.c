@@ -125,13 +125,18 @@ static bool is_plain_text(const struct gh_input_job *job, uint32_t schema)
     return kinds & 1u << GH_JSON_STRING && !(kinds & containers);
 }
 
+static bool is_declared_json(const struct gh_input_parts *parts, const struct part *part)
+{
+    const struct gh_openapi_encoding *encoding = gh_input_encoding(parts->media, part->name);
+    return encoding && encoding->content_types.len &&
+           gh_media_kind(encoding->content_types) == GH_OPENAPI_BODY_JSON;
+}
+
 /* The document may say so of any part, the caller only where that makes no two readings of it. */
 static bool says_json(const struct gh_input_job *job, const struct gh_input_parts *parts,
                       const struct part *part, struct gh_str type)
 {
-    const struct gh_openapi_encoding *encoding = gh_input_encoding(parts->media, part->name);
-    if (encoding && encoding->content_types.len &&
-        gh_media_kind(encoding->content_types) == GH_OPENAPI_BODY_JSON)
+    if (is_declared_json(parts, part))
         return true;
     return type.ptr && gh_media_kind(type) == GH_OPENAPI_BODY_JSON &&
            !is_plain_text(job, part->schema);
@@ -228,17 +233,30 @@ static void add_file(struct gh_input_job *job, struct gh_json_builder *builder,
         job->is_out_of_memory = true;
 }
 
-static void add_json(struct gh_input_job *job, struct gh_json_builder *builder,
-                     const struct part *part)
+/* Where the schema is seen only with the whole object, as behind oneOf: a text, or texts, that only
+   the caller calls JSON. */
+static bool may_be_text(const struct gh_input_parts *parts, const struct part *part,
+                        const struct gh_json_doc *doc)
+{
+    enum gh_json_kind kind = doc->values[0].kind;
+    return !is_declared_json(parts, part) &&
+           (kind == GH_JSON_STRING || (kind == GH_JSON_ARRAY && part->schema == UINT32_MAX));
+}
+
+static void add_json(struct gh_input_job *job, const struct gh_input_parts *parts,
+                     struct gh_json_builder *builder, const struct part *part)
 {
     struct gh_json_doc doc;
     size_t offset = 0;
     struct gh_str text = part->text.ptr ? gh_str_of(part->text.ptr, part->text.len) : GH_STR("");
     enum gh_json_status status = gh_json_parse(job->arena, text, &job->limits->json, &doc, &offset);
-    if (status == GH_JSON_OK)
-        gh_json_build_copy(builder, part->name, &doc);
-    else
+    if (status != GH_JSON_OK)
         gh_input_add_json_status(job, gh_input_member(job, part->name), status, offset);
+    else if (may_be_text(parts, part, &doc))
+        gh_input_add(job, gh_input_member(job, part->name), GH_STR("content_type"),
+                     "has a content type that is not declared");
+    else
+        gh_json_build_copy(builder, part->name, &doc);
 }
 
 static void add_text(struct gh_input_job *job, struct gh_json_builder *builder,
@@ -256,7 +274,8 @@ static void add_text(struct gh_input_job *job, struct gh_json_builder *builder,
         gh_input_add(job, gh_input_member(job, part->name), GH_STR("syntax"), "is not UTF-8");
 }
 
-static void add_part(struct gh_input_job *job, struct gh_json_builder *builder, struct part *part)
+static void add_part(struct gh_input_job *job, const struct gh_input_parts *parts,
+                     struct gh_json_builder *builder, struct part *part)
 {
     part->is_taken = true;
     switch (part->kind) {
@@ -264,7 +283,7 @@ static void add_part(struct gh_input_job *job, struct gh_json_builder *builder, 
         add_text(job, builder, part);
         break;
     case PART_JSON:
-        add_json(job, builder, part);
+        add_json(job, parts, builder, part);
         break;
     case PART_FILE:
         add_file(job, builder, part);
@@ -299,7 +318,7 @@ static void add_property(struct gh_input_job *job, const struct gh_input_parts *
         if (!gh_str_eq(parts->parts[i].name, part->name))
             continue;
         if (as_array || i == first)
-            add_part(job, builder, &parts->parts[i]);
+            add_part(job, parts, builder, &parts->parts[i]);
         parts->parts[i].is_taken = true;
     }
     if (as_array)

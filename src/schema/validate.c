@@ -38,7 +38,8 @@ bool gh_run_out_of_steps(struct gh_schema_run *run)
 }
 
 /* A number, where only whole ones are allowed. */
-static bool is_whole(const struct gh_schema_node *node, const struct gh_json_value *value)
+__attribute__((noinline)) static bool is_whole(const struct gh_schema_node *node,
+                                               const struct gh_json_value *value)
 {
     if (value->kind != GH_JSON_NUMBER || !(node->kinds & GH_KIND_WHOLE))
         return false;
@@ -155,7 +156,7 @@ static bool run_in_scope(struct gh_schema_run *run, const struct gh_schema_node 
               : run_ops(run, node, value, marks);
 }
 
-/* Kept apart from gh_run_node, which most often doesn't need its frame. */
+/* Kept apart from gh_run_node, as is_whole is: most often that needs the frame of neither. */
 __attribute__((noinline)) static bool run_nested(struct gh_schema_run *run,
                                                  const struct gh_schema_node *node, uint32_t value,
                                                  gh_schema_marks *marks)

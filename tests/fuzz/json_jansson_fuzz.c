@@ -1,7 +1,7 @@
 /*
  * JSON against jansson: what we accept it accepts too, with the same values, and the other way
- * round, but for numbers out of its range, its depth, and NUL bytes behind a token, which it takes
- * for an end.
+ * round, but for numbers out of its range, its depth, names with a NUL in them, and NUL bytes
+ * behind a token, which it takes for an end.
  */
 #include <jansson.h>
 
@@ -65,11 +65,12 @@ static void check_value(const struct gh_json_doc *doc, const struct gh_json_valu
     }
 }
 
-/* It has integers of 64 bits and doubles only, and a depth of its own. */
+/* It has integers of 64 bits and doubles only, a depth of its own, and no names with a NUL. */
 static bool is_over_its_range(const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
-    return code == json_error_numeric_overflow || code == json_error_stack_overflow;
+    return code == json_error_numeric_overflow || code == json_error_stack_overflow ||
+           code == json_error_null_byte_in_key;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

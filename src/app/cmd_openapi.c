@@ -213,7 +213,7 @@ static bool leads_up(struct gh_str path)
     for (struct gh_str rest = path; rest.ptr;)
         if (gh_str_eq(gh_str_split(&rest, '/'), GH_STR("..")))
             return true;
-    return path.len && path.ptr[0] == '/';
+    return gh_str_starts_with(path, GH_STR("/"));
 }
 
 /* Only the document and what stands beside it and below is copied. */

@@ -23,6 +23,7 @@ struct gh_evidence_keeper {
     struct gh_log_ring *ring;
     struct gh_arena arena; /* of one file's turn */
     unsigned complain_in;  /* turns */
+    uint64_t full_told;    /* generation for which it was told that a table is full */
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t woken;
@@ -177,6 +178,18 @@ static void complain(struct gh_evidence_keeper *keeper, const struct gh_evidence
                    err == GH_ERR_INVALID ? "; the file is no evidence and is left as it is" : "");
 }
 
+static void tell_if_full(struct gh_evidence_keeper *keeper, const struct gh_snapshot *snapshot,
+                         const struct gh_evidence_file *file)
+{
+    if (keeper->full_told == snapshot->generation || !gh_evidence_without_room(file->collector))
+        return;
+    keeper->full_told = snapshot->generation;
+    gh_log_message(keeper->ring, GH_LOG_WARNING,
+                   "evidence for %.*s: there is no room for all places of the document; values at "
+                   "the others are not noted",
+                   GH_STR_ARG(file->path));
+}
+
 static void write_files(struct gh_evidence_keeper *keeper, const struct gh_snapshot *snapshot)
 {
     const struct gh_evidence_file *file = snapshot ? snapshot->evidence : NULL;
@@ -186,6 +199,7 @@ static void write_files(struct gh_evidence_keeper *keeper, const struct gh_snaps
         enum gh_err err = gh_evidence_file_write(file, &keeper->arena);
         if (err != GH_OK)
             complain(keeper, file, err);
+        tell_if_full(keeper, snapshot, file);
     }
     gh_arena_reset(&keeper->arena);
     gh_log_flush(keeper->ring);

@@ -178,6 +178,32 @@ def test_a_folder_that_takes_no_file_is_told(observe, tmp_path):
     gate.stop()
 
 
+class Tree(BaseModel):
+    left: Optional["Tree"] = None
+    right: Optional["Tree"] = None
+
+
+Tree.update_forward_refs()
+
+
+@app.post("/trees")
+def plant(tree: Tree):
+    """Its places have no end."""
+
+
+def test_a_table_that_is_full_is_told(observe, tmp_path):
+    def tree(depth):
+        return {"left": tree(depth - 1), "right": tree(depth - 1)} if depth else {}
+
+    gate = observe()
+    assert gate.request("POST", "/trees", JSON, json.dumps(tree(11)).encode()).status == 200
+    assert order(gate, ORDERS[0]) == 200
+    gate.signal(signal.SIGHUP)
+    gate.wait_output("no room for all places")
+    gate.stop()
+    assert lines(tmp_path)[("body", "", "/customer", "string")]["count"] == 1
+
+
 def test_two_documents_need_two_files(backend, tmp_path):
     first = pets.write(tmp_path)
     second = tmp_path / "other.yaml"

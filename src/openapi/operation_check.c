@@ -73,6 +73,41 @@ static struct gh_str shape_of(struct gh_arena *arena, struct gh_str path)
     return gh_str_of(memory, len);
 }
 
+/* Has an operation of `path` the method of one of `other`? */
+static bool share_method(const struct gh_openapi *openapi, struct gh_str path, struct gh_str other)
+{
+    for (size_t i = 0; i < openapi->operation_count; i++) {
+        if (!gh_str_eq(openapi->operations[i].path, path))
+            continue;
+        for (size_t j = 0; j < openapi->operation_count; j++)
+            if (gh_str_eq(openapi->operations[j].path, other) &&
+                gh_str_eq(openapi->operations[j].method, openapi->operations[i].method))
+                return true;
+    }
+    return false;
+}
+
+/* Of three, each two are looked at. Generators make a path of its own for each name that a function
+   has for its parameter: that is against the specification, but clear where the methods differ. */
+static void check_same_paths(struct gh_openapi_loader *loader, const struct named *shapes,
+                             size_t first, size_t index)
+{
+    struct gh_openapi_at at = shapes[index].at;
+    for (size_t i = first; i < index; i++) {
+        struct gh_str other = shapes[i].at.value->name;
+        if (!share_method(loader->openapi, at.value->name, other))
+            continue;
+        gh_openapi_error_at_name(loader, at, "name their parameters alike, and make them one path",
+                                 "\"%.*s\" matches the same paths as \"%.*s\"",
+                                 GH_STR_ARG(at.value->name), GH_STR_ARG(other));
+        return;
+    }
+    gh_openapi_warning_at_name(
+        loader, at, "name their parameters alike, and make them one path",
+        "\"%.*s\" matches the same paths as \"%.*s\"; they are taken together, by method",
+        GH_STR_ARG(at.value->name), GH_STR_ARG(shapes[first].at.value->name));
+}
+
 static void check_paths(struct gh_openapi_loader *loader)
 {
     const struct gh_openapi_file *file = loader->files[0];
@@ -95,12 +130,11 @@ static void check_paths(struct gh_openapi_loader *loader)
         return;
     }
     qsort(shapes, count, sizeof(*shapes), compare);
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1, first = 0; i < count; i++) {
         if (gh_str_eq(shapes[i - 1].name, shapes[i].name))
-            gh_openapi_error_at_name(
-                loader, shapes[i].at, "name their parameters alike, and make them one path",
-                "\"%.*s\" matches the same paths as \"%.*s\"", GH_STR_ARG(shapes[i].at.value->name),
-                GH_STR_ARG(shapes[i - 1].at.value->name));
+            check_same_paths(loader, shapes, first, i);
+        else
+            first = i;
     }
 }
 

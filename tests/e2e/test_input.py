@@ -64,6 +64,25 @@ def test_a_long_body_reaches_the_backend_whole(judge, backend):
         assert backend.last.body == body
 
 
+def test_one_path_under_two_names_is_taken_together(judge, backend):
+    def item(name, kind):
+        return [{"name": name, "in": "path", "required": True, "schema": {"type": kind}}]
+
+    answers = {"responses": {"200": {"description": "ok"}}}
+    document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {
+        "/v1/items/{id}": {"get": {"operationId": "get", "parameters": item("id", "integer"), **answers}},
+        "/v1/items/{item_id}": {
+            "delete": {"operationId": "drop", "parameters": item("item_id", "boolean"), **answers}},
+    }}
+    gate = judge(document=yaml.safe_dump(document))
+    assert gate.get("/v1/items/7").status == 200
+    assert gate.request("DELETE", "/v1/items/true").status == 200
+    assert errors(gate.get("/v1/items/true")) == [("path", "id", "", "type")]
+    assert errors(gate.request("DELETE", "/v1/items/7")) == [("path", "item_id", "", "type")]
+    refused = gate.request("PUT", "/v1/items/7")
+    assert refused.status == 405 and refused.get("Allow") == "GET, HEAD, DELETE"
+
+
 # -- what is not, is refused before anything goes upstream --
 
 

@@ -152,10 +152,11 @@ struct gh_openapi_options {
  * the first ones are kept, errors before warnings. Warnings don't keep a document from being used.
  *
  * What can't be checked is an error, never passed over: a reference that leads nowhere or in a
- * circle, a parameter that is in no template, two operations that match the same paths, a path
- * expression that is not a whole segment, a pattern that can't be compiled, an unknown style. What
- * is told and can be lived with: unknown members, a missing or repeated operationId, examples that
- * are not valid, mistakes in schemas that no request reaches (errors with options.responses).
+ * circle, a parameter that is in no template, two operations of one method that match the same
+ * paths, a path expression that is not a whole segment, a pattern that can't be compiled, an
+ * unknown style. What is told and can be lived with: unknown members, a missing or repeated
+ * operationId, examples that are not valid, mistakes in schemas that no request reaches (errors
+ * with options.responses).
  */
 const struct gh_openapi *gh_openapi_load(struct gh_arena *arena,
                                          const struct gh_openapi_source *source, struct gh_str path,

@@ -2,7 +2,9 @@
 """What checking a JSON body against a JSON Schema costs: ours, ajv's and python3-jsonschema's parser
 and validator on the same schema and bodies, each in its own process on one core.
 
-    bench/validation.py [--blaze FOLDER]
+    bench/validation.py [--rounds COUNT] [--blaze FOLDER]
+
+Rounds take turns, so that what else the machine does meets all of them; the medians are printed.
 
 ajv is installed by npm into a temporary folder, in the versions of bench/validation/package-lock.json;
 without npm it is left out. FOLDER: a checkout of sourcemeta/blaze (C++), which is compiled, for
@@ -15,6 +17,7 @@ import os
 import pathlib
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -74,14 +77,15 @@ def measure(command, **more):
 
 
 def ajv(folder, texts):
+    """Each of these prepares and returns what measures once, or None where it can't be had."""
     if not shutil.which("npm"):
         return None
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, folder)
     subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
                    check=True, cwd=folder, stdout=subprocess.DEVNULL)
-    return measure(["node", HERE / "ajv.js", SCHEMA, texts],
-                   env={**os.environ, "NODE_PATH": str(folder / "node_modules")})
+    return lambda: measure(["node", HERE / "ajv.js", SCHEMA, texts],
+                           env={**os.environ, "NODE_PATH": str(folder / "node_modules")})
 
 
 def blaze(folder, checkout, texts):
@@ -90,21 +94,27 @@ def blaze(folder, checkout, texts):
     subprocess.run(["cmake", "-S", HERE / "blaze", "-B", folder / "build", f"-DBLAZE={checkout}",
                     "-DCMAKE_BUILD_TYPE=Release"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", folder / "build"], check=True, stdout=subprocess.DEVNULL)
-    return measure([folder / "build/blaze_bench", SCHEMA, texts])
+    return lambda: measure([folder / "build/blaze_bench", SCHEMA, texts])
 
 
 def ours(texts):
     subprocess.run(["ninja", "-C", str(BUILD), PROGRAM], check=True, stdout=subprocess.DEVNULL)
-    return measure([BUILD / PROGRAM, SCHEMA, texts])
+    return lambda: measure([BUILD / PROGRAM, SCHEMA, texts])
+
+
+def python_jsonschema(texts):
+    return lambda: measure(["/usr/bin/python3", HERE / "python_jsonschema.py", SCHEMA, texts])
+
+
+def medians(rounds):
+    return {key: statistics.median(result[key] for result in rounds) for key in rounds[0]}
 
 
 def print_table(results):
     base = results["gatehouse"]
-    print(f"\nNanoseconds for a body of {base['bytes']} bytes, and how many times ours:\n")
+    print(f"\nNanoseconds for a body of {base['bytes']:.0f} bytes, and how many times ours:\n")
     print("| | parse | check | both | |\n|---|---:|---:|---:|---:|")
     for name, result in results.items():
-        if not result:
-            continue
         print(f"| {name} | {result['parse']:,.0f} | {result['check']:,.0f} | "
               f"{result['both']:,.0f} | {result['both'] / base['both']:.1f} |")
         if "from_bytes" in result:
@@ -115,19 +125,22 @@ def print_table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", metavar="COUNT", type=int, default=1)
     parser.add_argument("--blaze", metavar="FOLDER", type=pathlib.Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-validation-") as name:
         folder = pathlib.Path(name)
         texts = folder / "bodies"
         texts.write_text("\n".join(bodies()) + "\n")
-        print_table({
+        contenders = {
             "gatehouse": ours(texts),
             "ajv, JSON.parse": ajv(folder, texts),
             "blaze": blaze(folder, args.blaze, texts),
-            "python3-jsonschema": measure(["/usr/bin/python3", HERE / "python_jsonschema.py",
-                                           SCHEMA, texts]),
-        })
+            "python3-jsonschema": python_jsonschema(texts),
+        }
+        contenders = {name: run for name, run in contenders.items() if run}
+        rounds = [{name: run() for name, run in contenders.items()} for _ in range(args.rounds)]
+        print_table({name: medians([each[name] for each in rounds]) for name in contenders})
 
 
 if __name__ == "__main__":

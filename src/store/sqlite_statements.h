@@ -35,7 +35,7 @@
 /* ?1 since, ?2 until, ?3 after, ?4 before, ?5 limit, ?6 session, ?7 outcome, ?8 whom or who, ?9
    event, in all that read the log. */
 #define GH_SQL_RECORD_RANGE                                                                        \
-    "time >= ?1 AND time <= ?2 AND seq > ?3 AND seq <= ?4 AND (?6 IS NULL OR session = ?6) AND "     \
+    "time >= ?1 AND time <= ?2 AND seq > ?3 AND seq <= ?4 AND (?6 IS NULL OR session = ?6) AND "   \
     "(?7 IS NULL OR outcome = ?7)"
 #define GH_SQL_IN_ORDER(order) " ORDER BY seq " order " LIMIT ?5"
 #define GH_SQL_RECORDS_ALL(also, order)                                                            \

@@ -88,7 +88,9 @@ def summary(answer, *fields):
     lines = [answer.status_line]
     lines += [f"{name}: {answer.get(name)}" for name in fields if answer.get(name)]
     if (answer.get("content-type") or "").startswith("application/problem+json"):
-        lines.append(json.loads(answer.body)["detail"])
+        problem = json.loads(answer.body)
+        lines.append(problem["detail"])
+        lines += [f"{e['location']} {e['pointer']}  {e['message']}" for e in problem.get("errors", [])]
     return lines
 
 
@@ -160,6 +162,15 @@ def show(backend, gate):
         backend,
         gate,
         lambda port: request(port, "POST", "/api/v1/echo", body=b"x" * 2 * 1024 * 1024),
+    )
+    item = b'{"name": "<img src=x onerror=alert(1)>", "price": -1, "is_admin": true}'
+    compare(
+        "an item that is none",
+        backend,
+        gate,
+        lambda port: request(
+            port, "POST", "/api/v1/items", [("Content-Type", "application/json")], item
+        ),
     )
     show_identity(sys.modules[__name__], backend, gate)
 

@@ -27,5 +27,5 @@ def test_make_run_shows_both_sides_and_ends_0():
         timeout=280,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    for shown in ("X-Content-Type-Options: nosniff", "Server: uvicorn", "429", "413", "400"):
+    for shown in ("X-Content-Type-Options: nosniff", "Server: uvicorn", "429", "413", "400", "body /price"):
         assert shown.lower() in result.stdout.lower(), shown

@@ -165,7 +165,7 @@ static const char *nearest_issuer(struct gh_config_load *load,
         if (copy.ptr)
             known[count++] = copy.ptr;
     }
-    return gh_config_nearest(name, known, count);
+    return gh_nearest(name, known, count);
 }
 
 /* A rule of an issuer whose tokens nobody verifies lets no owner in. */

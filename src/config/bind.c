@@ -53,7 +53,7 @@ static void add_unknown_key(struct gh_config_load *load, const struct gh_config_
         gh_buf_format(&known, "%s%s", i ? ", " : "", names[i]);
     }
     remedy[known.len] = '\0';
-    const char *nearest = gh_config_nearest(key, names, table->field_count);
+    const char *nearest = gh_nearest(key, names, table->field_count);
     if (nearest)
         snprintf(remedy, sizeof remedy, "did you mean \"%s\"?", nearest);
     struct gh_str shown = gh_config_show(load->arena, key);

@@ -152,7 +152,7 @@ static bool bind_enum(struct gh_config_load *load, const struct gh_config_field 
             gh_buf_put(&names, GH_STR(", "));
         gh_buf_put(&names, name);
     }
-    const char *nearest = gh_config_nearest(node->text, field->names, count);
+    const char *nearest = gh_nearest(node->text, field->names, count);
     if (nearest)
         snprintf(remedy, sizeof remedy, "did you mean \"%s\"?", nearest);
     else

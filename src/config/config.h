@@ -13,6 +13,7 @@
 #define GH_CONFIG_CONFIG_H
 
 #include "base/arena.h"
+#include "base/nearest.h"
 
 /* Bounds on the text, against files that are no configuration. */
 #define GH_CONFIG_BYTES_MAX (1024 * 1024)
@@ -99,9 +100,6 @@ bool gh_config_has_url_password(struct gh_str text);
    it is a default or from the environment. A struct and its first field have one address: the
    field's place is given if it was written. */
 struct gh_config_place gh_config_where(const struct gh_config_load *load, const void *field);
-/* Of several candidates the one nearest to `name` (Damerau-Levenshtein, at most a third of its
-   length apart but at least one; letters of either case are equal), or NULL. */
-const char *gh_config_nearest(struct gh_str name, const char *const *candidates, size_t count);
 
 /*
  * Reads one YAML document (1.1 syntax, 1.2 core scalars). Refused with a problem each: several

@@ -13,8 +13,7 @@ static const char *nearest(const char *name)
 {
     static const char *const names[] = {"hosts",   "listen", "rate_limits", "csp", "cors",
                                         "max_age", "",       "upstreams"};
-    const char *found =
-        gh_config_nearest(gh_str_from_c(name), names, sizeof names / sizeof names[0]);
+    const char *found = gh_nearest(gh_str_from_c(name), names, sizeof names / sizeof names[0]);
     return found ? found : "-";
 }
 

@@ -6,6 +6,7 @@
 #include "openapi/structure.h"
 
 #include "base/buf.h"
+#include "base/nearest.h"
 
 #define FIRST_CAP 1024
 
@@ -109,11 +110,23 @@ static const struct gh_openapi_field *find_field(const struct gh_openapi_object 
     return NULL;
 }
 
+/* More members than any object has. */
+#define FIELDS_MAX 96
+
+static const char *nearest_of(const struct gh_openapi_object *object, struct gh_str name)
+{
+    const char *names[FIELDS_MAX];
+    size_t count = object->field_count < FIELDS_MAX ? object->field_count : FIELDS_MAX;
+    for (size_t i = 0; i < count; i++)
+        names[i] = object->fields[i].name;
+    return gh_nearest(name, names, count);
+}
+
 static void tell_unknown(struct walk *walk, struct gh_openapi_at at,
                          const struct gh_openapi_object *object)
 {
     char remedy[64] = "";
-    const char *nearest = gh_openapi_nearest(at.value->name, object->fields, object->field_count);
+    const char *nearest = nearest_of(object, at.value->name);
     struct gh_buf buf = gh_buf_over(remedy, sizeof(remedy) - 1);
     if (nearest)
         gh_buf_format(&buf, "did you mean \"%s\"?", nearest);

@@ -81,8 +81,4 @@ extern const struct gh_openapi_object gh_openapi_objects[GH_KIND_OBJECTS];
 /* structure.c: tells what is wrong, reads the files that references lead to, sets the marks. */
 void gh_openapi_walk(struct gh_openapi_loader *loader);
 
-/* The name in the table that is most like `name`; NULL: none is. */
-const char *gh_openapi_nearest(struct gh_str name, const struct gh_openapi_field *fields,
-                               size_t count);
-
 #endif

@@ -48,7 +48,7 @@ void gh_access_read(struct gh_config_load *load, const struct gh_config_node *no
         return;
     }
     const char *nearest =
-        scalar ? gh_config_nearest(node->text, WORDS, sizeof(WORDS) / sizeof(WORDS[0])) : NULL;
+        scalar ? gh_nearest(node->text, WORDS, sizeof(WORDS) / sizeof(WORDS[0])) : NULL;
     const char *remedy = "write public, signed_in, or a map as in {role: admin}";
     if (nearest)
         remedy = gh_arena_format(load->arena, "did you mean \"%s\"?", nearest).ptr;
@@ -94,7 +94,7 @@ static bool refuse_role(const struct compile *compile, const struct gh_str *name
         if (copy.ptr)
             known[count++] = copy.ptr;
     }
-    const char *nearest = gh_config_nearest(*name, known, count);
+    const char *nearest = gh_nearest(*name, known, count);
     const char *remedy = "list it in identity.roles";
     if (nearest)
         remedy = gh_arena_format(arena, "did you mean \"%s\"?", nearest).ptr;

@@ -94,7 +94,7 @@ static void check_directive(struct gh_config_load *load, struct gh_str name,
         return;
     }
     char remedy[64] = "browsers ignore directives that they do not know";
-    const char *nearest = gh_config_nearest(name, DIRECTIVES, DIRECTIVE_COUNT);
+    const char *nearest = gh_nearest(name, DIRECTIVES, DIRECTIVE_COUNT);
     if (nearest) {
         struct gh_buf buf = gh_buf_over(remedy, sizeof(remedy) - 1);
         gh_buf_format(&buf, "did you mean \"%s\"?", nearest);

@@ -83,8 +83,7 @@ static bool read_key(struct gh_config_load *load, struct gh_str text, struct gh_
         return read_header_key(load, gh_str_skip(text, HEADER_PREFIX.len), place, out_key);
     if (gh_str_starts_with(text, BODY_PREFIX))
         return read_body_key(load, gh_str_skip(text, BODY_PREFIX.len), place, out_key);
-    const char *nearest =
-        gh_config_nearest(text, KEY_NAMES, sizeof(KEY_NAMES) / sizeof(KEY_NAMES[0]));
+    const char *nearest = gh_nearest(text, KEY_NAMES, sizeof(KEY_NAMES) / sizeof(KEY_NAMES[0]));
     const char *remedy = KEY_REMEDY;
     if (nearest)
         remedy = gh_arena_format(load->arena, "did you mean \"%s\"?", nearest).ptr;

@@ -26,7 +26,7 @@ static bool add_problem_full(struct gh_config_load *load)
 static const char *did_you_mean(struct gh_config_load *load, struct gh_str name,
                                 const char *const *candidates, size_t count)
 {
-    const char *nearest = gh_config_nearest(name, candidates, count);
+    const char *nearest = gh_nearest(name, candidates, count);
     return nearest ? gh_arena_format(load->arena, "did you mean \"%s\"?", nearest).ptr : NULL;
 }
 

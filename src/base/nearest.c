@@ -2,7 +2,7 @@
  * The nearest of several words: optimal string alignment, the restricted Damerau-Levenshtein
  * distance, in which swapping two neighbours is one step.
  */
-#include "config/config.h"
+#include "base/nearest.h"
 
 #define WORD_BYTES_MAX 64
 
@@ -35,7 +35,7 @@ static unsigned distance(struct gh_str a, struct gh_str b)
     return above[b.len];
 }
 
-const char *gh_config_nearest(struct gh_str name, const char *const *candidates, size_t count)
+const char *gh_nearest(struct gh_str name, const char *const *candidates, size_t count)
 {
     if (name.len == 0 || name.len > WORD_BYTES_MAX)
         return NULL;

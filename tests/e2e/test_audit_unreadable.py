@@ -123,7 +123,7 @@ def test_following_goes_on_behind_it(world):
         carl = world.person()  # the look that showed bob is over, and said what it left out
         while carl.id not in process.stdout.readline():
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=20)[1].count(PASSED) == 1
     finally:
         process.kill()

@@ -295,6 +295,7 @@ static void parts_become_objects(void **state)
          "body::/all maxItems"},
         {PARTS_TYPE, TITLE DOC, "body:: syntax"},
         {PARTS_TYPE, TITLE DOC END "x", "body:: syntax"},
+        {PARTS_TYPE, TITLE END "x", "body::/doc required, body:: syntax"},
         {PARTS_TYPE, "x" TITLE DOC END, "body:: syntax"},
         {PARTS_TYPE, "{}", "body:: syntax"},
         {"multipart/form-data", TITLE DOC END, "415 body:: content_type"},

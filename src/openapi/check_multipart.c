@@ -27,7 +27,6 @@ struct gh_input_parts {
     size_t count, cap;
     size_t text_bytes;
     size_t violations_before;
-    bool was_judged;
 };
 
 struct gh_input_parts *gh_input_parts_new(struct gh_input_job *job,
@@ -342,7 +341,6 @@ static void add_status(struct gh_input_job *job, const struct gh_input_parts *pa
 static void judge_all(struct gh_input_job *job, struct gh_input_parts *parts)
 {
     struct gh_json_builder builder;
-    parts->was_judged = true;
     if (!is_judged(job, parts))
         return;
     gh_json_build_init(&builder, job->arena, &job->limits->json);
@@ -352,14 +350,6 @@ static void judge_all(struct gh_input_job *job, struct gh_input_parts *parts)
             add_property(job, parts, &builder, i);
     }
     gh_input_judge_form(job, parts->media, &builder, parts->violations_before);
-}
-
-/* The last boundary is the end for a backend that reads as it comes, whatever of the body's length
-   a caller still keeps back: all is judged before those bytes go on. */
-static void judge_if_closed(struct gh_input_job *job, struct gh_input_parts *parts)
-{
-    if (!parts->was_judged && gh_multipart_finish(&parts->multipart) == GH_MULTIPART_OK)
-        judge_all(job, parts);
 }
 
 bool gh_input_parts_feed(struct gh_input_job *job, struct gh_input_parts *parts,
@@ -373,7 +363,6 @@ bool gh_input_parts_feed(struct gh_input_job *job, struct gh_input_parts *parts,
             add_status(job, parts, parts->multipart.status);
             return false;
         case GH_MULTIPART_MORE:
-            judge_if_closed(job, parts);
             return true;
         case GH_MULTIPART_PART:
             good = begin_part(job, parts);
@@ -382,6 +371,11 @@ bool gh_input_parts_feed(struct gh_input_job *job, struct gh_input_parts *parts,
             good = add_data(job, parts, data);
             break;
         case GH_MULTIPART_PART_END:
+            break;
+        case GH_MULTIPART_END:
+            /* The end for a backend that reads as it comes, whatever of the body's length a caller
+               still keeps back: all is judged before those bytes go on. */
+            judge_all(job, parts);
             break;
         }
     }
@@ -393,6 +387,4 @@ void gh_input_parts_finish(struct gh_input_job *job, struct gh_input_parts *part
     enum gh_multipart_status status = gh_multipart_finish(&parts->multipart);
     if (status != GH_MULTIPART_OK)
         add_status(job, parts, status);
-    else if (!parts->was_judged)
-        judge_all(job, parts);
 }

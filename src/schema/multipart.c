@@ -20,6 +20,7 @@ enum state {
     STATE_PART, /* the head was read, PART is to be told */
     STATE_DATA,
     STATE_PART_END,  /* the delimiter was read, PART_END is to be told */
+    STATE_LAST_READ, /* the last boundary was read, END is to be told */
     STATE_CLOSED,    /* behind the last boundary */
     STATE_CLOSED_LF, /* behind the CR that may follow it */
     STATE_ENDED,
@@ -348,7 +349,7 @@ static bool step(struct gh_multipart *m, char c)
     case STATE_LINE_LF:
         return expect(m, c == '\n', STATE_HEAD, GH_MULTIPART_LINE) && begin_head(m);
     case STATE_LAST_DASH:
-        return expect(m, c == '-', STATE_CLOSED, GH_MULTIPART_BOUNDARY);
+        return expect(m, c == '-', STATE_LAST_READ, GH_MULTIPART_BOUNDARY);
     case STATE_HEAD:
         return add_to_head(m, c);
     case STATE_CLOSED:
@@ -361,6 +362,7 @@ static bool step(struct gh_multipart *m, char c)
     case STATE_PART:
     case STATE_DATA:
     case STATE_PART_END:
+    case STATE_LAST_READ:
         break;
     }
     GH_ASSERT(!"a state that takes no byte");
@@ -458,6 +460,10 @@ enum gh_multipart_event gh_multipart_read(struct gh_multipart *multipart, struct
                 return GH_MULTIPART_PART_END;
             (void)refuse(m, GH_MULTIPART_LENGTH, m->part_start + m->part_bytes);
             return GH_MULTIPART_REFUSED;
+        }
+        if (m->state == STATE_LAST_READ) {
+            m->state = STATE_CLOSED;
+            return GH_MULTIPART_END;
         }
         if (!input->len)
             return GH_MULTIPART_MORE;

@@ -70,6 +70,8 @@ enum gh_multipart_event {
     GH_MULTIPART_PART,    /* multipart->part begins */
     GH_MULTIPART_DATA,    /* *out_data is some of it: at least one byte, good until the next call */
     GH_MULTIPART_PART_END, /* it was all of it */
+    GH_MULTIPART_END, /* the last boundary was read: there are no more parts. Once, whatever follows
+                       */
 };
 
 /* All of it is the parser's but `part`. About 2.5 KiB, nothing else is taken. */

@@ -58,6 +58,8 @@ static inline void gh_multipart_read_copy(struct gh_multipart *multipart, struct
             gh_multipart_note_part(result, &multipart->part);
         if (event == GH_MULTIPART_PART_END)
             gh_multipart_note(result, GH_STR("]"));
+        if (event == GH_MULTIPART_END)
+            gh_buf_put(&result->events, GH_STR("$"));
         if (event == GH_MULTIPART_DATA) {
             GH_ASSERT(data.len);
             gh_buf_put(&result->parts, data);
@@ -96,6 +98,9 @@ static inline void gh_multipart_assert_same(const struct gh_multipart_result *a,
 {
     GH_ASSERT(a->status == b->status && a->offset == b->offset);
     GH_ASSERT(gh_str_eq(gh_buf_str(&a->events), gh_buf_str(&b->events)));
+    if (a->status == GH_MULTIPART_OK) /* END comes last */
+        GH_ASSERT(gh_str_find_char(gh_str_skip(gh_buf_str(&a->events), a->events.len - 1), '$') ==
+                  0);
     if (a->status <= GH_MULTIPART_OK)
         GH_ASSERT(gh_str_eq(gh_buf_str(&a->parts), gh_buf_str(&b->parts)));
 }

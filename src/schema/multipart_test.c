@@ -519,6 +519,8 @@ static void data_of_one_piece_is_a_slice_of_it(void **state)
     assert_ptr_equal(data.ptr, whole.ptr + strlen(HEAD_A));
     assert_int_equal(data.len, 8);
     assert_int_equal(gh_multipart_read(&multipart, &input, &data), GH_MULTIPART_PART_END);
+    assert_int_equal(gh_multipart_read(&multipart, &input, &data), GH_MULTIPART_END);
+    assert_int_equal(input.len, 2); /* before what follows is looked at */
     assert_int_equal(gh_multipart_read(&multipart, &input, &data), GH_MULTIPART_MORE);
     assert_int_equal(gh_multipart_finish(&multipart), GH_MULTIPART_OK);
 }

@@ -68,7 +68,9 @@ static bool names(const struct reading *reading, const char *pointer)
             gh_str_eq(gh_json_string(gh_json_get(&reading->json, error, GH_STR("location"))),
                       GH_STR("body")));
         struct gh_str at = gh_json_string(gh_json_get(&reading->json, error, GH_STR("pointer")));
-        if (gh_str_starts_with(at, gh_str_from_c(pointer))) /* or an item of it */
+        struct gh_str whole = gh_str_from_c(pointer), rest = gh_str_skip(at, whole.len);
+        if (gh_str_starts_with(at, whole) &&
+            (!rest.len || rest.ptr[0] == '/')) /* or an item of it */
             return true;
     }
     return false;

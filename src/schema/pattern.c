@@ -155,7 +155,7 @@ enum gh_pattern_result gh_pattern_match(const struct gh_pattern *pattern, struct
     if (pattern->plain)
         return match_plain(pattern->plain, text, steps);
     if (!prepare(scratch))
-        return GH_PATTERN_TOO_COMPLEX;
+        return GH_PATTERN_NO_MEMORY;
     for (; limit <= LIMIT_MAX; limit *= LIMIT_GROWTH) {
         uint64_t taken = price(pattern, text, limit);
         if (taken > *steps)
@@ -169,6 +169,8 @@ enum gh_pattern_result gh_pattern_match(const struct gh_pattern *pattern, struct
             return GH_PATTERN_MATCH;
         if (result == PCRE2_ERROR_NOMATCH)
             return GH_PATTERN_NO_MATCH;
+        if (result == PCRE2_ERROR_NOMEMORY)
+            return GH_PATTERN_NO_MEMORY;
         if (result != PCRE2_ERROR_MATCHLIMIT && result != PCRE2_ERROR_DEPTHLIMIT)
             break;
     }

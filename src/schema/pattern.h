@@ -30,7 +30,8 @@ bool gh_pattern_is_valid(struct gh_str text);
 enum gh_pattern_result {
     GH_PATTERN_NO_MATCH,
     GH_PATTERN_MATCH,
-    GH_PATTERN_TOO_COMPLEX, /* steps or memory were not enough */
+    GH_PATTERN_TOO_COMPLEX, /* the steps, or the memory that a match may have, were not enough */
+    GH_PATTERN_NO_MEMORY,   /* the arena is full */
 };
 
 /* What matching needs besides; zero it before the first use. Its memory is the arena's. */

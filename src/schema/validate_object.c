@@ -104,6 +104,8 @@ static bool run_patterns(struct gh_schema_run *run, const struct gh_schema_node 
         const struct gh_schema_member_pattern *pattern = &members->patterns[i];
         enum gh_pattern_result result =
             gh_pattern_match(pattern->pattern, name, &run->patterns, &run->steps);
+        if (result == GH_PATTERN_NO_MEMORY)
+            return gh_run_stop(run, GH_SCHEMA_NO_MEMORY);
         if (result == GH_PATTERN_TOO_COMPLEX)
             return gh_run_stop_at(run, node, node->place.value, member,
                                   GH_STR("its name takes too much work to match with a pattern"));

@@ -35,6 +35,8 @@ static bool run_pattern(struct gh_schema_run *run, const struct gh_schema_node *
         return true;
     case GH_PATTERN_NO_MATCH:
         return gh_run_report(run, node, op->keyword, value, GH_STR("must match the pattern"));
+    case GH_PATTERN_NO_MEMORY:
+        return gh_run_stop(run, GH_SCHEMA_NO_MEMORY);
     case GH_PATTERN_TOO_COMPLEX:
         break;
     }

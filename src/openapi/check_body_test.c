@@ -1,65 +1,5 @@
 /* Bodies of each kind, as a whole and in pieces. */
-#include "openapi/check_fixture.h"
-#include "openapi/load_fixture.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#define JSON_TYPE  "application/json"
-#define FORM_TYPE  "application/x-www-form-urlencoded"
-#define PARTS_TYPE "multipart/form-data; boundary=b"
-
-static struct gh_test_load load;
-static struct gh_arena arena;
-
-static int open_document(void **state)
-{
-    static const struct gh_test_text TEXTS[] = {{"api.yaml", GH_TEST_API}, {NULL, NULL}};
-    (void)state;
-    load = (struct gh_test_load){.texts = TEXTS, .options = {.responses = true}};
-    gh_test_load(&load);
-    if (!load.openapi)
-        print_message("%s", gh_test_problems(&load));
-    return load.openapi ? 0 : -1;
-}
-
-static int close_document(void **state)
-{
-    (void)state;
-    gh_test_load_done(&load);
-    return 0;
-}
-
-static int open_arena(void **state)
-{
-    (void)state;
-    gh_arena_init(&arena, 1 << 16, 1 << 26);
-    return 0;
-}
-
-static int close_arena(void **state)
-{
-    (void)state;
-    gh_arena_done(&arena);
-    return 0;
-}
-
-static void expect(const struct gh_test_request *request, const char *want)
-{
-    static const size_t STEPS[] = {0, 1, 7, 100000};
-    for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
-        const char *got = gh_test_check(load.openapi, &arena, request, STEPS[i]);
-        if (strcmp(got, want) != 0)
-            print_message("query \"%s\" fields \"%s\" body \"%s\" by %zu\n",
-                          request->query ? request->query : "",
-                          request->fields ? request->fields : "",
-                          request->body ? request->body : "", STEPS[i]);
-        assert_string_equal(got, want);
-    }
-}
+#include "openapi/check_cases.h"
 
 struct body_case {
     const char *type, *body, *want;
@@ -293,6 +233,14 @@ static void parts_become_objects(void **state)
          TITLE DOC PART("\"all\"; filename=\"a\"", "1") PART("\"all\"; filename=\"a\"", "1")
              PART("\"all\"; filename=\"a\"", "1") END,
          "body::/all maxItems"},
+    };
+    RUN_BODIES("POST", "/parts", CASES);
+}
+
+static void uploads_are_read_strictly(void **state)
+{
+    (void)state;
+    static const struct body_case CASES[] = {
         {PARTS_TYPE, TITLE DOC, "body:: syntax"},
         {PARTS_TYPE, TITLE DOC END "x", "body:: syntax"},
         {PARTS_TYPE, TITLE END "x", "body::/doc required, body:: syntax"},
@@ -379,6 +327,7 @@ int main(void)
         TEST(json_is_strict_and_judged),
         TEST(forms_become_objects),
         TEST(parts_become_objects),
+        TEST(uploads_are_read_strictly),
         TEST(parts_are_judged_with_their_last_boundary),
         TEST(long_files_are_counted_and_not_kept),
     };

@@ -1,4 +1,10 @@
 /* Bodies of each kind, as a whole and in pieces. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
 #include "openapi/check_cases.h"
 
 struct body_case {

@@ -6,12 +6,6 @@
 #include "openapi/check_fixture.h"
 #include "openapi/load_fixture.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #define JSON_TYPE  "application/json"
 #define FORM_TYPE  "application/x-www-form-urlencoded"
 #define PARTS_TYPE "multipart/form-data; boundary=b"

@@ -1,4 +1,10 @@
 /* Parameters, limits and answers, against a document that has every place an input can stand in. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
 #include "openapi/check_cases.h"
 
 struct get_case {

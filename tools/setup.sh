@@ -9,10 +9,12 @@ set -eu
 build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-build pkg-config
     binutils libuv1-dev libssl-dev libyaml-dev libcmocka-dev libhttp-parser-dev libjansson-dev
     libsodium-dev libcrypt-dev liboath-dev libzxcvbn-dev libqrencode-dev libsqlite3-dev
-    libcurl4-openssl-dev libcjose-dev libpcre2-dev python3"
+    libcurl4-openssl-dev libcjose-dev libpcre2-dev libpq-dev
+    libhiredis-dev libmicrohttpd-dev python3"
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
-    python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy"
+    python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy
+    postgresql redis-server"
 bench_packages="nginx-light haproxy wrk nodejs npm python3-jsonschema"
 
 usage() {
@@ -86,7 +88,7 @@ install_missing >/dev/null 2>&1 || {
 }
 # Nor shall they start with the next boot: benchmarks start their own.
 if [ -d /run/systemd/system ]; then
-    for service in nginx haproxy; do
+    for service in nginx haproxy caddy postgresql redis-server; do
         case " $missing " in *" $service"*) $as_root systemctl disable "$service" >/dev/null 2>&1 || : ;; esac
     done
 fi

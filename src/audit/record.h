@@ -14,7 +14,8 @@ enum gh_audit_outcome { GH_AUDIT_SUCCESS, GH_AUDIT_FAILURE };
 
 /* Empty texts are "none" (NULL in columns, null in JSON). */
 struct gh_audit_record {
-    uint64_t seq;     /* given by the log; 0: not yet */
+    uint32_t chain;   /* given by the log, as seq; 0: 1, the only one of most logs */
+    uint64_t seq;     /* in its chain; 0: not yet */
     uint64_t time_us; /* UTC */
     enum gh_audit_event event;
     struct gh_str user_id;                /* whom it speaks of */
@@ -32,6 +33,8 @@ struct gh_audit_record {
  */
 struct gh_audit_row {
     struct gh_audit_record record;
+    uint64_t position; /* among the records of all chains, given by the log; the seq where there is
+                          one chain. For pages: no hash covers it */
     struct gh_str sealed;               /* empty: nothing personal in it */
     uint8_t prev_hash[GH_SHA256_BYTES]; /* of the record before; zeros: the first of its chain */
     uint8_t hash[GH_SHA256_BYTES];

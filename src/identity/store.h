@@ -181,6 +181,19 @@ struct gh_account_query {
     size_t limit;
 };
 
+/* The log is one chain of records for each process that writes at a time: one chain in all, number
+   1, where the store belongs to one process. A process has a chain to itself while it runs; the
+   next one goes on with it. */
+enum gh_audit_holder {
+    GH_AUDIT_HELD_BY_ANOTHER,
+    GH_AUDIT_HELD_BY_NOBODY, /* its process ended, or was killed */
+    GH_AUDIT_HELD_HERE,
+};
+struct gh_audit_chain {
+    uint32_t id; /* 1, 2, ... */
+    enum gh_audit_holder holder;
+};
+
 /* Rows that can be no records: somebody else wrote them. */
 struct gh_audit_passed {
     uint64_t count;
@@ -188,6 +201,8 @@ struct gh_audit_passed {
 };
 
 struct gh_audit_query {
+    bool every_chain;      /* by position, in about the order in which they were written; else by
+                              number in the chain of the transaction */
     struct gh_str user_id; /* speaks of, or was done by; empty: any */
     struct gh_str event;   /* name; empty: any */
     struct gh_str session; /* as records have it; empty: any */
@@ -195,8 +210,8 @@ struct gh_audit_query {
     enum gh_audit_outcome outcome;
     uint64_t since_us, until_us; /* from, and before; 0: open */
     bool oldest_first;           /* else the newest */
-    uint64_t after_seq;          /* later than this */
-    uint64_t before_seq;         /* earlier than this; 0: open */
+    uint64_t after_seq;          /* later than this; a position where it is of every chain */
+    uint64_t before_seq;         /* earlier than this; 0: open; as above */
     size_t limit;
     bool strict;                    /* such a row is an error; else it is passed over */
     struct gh_audit_passed *passed; /* is told what was passed over; NULL: nobody asks */
@@ -290,8 +305,14 @@ struct gh_tx_ops {
     enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t now_us,
                                      struct gh_revocation_row **out_rows, size_t *out_count);
 
-    /* The log gives the row its number and hashes (gh_audit_link), after the last one, without
-       gaps; it commits with the rest. Empty metadata become "{}". */
+    /* By number. */
+    enum gh_err (*audit_chains)(struct gh_tx *tx, struct gh_audit_chain **out_rows,
+                                size_t *out_count);
+    /* The row commits with the rest; the log gives it chain, number and hashes (gh_audit_link),
+       after the last one, without gaps: in a unit of run_bulk at once, in one of run not later than
+       a unit that reads the log sees it which begins after this one's commit. Empty metadata become
+       "{}". To a chain that nobody holds in run_bulk alone; GH_ERR_EXISTS: another process holds
+       it. */
     enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_row *row);
     /* Rows that can be no records are no part of it, and fill no place of the limit; GH_ERR_INVALID
        where the query is strict. */
@@ -309,7 +330,7 @@ struct gh_tx_ops {
     enum gh_err (*audit_last_of)(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
                                  struct gh_audit_row *out);
     /* Removes the oldest records, at most `limit`, through `through_seq`; never the newest of all,
-       which the next one links to. */
+       which the next one links to. Of a chain of its own or of nobody's, as audit_append. */
     enum gh_err (*audit_drop)(struct gh_tx *tx, uint64_t through_seq, size_t limit,
                               uint64_t *out_removed);
     /* Of what happened since then, by day, event and outcome; the oldest day first. As above
@@ -317,7 +338,7 @@ struct gh_tx_ops {
     enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
                                struct gh_audit_day_count **out_rows, size_t *out_count);
 
-    /* Replaces what is at its place. */
+    /* Each chain has places of its own. Replaces what is at its place. */
     enum gh_err (*pending_put)(struct gh_tx *tx, const struct gh_audit_pending *pending);
     /* Its metadata alone. */
     enum gh_err (*pending_set)(struct gh_tx *tx, uint64_t place, struct gh_str metadata);
@@ -355,6 +376,9 @@ struct gh_tx_ops {
 struct gh_tx {
     const struct gh_tx_ops *ops;
     struct gh_arena *arena; /* of what is read; the caller's of run and read */
+    /* The chain that operations on the log and on what is pending speak of; the unit may set it,
+       and begins with 0: the one that this process writes. */
+    uint32_t chain;
 };
 
 struct gh_store;

@@ -76,7 +76,9 @@ struct wrapped {
 static enum gh_err run_traced(struct gh_tx *tx, void *args)
 {
     struct wrapped *wrapped = args;
-    struct traced_tx traced = {{&TX_OPS, tx->arena}, tx, wrapped->trace};
+    struct traced_tx traced = {.tx = {.ops = &TX_OPS, .arena = tx->arena, .chain = tx->chain},
+                               .inner = tx,
+                               .trace = wrapped->trace};
     return wrapped->unit(&traced.tx, wrapped->args);
 }
 

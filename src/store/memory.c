@@ -46,6 +46,7 @@ static const struct gh_tx_ops TX_OPS = {
     .keys_all = gh_memory_keys_all,
     .revocation_insert = gh_memory_revocation_insert,
     .revocations_since = gh_memory_revocations_since,
+    .audit_chains = gh_memory_audit_chains,
     .audit_append = gh_memory_audit_append,
     .audit_page = gh_memory_audit_page,
     .audit_head = gh_memory_audit_head,

@@ -11,6 +11,18 @@ static const struct gh_audit_row *newest(const struct gh_memory_table *table)
     return table->count ? gh_memory_row(table, table->count - 1) : NULL;
 }
 
+enum gh_err gh_memory_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out_rows,
+                                   size_t *out_count)
+{
+    struct gh_audit_chain *chain = gh_arena_zalloc(tx->arena, 1, sizeof(*chain));
+    if (!chain)
+        return GH_ERR_MEMORY;
+    *chain = (struct gh_audit_chain){.id = 1, .holder = GH_AUDIT_HELD_HERE};
+    *out_rows = chain;
+    *out_count = 1;
+    return GH_OK;
+}
+
 enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *row)
 {
     struct gh_arena *scratch = &gh_memory_store_of(tx)->scratch;
@@ -21,6 +33,7 @@ enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *
     enum gh_err err =
         gh_audit_link(scratch, &linked, last ? last->record.seq : 0, last ? last->hash : NULL);
     gh_arena_reset(scratch);
+    linked.position = linked.record.seq;
     return err == GH_OK ? gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &linked) : err;
 }
 

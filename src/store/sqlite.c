@@ -52,6 +52,7 @@ const struct gh_tx_ops gh_sqlite_tx_ops = {
     .keys_all = gh_sqlite_keys_all,
     .revocation_insert = gh_sqlite_revocation_insert,
     .revocations_since = gh_sqlite_revocations_since,
+    .audit_chains = gh_sqlite_audit_chains,
     .audit_append = gh_sqlite_audit_append,
     .audit_page = gh_sqlite_audit_page,
     .audit_head = gh_sqlite_audit_head,

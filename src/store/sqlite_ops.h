@@ -65,6 +65,8 @@ enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
 enum gh_err gh_sqlite_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
 
 /* sqlite_audit.c */
+enum gh_err gh_sqlite_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out_rows,
+                                   size_t *out_count);
 enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_row *row);
 enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
                                  struct gh_audit_row **out_rows, size_t *out_count);

@@ -308,11 +308,14 @@ struct gh_tx_ops {
     /* By number. */
     enum gh_err (*audit_chains)(struct gh_tx *tx, struct gh_audit_chain **out_rows,
                                 size_t *out_count);
-    /* The row commits with the rest; the log gives it chain, number and hashes (gh_audit_link),
-       after the last one, without gaps: in a unit of run_bulk at once, in one of run not later than
-       a unit that reads the log sees it which begins after this one's commit. Empty metadata become
-       "{}". To a chain that nobody holds in run_bulk alone; GH_ERR_EXISTS: another process holds
-       it. */
+    /*
+     * The row commits with the rest; the log gives it chain, number and hashes (gh_audit_link),
+     * after the last one, without gaps: in a unit of run_bulk at once, so that the unit sees it; in
+     * one of run not later than a unit sees the log that begins after this one's commit. Empty
+     * metadata become "{}". GH_ERR_NOT_FOUND: no such chain; GH_ERR_EXISTS: another process holds
+     * it; GH_ERR_INVALID: nobody does, and this is no unit of run_bulk. A unit that appends and
+     * looks at the log, or drops, is one of run_bulk.
+     */
     enum gh_err (*audit_append)(struct gh_tx *tx, const struct gh_audit_row *row);
     /* Rows that can be no records are no part of it, and fill no place of the limit; GH_ERR_INVALID
        where the query is strict. */
@@ -329,8 +332,8 @@ struct gh_tx_ops {
        read. */
     enum gh_err (*audit_last_of)(struct gh_tx *tx, enum gh_audit_event event, uint64_t before_us,
                                  struct gh_audit_row *out);
-    /* Removes the oldest records, at most `limit`, through `through_seq`; never the newest of all,
-       which the next one links to. Of a chain of its own or of nobody's, as audit_append. */
+    /* Removes the oldest records, at most `limit`, through `through_seq`; never the newest of its
+       chain, which the next one links to. Of which chain, as audit_append. */
     enum gh_err (*audit_drop)(struct gh_tx *tx, uint64_t through_seq, size_t limit,
                               uint64_t *out_removed);
     /* Of what happened since then, by day, event and outcome; the oldest day first. As above
@@ -338,7 +341,8 @@ struct gh_tx_ops {
     enum gh_err (*audit_count)(struct gh_tx *tx, uint64_t since_us,
                                struct gh_audit_day_count **out_rows, size_t *out_count);
 
-    /* Each chain has places of its own. Replaces what is at its place. */
+    /* Each chain has places of its own; what changes them may as audit_append. Replaces what is at
+       its place. */
     enum gh_err (*pending_put)(struct gh_tx *tx, const struct gh_audit_pending *pending);
     /* Its metadata alone. */
     enum gh_err (*pending_set)(struct gh_tx *tx, uint64_t place, struct gh_str metadata);

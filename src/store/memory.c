@@ -1,5 +1,6 @@
 #include "store/memory.h"
 
+#include "base/assert.h"
 #include "store/memory_rows.h"
 
 /* A record of the log as canonical JSON, and what is made on the way. */
@@ -71,9 +72,10 @@ static const struct gh_tx_ops TX_OPS = {
 
 /* The lock is held. */
 static enum gh_err run_unit(struct gh_memory_store *store, gh_store_unit *unit, void *args,
-                            struct gh_arena *arena)
+                            struct gh_arena *arena, bool is_bulk)
 {
-    struct gh_memory_tx tx = {{&TX_OPS, arena}, store, false};
+    struct gh_memory_tx tx = {
+        .tx = {.ops = &TX_OPS, .arena = arena}, .store = store, .is_bulk = is_bulk};
     uint64_t last_key = store->last_key;
     enum gh_err err = unit(&tx.tx, args);
     if (err == GH_OK && store->failures) {
@@ -94,7 +96,17 @@ static enum gh_err store_run(struct gh_store *base, gh_store_unit *unit, void *a
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;
     pthread_mutex_lock(&store->lock);
-    enum gh_err err = run_unit(store, unit, args, arena);
+    enum gh_err err = run_unit(store, unit, args, arena, false);
+    pthread_mutex_unlock(&store->lock);
+    return err;
+}
+
+static enum gh_err store_run_bulk(struct gh_store *base, gh_store_unit *unit, void *args,
+                                  struct gh_arena *arena)
+{
+    struct gh_memory_store *store = (struct gh_memory_store *)base;
+    pthread_mutex_lock(&store->lock);
+    enum gh_err err = run_unit(store, unit, args, arena, true);
     pthread_mutex_unlock(&store->lock);
     return err;
 }
@@ -103,7 +115,8 @@ static enum gh_err store_read(struct gh_store *base, gh_store_unit *unit, void *
                               struct gh_arena *arena)
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;
-    struct gh_memory_tx tx = {{&TX_OPS, arena}, store, true};
+    struct gh_memory_tx tx = {
+        .tx = {.ops = &TX_OPS, .arena = arena}, .store = store, .read_only = true};
     pthread_mutex_lock(&store->lock);
     enum gh_err err = unit(&tx.tx, args);
     pthread_mutex_unlock(&store->lock);
@@ -126,7 +139,7 @@ static enum gh_err store_scrub(struct gh_store *base)
 }
 
 static const struct gh_store_ops STORE_OPS = {.run = store_run,
-                                              .run_bulk = store_run,
+                                              .run_bulk = store_run_bulk,
                                               .read = store_read,
                                               .scrub = store_scrub,
                                               .close = store_close};
@@ -140,6 +153,7 @@ struct gh_store *gh_memory_store_open(void)
     pthread_mutex_init(&store->lock, NULL);
     gh_arena_init(&store->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     gh_memory_tables_init(store->tables, &store->log);
+    gh_memory_store_hold(&store->store, 1);
     return &store->store;
 }
 
@@ -150,4 +164,45 @@ void gh_memory_store_fail(struct gh_store *base, unsigned count, enum gh_err err
     store->failures = count;
     store->failure = err;
     pthread_mutex_unlock(&store->lock);
+}
+
+/* ---- Chains ---- */
+
+/* The lock is held. */
+static enum gh_audit_holder *holder_of(struct gh_memory_store *store, uint32_t chain)
+{
+    GH_ASSERT(chain > 0 && chain <= GH_MEMORY_CHAINS_MAX);
+    while (store->chain_count < chain)
+        store->chains[store->chain_count++] = GH_AUDIT_HELD_BY_NOBODY;
+    return &store->chains[chain - 1];
+}
+
+void gh_memory_store_hold(struct gh_store *base, uint32_t chain)
+{
+    struct gh_memory_store *store = (struct gh_memory_store *)base;
+    pthread_mutex_lock(&store->lock);
+    if (store->own_chain)
+        *holder_of(store, store->own_chain) = GH_AUDIT_HELD_BY_NOBODY;
+    *holder_of(store, chain) = GH_AUDIT_HELD_HERE;
+    store->own_chain = chain;
+    pthread_mutex_unlock(&store->lock);
+}
+
+static void set_holder(struct gh_store *base, uint32_t chain, enum gh_audit_holder holder)
+{
+    struct gh_memory_store *store = (struct gh_memory_store *)base;
+    pthread_mutex_lock(&store->lock);
+    GH_ASSERT(chain != store->own_chain);
+    *holder_of(store, chain) = holder;
+    pthread_mutex_unlock(&store->lock);
+}
+
+void gh_memory_store_hold_elsewhere(struct gh_store *store, uint32_t chain)
+{
+    set_holder(store, chain, GH_AUDIT_HELD_BY_ANOTHER);
+}
+
+void gh_memory_store_give_up(struct gh_store *store, uint32_t chain)
+{
+    set_holder(store, chain, GH_AUDIT_HELD_BY_NOBODY);
 }

@@ -4,43 +4,100 @@
 
 #define DAY_US 86400000000ull
 
-/* ---- Records: in the order of their numbers ---- */
+/* ---- Chains ---- */
 
-static const struct gh_audit_row *newest(const struct gh_memory_table *table)
+static uint32_t chain_of(struct gh_tx *tx)
 {
-    return table->count ? gh_memory_row(table, table->count - 1) : NULL;
+    return tx->chain ? tx->chain : gh_memory_store_of(tx)->own_chain;
+}
+
+/* May the unit change the log of its chain, and what is pending there? */
+static enum gh_err check_chain(struct gh_tx *tx)
+{
+    const struct gh_memory_tx *unit = (const struct gh_memory_tx *)tx;
+    uint32_t chain = chain_of(tx);
+    if (unit->read_only)
+        return GH_ERR_INVALID;
+    if (chain > unit->store->chain_count)
+        return GH_ERR_NOT_FOUND;
+    switch (unit->store->chains[chain - 1]) {
+    case GH_AUDIT_HELD_HERE:
+        return GH_OK;
+    case GH_AUDIT_HELD_BY_NOBODY:
+        return unit->is_bulk ? GH_OK : GH_ERR_INVALID;
+    case GH_AUDIT_HELD_BY_ANOTHER:
+        break;
+    }
+    return GH_ERR_EXISTS;
 }
 
 enum gh_err gh_memory_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out_rows,
                                    size_t *out_count)
 {
-    struct gh_audit_chain *chain = gh_arena_zalloc(tx->arena, 1, sizeof(*chain));
-    if (!chain)
+    const struct gh_memory_store *store = gh_memory_store_of(tx);
+    struct gh_audit_chain *rows = gh_arena_zalloc(tx->arena, store->chain_count, sizeof(*rows));
+    if (!rows)
         return GH_ERR_MEMORY;
-    *chain = (struct gh_audit_chain){.id = 1, .holder = GH_AUDIT_HELD_HERE};
-    *out_rows = chain;
-    *out_count = 1;
+    for (uint32_t i = 0; i < store->chain_count; i++)
+        rows[i] = (struct gh_audit_chain){.id = i + 1, .holder = store->chains[i]};
+    *out_rows = rows;
+    *out_count = store->chain_count;
     return GH_OK;
+}
+
+/* ---- Records: in the order of their positions, and in each chain of their numbers ---- */
+
+static bool is_of_chain(const void *row, const void *chain)
+{
+    return ((const struct gh_audit_row *)row)->record.chain == *(const uint32_t *)chain;
+}
+
+static const struct gh_audit_row *oldest(struct gh_tx *tx)
+{
+    const struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
+    uint32_t chain = chain_of(tx);
+    size_t index = gh_memory_find(table, is_of_chain, &chain);
+    return index < table->count ? gh_memory_row(table, index) : NULL;
+}
+
+static const struct gh_audit_row *newest(struct gh_tx *tx)
+{
+    const struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
+    uint32_t chain = chain_of(tx);
+    for (size_t i = table->count; i-- > 0;)
+        if (is_of_chain(gh_memory_row(table, i), &chain))
+            return gh_memory_row(table, i);
+    return NULL;
+}
+
+/* Behind that of the newest of all: no chain loses its newest, so that none comes twice. */
+static uint64_t next_position(const struct gh_memory_table *table)
+{
+    const struct gh_audit_row *last = table->count ? gh_memory_row(table, table->count - 1) : NULL;
+    return last ? last->position + 1 : 1;
 }
 
 enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *row)
 {
     struct gh_arena *scratch = &gh_memory_store_of(tx)->scratch;
-    const struct gh_audit_row *last = newest(gh_memory_table_of(tx, GH_MEMORY_AUDIT));
+    const struct gh_audit_row *last = newest(tx);
     struct gh_audit_row linked = *row;
+    enum gh_err err = check_chain(tx);
+    if (err != GH_OK)
+        return err;
+    linked.record.chain = chain_of(tx);
+    linked.position = next_position(gh_memory_table_of(tx, GH_MEMORY_AUDIT));
     if (!linked.record.metadata.len)
         linked.record.metadata = GH_STR("{}");
-    enum gh_err err =
-        gh_audit_link(scratch, &linked, last ? last->record.seq : 0, last ? last->hash : NULL);
+    err = gh_audit_link(scratch, &linked, last ? last->record.seq : 0, last ? last->hash : NULL);
     gh_arena_reset(scratch);
-    linked.position = linked.record.seq;
     return err == GH_OK ? gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &linked) : err;
 }
 
 enum gh_err gh_memory_audit_head(struct gh_tx *tx, uint64_t *out_seq,
                                  uint8_t out_hash[GH_SHA256_BYTES])
 {
-    const struct gh_audit_row *last = newest(gh_memory_table_of(tx, GH_MEMORY_AUDIT));
+    const struct gh_audit_row *last = newest(tx);
     if (!last)
         return GH_ERR_NOT_FOUND;
     *out_seq = last->record.seq;
@@ -51,10 +108,9 @@ enum gh_err gh_memory_audit_head(struct gh_tx *tx, uint64_t *out_seq,
 enum gh_err gh_memory_audit_first(struct gh_tx *tx, uint64_t *out_seq,
                                   uint8_t out_prev_hash[GH_SHA256_BYTES])
 {
-    struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
-    if (!table->count)
+    const struct gh_audit_row *first = oldest(tx);
+    if (!first)
         return GH_ERR_NOT_FOUND;
-    const struct gh_audit_row *first = gh_memory_row(table, 0);
     *out_seq = first->record.seq;
     memcpy(out_prev_hash, first->prev_hash, GH_SHA256_BYTES);
     return GH_OK;
@@ -74,12 +130,14 @@ static bool speaks_of(const struct gh_audit_record *record, const struct gh_audi
     return !query->by_outcome || record->outcome == query->outcome;
 }
 
-static bool is_within(const struct gh_audit_record *record, const struct gh_audit_query *query)
+static bool is_within(const struct gh_audit_row *row, uint32_t chain,
+                      const struct gh_audit_query *query)
 {
-    return record->seq > query->after_seq &&
-           (!query->before_seq || record->seq < query->before_seq) &&
-           record->time_us >= query->since_us &&
-           (!query->until_us || record->time_us < query->until_us);
+    uint64_t time_us = row->record.time_us;
+    uint64_t place = query->every_chain ? row->position : row->record.seq;
+    return (query->every_chain || row->record.chain == chain) && place > query->after_seq &&
+           (!query->before_seq || place < query->before_seq) && time_us >= query->since_us &&
+           (!query->until_us || time_us < query->until_us);
 }
 
 enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
@@ -93,7 +151,7 @@ enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *
     for (size_t i = 0; i < table->count && count < most; i++) {
         size_t at = query->oldest_first ? i : table->count - 1 - i;
         const struct gh_audit_row *row = gh_memory_row(table, at);
-        if (speaks_of(&row->record, query) && is_within(&row->record, query) &&
+        if (speaks_of(&row->record, query) && is_within(row, chain_of(tx), query) &&
             !gh_memory_read(table, at, tx->arena, &rows[count++]))
             return GH_ERR_MEMORY;
     }
@@ -110,26 +168,36 @@ enum gh_err gh_memory_audit_last_of(struct gh_tx *tx, enum gh_audit_event event,
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
     for (size_t i = table->count; i-- > 0;) {
         const struct gh_audit_row *row = gh_memory_row(table, i);
-        if (row->record.event == event && (!before_us || row->record.time_us < before_us))
+        if (row->record.chain == chain_of(tx) && row->record.event == event &&
+            (!before_us || row->record.time_us < before_us))
             return gh_memory_read(table, i, tx->arena, out) ? GH_OK : GH_ERR_MEMORY;
     }
     return GH_ERR_NOT_FOUND;
 }
 
-static bool is_through(const void *row, const void *through_seq)
+struct cut {
+    uint32_t chain;
+    uint64_t through_seq;
+};
+
+static bool is_cut(const void *row, const void *wanted)
 {
-    return ((const struct gh_audit_row *)row)->record.seq <= *(const uint64_t *)through_seq;
+    const struct cut *cut = wanted;
+    const struct gh_audit_record *record = &((const struct gh_audit_row *)row)->record;
+    return record->chain == cut->chain && record->seq <= cut->through_seq;
 }
 
 enum gh_err gh_memory_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t limit,
                                  uint64_t *out_removed)
 {
-    const struct gh_audit_row *last = newest(gh_memory_table_of(tx, GH_MEMORY_AUDIT));
+    const struct gh_audit_row *last = newest(tx);
+    struct cut cut = {chain_of(tx), through_seq};
     size_t removed = 0;
     if (last && through_seq >= last->record.seq)
-        through_seq = last->record.seq - 1;
-    enum gh_err err =
-        gh_memory_remove_all(tx, GH_MEMORY_AUDIT, is_through, &through_seq, limit, &removed);
+        cut.through_seq = last->record.seq - 1;
+    enum gh_err err = check_chain(tx);
+    if (err == GH_OK)
+        err = gh_memory_remove_all(tx, GH_MEMORY_AUDIT, is_cut, &cut, limit, &removed);
     if (err == GH_OK)
         *out_removed = removed;
     return err;
@@ -164,7 +232,7 @@ enum gh_err gh_memory_audit_count(struct gh_tx *tx, uint64_t since_us,
         return GH_ERR_MEMORY;
     for (size_t i = 0; i < table->count; i++) {
         const struct gh_audit_row *row = gh_memory_row(table, i);
-        if (row->record.time_us >= since_us)
+        if (row->record.chain == chain_of(tx) && row->record.time_us >= since_us)
             count_record(&row->record, rows, &count);
     }
     if (count)
@@ -176,51 +244,73 @@ enum gh_err gh_memory_audit_count(struct gh_tx *tx, uint64_t since_us,
 
 /* ---- Refusals that are not in the log yet ---- */
 
-static bool pending_is_at(const void *row, const void *place)
+/* Where a pending one is: `row.record.chain` and `place`. */
+static bool pending_is_at(const void *row, const void *wanted)
 {
-    return ((const struct gh_audit_pending *)row)->place == *(const uint64_t *)place;
+    const struct gh_audit_pending *pending = row, *place = wanted;
+    return pending->place == place->place && pending->row.record.chain == place->row.record.chain;
+}
+
+static struct gh_audit_pending place_of(struct gh_tx *tx, uint64_t place)
+{
+    return (struct gh_audit_pending){.place = place, .row.record.chain = chain_of(tx)};
 }
 
 enum gh_err gh_memory_pending_put(struct gh_tx *tx, const struct gh_audit_pending *pending)
 {
     struct gh_audit_pending kept = *pending;
-    kept.row.record.seq = kept.row.record.time_us = 0;
+    enum gh_err err = check_chain(tx);
+    if (err != GH_OK)
+        return err;
+    kept.row.record.chain = chain_of(tx);
+    kept.row.record.seq = kept.row.record.time_us = kept.row.position = 0;
     memset(kept.row.prev_hash, 0, sizeof(kept.row.prev_hash));
     memset(kept.row.hash, 0, sizeof(kept.row.hash));
     if (!kept.row.record.metadata.len)
         return GH_ERR_INVALID;
-    return gh_memory_put(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &kept.place, &kept);
+    return gh_memory_put(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &kept, &kept);
 }
 
 enum gh_err gh_memory_pending_set(struct gh_tx *tx, uint64_t place, struct gh_str metadata)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT_PENDING);
-    size_t index = gh_memory_find(table, pending_is_at, &place);
+    struct gh_audit_pending changed = place_of(tx, place);
+    enum gh_err err = check_chain(tx);
+    if (err != GH_OK)
+        return err;
+    size_t index = gh_memory_find(table, pending_is_at, &changed);
     if (index == table->count)
         return GH_ERR_NOT_FOUND;
     if (!metadata.len)
         return GH_ERR_INVALID;
-    struct gh_audit_pending changed = *(const struct gh_audit_pending *)gh_memory_row(table, index);
+    changed = *(const struct gh_audit_pending *)gh_memory_row(table, index);
     changed.row.record.metadata = metadata;
-    return gh_memory_update(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &place, &changed);
+    return gh_memory_update(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &changed, &changed);
 }
 
 enum gh_err gh_memory_pending_delete(struct gh_tx *tx, uint64_t place)
 {
-    return gh_memory_remove_one(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &place);
+    struct gh_audit_pending gone = place_of(tx, place);
+    enum gh_err err = check_chain(tx);
+    if (err != GH_OK)
+        return err;
+    return gh_memory_remove_one(tx, GH_MEMORY_AUDIT_PENDING, pending_is_at, &gone);
 }
 
 enum gh_err gh_memory_pending_some(struct gh_tx *tx, size_t limit,
                                    struct gh_audit_pending **out_rows, size_t *out_count)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT_PENDING);
-    size_t count = limit < table->count ? limit : table->count;
-    struct gh_audit_pending *rows = gh_arena_zalloc(tx->arena, count + 1, sizeof(*rows));
+    size_t most = limit < table->count ? limit : table->count, count = 0;
+    struct gh_audit_pending *rows = gh_arena_zalloc(tx->arena, most + 1, sizeof(*rows));
     if (!rows)
         return GH_ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        if (!gh_memory_read(table, i, tx->arena, &rows[i]))
+    for (size_t i = 0; i < table->count && count < most; i++) {
+        const struct gh_audit_pending *pending = gh_memory_row(table, i);
+        if (pending->row.record.chain == chain_of(tx) &&
+            !gh_memory_read(table, i, tx->arena, &rows[count++]))
             return GH_ERR_MEMORY;
+    }
     *out_rows = rows;
     *out_count = count;
     return GH_OK;

@@ -18,6 +18,8 @@ struct gh_memory_store {
     struct gh_memory_log log;
     struct gh_arena scratch; /* of one operation */
     uint64_t last_key;       /* given out; a unit that fails gives it back */
+    enum gh_audit_holder chains[GH_MEMORY_CHAINS_MAX]; /* chain 1 first */
+    uint32_t chain_count, own_chain;
     unsigned failures;
     enum gh_err failure;
 };
@@ -26,7 +28,7 @@ struct gh_memory_store {
 struct gh_memory_tx {
     struct gh_tx tx; /* first */
     struct gh_memory_store *store;
-    bool read_only;
+    bool read_only, is_bulk;
 };
 
 static inline struct gh_memory_store *gh_memory_store_of(struct gh_tx *tx)

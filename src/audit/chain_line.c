@@ -10,10 +10,11 @@
 /* ---- Writing ---- */
 
 static const enum gh_audit_field LINE_ORDER[GH_AUDIT_FIELD_COUNT] = {
-    GH_AUDIT_FIELD_SEQ,        GH_AUDIT_FIELD_TIME,     GH_AUDIT_FIELD_EVENT_TYPE,
-    GH_AUDIT_FIELD_USER_ID,    GH_AUDIT_FIELD_ACTOR_ID, GH_AUDIT_FIELD_IP_ADDRESS,
-    GH_AUDIT_FIELD_USER_AGENT, GH_AUDIT_FIELD_SESSION,  GH_AUDIT_FIELD_REQUEST_ID,
-    GH_AUDIT_FIELD_OUTCOME,    GH_AUDIT_FIELD_METADATA, GH_AUDIT_FIELD_PREV_HASH,
+    GH_AUDIT_FIELD_SEQ,        GH_AUDIT_FIELD_CHAIN,      GH_AUDIT_FIELD_TIME,
+    GH_AUDIT_FIELD_EVENT_TYPE, GH_AUDIT_FIELD_USER_ID,    GH_AUDIT_FIELD_ACTOR_ID,
+    GH_AUDIT_FIELD_IP_ADDRESS, GH_AUDIT_FIELD_USER_AGENT, GH_AUDIT_FIELD_SESSION,
+    GH_AUDIT_FIELD_REQUEST_ID, GH_AUDIT_FIELD_OUTCOME,    GH_AUDIT_FIELD_METADATA,
+    GH_AUDIT_FIELD_PREV_HASH,
 };
 
 static enum gh_err put_openings(struct gh_arena *arena, struct gh_buf *buf, struct gh_str openings)
@@ -77,6 +78,17 @@ static bool read_seq(const struct gh_json_value *value, uint64_t *out)
            gh_num_parse_u64(value->text, GH_JSON_SAFE_INTEGER_MAX, out) && *out > 0;
 }
 
+/* One text for one record: 1 is not written. */
+static bool read_chain(const struct gh_json_value *value, uint32_t *out)
+{
+    uint64_t chain;
+    if (value->kind != GH_JSON_NUMBER || !gh_num_parse_u64(value->text, UINT32_MAX, &chain) ||
+        chain < 2)
+        return false;
+    *out = (uint32_t)chain;
+    return true;
+}
+
 /* Lower case only: one text for one value. */
 static bool read_hash(const struct gh_json_value *value, uint8_t out[GH_SHA256_BYTES])
 {
@@ -103,6 +115,8 @@ static bool read_field(enum gh_audit_field field, const struct gh_json_value *va
                        struct gh_str line, struct gh_audit_row *row)
 {
     switch (field) {
+    case GH_AUDIT_FIELD_CHAIN:
+        return read_chain(value, &row->record.chain);
     case GH_AUDIT_FIELD_SEQ:
         return read_seq(value, &row->record.seq);
     case GH_AUDIT_FIELD_TIME:
@@ -150,9 +164,15 @@ static enum gh_err read_members(struct gh_arena *arena, struct gh_str line,
                                 struct gh_str *openings)
 {
     const struct gh_json_value *root = gh_json_root(doc);
+    size_t members = GH_AUDIT_FIELD_COUNT + 1; /* with the hash */
+    row->record.chain = 1;
     for (unsigned field = 0; field < GH_AUDIT_FIELD_COUNT; field++) {
         const struct gh_json_value *value =
             gh_json_get(doc, root, gh_audit_field_name((enum gh_audit_field)field));
+        if (!value && field == GH_AUDIT_FIELD_CHAIN) {
+            members--;
+            continue;
+        }
         if (!value || !read_field((enum gh_audit_field)field, value, line, row))
             return GH_ERR_INVALID;
     }
@@ -161,7 +181,7 @@ static enum gh_err read_members(struct gh_arena *arena, struct gh_str line,
         return GH_ERR_INVALID;
     const struct gh_json_value *personal = gh_json_get(doc, root, GH_STR("personal"));
     const struct gh_json_value *sealed = gh_json_get(doc, root, GH_STR("sealed"));
-    if (root->count != GH_AUDIT_FIELD_COUNT + 1u + (personal != NULL) + (sealed != NULL) ||
+    if (root->count != members + (personal != NULL) + (sealed != NULL) ||
         (personal && (sealed || personal->kind != GH_JSON_OBJECT)))
         return GH_ERR_INVALID;
     if (personal)

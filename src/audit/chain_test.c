@@ -62,6 +62,21 @@ static void a_hash_is_that_of_the_canonical_json(void **state)
     assert_hex(row.hash, "9f65f76791f1ebb425a1366f9494e7de672b06b7050263e7bee8a14679c84cf6");
 }
 
+static void the_hash_covers_the_chain_unless_it_is_the_first(void **state)
+{
+    struct gh_audit_row row = example();
+    row.record.chain = 1;
+    assert_int_equal(gh_audit_link(*state, &row, 0, NULL), GH_OK);
+    assert_hex(row.hash, "757048ddc15e85d9afa1469029608ec53f14adb200a8f8a2a77ffcb75161d8c5");
+    row.record.chain = 2;
+    assert_int_equal(gh_audit_link(*state, &row, 0, NULL), GH_OK);
+    assert_int_equal(row.record.seq, 1);
+    assert_hex(row.hash, "c7ef9b340b4fff55823379fe385d7fe2725e62a54c912f492e292063baa4fadc");
+    row.record.chain = UINT32_MAX;
+    assert_int_equal(gh_audit_link(*state, &row, 0, NULL), GH_OK);
+    assert_hex(row.hash, "13f2262f66df98bbb73fc85a59a8faabf9f961cd247667bb3264dd9d041998fc");
+}
+
 static void an_empty_record_has_nulls_and_an_empty_object(void **state)
 {
     struct gh_audit_row row = {.record = {.event = GH_AUDIT_CONFIG_RELOADED}};
@@ -173,6 +188,23 @@ static void a_line_reads_back_as_the_same_row(void **state)
     assert_true(gh_str_eq(line, again));
 }
 
+static void a_line_names_its_chain_unless_it_is_the_first(void **state)
+{
+    struct gh_audit_row row = example(), back;
+    assert_int_equal(gh_audit_link(*state, &row, 0, NULL), GH_OK);
+    struct gh_str line = gh_log_line(*state, &row, gh_str_of(NULL, 0));
+    assert_int_equal(gh_str_find(line, GH_STR("chain")), line.len);
+    assert_int_equal(gh_audit_parse_line(*state, line, &back, NULL), GH_OK);
+    assert_int_equal(back.record.chain, 1);
+    row.record.chain = 2;
+    assert_int_equal(gh_audit_link(*state, &row, 0, NULL), GH_OK);
+    line = gh_log_line(*state, &row, gh_str_of(NULL, 0));
+    assert_true(gh_str_starts_with(line, GH_STR("{\"seq\":1,\"chain\":2,\"time\":\"2026-")));
+    assert_int_equal(gh_audit_parse_line(*state, line, &back, NULL), GH_OK);
+    assert_int_equal(back.record.chain, 2);
+    assert_true(gh_str_eq(line, gh_log_line(*state, &back, gh_str_of(NULL, 0))));
+}
+
 static void openings_take_the_place_of_what_is_sealed(void **state)
 {
     struct gh_audit_row row = example(), back;
@@ -230,6 +262,15 @@ static void refuses_lines_of_another_form(void **state)
         {"{\"seq\":1,", "{"},
         {"{\"seq\":1", "{\"seq\":1,\"seq\":1"},
         {"{\"seq\":1", "{\"more\":1,\"seq\":1"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":0"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":1"}, /* one text for one record */
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":-2"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":2.0"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":\"2\""},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":null"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":4294967296"},
+        {"{\"seq\":1", "{\"seq\":1,\"chain\":2,\"chain\":2"},
+        {"{\"seq\":1", "{\"chain\":2"},
         {"2026-02-01T", "2026-02-29T"},
         {"2026-02-01T", "1969-02-01T"},
         {"2026-02-01T00", "2026-02-01T24"},
@@ -315,12 +356,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hash_is_that_of_the_canonical_json),
+        cmocka_unit_test(the_hash_covers_the_chain_unless_it_is_the_first),
         cmocka_unit_test(an_empty_record_has_nulls_and_an_empty_object),
         cmocka_unit_test(the_hash_covers_each_member_and_not_what_is_sealed),
         cmocka_unit_test(metadata_mean_the_same_however_they_are_written),
         cmocka_unit_test(refuses_to_link_what_has_no_canonical_form),
         cmocka_unit_test(a_line_reads_as_it_should),
         cmocka_unit_test(a_line_reads_back_as_the_same_row),
+        cmocka_unit_test(a_line_names_its_chain_unless_it_is_the_first),
         cmocka_unit_test(openings_take_the_place_of_what_is_sealed),
         cmocka_unit_test(order_and_white_space_do_not_matter_to_a_reader),
         cmocka_unit_test(refuses_lines_of_another_form),

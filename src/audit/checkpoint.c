@@ -29,6 +29,10 @@ static void put_text(struct gh_buf *buf, const struct gh_audit_checkpoint *check
     gh_buf_put_u64(buf, checkpoint->seq);
     gh_buf_put_char(buf, '\n');
     gh_base64_put(buf, checkpoint->hash, GH_SHA256_BYTES);
+    if (checkpoint->chain > 1) {
+        gh_buf_put(buf, GH_STR("\nchain "));
+        gh_buf_put_u64(buf, checkpoint->chain);
+    }
     gh_buf_put(buf, GH_STR("\nfirst "));
     gh_buf_put_u64(buf, checkpoint->first_seq);
     gh_buf_put_char(buf, ' ');
@@ -74,6 +78,16 @@ static bool read_hash(struct gh_str text, uint8_t out[GH_SHA256_BYTES])
     return gh_base64_decode(text, out, GH_SHA256_BYTES, &len) && len == GH_SHA256_BYTES;
 }
 
+/* "chain <number>", of others than the first. */
+static bool read_chain(struct gh_str line, uint32_t *out)
+{
+    uint64_t chain;
+    if (!gh_num_parse_u64(gh_str_skip(line, 6), UINT32_MAX, &chain) || chain < 2)
+        return false;
+    *out = (uint32_t)chain;
+    return true;
+}
+
 /* "first <seq> <hash>" */
 static bool read_first(struct gh_str line, struct gh_audit_checkpoint *checkpoint)
 {
@@ -91,22 +105,36 @@ static bool read_time(struct gh_str line, uint64_t *out_time_us)
            gh_audit_parse_time(gh_str_skip(line, 5), out_time_us);
 }
 
-/* `text` ends with its newline. */
-static bool read_text(struct gh_str text, struct gh_audit_checkpoint *out)
+/* The lines behind the hash. */
+static bool read_extensions(struct gh_str rest, struct gh_audit_checkpoint *out)
 {
-    struct gh_str rest = gh_str_first(text, text.len - 1), lines[5];
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        if (!rest.ptr)
+    struct gh_str line = gh_str_split(&rest, '\n');
+    out->chain = 1;
+    if (gh_str_starts_with(line, GH_STR("chain "))) {
+        if (!read_chain(line, &out->chain) || !rest.ptr)
             return false;
-        lines[i] = gh_str_split(&rest, '\n');
+        line = gh_str_split(&rest, '\n');
     }
+    if (!rest.ptr || !read_first(line, out) || !read_time(gh_str_split(&rest, '\n'), &out->time_us))
+        return false;
     while (rest.ptr)
         if (gh_str_split(&rest, '\n').len == 0)
             return false;
+    return true;
+}
+
+/* `text` ends with its newline. */
+static bool read_text(struct gh_str text, struct gh_audit_checkpoint *out)
+{
+    struct gh_str rest = gh_str_first(text, text.len - 1), lines[3];
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        lines[i] = gh_str_split(&rest, '\n');
+        if (!rest.ptr)
+            return false;
+    }
     out->origin = lines[0];
     return lines[0].len > 0 && gh_num_parse_u64(lines[1], GH_JSON_SAFE_INTEGER_MAX, &out->seq) &&
-           out->seq > 0 && read_hash(lines[2], out->hash) && read_first(lines[3], out) &&
-           read_time(lines[4], &out->time_us);
+           out->seq > 0 && read_hash(lines[2], out->hash) && read_extensions(rest, out);
 }
 
 static bool has_only_text(struct gh_str note)

@@ -2,9 +2,10 @@
  * Checkpoints: signed statements of how long the log is and what its last hash is, in the text form
  * of C2SP tlog-checkpoint and signed-note with Ed25519:
  *
- *   gatehouse/audit/0123456789abcdef            origin: the name of this chain
+ *   gatehouse/audit/0123456789abcdef            origin: the name of this log
  *   1000                                        records, that is the number of the last
  *   <base64 of its hash>
+ *   chain 2                                     not of chain 1 (an extension line)
  *   first 1 <base64 of the hash before it>      the oldest record kept (an extension line)
  *   time 2026-01-31T00:00:00.000000Z            when it was signed (an extension line)
  *
@@ -25,7 +26,8 @@
 
 struct gh_audit_checkpoint {
     struct gh_str origin;
-    uint64_t seq; /* of the last record; its hash: */
+    uint32_t chain; /* 0: 1 */
+    uint64_t seq;   /* of the last record; its hash: */
     uint8_t hash[GH_SHA256_BYTES];
     uint64_t first_seq; /* of the oldest record kept, and the hash before it: */
     uint8_t first_prev_hash[GH_SHA256_BYTES];

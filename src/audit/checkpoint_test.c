@@ -114,6 +114,30 @@ static void a_good_note_opens_to_what_was_signed(void **state)
     assert_memory_equal(out.first_prev_hash, expected.first_prev_hash, GH_SHA256_BYTES);
 }
 
+static void a_note_names_its_chain_unless_it_is_the_first(void **state)
+{
+    static const char SECOND[] =
+        GH_LOG_KEY_NAME "\n1000\niZnn6A9c6gG0ncdiSdW4raG+HrO1K5oVdqSxgDBGDnk=\nchain 2\n"
+                        "first 7 /yZd2sr4cpRcMb65q0ggAUv+H5mQln7mEtnpV42EMSY=\n"
+                        "time 2026-01-31T23:59:59.000001Z\n\n" DASH GH_LOG_KEY_NAME
+                        " Xqpkc9dReCxIM1dav2ebHzyukcuuUIHLVGdHK5SAQUzPZo2SDyy9MOXYR0t2fAV66NYqB2yo"
+                        "Gt6jfnG0lKF/EVe/jQA=\n";
+    struct fixture *fixture = *state;
+    struct gh_audit_checkpoint checkpoint = example(), out;
+    checkpoint.chain = 1;
+    assert_true(gh_str_eq(gh_log_note(&fixture->arena, &checkpoint, fixture->key), GH_STR(NOTE)));
+    assert_int_equal(gh_audit_checkpoint_open(GH_STR(NOTE), &fixture->ours, 1, &out),
+                     GH_AUDIT_NOTE_GOOD);
+    assert_int_equal(out.chain, 1);
+    checkpoint.chain = 2;
+    assert_true(
+        gh_str_eq(gh_log_note(&fixture->arena, &checkpoint, fixture->key), gh_str_from_c(SECOND)));
+    assert_int_equal(gh_audit_checkpoint_open(gh_str_from_c(SECOND), &fixture->ours, 1, &out),
+                     GH_AUDIT_NOTE_GOOD);
+    assert_int_equal(out.chain, 2);
+    assert_int_equal(out.first_seq, 7);
+}
+
 static void signatures_of_witnesses_are_passed_over_or_checked(void **state)
 {
     struct fixture *fixture = *state;
@@ -201,6 +225,16 @@ static void refuses_notes_of_another_form(void **state)
         "o\n9\n" HASH_LINE FIRST_LINE TIME_LINE "a\x01\n\n" WITNESS,
         "o\n9\n" HASH_LINE FIRST_LINE TIME_LINE "a\xff\n\n" WITNESS,
         "o\r\n9\n" HASH_LINE FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 0\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 1\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 02\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain  2\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 4294967296\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 2\nchain 2\n" FIRST_LINE TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE FIRST_LINE "chain 2\n" TIME_LINE "\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 2\n\n" WITNESS,
+        "o\n9\n" HASH_LINE "chain 2\n" FIRST_LINE "\n" WITNESS,
     };
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
         assert_int_equal(judge(*state, gh_str_from_c(TEXTS[i])), GH_AUDIT_NOTE_MALFORMED);
@@ -299,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_note_is_byte_for_byte_that_of_other_tools),
         cmocka_unit_test(a_verifier_key_is_that_of_other_tools),
         cmocka_unit_test(a_good_note_opens_to_what_was_signed),
+        cmocka_unit_test(a_note_names_its_chain_unless_it_is_the_first),
         cmocka_unit_test(signatures_of_witnesses_are_passed_over_or_checked),
         cmocka_unit_test(a_wrong_signature_of_a_known_key_spoils_a_note),
         cmocka_unit_test(no_changed_byte_of_a_note_goes_unseen),

@@ -13,6 +13,11 @@ struct gh_str gh_audit_field_name(enum gh_audit_field field)
     return NAMES[field];
 }
 
+bool gh_audit_field_is_there(enum gh_audit_field field, const struct gh_audit_record *record)
+{
+    return field != GH_AUDIT_FIELD_CHAIN || gh_audit_chain_of(record) > 1;
+}
+
 struct gh_str *gh_audit_field_text(struct gh_audit_record *record, enum gh_audit_field field)
 {
     switch (field) {
@@ -28,6 +33,7 @@ struct gh_str *gh_audit_field_text(struct gh_audit_record *record, enum gh_audit
         return &record->user_agent;
     case GH_AUDIT_FIELD_USER_ID:
         return &record->user_id;
+    case GH_AUDIT_FIELD_CHAIN:
     case GH_AUDIT_FIELD_EVENT_TYPE:
     case GH_AUDIT_FIELD_METADATA:
     case GH_AUDIT_FIELD_OUTCOME:
@@ -88,6 +94,9 @@ static enum gh_err put_value(struct gh_buf *buf, struct gh_arena *arena,
     if (text)
         return put_text(buf, *text);
     switch (field) {
+    case GH_AUDIT_FIELD_CHAIN:
+        gh_buf_put_u64(buf, record.chain);
+        return GH_OK;
     case GH_AUDIT_FIELD_EVENT_TYPE:
         return put_text(buf, gh_audit_event_facts(record.event)->name);
     case GH_AUDIT_FIELD_METADATA:
@@ -121,6 +130,8 @@ enum gh_err gh_audit_put_fields(struct gh_buf *buf, struct gh_arena *arena,
                                 const enum gh_audit_field order[GH_AUDIT_FIELD_COUNT])
 {
     for (unsigned i = 0; i < GH_AUDIT_FIELD_COUNT; i++) {
+        if (!gh_audit_field_is_there(order[i], &row->record))
+            continue;
         gh_buf_put(buf, i ? GH_STR(",\"") : GH_STR("{\""));
         gh_buf_put(buf, gh_audit_field_name(order[i]));
         gh_buf_put(buf, GH_STR("\":"));

@@ -120,6 +120,8 @@ static void put_extension(struct gh_buf *buf, const struct gh_audit_row *row,
     gh_buf_put(buf, GH_STR(" cs4="));
     gh_buf_put_hex_bytes(buf, row->hash, sizeof(row->hash));
     gh_buf_put(buf, GH_STR(" cs4Label=hash"));
+    if (gh_audit_chain_of(record) > 1)
+        gh_buf_format(buf, " cn1=%u cn1Label=chain", (unsigned)record->chain);
 }
 
 enum gh_err gh_audit_put_cef(struct gh_buf *buf, const struct gh_audit_row *row,
@@ -170,6 +172,8 @@ static void put_structured(struct gh_buf *buf, const struct gh_audit_row *row)
     const struct gh_audit_record *record = &row->record;
     gh_buf_format(buf, "[" STRUCTURED_ID " seq=\"%llu\" outcome=\"%s\"",
                   (unsigned long long)record->seq, is_failure(record) ? "failure" : "success");
+    if (gh_audit_chain_of(record) > 1)
+        gh_buf_format(buf, " chain=\"%u\"", (unsigned)record->chain);
     put_parameter(buf, "user", record->user_id);
     put_parameter(buf, "actor", record->actor_id);
     put_parameter(buf, "request", record->request_id);

@@ -31,7 +31,8 @@ struct gh_audit_syslog_origin {
 };
 /*
  * A message of RFC 5424 without framing (RFC 6587 counts octets before it): facility 13 (log
- * audit), MSGID the event, structured data with seq and outcome, ids and hashes, and as its text
+ * audit), MSGID the event, structured data with seq, outcome, the chain
+ * where it is not 1, ids and hashes, and as its text
  * `line`, what gh_audit_put_line wrote (its newline is cut). GH_ERR_FULL: the buffer.
  */
 GH_MUST_USE enum gh_err gh_audit_put_syslog(struct gh_buf *buf, const struct gh_audit_row *row,

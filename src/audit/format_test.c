@@ -127,6 +127,17 @@ static void syslog_has_header_structure_and_line(void **state)
                         "<110>1 2023-11-14T22:13:20.123456Z a?b? ", 40);
 }
 
+static void the_chain_is_named_unless_it_is_the_first(void **state)
+{
+    struct gh_audit_row row = row_of(failed_login());
+    row.record.chain = 1;
+    assert_null(strstr(cef(&row, NULL), "chain"));
+    assert_null(strstr(syslog_line(&row, "h", "{}"), "chain"));
+    row.record.chain = 7;
+    assert_non_null(strstr(cef(&row, NULL), " cn1=7 cn1Label=chain"));
+    assert_non_null(strstr(syslog_line(&row, "h", "{}"), " outcome=\"failure\" chain=\"7\" user="));
+}
+
 static void cef_over_syslog_has_a_header_and_no_structure(void **state)
 {
     struct gh_audit_row row = row_of(failed_login());
@@ -220,6 +231,7 @@ int main(void)
         cmocka_unit_test(cef_has_a_field_of_its_own_for_ipv6),
         cmocka_unit_test(an_anomaly_is_graver_than_a_refusal),
         cmocka_unit_test(syslog_has_header_structure_and_line),
+        cmocka_unit_test(the_chain_is_named_unless_it_is_the_first),
         cmocka_unit_test(cef_over_syslog_has_a_header_and_no_structure),
         cmocka_unit_test(texts_can_not_end_a_line_or_begin_a_field),
         cmocka_unit_test(a_megabyte_does_not_fit_and_says_so),

@@ -55,6 +55,8 @@ void gh_audit_record_put_json(struct gh_buf *buf, const struct gh_audit_record *
     gh_audit_put_time(&time_buf, record->time_us);
     gh_buf_put_char(buf, '{');
     gh_json_put_member_u64(buf, GH_STR("seq"), record->seq);
+    if (gh_audit_chain_of(record) > 1)
+        gh_json_put_member_u64(buf, GH_STR("chain"), record->chain);
     gh_json_put_member(buf, GH_STR("time"), gh_buf_str(&time_buf));
     gh_json_put_member(buf, GH_STR("event_type"), gh_audit_event_facts(record->event)->name);
     put_text(buf, GH_STR("user_id"), record->user_id);

@@ -40,6 +40,12 @@ struct gh_audit_row {
     uint8_t hash[GH_SHA256_BYTES];
 };
 
+/* The number of a record's chain. */
+static inline uint32_t gh_audit_chain_of(const struct gh_audit_record *record)
+{
+    return record->chain ? record->chain : 1;
+}
+
 /* Whoever makes a record cuts the user agent at this length. As JSON, control bytes are escaped and
    what is not UTF-8 becomes U+FFFD. */
 #define GH_AUDIT_USER_AGENT_BYTES_MAX 256
@@ -48,7 +54,8 @@ struct gh_audit_row {
 #define GH_AUDIT_SESSION_LEN 32
 void gh_audit_session_hash(struct gh_str session_id, char out[GH_AUDIT_SESSION_LEN + 1]);
 
-/* {"seq":..,"time":"2026-01-31T23:59:59.000000Z","event_type":"login",...,"metadata":{..}} */
+/* {"seq":..,"chain":2,"time":"2026-01-31T23:59:59.000000Z","event_type":"login",...,
+   "metadata":{..}}; `chain` only where it is not 1 */
 void gh_audit_record_put_json(struct gh_buf *buf, const struct gh_audit_record *record);
 /* "2026-01-31T23:59:59.123456Z" */
 #define GH_AUDIT_TIME_LEN 27

@@ -40,6 +40,7 @@ static void check_signed_again(struct gh_arena *arena, const struct gh_audit_che
     GH_ASSERT(gh_audit_checkpoint_open(gh_buf_str(&note), &verifier, 1, &again) ==
               GH_AUDIT_NOTE_GOOD);
     GH_ASSERT(gh_str_eq(again.origin, checkpoint->origin) && again.seq == checkpoint->seq);
+    GH_ASSERT(again.chain == checkpoint->chain);
     GH_ASSERT(again.first_seq == checkpoint->first_seq && again.time_us == checkpoint->time_us);
     GH_ASSERT(memcmp(again.hash, checkpoint->hash, sizeof(again.hash)) == 0);
     gh_pkey_unref(verifier.key);

@@ -41,8 +41,8 @@ static void assert_follows(struct gh_arena *arena, const struct gh_audit_row *ro
     assert_memory_equal(row->hash, hash, GH_SHA256_BYTES);
 }
 
-/* The log has the records first..last, each linked to the one before, and both ends say so. */
-static void assert_chain(struct gh_contract *contract, uint64_t first, uint64_t last)
+void gh_contract_assert_chain(struct gh_contract *contract, uint32_t chain, uint64_t first,
+                              uint64_t last)
 {
     struct gh_audit_query query = {.oldest_first = true, .limit = 100000};
     uint8_t hash[GH_SHA256_BYTES], head[GH_SHA256_BYTES];
@@ -50,11 +50,14 @@ static void assert_chain(struct gh_contract *contract, uint64_t first, uint64_t 
     uint64_t seq;
     size_t count;
     struct gh_tx *tx = gh_contract_begin_read(contract);
+    tx->chain = chain;
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, last - first + 1);
     gh_contract_assert_ok(tx->ops->audit_first(tx, &seq, hash));
     assert_int_equal(seq, first);
     for (size_t i = 0; i < count; i++) {
+        if (chain)
+            assert_int_equal(rows[i].record.chain, chain);
         assert_follows(tx->arena, &rows[i], first - 1 + i, hash);
         memcpy(hash, rows[i].hash, sizeof(hash));
     }
@@ -62,6 +65,11 @@ static void assert_chain(struct gh_contract *contract, uint64_t first, uint64_t 
     assert_int_equal(seq, last);
     assert_memory_equal(head, hash, sizeof(hash));
     gh_contract_commit(contract);
+}
+
+static void assert_chain(struct gh_contract *contract, uint64_t first, uint64_t last)
+{
+    gh_contract_assert_chain(contract, 0, first, last);
 }
 
 /* ---- Appending ---- */
@@ -162,6 +170,38 @@ static void refuses_to_append_or_drop_while_reading(struct gh_contract *contract
     assert_chain(contract, 1, 2);
 }
 
+static void a_chain_that_was_never_begun_has_nothing_and_takes_nothing(struct gh_contract *contract)
+{
+    struct gh_audit_query query = {.limit = 10};
+    struct gh_audit_pending pending = {.place = 7, .row = gh_contract_row(1)}, *places;
+    struct gh_audit_day_count *days;
+    struct gh_audit_row *rows;
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t seq;
+    size_t count;
+    add_rows(contract, 1, 3);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    gh_contract_assert_ok(tx->ops->pending_put(tx, &pending));
+    tx->chain = 999;
+    assert_int_equal(tx->ops->audit_append(tx, &pending.row), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->audit_drop(tx, 9, 9, &seq), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->audit_head(tx, &seq, hash), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->audit_first(tx, &seq, hash), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->pending_put(tx, &pending), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->pending_set(tx, 7, GH_STR("{}")), GH_ERR_NOT_FOUND);
+    assert_int_equal(tx->ops->pending_delete(tx, 7), GH_ERR_NOT_FOUND);
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 0);
+    gh_contract_assert_ok(tx->ops->audit_count(tx, 0, &days, &count));
+    assert_int_equal(count, 0);
+    gh_contract_assert_ok(tx->ops->pending_some(tx, 9, &places, &count));
+    assert_int_equal(count, 0);
+    query.every_chain = true;
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 3);
+    gh_contract_commit(contract);
+}
+
 /* ---- Dropping ---- */
 
 static void drops_the_oldest_in_slices_and_appends_behind_them(struct gh_contract *contract)
@@ -215,7 +255,7 @@ static void add_event(struct gh_tx *tx, enum gh_audit_event event, enum gh_audit
 static void finds_the_newest_record_of_an_event_before_a_time(struct gh_contract *contract)
 {
     struct gh_audit_row row = {.record = {.seq = 0}};
-    struct gh_tx *tx = gh_contract_begin(contract);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
     for (unsigned i = 1; i <= 9; i++)
         add_event(tx, i % 3 ? GH_AUDIT_LOGIN : GH_AUDIT_AUDIT_CHECKPOINT, GH_AUDIT_SUCCESS, i);
     gh_contract_assert_ok(tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &row));
@@ -247,7 +287,7 @@ static void counts_records_by_day_event_and_outcome(struct gh_contract *contract
     static const uint64_t DAY = GH_CONTRACT_DAY_US;
     struct gh_audit_day_count *rows;
     size_t count;
-    struct gh_tx *tx = gh_contract_begin(contract);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
     add_event(tx, GH_AUDIT_LOGIN, GH_AUDIT_SUCCESS, 3 * DAY - 1);
     add_event(tx, GH_AUDIT_LOGIN, GH_AUDIT_SUCCESS, 5 * DAY);
     add_event(tx, GH_AUDIT_LOGIN, GH_AUDIT_SUCCESS, 4 * DAY - 1);
@@ -270,6 +310,51 @@ static void counts_records_by_day_event_and_outcome(struct gh_contract *contract
 }
 
 /* ---- Bulk ---- */
+
+/* What other units append is numbered when it is seen; what a bulk unit appends is at once. */
+static void a_bulk_unit_sees_what_it_appends(struct gh_contract *contract)
+{
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t seq, removed;
+    add_rows(contract, 1, 3);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    for (unsigned number = 4; number <= 9; number++) {
+        struct gh_audit_row row = gh_contract_row(number);
+        gh_contract_assert_ok(tx->ops->audit_head(tx, &seq, hash));
+        assert_int_equal(seq, number - 1);
+        gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
+    }
+    gh_contract_assert_ok(tx->ops->audit_drop(tx, 9, 100, &removed));
+    assert_int_equal(removed, 8);
+    gh_contract_commit(contract);
+    assert_chain(contract, 9, 9);
+}
+
+static void a_bulk_unit_that_fails_leaves_no_gap_in_the_chain(struct gh_contract *contract)
+{
+    struct gh_audit_row row = gh_contract_row(1);
+    for (unsigned round = 0; round < 3; round++) {
+        struct gh_tx *tx = gh_contract_begin_bulk(contract);
+        gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
+        gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
+        assert_int_equal(gh_contract_end(contract, GH_ERR_NOT_FOUND), GH_ERR_NOT_FOUND);
+        add_rows(contract, 1, 2);
+    }
+    assert_chain(contract, 1, 6);
+}
+
+static void a_bulk_unit_refuses_what_is_no_record_and_goes_on(struct gh_contract *contract)
+{
+    struct gh_audit_row good = gh_contract_row(1), bad = gh_contract_row(1);
+    bad.record.metadata = GH_STR("{\"a\":1.5}");
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    assert_int_equal(tx->ops->audit_append(tx, &bad), GH_ERR_INVALID);
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &good));
+    assert_int_equal(tx->ops->audit_append(tx, &bad), GH_ERR_INVALID);
+    gh_contract_assert_ok(tx->ops->audit_append(tx, &good));
+    gh_contract_commit(contract);
+    assert_chain(contract, 1, 2);
+}
 
 static enum gh_err append_some(struct gh_tx *tx, void *args)
 {
@@ -307,11 +392,15 @@ const struct gh_contract_case gh_contract_chain_cases[] = {
     CASE(units_that_fail_leave_no_gap_in_the_chain),
     CASE(refuses_metadata_that_are_none_and_goes_on),
     CASE(refuses_to_append_or_drop_while_reading),
+    CASE(a_chain_that_was_never_begun_has_nothing_and_takes_nothing),
     CASE(drops_the_oldest_in_slices_and_appends_behind_them),
     CASE(never_drops_the_newest_record),
     CASE(a_drop_that_is_undone_drops_nothing),
     CASE(finds_the_newest_record_of_an_event_before_a_time),
     CASE(counts_records_by_day_event_and_outcome),
+    CASE(a_bulk_unit_sees_what_it_appends),
+    CASE(a_bulk_unit_that_fails_leaves_no_gap_in_the_chain),
+    CASE(a_bulk_unit_refuses_what_is_no_record_and_goes_on),
     CASE(runs_bulk_units_like_others),
     {NULL, NULL},
 };

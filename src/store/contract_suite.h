@@ -24,6 +24,8 @@ enum gh_contract_phase {
     GH_CONTRACT_ENDED,
 };
 
+enum gh_contract_kind { GH_CONTRACT_READ, GH_CONTRACT_RUN, GH_CONTRACT_RUN_BULK };
+
 struct gh_contract {
     struct gh_store *store;
     struct gh_arena arena; /* of what transactions read */
@@ -31,7 +33,7 @@ struct gh_contract {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum gh_contract_phase phase;
-    bool writes;
+    enum gh_contract_kind kind;
     struct gh_tx *tx;
     enum gh_err verdict, result;
 };
@@ -41,6 +43,9 @@ struct gh_contract_adapter {
     struct gh_store *(*open)(void *context); /* an empty store */
     void (*closed)(void *context);           /* afterwards; NULL: nothing to do */
     void *context;
+    /* The store, which is empty and writes chain 1, gets chain 2, which another process holds, and
+       chain 3, which nobody does. NULL: its log is one chain. */
+    bool (*add_chains)(void *context, struct gh_store *store);
 };
 
 struct gh_contract_case {
@@ -53,6 +58,7 @@ extern const struct gh_contract_case gh_contract_factor_cases[];
 extern const struct gh_contract_case gh_contract_outbox_cases[];
 extern const struct gh_contract_case gh_contract_log_cases[];
 extern const struct gh_contract_case gh_contract_chain_cases[];
+extern const struct gh_contract_case gh_contract_many_chains_cases[]; /* of add_chains alone */
 extern const struct gh_contract_case gh_contract_pending_cases[];
 extern const struct gh_contract_case gh_contract_sealed_cases[];
 extern const struct gh_contract_case gh_contract_unit_cases[];
@@ -68,6 +74,8 @@ void gh_contract_init(struct gh_contract *contract, struct gh_store *store);
 void gh_contract_done(struct gh_contract *contract);
 
 struct gh_tx *gh_contract_begin(struct gh_contract *contract);
+/* A unit that appends to the log and looks at it is one of these. */
+struct gh_tx *gh_contract_begin_bulk(struct gh_contract *contract);
 struct gh_tx *gh_contract_begin_read(struct gh_contract *contract);
 /* Returns what run or read did: the unit's answer is `verdict`. */
 enum gh_err gh_contract_end(struct gh_contract *contract, enum gh_err verdict);
@@ -94,6 +102,11 @@ struct gh_audit_row gh_contract_row(unsigned number); /* without number and hash
 void gh_contract_set_codes(struct gh_tx *tx, unsigned account, unsigned first, unsigned count);
 /* Inserts accounts first..last in a unit of their own. */
 void gh_contract_add_accounts(struct gh_contract *contract, unsigned first, unsigned last);
+
+/* The chain (0: the own one) has the records first..last, each linked to the one before, and both
+   ends say so. */
+void gh_contract_assert_chain(struct gh_contract *contract, uint32_t chain, uint64_t first,
+                              uint64_t last);
 
 void gh_contract_assert_text(struct gh_str actual, struct gh_str expected);
 void gh_contract_assert_account(const struct gh_account *actual, const struct gh_account *expected);

@@ -14,6 +14,14 @@ static struct gh_store *open_memory(void *context)
     return gh_memory_store_open();
 }
 
+static bool add_chains(void *context, struct gh_store *store)
+{
+    gh_memory_store_hold_elsewhere(store, 2);
+    gh_memory_store_hold_elsewhere(store, 3);
+    gh_memory_store_give_up(store, 3);
+    return true;
+}
+
 static enum gh_err add_account(struct gh_tx *tx, void *args)
 {
     return tx->ops->account_insert(tx, args);
@@ -84,7 +92,8 @@ static void lets_another_process_write_its_chain_alone(void **state)
 
 int main(void)
 {
-    static const struct gh_contract_adapter ADAPTER = {.name = "memory", .open = open_memory};
+    static const struct gh_contract_adapter ADAPTER = {
+        .name = "memory", .open = open_memory, .add_chains = add_chains};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fails_as_often_as_told_and_then_goes_on),
         cmocka_unit_test(goes_on_with_the_chain_that_it_is_told_to_hold),

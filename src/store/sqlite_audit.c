@@ -33,6 +33,14 @@ static enum gh_audit_event take_event(struct gh_sqlite_call *call)
     return event;
 }
 
+/* The one chain, which the operations speak of by number or as their own. */
+#define CHAIN 1
+
+static bool is_of_no_chain(const struct gh_tx *tx)
+{
+    return tx->chain > CHAIN;
+}
+
 /* ---- Records ---- */
 
 static void put_facts(struct gh_sqlite_call *call, const struct gh_audit_record *record)
@@ -82,6 +90,7 @@ static void take_row(struct gh_sqlite_call *call, void *out_row)
     gh_sqlite_take_bytes(call, row->prev_hash, sizeof(row->prev_hash));
     gh_sqlite_take_bytes(call, row->hash, sizeof(row->hash));
     row->sealed = gh_sqlite_take_text(call);
+    record->chain = CHAIN;
     row->position = record->seq;
     /* It was read: what is wrong is what it says, and not the store. */
     if (call->err == GH_ERR_IO)
@@ -94,6 +103,8 @@ static enum gh_err find_end(struct gh_tx *tx, enum gh_sqlite_statement statement
 {
     uint8_t hash[GH_SHA256_BYTES];
     uint64_t seq = 0;
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, statement);
     bool found = gh_sqlite_next(&call);
     if (found) {
@@ -143,7 +154,7 @@ enum gh_err gh_sqlite_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out
     struct gh_audit_chain *chain = gh_arena_zalloc(tx->arena, 1, sizeof(*chain));
     if (!chain)
         return GH_ERR_MEMORY;
-    *chain = (struct gh_audit_chain){.id = 1, .holder = GH_AUDIT_HELD_HERE};
+    *chain = (struct gh_audit_chain){.id = CHAIN, .holder = GH_AUDIT_HELD_HERE};
     *out_rows = chain;
     *out_count = 1;
     return GH_OK;
@@ -152,6 +163,8 @@ enum gh_err gh_sqlite_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out
 enum gh_err gh_sqlite_audit_append(struct gh_tx *tx, const struct gh_audit_row *row)
 {
     struct gh_audit_row linked = *row;
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     if (!linked.record.metadata.len)
         linked.record.metadata = GH_STR("{}");
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORD_INSERT);
@@ -247,10 +260,10 @@ enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *
 {
     struct gh_audit_query rest = *query;
     struct page page = {.count = 0};
-    size_t count;
+    size_t most = is_of_no_chain(tx) && !query->every_chain ? 0 : query->limit, count;
     do {
         struct read_row *read;
-        rest.limit = query->limit - page.count;
+        rest.limit = most - page.count;
         enum gh_err err = read_rows(tx, &rest, &read, &count);
         if (err == GH_OK)
             err = add_rows(tx->arena, &page, read, count);
@@ -262,7 +275,7 @@ enum gh_err gh_sqlite_audit_page(struct gh_tx *tx, const struct gh_audit_query *
             rest.after_seq = read[count - 1].row.record.seq;
         else if (count)
             rest.before_seq = read[count - 1].row.record.seq;
-    } while (count == rest.limit && page.count < query->limit);
+    } while (count == rest.limit && page.count < most);
     *out_rows = page.rows;
     *out_count = page.count;
     if (query->passed)
@@ -289,6 +302,8 @@ enum gh_err gh_sqlite_audit_drop(struct gh_tx *tx, uint64_t through_seq, size_t 
                                  uint64_t *out_removed)
 {
     uint64_t removed;
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORDS_DROP);
     gh_sqlite_put_u64(&call, through_seq);
     gh_sqlite_put_limit(&call, limit);
@@ -324,7 +339,7 @@ enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
                                   struct gh_audit_day_count **out_rows, size_t *out_count)
 {
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_RECORDS_COUNT);
-    gh_sqlite_put_u64(&call, since_us);
+    gh_sqlite_put_u64(&call, is_of_no_chain(tx) ? INT64_MAX : since_us);
     void *rows;
     enum gh_err err =
         gh_sqlite_take_all(&call, take_day_count, sizeof(**out_rows), &rows, out_count);
@@ -339,6 +354,8 @@ enum gh_err gh_sqlite_audit_count(struct gh_tx *tx, uint64_t since_us,
 
 enum gh_err gh_sqlite_pending_put(struct gh_tx *tx, const struct gh_audit_pending *pending)
 {
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_PUT);
     gh_sqlite_put_u64(&call, pending->place);
     put_facts(&call, &pending->row.record);
@@ -348,6 +365,8 @@ enum gh_err gh_sqlite_pending_put(struct gh_tx *tx, const struct gh_audit_pendin
 
 enum gh_err gh_sqlite_pending_set(struct gh_tx *tx, uint64_t place, struct gh_str metadata)
 {
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_SET);
     gh_sqlite_put_u64(&call, place);
     gh_sqlite_put_text(&call, metadata);
@@ -356,6 +375,8 @@ enum gh_err gh_sqlite_pending_set(struct gh_tx *tx, uint64_t place, struct gh_st
 
 enum gh_err gh_sqlite_pending_delete(struct gh_tx *tx, uint64_t place)
 {
+    if (is_of_no_chain(tx))
+        return GH_ERR_NOT_FOUND;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_DELETE);
     gh_sqlite_put_u64(&call, place);
     return gh_sqlite_change_one(&call);
@@ -373,7 +394,7 @@ enum gh_err gh_sqlite_pending_some(struct gh_tx *tx, size_t limit,
                                    struct gh_audit_pending **out_rows, size_t *out_count)
 {
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_PENDING_SOME);
-    gh_sqlite_put_limit(&call, limit);
+    gh_sqlite_put_limit(&call, is_of_no_chain(tx) ? 0 : limit);
     void *rows;
     enum gh_err err = gh_sqlite_take_all(&call, take_pending, sizeof(**out_rows), &rows, out_count);
     if (err == GH_OK)

@@ -226,8 +226,8 @@ static enum gh_err read_revocations(struct gh_tx *tx, void *args)
     struct gh_identity_host *host = args;
     struct gh_revocation_row *rows;
     size_t count;
-    uint64_t now_us = gh_wall_now_us();
-    enum gh_err err = tx->ops->revocations_since(tx, now_us, &rows, &count);
+    uint64_t now_us = gh_wall_now_us(), cursor;
+    enum gh_err err = tx->ops->revocations_since(tx, 0, now_us, &rows, &count, &cursor);
     for (size_t i = 0; err == GH_OK && i < count; i++)
         gh_revocations_add(host->revocations, gh_id_str(&rows[i].session_id),
                            rows[i].until_us / 1000000 + 1, now_us / 1000000);

@@ -301,9 +301,16 @@ struct gh_tx_ops {
 
     /* A second one of a session keeps the later end. */
     enum gh_err (*revocation_insert)(struct gh_tx *tx, const struct gh_revocation_row *row);
-    /* Those that end later than `now_us`. */
-    enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t now_us,
-                                     struct gh_revocation_row **out_rows, size_t *out_count);
+    /* Those that end later than `now_us` and have come, or got a later end, since the reading that
+       gave `cursor` as its *out_cursor (0: all). Some may be given again; none is ever missed that
+       was committed before this reading began, however long its unit had run and whatever clock it
+       went by. So a cursor is neither a time nor a number of a sequence, which do not follow the
+       order of commits. PostgreSQL: each row has the pg_current_xact_id() that put it; the cursor
+       is pg_snapshot_xmin(pg_current_snapshot()) of this reading, and the next one gives what has
+       that number or a greater one. A store of one process may give all, every time. */
+    enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
+                                     struct gh_revocation_row **out_rows, size_t *out_count,
+                                     uint64_t *out_cursor);
 
     /* By number. */
     enum gh_err (*audit_chains)(struct gh_tx *tx, struct gh_audit_chain **out_rows,
@@ -410,6 +417,10 @@ struct gh_store_ops {
 };
 struct gh_store {
     const struct gh_store_ops *ops;
+    /* Other processes write it, too: what this one keeps of it in memory grows old, and has to be
+       looked up again. Set by the adapter before anybody uses it; SQLite: never; PostgreSQL:
+       always. */
+    bool shared;
 };
 
 #endif

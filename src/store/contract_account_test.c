@@ -185,6 +185,7 @@ static void keeps_what_does_not_hang_on_a_removed_account(struct gh_contract *co
     struct gh_ticket setup = gh_contract_ticket(1, 1);
     struct gh_mail_row mail = gh_contract_mail(1, 1);
     struct gh_revocation_row revocation = {gh_contract_id(1), GH_CONTRACT_NOW_US}, *revocations;
+    uint64_t cursor;
     struct gh_audit_query query = {.limit = 10};
     setup.account = mail.account = (struct gh_id){.text = {0}};
     row.record.user_id = row.record.actor_id = gh_id_str(&id);
@@ -204,7 +205,7 @@ static void keeps_what_does_not_hang_on_a_removed_account(struct gh_contract *co
     gh_contract_assert_ok(tx->ops->ticket_get(tx, setup.hash, &setup));
     assert_string_equal(setup.account.text, "");
     gh_contract_assert_ok(tx->ops->mail_update(tx, &mail));
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, &revocations, &count));
+    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, 0, &revocations, &count, &cursor));
     assert_int_equal(count, 1);
     gh_contract_commit(contract);
 }

@@ -149,7 +149,7 @@ static void pages_a_record_once_when_actor_and_user_are_one(struct gh_contract *
     struct gh_audit_query query = {.user_id = GH_STR("same"), .limit = 10};
     size_t count;
     row.record.user_id = row.record.actor_id = GH_STR("same");
-    struct gh_tx *tx = gh_contract_begin(contract);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
     gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
@@ -197,7 +197,7 @@ static void keeps_empty_fields_of_a_record_empty(struct gh_contract *contract)
     struct gh_audit_row row = {.record = {.time_us = 1, .event = GH_AUDIT_RATE_LIMITED}}, *rows;
     struct gh_audit_query query = {.limit = 5}, nobody = {.user_id = GH_STR("x"), .limit = 5};
     size_t count;
-    struct gh_tx *tx = gh_contract_begin(contract);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
     gh_contract_assert_ok(tx->ops->audit_append(tx, &row));
     gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
     assert_int_equal(count, 1);
@@ -210,7 +210,7 @@ static void keeps_empty_fields_of_a_record_empty(struct gh_contract *contract)
 
 static void knows_every_event_of_the_catalogue(struct gh_contract *contract)
 {
-    struct gh_tx *tx = gh_contract_begin(contract);
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
     for (unsigned i = 0; i < GH_AUDIT_EVENT_COUNT; i++) {
         struct gh_audit_row row = gh_contract_row(i);
         row.record.event = (enum gh_audit_event)i;
@@ -283,7 +283,7 @@ static void purges_what_has_run_out_and_no_more(struct gh_contract *contract)
     struct gh_throttle_row blocked = gh_contract_throttle(99), found;
     struct gh_revocation_row *revocations;
     struct gh_mail_row mail = gh_contract_mail(1, 1);
-    uint64_t removed;
+    uint64_t removed, cursor;
     size_t count;
     gh_contract_add_accounts(contract, 1, 1);
     struct gh_tx *tx = gh_contract_begin(contract);
@@ -302,7 +302,7 @@ static void purges_what_has_run_out_and_no_more(struct gh_contract *contract)
     assert_one_of_each(tx, 1, false);
     assert_one_of_each(tx, 2, false);
     assert_one_of_each(tx, 3, true);
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, &revocations, &count));
+    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, 0, &revocations, &count, &cursor));
     assert_int_equal(count, 1);
     gh_contract_assert_ok(tx->ops->throttle_get(tx, blocked.key, &found));
     gh_contract_assert_ok(tx->ops->mail_update(tx, &mail)); /* unsent mail is not thrown away */

@@ -269,6 +269,7 @@ static void tells_revocations_that_still_hold(struct gh_contract *contract)
 {
     struct gh_revocation_row *rows;
     size_t count;
+    uint64_t cursor;
     struct gh_tx *tx = gh_contract_begin(contract);
     for (unsigned number = 1; number <= 5; number++) {
         struct gh_revocation_row row = {gh_contract_id(number), GH_CONTRACT_NOW_US + number};
@@ -276,7 +277,8 @@ static void tells_revocations_that_still_hold(struct gh_contract *contract)
     }
     gh_contract_commit(contract);
     tx = gh_contract_begin_read(contract);
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, GH_CONTRACT_NOW_US + 2, &rows, &count));
+    gh_contract_assert_ok(
+        tx->ops->revocations_since(tx, 0, GH_CONTRACT_NOW_US + 2, &rows, &count, &cursor));
     assert_int_equal(count, 3);
     unsigned seen = 0;
     for (size_t i = 0; i < count; i++)
@@ -286,7 +288,8 @@ static void tells_revocations_that_still_hold(struct gh_contract *contract)
                 seen |= 1u << number;
             }
     assert_int_equal(seen, 0x38);
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, GH_CONTRACT_NOW_US + 5, &rows, &count));
+    gh_contract_assert_ok(
+        tx->ops->revocations_since(tx, 0, GH_CONTRACT_NOW_US + 5, &rows, &count, &cursor));
     assert_int_equal(count, 0);
     gh_contract_commit(contract);
 }
@@ -295,16 +298,66 @@ static void a_session_may_be_revoked_twice(struct gh_contract *contract)
 {
     struct gh_revocation_row row = {gh_contract_id(1), GH_CONTRACT_NOW_US}, *rows;
     size_t count;
+    uint64_t cursor;
     struct gh_tx *tx = gh_contract_begin(contract);
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
     row.until_us += 10;
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
     row.until_us -= 5; /* the later end holds */
     gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, &rows, &count));
+    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, 0, &rows, &count, &cursor));
     assert_int_equal(count, 1);
     assert_int_equal(rows[0].until_us, GH_CONTRACT_NOW_US + 10);
     gh_contract_commit(contract);
+}
+
+static void revoke(struct gh_contract *contract, unsigned number, uint64_t until_us)
+{
+    struct gh_revocation_row row = {gh_contract_id(number), until_us};
+    struct gh_tx *tx = gh_contract_begin(contract);
+    gh_contract_assert_ok(tx->ops->revocation_insert(tx, &row));
+    gh_contract_commit(contract);
+}
+
+/* Until when the session is revoked as of what came since *cursor, which is moved on; 0: nothing
+   of it is new. */
+static uint64_t read_news(struct gh_contract *contract, unsigned number, uint64_t *cursor)
+{
+    struct gh_id id = gh_contract_id(number);
+    struct gh_revocation_row *rows;
+    uint64_t until_us = 0;
+    size_t count;
+    struct gh_tx *tx = gh_contract_begin_read(contract);
+    gh_contract_assert_ok(tx->ops->revocations_since(tx, *cursor, 0, &rows, &count, cursor));
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].session_id.text, id.text) == 0)
+            until_us = rows[i].until_us;
+    gh_contract_commit(contract);
+    return until_us;
+}
+
+static void misses_no_revocation_that_came_since(struct gh_contract *contract)
+{
+    uint64_t cursor = 0, first;
+    assert_int_equal(read_news(contract, 1, &cursor), 0);
+    first = cursor;
+    /* ends that come in no order: a node's clock may be ahead of another's */
+    revoke(contract, 1, GH_CONTRACT_NOW_US + 20);
+    assert_int_equal(read_news(contract, 1, &cursor), GH_CONTRACT_NOW_US + 20);
+    revoke(contract, 2, GH_CONTRACT_NOW_US + 10);
+    assert_int_equal(read_news(contract, 2, &cursor), GH_CONTRACT_NOW_US + 10);
+    assert_int_equal(read_news(contract, 1, &first), GH_CONTRACT_NOW_US + 20);
+    first = 0;
+    assert_int_equal(read_news(contract, 1, &first), GH_CONTRACT_NOW_US + 20);
+}
+
+static void tells_a_later_end_as_news(struct gh_contract *contract)
+{
+    uint64_t cursor = 0;
+    revoke(contract, 1, GH_CONTRACT_NOW_US);
+    assert_int_equal(read_news(contract, 1, &cursor), GH_CONTRACT_NOW_US);
+    revoke(contract, 1, GH_CONTRACT_NOW_US + 10);
+    assert_int_equal(read_news(contract, 1, &cursor), GH_CONTRACT_NOW_US + 10);
 }
 
 #define CASE(name)                                                                                 \
@@ -325,5 +378,7 @@ const struct gh_contract_case gh_contract_session_cases[] = {
     CASE(removes_the_tickets_of_one_account_and_purpose),
     CASE(tells_revocations_that_still_hold),
     CASE(a_session_may_be_revoked_twice),
+    CASE(misses_no_revocation_that_came_since),
+    CASE(tells_a_later_end_as_news),
     {NULL, NULL},
 };

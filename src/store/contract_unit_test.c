@@ -53,7 +53,7 @@ static void assert_untouched(struct gh_contract *contract)
     struct gh_account_query all_accounts = {.limit = 10};
     struct gh_audit_query all_records = {.limit = 10};
     struct gh_str id = gh_id_str(&account.id);
-    uint64_t mails, codes;
+    uint64_t mails, codes, cursor;
     size_t count;
     struct gh_tx *tx = gh_contract_begin_read(contract);
     gh_contract_assert_ok(tx->ops->account_page(tx, &all_accounts, &accounts, &count));
@@ -70,7 +70,7 @@ static void assert_untouched(struct gh_contract *contract)
     assert_int_equal(mails + codes, 0);
     gh_contract_assert_ok(tx->ops->keys_all(tx, &keys, &count));
     assert_int_equal(count, 0);
-    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, &revocations, &count));
+    gh_contract_assert_ok(tx->ops->revocations_since(tx, 0, 0, &revocations, &count, &cursor));
     assert_int_equal(count, 0);
     gh_contract_assert_ok(tx->ops->audit_page(tx, &all_records, &records, &count));
     assert_int_equal(count, 0);

@@ -175,27 +175,33 @@ enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, s
 
 static bool revocation_has_id(const void *row, const void *wanted)
 {
-    return gh_memory_is_id(&((const struct gh_revocation_row *)row)->session_id, wanted);
+    const struct gh_memory_revocation *revocation = row;
+    return gh_memory_is_id(&revocation->row.session_id, wanted);
 }
 
 enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_REVOCATIONS);
     struct gh_str id = gh_id_str(&row->session_id);
-    struct gh_revocation_row later = *row;
+    struct gh_memory_revocation later = {*row, gh_memory_store_of(tx)->last_revocation + 1};
     if (!gh_memory_has_form(&row->session_id))
         return GH_ERR_INVALID;
     size_t index = gh_memory_find(table, revocation_has_id, &id);
     if (index < table->count) {
-        const struct gh_revocation_row *there = gh_memory_row(table, index);
-        if (there->until_us > later.until_us)
-            later.until_us = there->until_us;
+        const struct gh_memory_revocation *there = gh_memory_row(table, index);
+        if (there->row.until_us >= later.row.until_us)
+            later = *there;
     }
-    return gh_memory_put(tx, GH_MEMORY_REVOCATIONS, revocation_has_id, &id, &later);
+    enum gh_err err = gh_memory_put(tx, GH_MEMORY_REVOCATIONS, revocation_has_id, &id, &later);
+    if (err == GH_OK)
+        gh_memory_store_of(tx)->last_revocation++; /* also when the unit fails: a gap */
+    return err;
 }
 
-enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
-                                        struct gh_revocation_row **out_rows, size_t *out_count)
+/* Units come one after another here, so their numbers tell what is new. */
+enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count,
+                                        uint64_t *out_cursor)
 {
     struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_REVOCATIONS);
     struct gh_revocation_row *rows = gh_arena_zalloc(tx->arena, table->count + 1, sizeof(*rows));
@@ -203,12 +209,13 @@ enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
     if (!rows)
         return GH_ERR_MEMORY;
     for (size_t i = 0; i < table->count; i++) {
-        const struct gh_revocation_row *row = gh_memory_row(table, i);
-        if (row->until_us > now_us)
-            rows[count++] = *row;
+        const struct gh_memory_revocation *there = gh_memory_row(table, i);
+        if (there->position > cursor && there->row.until_us > now_us)
+            rows[count++] = there->row;
     }
     *out_rows = rows;
     *out_count = count;
+    *out_cursor = gh_memory_store_of(tx)->last_revocation;
     return GH_OK;
 }
 
@@ -228,7 +235,7 @@ static bool session_ran_out(const void *row, const void *now_us)
 
 static bool revocation_ran_out(const void *row, const void *now_us)
 {
-    return ((const struct gh_revocation_row *)row)->until_us <= *(const uint64_t *)now_us;
+    return ((const struct gh_memory_revocation *)row)->row.until_us <= *(const uint64_t *)now_us;
 }
 
 static bool throttle_ran_out(const void *row, const void *now_us)

@@ -18,6 +18,7 @@ struct gh_memory_store {
     struct gh_memory_log log;
     struct gh_arena scratch; /* of one operation */
     uint64_t last_key;       /* given out; a unit that fails gives it back */
+    uint64_t last_revocation;
     enum gh_audit_holder chains[GH_MEMORY_CHAINS_MAX]; /* chain 1 first */
     uint32_t chain_count, own_chain;
     unsigned failures;
@@ -127,8 +128,9 @@ enum gh_err gh_memory_key_update(struct gh_tx *tx, const struct gh_key_row *key)
 enum gh_err gh_memory_key_delete(struct gh_tx *tx, uint64_t id);
 enum gh_err gh_memory_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count);
 enum gh_err gh_memory_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row);
-enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t now_us,
-                                        struct gh_revocation_row **out_rows, size_t *out_count);
+enum gh_err gh_memory_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count,
+                                        uint64_t *out_cursor);
 enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
 
 /* memory_audit.c */

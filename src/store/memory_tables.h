@@ -30,6 +30,12 @@ struct gh_memory_recovery {
     uint8_t hash[GH_SHA256_BYTES];
 };
 
+/* And when it was put: later ones have greater numbers. */
+struct gh_memory_revocation {
+    struct gh_revocation_row row;
+    uint64_t position;
+};
+
 enum gh_memory_table_id {
     GH_MEMORY_ACCOUNTS,
     GH_MEMORY_SESSIONS,

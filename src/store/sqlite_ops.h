@@ -60,8 +60,9 @@ enum gh_err gh_sqlite_key_update(struct gh_tx *tx, const struct gh_key_row *key)
 enum gh_err gh_sqlite_key_delete(struct gh_tx *tx, uint64_t id);
 enum gh_err gh_sqlite_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows, size_t *out_count);
 enum gh_err gh_sqlite_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row);
-enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
-                                        struct gh_revocation_row **out_rows, size_t *out_count);
+enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count,
+                                        uint64_t *out_cursor);
 enum gh_err gh_sqlite_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uint64_t *out_removed);
 
 /* sqlite_audit.c */

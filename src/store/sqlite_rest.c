@@ -146,9 +146,12 @@ enum gh_err gh_sqlite_revocation_insert(struct gh_tx *tx, const struct gh_revoca
     return gh_sqlite_change_one(&call);
 }
 
-enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
-                                        struct gh_revocation_row **out_rows, size_t *out_count)
+/* All of them: nobody else puts any there. */
+enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
+                                        struct gh_revocation_row **out_rows, size_t *out_count,
+                                        uint64_t *out_cursor)
 {
+    (void)cursor;
     struct gh_sqlite_call call = gh_sqlite_begin(tx, GH_SQLITE_REVOCATIONS_SINCE);
     gh_sqlite_put_u64(&call, now_us);
     void *rows;
@@ -156,6 +159,7 @@ enum gh_err gh_sqlite_revocations_since(struct gh_tx *tx, uint64_t now_us,
         gh_sqlite_take_all(&call, take_revocation, sizeof(**out_rows), &rows, out_count);
     if (err == GH_OK)
         *out_rows = rows;
+    *out_cursor = 0;
     return err;
 }
 

@@ -63,6 +63,37 @@ static void run_hooks(struct gh_loop *loop)
         loop->hooks[i].fn(loop->hooks[i].arg);
 }
 
+void gh_loop_task_start(struct gh_loop *loop, struct gh_loop_task *task)
+{
+    if (task->waiting)
+        return;
+    GH_ASSERT(!uv_is_closing((uv_handle_t *)&loop->prepare));
+    task->waiting = true;
+    task->next = NULL;
+    if (loop->task_last)
+        loop->task_last->next = task;
+    else
+        loop->task_first = task;
+    loop->task_last = task;
+    gh_loop_hold(loop);
+}
+
+/* Those that there are now; what they begin waits for the next turn, which then comes at once. */
+static void run_tasks(struct gh_loop *loop)
+{
+    struct gh_loop_task *task = loop->task_first;
+    loop->task_first = loop->task_last = NULL;
+    while (task) {
+        struct gh_loop_task *next = task->next;
+        task->waiting = false;
+        task->fn(task->arg);
+        gh_loop_release(loop);
+        task = next;
+    }
+    if (loop->task_first)
+        uv_idle_start(&loop->idle, on_idle);
+}
+
 void gh_loop_run(struct gh_loop *loop)
 {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -196,6 +227,7 @@ void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
 /* Just before libuv waits for events: after timers, closings and all that events have caused. */
 static void on_prepare(uv_prepare_t *handle)
 {
+    run_tasks(handle->data);
     run_hooks(handle->data);
 }
 

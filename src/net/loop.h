@@ -37,6 +37,20 @@ GH_MUST_USE enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void 
 void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg);
 
 /*
+ * Something to be done once, at the end of this turn of the loop and before it waits: to send
+ * together what a turn has brought. The owner's memory, fn and arg filled in; it must live until
+ * `fn` is called, which may free it. The loop does not end before. Only from the loop's thread.
+ */
+struct gh_loop_task {
+    struct gh_loop_task *next;
+    gh_loop_fn *fn;
+    void *arg;
+    bool waiting;
+};
+/* A task that waits already goes on waiting. Begun inside a task: runs with the next turn. */
+void gh_loop_task_start(struct gh_loop *loop, struct gh_loop_task *task);
+
+/*
  * Timers: an intrusive hierarchical or hashed wheel, 10 ms resolution, never early, O(1) start and
  * stop. Arming an armed timer moves it. The owner's memory; stop before freeing.
  */

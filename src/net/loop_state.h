@@ -30,12 +30,13 @@ struct gh_loop {
     uv_timer_t timer;     /* for the wheel */
     uv_async_t async;     /* for posted work */
     uv_prepare_t prepare; /* for the hooks at the end of a turn */
-    uv_idle_t idle;       /* for deferred streams; active only when there are any */
+    uv_idle_t idle;       /* for deferred streams; active only when the loop must not wait */
     struct gh_wheel wheel;
     uint64_t timer_due_ms; /* GH_WHEEL_NEVER: not armed */
     struct gh_loop_work hooks[GH_LOOP_HOOKS_MAX];
     unsigned hook_count;
-    unsigned open_count; /* streams and listeners not yet closed */
+    struct gh_loop_task *task_first, *task_last; /* of this turn */
+    unsigned open_count;                         /* streams and listeners not yet closed */
     bool stopping;
     bool lending; /* the read buffer is in the hands of an on_read */
     struct gh_stream *deferred_first, *deferred_last;

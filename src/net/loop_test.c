@@ -157,6 +157,50 @@ static void the_uv_timer_is_armed_only_while_there_are_timers(void **state)
     assert_true(ringing.ran_us == 0);
 }
 
+struct turn_task {
+    struct gh_loop_task task;
+    struct gh_loop *loop;
+    unsigned runs, again; /* again: how often it begins itself anew */
+};
+
+static void on_task(void *arg)
+{
+    struct turn_task *task = arg;
+    task->runs++;
+    if (task->again-- > 0)
+        gh_loop_task_start(task->loop, &task->task);
+    else
+        task->again = 0;
+}
+
+static void a_task_runs_once_at_the_end_of_its_turn(void **state)
+{
+    struct gh_loop *loop = *state;
+    struct turn_task first = {.task = {.fn = on_task, .arg = &first}, .loop = loop};
+    struct turn_task second = {.task = {.fn = on_task, .arg = &second}, .loop = loop};
+    gh_loop_task_start(loop, &first.task);
+    gh_loop_task_start(loop, &second.task);
+    gh_loop_task_start(loop, &first.task);
+    assert_int_equal(first.runs, 0);
+    for (int i = 0; i < 3; i++)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    assert_int_equal(first.runs, 1);
+    assert_int_equal(second.runs, 1);
+    gh_loop_task_start(loop, &first.task);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    assert_int_equal(first.runs, 2);
+}
+
+static void a_task_begun_in_a_task_runs_without_a_wait_and_before_the_loop_ends(void **state)
+{
+    struct gh_loop *loop = *state;
+    struct turn_task task = {.task = {.fn = on_task, .arg = &task}, .loop = loop, .again = 3};
+    gh_loop_task_start(loop, &task.task);
+    gh_loop_stop(loop);
+    gh_loop_run(loop); /* with nothing else to wait for, waiting would be for ever */
+    assert_int_equal(task.runs, 4);
+}
+
 static void *jump_a_day(void *arg)
 {
     (void)arg;
@@ -206,6 +250,8 @@ int main(void)
         T(runs_all_work_posted_by_four_threads),
         T(refuses_work_when_the_ring_is_full_and_runs_what_it_took),
         T(hooks_run_after_the_work_of_a_turn),
+        T(a_task_runs_once_at_the_end_of_its_turn),
+        T(a_task_begun_in_a_task_runs_without_a_wait_and_before_the_loop_ends),
         T(a_timer_runs_after_its_delay),
         T(a_stopped_timer_never_runs),
         T(the_uv_timer_is_armed_only_while_there_are_timers),

@@ -40,6 +40,7 @@ static inline struct gh_audit_verifier gh_log_verifier(struct gh_arena *arena,
 struct gh_log {
     struct gh_arena *arena;
     const struct gh_pkey *key; /* of its checkpoints */
+    uint32_t chain;            /* 0: 1 */
     uint64_t first_seq;        /* the oldest kept, for its checkpoints */
     uint8_t first_prev_hash[GH_SHA256_BYTES];
     size_t count;
@@ -68,6 +69,7 @@ static inline void gh_log_link(struct gh_log *log, size_t from)
 static inline void gh_log_append(struct gh_log *log, struct gh_audit_record record)
 {
     GH_ASSERT(log->count < GH_LOG_ROWS_MAX);
+    record.chain = log->chain;
     log->rows[log->count++] = (struct gh_audit_row){.record = record};
     gh_log_link(log, log->count - 1);
 }
@@ -77,6 +79,7 @@ static inline struct gh_audit_checkpoint gh_log_checkpoint(const struct gh_log *
 {
     struct gh_audit_checkpoint checkpoint = {
         .origin = GH_STR(GH_LOG_KEY_NAME),
+        .chain = log->chain,
         .seq = log->rows[at].record.seq,
         .first_seq = log->first_seq,
         .time_us = log->rows[at].record.time_us + 1,

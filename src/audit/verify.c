@@ -10,25 +10,40 @@ enum { SCRATCH_BLOCK = 64 * 1024, SCRATCH_MAX = 4 * 1024 * 1024 };
 /* What may be unsigned at least, and as so many checkpoints would hold. */
 enum { UNSIGNED_RECORDS = 10000, UNSIGNED_CHECKPOINTS = 10 };
 
-struct gh_audit_verification {
-    struct gh_audit_verify_options options;
-    struct gh_audit_checkpoint *saved; /* by seq */
-    size_t saved_next;                 /* the first that may still be met */
-    struct gh_arena scratch;           /* of one row */
-    struct gh_audit_verdict verdict;
-    enum gh_err err;
-    uint64_t line;
+/* What is known of one chain. */
+struct chain {
+    uint32_t id;
+    const struct gh_audit_checkpoint *saved; /* by seq */
+    size_t saved_count;
+    size_t saved_next; /* the first that may still be met */
+    uint64_t records, first_seq, last_seq, signed_through;
+    uint64_t lines[3];                        /* of its last rows, the newest first; 0: none */
+    uint64_t unsigned_line;                   /* of its first row behind `signed_through` */
     uint8_t first_prev_hash[GH_SHA256_BYTES]; /* of the first row */
+    uint8_t last_hash[GH_SHA256_BYTES];
     /* The last record that a checkpoint of any place bears out. */
     uint64_t proven_through;
     /* What the newest of the checkpoints says of the front; seq 0: there was none. */
     uint64_t front_seq;
     uint8_t front_prev_hash[GH_SHA256_BYTES];
-    /* When the first checkpoint was signed that says that the log begins where it does, or later:
+    /* When the first checkpoint was signed that says that the chain begins where it does, or later:
        by then what was before was dropped. 0: none said so. */
     uint64_t dropped_us;
     /* The last row does not link to the one before, and nothing tells yet which is wrong. */
     bool in_doubt;
+    bool saved_met; /* one of them */
+};
+
+struct gh_audit_verification {
+    struct gh_arena *arena; /* of the chains */
+    struct gh_audit_verify_options options;
+    struct chain **chains; /* by id, GH_AUDIT_CHAINS_MAX places */
+    size_t chain_count;
+    struct chain *current;   /* of the row that came last; NULL: none did */
+    struct gh_arena scratch; /* of one row */
+    struct gh_audit_verdict verdict;
+    enum gh_err err;
+    uint64_t line;
 };
 
 struct gh_str gh_audit_fault_name(enum gh_audit_fault fault)
@@ -59,10 +74,81 @@ uint64_t gh_audit_unsigned_records_max(uint64_t checkpoint_records)
     return records > UNSIGNED_RECORDS ? records : UNSIGNED_RECORDS;
 }
 
-static int compare_seq(const void *a, const void *b)
+/* ---- Chains ---- */
+
+/* Where the chain is, or would be. */
+static size_t place_of(const struct gh_audit_verification *run, uint32_t id)
+{
+    size_t from = 0, to = run->chain_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (run->chains[middle]->id < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* A new one where there is none yet. NULL: no room, the run ends without a verdict. */
+static struct chain *find_chain(struct gh_audit_verification *run, uint32_t id)
+{
+    if (run->current && run->current->id == id)
+        return run->current;
+    size_t at = place_of(run, id);
+    if (at < run->chain_count && run->chains[at]->id == id)
+        return run->chains[at];
+    bool room = run->chain_count < GH_AUDIT_CHAINS_MAX;
+    struct chain *chain = room ? gh_arena_zalloc(run->arena, 1, sizeof(*chain)) : NULL;
+    if (!chain) {
+        run->err = room ? GH_ERR_MEMORY : GH_ERR_FULL;
+        return NULL;
+    }
+    chain->id = id;
+    memmove(&run->chains[at + 1], &run->chains[at],
+            (run->chain_count++ - at) * sizeof(struct chain *));
+    run->chains[at] = chain;
+    return chain;
+}
+
+/* The chain that the next row is of. */
+static struct chain *begin_row(struct gh_audit_verification *run, uint32_t id)
+{
+    struct chain *chain = find_chain(run, id);
+    if (!chain)
+        return NULL;
+    run->current = chain;
+    chain->lines[2] = chain->lines[1];
+    chain->lines[1] = chain->lines[0];
+    chain->lines[0] = run->line;
+    return chain;
+}
+
+static int compare_saved(const void *a, const void *b)
 {
     const struct gh_audit_checkpoint *x = a, *y = b;
+    if (x->chain != y->chain)
+        return x->chain < y->chain ? -1 : 1;
     return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Each chain has its own, by seq. */
+static void deal_out_saved(struct gh_audit_verification *run, struct gh_audit_checkpoint *saved)
+{
+    size_t count = run->options.saved_count;
+    for (size_t i = 0; i < count; i++) {
+        saved[i] = run->options.saved[i];
+        saved[i].chain = saved[i].chain ? saved[i].chain : 1;
+    }
+    qsort(saved, count, sizeof(*saved), compare_saved);
+    for (size_t i = 0; i < count; i++) {
+        struct chain *chain = find_chain(run, saved[i].chain);
+        if (!chain)
+            return;
+        if (!chain->saved)
+            chain->saved = &saved[i];
+        chain->saved_count++;
+    }
 }
 
 struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
@@ -71,15 +157,15 @@ struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
     struct gh_audit_verification *run = gh_arena_zalloc(arena, 1, sizeof(*run));
     struct gh_audit_checkpoint *saved =
         gh_arena_zalloc(arena, options->saved_count + 1, sizeof(*saved));
-    if (!run || !saved)
+    struct chain **chains = gh_arena_zalloc(arena, GH_AUDIT_CHAINS_MAX, sizeof(*chains));
+    if (!run || !saved || !chains)
         return NULL;
-    if (options->saved_count)
-        memcpy(saved, options->saved, options->saved_count * sizeof(*saved));
-    qsort(saved, options->saved_count, sizeof(*saved), compare_seq);
+    run->arena = arena;
+    run->chains = chains;
     run->options = *options;
     if (!run->options.unsigned_records_max)
         run->options.unsigned_records_max = gh_audit_unsigned_records_max(0);
-    run->saved = saved;
+    deal_out_saved(run, saved);
     run->verdict.signatures_checked = options->verifier_count > 0;
     gh_arena_init(&run->scratch, SCRATCH_BLOCK, SCRATCH_MAX);
     return run;
@@ -90,64 +176,59 @@ static bool is_over(const struct gh_audit_verification *run)
     return run->err || run->verdict.fault != GH_AUDIT_FAULT_NONE;
 }
 
-/* The record `seq` is wrong; it stands (or should) `lines_back` before the present line. */
-static bool stop(struct gh_audit_verification *run, enum gh_audit_fault fault, uint64_t seq,
-                 uint64_t lines_back)
+/* The record `seq` of the chain is wrong; it stands (or should) in this line, 0: before or behind
+   the input. */
+static bool stop(struct gh_audit_verification *run, const struct chain *chain,
+                 enum gh_audit_fault fault, uint64_t seq, uint64_t line)
 {
     run->verdict.fault = fault;
+    run->verdict.chain = chain->id;
     run->verdict.seq = seq;
-    run->verdict.line = run->line > lines_back ? run->line - lines_back : 0;
+    run->verdict.line = line;
     return false;
 }
 
 /* Nothing told which of the last two records is wrong: the earlier one, then. */
-static bool stop_in_doubt(struct gh_audit_verification *run, uint64_t lines_back)
+static bool stop_in_doubt(struct gh_audit_verification *run, const struct chain *chain,
+                          uint64_t line)
 {
-    return stop(run, GH_AUDIT_FAULT_CHANGED, run->verdict.last_seq - 1, lines_back);
+    return stop(run, chain, GH_AUDIT_FAULT_CHANGED, chain->last_seq - 1, line);
 }
 
-/* The same of a record that is before or behind the input. */
-static void stop_outside(struct gh_audit_verification *run, enum gh_audit_fault fault, uint64_t seq)
-{
-    run->line = 0;
-    stop(run, fault, seq, 0);
-}
-
-/* GH_ERR_MEMORY ends the run without a verdict, everything else is the row's fault. */
-static bool stop_for(struct gh_audit_verification *run, enum gh_err err, enum gh_audit_fault fault,
-                     uint64_t seq)
+/* GH_ERR_MEMORY ends the run without a verdict, everything else is the present row's fault. */
+static bool stop_for(struct gh_audit_verification *run, const struct chain *chain, enum gh_err err,
+                     enum gh_audit_fault fault, uint64_t seq)
 {
     if (err == GH_ERR_MEMORY)
         run->err = err;
-    else if (run->in_doubt)
-        stop_in_doubt(run, 2);
+    else if (chain->in_doubt)
+        stop_in_doubt(run, chain, chain->lines[2]);
     else
-        stop(run, fault, seq, 0);
+        stop(run, chain, fault, seq, chain->lines[0]);
     return false;
 }
 
 /* The number that the next row should have; 0: any, it is the first. */
-static uint64_t next_seq(const struct gh_audit_verification *run)
+static uint64_t next_seq(const struct chain *chain)
 {
-    return run->verdict.records ? run->verdict.last_seq + 1 : 0;
+    return chain->records ? chain->last_seq + 1 : 0;
 }
 
 /* ---- Checkpoints ---- */
 
 /* A newer checkpoint knows of a later front. */
-static void note_front(struct gh_audit_verification *run,
-                       const struct gh_audit_checkpoint *checkpoint)
+static void note_front(struct chain *chain, const struct gh_audit_checkpoint *checkpoint)
 {
-    if (!run->dropped_us && checkpoint->first_seq >= run->verdict.first_seq)
-        run->dropped_us = checkpoint->time_us;
-    if (checkpoint->first_seq < run->front_seq)
+    if (!chain->dropped_us && checkpoint->first_seq >= chain->first_seq)
+        chain->dropped_us = checkpoint->time_us;
+    if (checkpoint->first_seq < chain->front_seq)
         return;
-    run->front_seq = checkpoint->first_seq;
-    memcpy(run->front_prev_hash, checkpoint->first_prev_hash, GH_SHA256_BYTES);
+    chain->front_seq = checkpoint->first_seq;
+    memcpy(chain->front_prev_hash, checkpoint->first_prev_hash, GH_SHA256_BYTES);
 }
 
 /* Opens the note of a checkpoint's record. False: malformed, forged, of an unknown key, or it does
-   not speak of the record right before. */
+   not speak of the record right before in this chain. */
 static bool open_checkpoint(struct gh_audit_verification *run, const struct gh_audit_row *row,
                             struct gh_audit_checkpoint *out)
 {
@@ -163,120 +244,132 @@ static bool open_checkpoint(struct gh_audit_verification *run, const struct gh_a
         gh_audit_checkpoint_open(note, run->options.verifiers, run->options.verifier_count, out);
     bool good = judgement == GH_AUDIT_NOTE_GOOD ||
                 (judgement == GH_AUDIT_NOTE_UNKNOWN_KEY && !run->options.verifier_count);
-    return good && out->seq + 1 == row->record.seq;
+    return good && out->chain == gh_audit_chain_of(&row->record) && out->seq + 1 == row->record.seq;
 }
 
 /* After the row is known to follow the one before. */
-static bool take_checkpoint(struct gh_audit_verification *run, const struct gh_audit_row *row)
+static bool take_checkpoint(struct gh_audit_verification *run, struct chain *chain,
+                            const struct gh_audit_row *row)
 {
     struct gh_audit_checkpoint checkpoint;
     if (!open_checkpoint(run, row, &checkpoint))
-        return !run->err && stop(run, GH_AUDIT_FAULT_CHECKPOINT, row->record.seq, 0);
+        return !run->err &&
+               stop(run, chain, GH_AUDIT_FAULT_CHECKPOINT, row->record.seq, chain->lines[0]);
     if (memcmp(checkpoint.hash, row->prev_hash, GH_SHA256_BYTES) != 0)
-        return stop(run, GH_AUDIT_FAULT_CONTRADICTION, checkpoint.seq, 1);
+        return stop(run, chain, GH_AUDIT_FAULT_CONTRADICTION, checkpoint.seq, chain->lines[1]);
     run->verdict.checkpoints++;
-    note_front(run, &checkpoint);
+    note_front(chain, &checkpoint);
     if (run->options.verifier_count) {
-        run->verdict.signed_through = checkpoint.seq;
-        run->proven_through = checkpoint.seq;
+        chain->signed_through = checkpoint.seq;
+        chain->proven_through = checkpoint.seq;
+        chain->unsigned_line = chain->lines[0];
     }
     return true;
 }
 
-/* Compares the record with what saved checkpoints say of it. */
-static bool meet_saved(struct gh_audit_verification *run, uint64_t seq,
-                       const uint8_t hash[GH_SHA256_BYTES], uint64_t lines_back)
+/* Compares the record in this line with what saved checkpoints say of it. */
+static bool meet_saved(struct gh_audit_verification *run, struct chain *chain, uint64_t seq,
+                       const uint8_t hash[GH_SHA256_BYTES], uint64_t line)
 {
-    for (; run->saved_next < run->options.saved_count; run->saved_next++) {
-        const struct gh_audit_checkpoint *saved = &run->saved[run->saved_next];
+    for (; chain->saved_next < chain->saved_count; chain->saved_next++) {
+        const struct gh_audit_checkpoint *saved = &chain->saved[chain->saved_next];
         if (saved->seq > seq)
             return true;
         if (saved->seq < seq)
             continue;
         if (memcmp(saved->hash, hash, GH_SHA256_BYTES) != 0)
-            return stop(run, GH_AUDIT_FAULT_CONTRADICTION, seq, lines_back);
+            return stop(run, chain, GH_AUDIT_FAULT_CONTRADICTION, seq, line);
         run->verdict.saved_met++;
-        run->proven_through = seq;
-        note_front(run, saved);
+        chain->proven_through = seq;
+        chain->saved_met = true;
+        note_front(chain, saved);
     }
     return true;
 }
 
 /* ---- Rows ---- */
 
-static bool take_first(struct gh_audit_verification *run, const struct gh_audit_row *row)
+static bool take_first(struct gh_audit_verification *run, struct chain *chain,
+                       const struct gh_audit_row *row)
 {
     static const uint8_t ZEROS[GH_SHA256_BYTES];
     uint64_t seq = row->record.seq;
     if (seq == 1 && memcmp(row->prev_hash, ZEROS, GH_SHA256_BYTES) != 0)
-        return stop(run, GH_AUDIT_FAULT_UNLINKED, seq, 0);
-    run->verdict.first_seq = seq;
-    memcpy(run->first_prev_hash, row->prev_hash, GH_SHA256_BYTES);
-    return meet_saved(run, seq - 1, row->prev_hash, 1);
+        return stop(run, chain, GH_AUDIT_FAULT_UNLINKED, seq, chain->lines[0]);
+    chain->first_seq = seq;
+    chain->unsigned_line = chain->lines[0];
+    memcpy(chain->first_prev_hash, row->prev_hash, GH_SHA256_BYTES);
+    return meet_saved(run, chain, seq - 1, row->prev_hash, 0);
 }
 
 /* Whether a checkpoint of any place says that this row is as it was written. */
-static bool is_proven(struct gh_audit_verification *run, const struct gh_audit_row *row)
+static bool is_proven(struct gh_audit_verification *run, const struct chain *chain,
+                      const struct gh_audit_row *row)
 {
     struct gh_audit_checkpoint checkpoint;
-    for (size_t i = run->saved_next; i < run->options.saved_count; i++)
-        if (run->saved[i].seq == row->record.seq)
-            return memcmp(run->saved[i].hash, row->hash, GH_SHA256_BYTES) == 0;
+    for (size_t i = chain->saved_next; i < chain->saved_count; i++)
+        if (chain->saved[i].seq == row->record.seq)
+            return memcmp(chain->saved[i].hash, row->hash, GH_SHA256_BYTES) == 0;
     return row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && run->options.verifier_count &&
            open_checkpoint(run, row, &checkpoint) &&
            memcmp(checkpoint.hash, row->prev_hash, GH_SHA256_BYTES) == 0;
 }
 
 /* `row` does not link to the one before, and either may be wrong. */
-static bool take_unlinked(struct gh_audit_verification *run, const struct gh_audit_row *row)
+static bool take_unlinked(struct gh_audit_verification *run, struct chain *chain,
+                          const struct gh_audit_row *row)
 {
     uint64_t seq = row->record.seq;
-    if (run->in_doubt)
-        return stop(run, GH_AUDIT_FAULT_UNLINKED, seq - 1, 1);
-    if (run->proven_through + 1 == seq)
-        return stop(run, GH_AUDIT_FAULT_UNLINKED, seq, 0);
-    if (is_proven(run, row))
-        return stop(run, GH_AUDIT_FAULT_CONTRADICTION, seq - 1, 1);
-    run->in_doubt = !run->err;
-    return run->in_doubt;
+    if (chain->in_doubt)
+        return stop(run, chain, GH_AUDIT_FAULT_UNLINKED, seq - 1, chain->lines[1]);
+    if (chain->proven_through + 1 == seq)
+        return stop(run, chain, GH_AUDIT_FAULT_UNLINKED, seq, chain->lines[0]);
+    if (is_proven(run, chain, row))
+        return stop(run, chain, GH_AUDIT_FAULT_CONTRADICTION, seq - 1, chain->lines[1]);
+    chain->in_doubt = !run->err;
+    return chain->in_doubt;
 }
 
-static bool take_next(struct gh_audit_verification *run, const struct gh_audit_row *row)
+static bool take_next(struct gh_audit_verification *run, struct chain *chain,
+                      const struct gh_audit_row *row)
 {
-    uint64_t seq = row->record.seq, expected = next_seq(run);
+    uint64_t seq = row->record.seq, expected = next_seq(chain);
     /* What is in doubt has no follower, so it does not belong here. */
-    if (run->in_doubt && seq != expected)
-        return stop(run, GH_AUDIT_FAULT_UNLINKED, expected - 1, 1);
+    if (chain->in_doubt && seq != expected)
+        return stop(run, chain, GH_AUDIT_FAULT_UNLINKED, expected - 1, chain->lines[1]);
     if (seq > expected)
-        return stop(run, GH_AUDIT_FAULT_MISSING, expected, 0);
+        return stop(run, chain, GH_AUDIT_FAULT_MISSING, expected, chain->lines[0]);
     if (seq < expected)
-        return stop(run, GH_AUDIT_FAULT_REPEATED, seq, 0);
-    if (memcmp(row->prev_hash, run->verdict.last_hash, GH_SHA256_BYTES) != 0)
-        return take_unlinked(run, row);
+        return stop(run, chain, GH_AUDIT_FAULT_REPEATED, seq, chain->lines[0]);
+    if (memcmp(row->prev_hash, chain->last_hash, GH_SHA256_BYTES) != 0)
+        return take_unlinked(run, chain, row);
     /* What is in doubt has a follower, so the one before it was changed. */
-    return !run->in_doubt || stop(run, GH_AUDIT_FAULT_CHANGED, seq - 2, 2);
+    return !chain->in_doubt || stop(run, chain, GH_AUDIT_FAULT_CHANGED, seq - 2, chain->lines[2]);
 }
 
 static bool take_row(struct gh_audit_verification *run, const struct gh_audit_row *row)
 {
     uint8_t hash[GH_SHA256_BYTES];
-    uint64_t expected = next_seq(run), seq = row->record.seq;
+    struct chain *chain = begin_row(run, gh_audit_chain_of(&row->record));
+    if (!chain)
+        return false;
+    uint64_t expected = next_seq(chain), seq = row->record.seq;
     enum gh_err err = gh_audit_row_hash(&run->scratch, row, hash);
     if (err || memcmp(hash, row->hash, GH_SHA256_BYTES) != 0)
-        return stop_for(run, err, GH_AUDIT_FAULT_CHANGED, expected ? expected : seq);
+        return stop_for(run, chain, err, GH_AUDIT_FAULT_CHANGED, expected ? expected : seq);
     if (seq == 0)
-        return stop(run, GH_AUDIT_FAULT_UNLINKED, 0, 0);
-    if (!(expected ? take_next(run, row) : take_first(run, row)))
+        return stop(run, chain, GH_AUDIT_FAULT_UNLINKED, 0, chain->lines[0]);
+    if (!(expected ? take_next(run, chain, row) : take_first(run, chain, row)))
         return false;
-    run->verdict.records++;
+    chain->records++;
     run->verdict.sealed += row->sealed.len > 0;
-    run->verdict.last_seq = seq;
-    memcpy(run->verdict.last_hash, row->hash, GH_SHA256_BYTES);
-    if (run->in_doubt)
+    chain->last_seq = seq;
+    memcpy(chain->last_hash, row->hash, GH_SHA256_BYTES);
+    if (chain->in_doubt)
         return true;
-    if (row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && !take_checkpoint(run, row))
+    if (row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && !take_checkpoint(run, chain, row))
         return false;
-    return meet_saved(run, seq, row->hash, 0);
+    return meet_saved(run, chain, seq, row->hash, chain->lines[0]);
 }
 
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row)
@@ -288,13 +381,25 @@ bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audi
     return take_row(run, row);
 }
 
-bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint64_t seq)
+/* The present line is none that can be read. */
+static bool stop_unreadable(struct gh_audit_verification *run, uint32_t id, uint64_t seq,
+                            enum gh_err err)
+{
+    if (!id)
+        id = run->current ? run->current->id : 1;
+    struct chain *chain = begin_row(run, id);
+    if (!chain)
+        return false;
+    uint64_t expected = next_seq(chain);
+    return stop_for(run, chain, err, GH_AUDIT_FAULT_UNREADABLE, expected ? expected : seq);
+}
+
+bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint32_t chain, uint64_t seq)
 {
     if (is_over(run))
         return false;
     run->line++;
-    uint64_t expected = next_seq(run);
-    return stop_for(run, GH_ERR_INVALID, GH_AUDIT_FAULT_UNREADABLE, expected ? expected : seq);
+    return stop_unreadable(run, chain, seq, GH_ERR_INVALID);
 }
 
 bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line)
@@ -302,58 +407,58 @@ bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line)
     struct gh_audit_row row;
     struct gh_str openings;
     if (line.len > GH_AUDIT_LINE_BYTES_MAX)
-        return gh_audit_verify_unreadable(run, 0);
+        return gh_audit_verify_unreadable(run, 0, 0);
     if (is_over(run))
         return false;
     run->line++;
     gh_arena_reset(&run->scratch);
     enum gh_err err = gh_audit_parse_line(&run->scratch, line, &row, &openings);
     if (err)
-        return stop_for(run, err, GH_AUDIT_FAULT_UNREADABLE, next_seq(run));
+        return stop_unreadable(run, 0, 0, err);
     if (!take_row(run, &row))
         return false;
     /* What is in doubt ends as a fault of its own. */
-    if (!openings.ptr || run->in_doubt)
+    if (!openings.ptr || run->current->in_doubt)
         return true;
     run->verdict.personal++;
     err = gh_audit_check_openings(&run->scratch, &row, openings);
-    return !err || stop_for(run, err, GH_AUDIT_FAULT_OPENING, row.record.seq);
+    return !err || stop_for(run, run->current, err, GH_AUDIT_FAULT_OPENING, row.record.seq);
 }
 
-/* ---- The end ---- */
+/* ---- The end, of each chain ---- */
 
 /* Two that speak of one record that the log has were met, and one of them contradicted it. What is
    left are those of records that are not there. */
-static void check_saved(struct gh_audit_verification *run)
+static void check_saved(struct gh_audit_verification *run, const struct chain *chain)
 {
-    for (size_t i = 1; i < run->options.saved_count; i++) {
-        const struct gh_audit_checkpoint *one = &run->saved[i - 1], *other = &run->saved[i];
+    for (size_t i = 1; i < chain->saved_count; i++) {
+        const struct gh_audit_checkpoint *one = &chain->saved[i - 1], *other = &chain->saved[i];
         if (one->seq == other->seq && memcmp(one->hash, other->hash, GH_SHA256_BYTES) != 0) {
-            stop_outside(run, GH_AUDIT_FAULT_CONTRADICTION, one->seq);
+            stop(run, chain, GH_AUDIT_FAULT_CONTRADICTION, one->seq, 0);
             return;
         }
     }
 }
 
-/* A log that begins later than with its first record: a checkpoint must say so. */
-static void check_front(struct gh_audit_verification *run)
+/* A chain that begins later than with its first record: a checkpoint must say so. */
+static void check_front(struct gh_audit_verification *run, const struct chain *chain)
 {
-    uint64_t first = run->verdict.first_seq, said = run->front_seq ? run->front_seq : 1;
-    if (run->verdict.records == 0 || first == 1 || said > first)
+    uint64_t first = chain->first_seq, said = chain->front_seq ? chain->front_seq : 1;
+    if (chain->records == 0 || first == 1 || said > first)
         return;
     if (said < first)
-        stop_outside(run, GH_AUDIT_FAULT_FRONT, said);
-    else if (memcmp(run->front_prev_hash, run->first_prev_hash, GH_SHA256_BYTES) != 0)
-        stop_outside(run, GH_AUDIT_FAULT_FRONT, first - 1);
+        stop(run, chain, GH_AUDIT_FAULT_FRONT, said, 0);
+    else if (memcmp(chain->front_prev_hash, chain->first_prev_hash, GH_SHA256_BYTES) != 0)
+        stop(run, chain, GH_AUDIT_FAULT_FRONT, first - 1, 0);
 }
 
-/* Whether this saved checkpoint was too young when the log lost its front. A clock that ran ahead
+/* Whether this saved checkpoint was too young when the chain lost its front. A clock that ran ahead
    is nobody's attack: retention passes over what is of a later time than now. */
-static bool is_too_young(const struct gh_audit_verification *run,
+static bool is_too_young(const struct gh_audit_verification *run, const struct chain *chain,
                          const struct gh_audit_checkpoint *saved)
 {
     uint64_t now_us = run->options.now_us ? run->options.now_us : UINT64_MAX;
-    uint64_t dropped_us = run->dropped_us < now_us ? run->dropped_us : now_us;
+    uint64_t dropped_us = chain->dropped_us < now_us ? chain->dropped_us : now_us;
     return saved->time_us <= now_us && (dropped_us <= run->options.retention_us ||
                                         saved->time_us >= dropped_us - run->options.retention_us);
 }
@@ -364,59 +469,92 @@ static bool is_too_young(const struct gh_audit_verification *run,
  * gone must be, too; not the one of the last record that is gone, which a later one may have signed
  * when nothing else had come.
  */
-static void check_retention(struct gh_audit_verification *run)
+static void check_retention(struct gh_audit_verification *run, const struct chain *chain)
 {
-    uint64_t first = run->verdict.first_seq;
+    uint64_t first = chain->first_seq;
     size_t gone = 0;
-    while (gone < run->options.saved_count && run->saved[gone].seq + 1 < first)
+    while (gone < chain->saved_count && chain->saved[gone].seq + 1 < first)
         gone++;
-    run->verdict.retention_checked = first <= 1 || (run->options.retention_us && gone);
+    run->verdict.retention_checked &= first <= 1 || (run->options.retention_us && gone);
     if (first <= 1 || !run->options.retention_us)
         return;
     size_t young = gone;
-    while (young && is_too_young(run, &run->saved[young - 1]))
+    while (young && is_too_young(run, chain, &chain->saved[young - 1]))
         young--;
     if (young < gone)
-        stop_outside(run, GH_AUDIT_FAULT_FRONT, run->saved[young].seq);
+        stop(run, chain, GH_AUDIT_FAULT_FRONT, chain->saved[young].seq, 0);
 }
 
 /* Who holds the signing key could have dropped all that was saved. */
-static void check_tail(struct gh_audit_verification *run)
+static void check_tail(struct gh_audit_verification *run, const struct chain *chain)
 {
-    if (run->options.saved_count == 0)
+    if (chain->saved_count == 0)
         return;
-    if (run->saved[run->options.saved_count - 1].seq > run->verdict.last_seq)
-        stop_outside(run, GH_AUDIT_FAULT_TRUNCATED, run->verdict.last_seq + 1);
-    else if (!run->verdict.saved_met)
-        stop_outside(run, GH_AUDIT_FAULT_UNMET, run->verdict.first_seq);
+    if (chain->saved[chain->saved_count - 1].seq > chain->last_seq)
+        stop(run, chain, GH_AUDIT_FAULT_TRUNCATED, chain->last_seq + 1, 0);
+    else if (!chain->saved_met)
+        stop(run, chain, GH_AUDIT_FAULT_UNMET, chain->first_seq, 0);
+}
+
+/* The last record that is under a checkpoint of the log, or gone. */
+static uint64_t settled_through(const struct chain *chain)
+{
+    uint64_t before = chain->first_seq - 1;
+    return chain->signed_through > before ? chain->signed_through : before;
 }
 
 /* Whoever writes the end anew without the key has no checkpoint for it. */
-static void check_signed(struct gh_audit_verification *run)
+static void check_signed(struct gh_audit_verification *run, const struct chain *chain)
 {
-    const struct gh_audit_verdict *verdict = &run->verdict;
-    uint64_t before = verdict->first_seq - 1;
-    uint64_t through = verdict->signed_through > before ? verdict->signed_through : before;
-    if (run->options.verifier_count && verdict->records &&
-        verdict->last_seq - through > run->options.unsigned_records_max)
-        stop(run, GH_AUDIT_FAULT_NOT_SIGNED, through + 1, verdict->last_seq - through - 1);
+    if (run->options.verifier_count && chain->records &&
+        chain->last_seq - settled_through(chain) > run->options.unsigned_records_max)
+        stop(run, chain, GH_AUDIT_FAULT_NOT_SIGNED, settled_through(chain) + 1,
+             chain->unsigned_line);
+}
+
+static void check_end(struct gh_audit_verification *run, const struct chain *chain)
+{
+    static void (*const WHOLE[])(struct gh_audit_verification *,
+                                 const struct chain *) = {check_front, check_retention, check_tail};
+    check_saved(run, chain);
+    for (size_t i = 0; i < sizeof(WHOLE) / sizeof(WHOLE[0]); i++)
+        if (!is_over(run) && !run->options.partial)
+            WHOLE[i](run, chain);
+    if (!is_over(run))
+        check_signed(run, chain);
+}
+
+/* The verdict counts all, and names one chain: that of the wrong record, else the lowest. */
+static void sum_up(struct gh_audit_verification *run)
+{
+    struct gh_audit_verdict *verdict = &run->verdict;
+    for (size_t i = 0; i < run->chain_count; i++) {
+        const struct chain *chain = run->chains[i];
+        verdict->records += chain->records;
+        verdict->chains += chain->records > 0;
+        if (chain->records)
+            verdict->unsigned_records += chain->last_seq - settled_through(chain);
+        if (!verdict->chain && chain->records)
+            verdict->chain = chain->id;
+        if (verdict->chain != chain->id)
+            continue;
+        verdict->first_seq = chain->first_seq;
+        verdict->last_seq = chain->last_seq;
+        verdict->signed_through = chain->signed_through;
+        memcpy(verdict->last_hash, chain->last_hash, GH_SHA256_BYTES);
+    }
 }
 
 enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
                                 struct gh_audit_verdict *out_verdict)
 {
-    if (!is_over(run) && run->in_doubt)
-        stop_in_doubt(run, 1);
-    if (!is_over(run))
-        check_saved(run);
-    if (!is_over(run) && !run->options.partial)
-        check_front(run);
-    if (!is_over(run) && !run->options.partial)
-        check_retention(run);
-    if (!is_over(run) && !run->options.partial)
-        check_tail(run);
-    if (!is_over(run))
-        check_signed(run);
+    for (size_t i = 0; i < run->chain_count && !is_over(run); i++)
+        if (run->chains[i]->in_doubt)
+            stop_in_doubt(run, run->chains[i], run->chains[i]->lines[1]);
+    run->verdict.retention_checked = !is_over(run) && !run->options.partial;
+    for (size_t i = 0; i < run->chain_count && !is_over(run); i++)
+        check_end(run, run->chains[i]);
+    sum_up(run);
     gh_arena_done(&run->scratch);
     if (!run->err)
         *out_verdict = run->verdict;

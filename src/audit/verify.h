@@ -2,6 +2,10 @@
  * Verification: rows in, one after another; out comes the first that is wrong, or what was proven.
  * Pure: rows come from the store or from the lines of an export.
  *
+ * A log may have several chains. Rows of each come in the order of their numbers, and those of
+ * several in any mixture: each chain is judged by itself. That a whole chain is missing only a
+ * saved checkpoint of it can tell.
+ *
  * What is found: a changed record (its hash), a removed one (a number is missing), an inserted,
  * repeated or moved one (numbers and links), a checkpoint in the log that is forged or does not say
  * what the log says, records dropped at the front that no checkpoint says were dropped; and with
@@ -55,6 +59,10 @@ struct gh_str gh_audit_fault_text(enum gh_audit_fault fault);
 
 struct gh_audit_verification; /* one run */
 
+/* Chains that one run takes: processes that ever wrote at the same time. More memory than that of
+   so many is not given to a file that only claims to have them. */
+#define GH_AUDIT_CHAINS_MAX 4096
+
 /* How many records a log whose checkpoints come every `checkpoint_records` (0: unknown) may have
    without one: ten times as many, and never less than 10,000. Far more than a server leaves, since
    one that was stopped before a checkpoint goes on. */
@@ -80,21 +88,24 @@ struct gh_audit_verify_options {
 
 struct gh_audit_verdict {
     enum gh_audit_fault fault;
-    /* Of the wrong record; MISSING, FRONT, TRUNCATED: of the first that is not there. 0: the first
-       line of all can't be read. */
+    uint32_t chain; /* of the wrong record; where nothing is wrong the lowest; 0: there is none */
+    /* Of the wrong record in its chain; MISSING, FRONT, TRUNCATED: of the first that is not there.
+       0: the first line of all can't be read. */
     uint64_t seq;
     uint64_t line; /* of the input, from 1: where that record is, or where it should be; 0: unknown,
                       it is (or would be) before or behind the input */
-    uint64_t records, first_seq, last_seq; /* read */
-    uint64_t checkpoints;                  /* in the log, that say what it says */
-    uint64_t saved_met;                    /* saved ones that the log bears out */
-    uint64_t signed_through;               /* the last record that a checkpoint in the log signs */
-    uint64_t personal, sealed;             /* rows with openings, and with a sealed part */
+    uint64_t records, chains;     /* read, in all */
+    uint64_t first_seq, last_seq; /* read, of `chain` */
+    uint64_t checkpoints;         /* in the log, that say what it says */
+    uint64_t saved_met;           /* saved ones that the log bears out */
+    uint64_t signed_through;      /* the last record of `chain` that one of them signs */
+    uint64_t unsigned_records;    /* behind those of their chains, in all */
+    uint64_t personal, sealed;    /* rows with openings, and with a sealed part */
     /* There were keys. */
     bool signatures_checked;
     /* Nothing was dropped, or a saved checkpoint and the retention tell that it was old enough. */
     bool retention_checked;
-    uint8_t last_hash[GH_SHA256_BYTES];
+    uint8_t last_hash[GH_SHA256_BYTES]; /* of `chain` */
 };
 
 /* In `arena`, which must live as long; bounded, whatever comes. NULL: full. */
@@ -104,11 +115,11 @@ struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
    is passed in need not outlive the call. A line over GH_AUDIT_LINE_BYTES_MAX can't be read. */
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row);
 bool gh_audit_verify_line(struct gh_audit_verification *run, struct gh_str line);
-/* The next row is there, but is none that can be read. `seq`: its number as far as it is known, for
-   the first of all; 0: it is not. False. */
-bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint64_t seq);
-/* What was found; gives back what the run took. Once for every begin. GH_ERR_MEMORY: there is no
-   verdict. */
+/* The next row of this chain (0: that of the row before) is there, but is none that can be read.
+   `seq`: its number as far as it is known, for the first of all; 0: it is not. False. */
+bool gh_audit_verify_unreadable(struct gh_audit_verification *run, uint32_t chain, uint64_t seq);
+/* What was found; gives back what the run took. Once for every begin. There is no verdict:
+   GH_ERR_MEMORY; GH_ERR_FULL: more than GH_AUDIT_CHAINS_MAX chains. */
 GH_MUST_USE enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
                                             struct gh_audit_verdict *out_verdict);
 

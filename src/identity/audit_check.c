@@ -47,7 +47,7 @@ static enum gh_err check_first(struct gh_store *store, struct check *check, stru
     enum gh_err err = store->ops->read(store, read_first, &first, arena);
     if (err != GH_ERR_INVALID)
         return err;
-    check->good = gh_audit_verify_unreadable(check->run, first ? first : 1);
+    check->good = gh_audit_verify_unreadable(check->run, 0, first ? first : 1);
     return GH_OK;
 }
 
@@ -61,7 +61,7 @@ static enum gh_err narrow(struct gh_store *store, struct check *check, struct gh
     }
     enum gh_err err = store->ops->read(store, read_first, &first, arena);
     if (err == GH_OK)
-        check->good = gh_audit_verify_unreadable(check->run, first);
+        check->good = gh_audit_verify_unreadable(check->run, 0, first);
     return err;
 }
 

@@ -27,8 +27,8 @@ struct gh_redis_reply {
     size_t item_count;
 };
 
-/* Arrays in arrays; hiredis goes no deeper either. */
-#define GH_REDIS_REPLY_DEPTH_MAX 7
+/* Arrays in each other; where hiredis stops. */
+#define GH_REDIS_REPLY_DEPTH_MAX 8
 /* Values in one reply, those in arrays of arrays included. */
 #define GH_REDIS_REPLY_VALUES_MAX 65536
 
@@ -95,7 +95,7 @@ enum gh_redis_read {
 /* `reply_bytes_max` bounds what is kept of a reply, read and yet to be read, each. */
 GH_MUST_USE enum gh_err gh_redis_reader_open(size_t reply_bytes_max,
                                              struct gh_redis_reader **out_reader);
-/* Wipes what it read. NULL is fine. */
+/* NULL is fine. */
 void gh_redis_reader_close(struct gh_redis_reader *reader);
 /* Takes bytes (copied). Read all replies that are whole before feeding more. */
 void gh_redis_reader_feed(struct gh_redis_reader *reader, struct gh_str bytes);

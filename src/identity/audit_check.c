@@ -12,13 +12,34 @@
 
 struct check {
     struct gh_audit_verification *run;
+    uint32_t chain; /* that is being read */
     struct gh_audit_query query;
-    uint64_t records;
+    uint64_t records; /* of all chains */
     bool good, over;
 };
 
-/* Read in the unit, shown behind it: units may be run twice. */
+/* ---- Units: read here, shown behind it, since they may be run twice ---- */
+
+struct chains {
+    uint32_t *ids;
+    size_t count;
+};
+
+static enum gh_err read_chains(struct gh_tx *tx, void *args)
+{
+    struct chains *chains = args;
+    struct gh_audit_chain *rows;
+    enum gh_err err = tx->ops->audit_chains(tx, &rows, &chains->count);
+    if (err != GH_OK)
+        return err;
+    chains->ids = gh_arena_zalloc(tx->arena, chains->count + 1, sizeof(*chains->ids));
+    for (size_t i = 0; chains->ids && i < chains->count; i++)
+        chains->ids[i] = rows[i].id;
+    return chains->ids ? GH_OK : GH_ERR_MEMORY;
+}
+
 struct page {
+    uint32_t chain;
     const struct gh_audit_query *query;
     struct gh_audit_row *rows;
     size_t count;
@@ -27,47 +48,56 @@ struct page {
 static enum gh_err read_page(struct gh_tx *tx, void *args)
 {
     struct page *page = args;
+    tx->chain = page->chain;
     return tx->ops->audit_page(tx, page->query, &page->rows, &page->count);
 }
+
+struct first {
+    uint32_t chain;
+    uint64_t seq; /* 0: there is none */
+};
 
 static enum gh_err read_first(struct gh_tx *tx, void *args)
 {
     uint8_t prev_hash[GH_SHA256_BYTES];
-    uint64_t *first = args;
-    enum gh_err err = tx->ops->audit_first(tx, first, prev_hash);
+    struct first *first = args;
+    tx->chain = first->chain;
+    enum gh_err err = tx->ops->audit_first(tx, &first->seq, prev_hash);
     if (err == GH_ERR_NOT_FOUND)
-        *first = 0;
+        first->seq = 0;
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
+
+/* ---- One chain ---- */
 
 /* A row with a number under 1 is on no page. */
 static enum gh_err check_first(struct gh_store *store, struct check *check, struct gh_arena *arena)
 {
-    uint64_t first = 0;
+    struct first first = {.chain = check->chain};
     enum gh_err err = store->ops->read(store, read_first, &first, arena);
     if (err != GH_ERR_INVALID)
         return err;
-    check->good = gh_audit_verify_unreadable(check->run, 0, first ? first : 1);
+    check->good = gh_audit_verify_unreadable(check->run, check->chain, first.seq ? first.seq : 1);
     return GH_OK;
 }
 
 /* A page with a row that is no record: half of it is read, until that row is alone. */
 static enum gh_err narrow(struct gh_store *store, struct check *check, struct gh_arena *arena)
 {
-    uint64_t first = 0;
+    struct first first = {.chain = check->chain};
     if (check->query.limit > 1) {
         check->query.limit /= 2;
         return GH_OK;
     }
     enum gh_err err = store->ops->read(store, read_first, &first, arena);
     if (err == GH_OK)
-        check->good = gh_audit_verify_unreadable(check->run, 0, first);
+        check->good = gh_audit_verify_unreadable(check->run, check->chain, first.seq);
     return err;
 }
 
 static enum gh_err check_page(struct gh_store *store, struct check *check, struct gh_arena *arena)
 {
-    struct page page = {.query = &check->query};
+    struct page page = {.chain = check->chain, .query = &check->query};
     gh_arena_reset(arena);
     enum gh_err err = store->ops->read(store, read_page, &page, arena);
     if (err == GH_ERR_INVALID)
@@ -82,29 +112,52 @@ static enum gh_err check_page(struct gh_store *store, struct check *check, struc
     return err;
 }
 
+static enum gh_err check_chain(struct gh_store *store, struct check *check, uint64_t records_max,
+                               struct gh_arena *pages)
+{
+    check->query =
+        (struct gh_audit_query){.oldest_first = true, .limit = PAGE_ROWS, .strict = true};
+    check->over = false;
+    gh_arena_reset(pages);
+    enum gh_err err = check_first(store, check, pages);
+    while (err == GH_OK && check->good && !check->over) {
+        err = check_page(store, check, pages);
+        if (err == GH_OK && records_max && check->records > records_max)
+            err = GH_ERR_FULL;
+    }
+    return err;
+}
+
+/* ---- All ---- */
+
 static enum gh_err check_once(struct gh_store *store, const struct gh_audit_verify_options *options,
                               uint64_t records_max, struct gh_arena *pages,
                               struct gh_audit_verdict *out_verdict)
 {
     struct gh_arena arena;
-    enum gh_err err = GH_OK, ended = GH_ERR_MEMORY;
+    struct chains chains = {.count = 0};
+    enum gh_err ended = GH_ERR_MEMORY;
     gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
-    struct check check = {
-        .run = gh_audit_verify_begin(&arena, options),
-        .query = {.oldest_first = true, .limit = PAGE_ROWS, .strict = true},
-        .good = true,
-    };
-    if (check.run)
-        err = check_first(store, &check, pages);
-    while (check.run && err == GH_OK && check.good && !check.over) {
-        err = check_page(store, &check, pages);
-        if (err == GH_OK && records_max && check.records > records_max)
-            err = GH_ERR_FULL;
+    enum gh_err err = store->ops->read(store, read_chains, &chains, &arena);
+    struct check check = {.run = gh_audit_verify_begin(&arena, options), .good = true};
+    for (size_t i = 0; check.run && err == GH_OK && check.good && i < chains.count; i++) {
+        check.chain = chains.ids[i];
+        err = check_chain(store, &check, records_max, pages);
     }
     if (check.run)
         ended = gh_audit_verify_end(check.run, out_verdict);
     gh_arena_done(&arena);
     return err == GH_OK ? ended : err;
+}
+
+/* Where that chain begins elsewhere by now, records went between two pages. */
+static enum gh_err has_moved(struct gh_store *store, const struct gh_audit_verdict *verdict,
+                             struct gh_arena *arena, bool *out_moved)
+{
+    struct first first = {.chain = verdict->chain};
+    enum gh_err err = store->ops->read(store, read_first, &first, arena);
+    *out_moved = first.seq && first.seq != verdict->first_seq;
+    return err == GH_ERR_INVALID ? GH_OK : err;
 }
 
 enum gh_err gh_audit_check_store(struct gh_store *store,
@@ -113,19 +166,14 @@ enum gh_err gh_audit_check_store(struct gh_store *store,
 {
     struct gh_audit_verdict verdict = {0};
     struct gh_arena pages;
-    uint64_t first = 0;
-    enum gh_err err;
+    bool moved = true;
+    enum gh_err err = GH_OK;
     gh_arena_init(&pages, PAGE_BLOCK_BYTES, PAGE_BYTES_MAX);
-    for (unsigned tries = 1;; tries++) {
+    for (unsigned tries = 0; err == GH_OK && moved && tries < TRIES_MAX; tries++) {
         err = check_once(store, options, records_max, &pages, &verdict);
-        if (err != GH_OK || verdict.fault == GH_AUDIT_FAULT_NONE || tries == TRIES_MAX)
+        if (err != GH_OK || verdict.fault == GH_AUDIT_FAULT_NONE)
             break;
-        /* Where the log begins elsewhere by now, records went between two pages. */
-        err = store->ops->read(store, read_first, &first, &pages);
-        if (err == GH_ERR_INVALID)
-            err = GH_OK;
-        if (err != GH_OK || !first || first == verdict.first_seq)
-            break;
+        err = has_moved(store, &verdict, &pages, &moved);
     }
     gh_arena_done(&pages);
     if (err == GH_OK)
@@ -139,13 +187,16 @@ void gh_audit_verdict_put_json(struct gh_buf *buf, const struct gh_audit_verdict
     gh_buf_put_char(buf, '{');
     gh_json_put_member_bool(buf, GH_STR("intact"), verdict->fault == GH_AUDIT_FAULT_NONE);
     gh_json_put_member(buf, GH_STR("fault"), gh_audit_fault_name(verdict->fault));
+    gh_json_put_member_u64(buf, GH_STR("chain"), verdict->chain);
     gh_json_put_member_u64(buf, GH_STR("seq"), verdict->seq);
     gh_json_put_member_u64(buf, GH_STR("line"), verdict->line);
     gh_json_put_member_u64(buf, GH_STR("records"), verdict->records);
+    gh_json_put_member_u64(buf, GH_STR("chains"), verdict->chains);
     gh_json_put_member_u64(buf, GH_STR("first_seq"), verdict->first_seq);
     gh_json_put_member_u64(buf, GH_STR("last_seq"), verdict->last_seq);
     gh_json_put_member_bool(buf, GH_STR("signatures_checked"), with_keys);
     gh_json_put_member_u64(buf, GH_STR("signed_through"), verdict->signed_through);
+    gh_json_put_member_u64(buf, GH_STR("unsigned_records"), verdict->unsigned_records);
     gh_json_put_member_u64(buf, GH_STR("checkpoints"), verdict->checkpoints);
     gh_json_put_member_u64(buf, GH_STR("saved_checkpoints_met"), verdict->saved_met);
     gh_json_put_member_bool(buf, GH_STR("retention_checked"), verdict->retention_checked);

@@ -10,6 +10,7 @@
 #include "identity/audit_key.h"
 #include "identity/audit_log.h"
 #include "identity/identity_fixture.h"
+#include "store/memory.h"
 
 #define MANY 1200 /* several pages */
 
@@ -192,7 +193,7 @@ static void a_log_that_is_too_long_has_no_verdict(void **state)
 
 static void drop_and_say_so(unsigned reads)
 {
-    if (reads == 1)
+    if (reads == 2)
         drop(drop_unit, 900);
 }
 
@@ -209,7 +210,7 @@ static void retention_between_two_pages_is_no_fault(void **state)
 
 static void drop_and_say_nothing(unsigned reads)
 {
-    if (reads == 1)
+    if (reads == 2)
         drop(cut_unit, 900);
 }
 
@@ -302,6 +303,118 @@ static void a_row_that_is_no_record_is_named(void **state)
     assert_int_equal(verdict.seq, 601);
 }
 
+/* ---- Several chains ---- */
+
+static enum gh_err page_unit(struct gh_tx *tx, void *args)
+{
+    struct gh_audit_row **rows = args;
+    const struct gh_audit_query query = {.limit = 1};
+    size_t count;
+    tx->chain = 2;
+    return tx->ops->audit_page(tx, &query, rows, &count);
+}
+
+static void all_chains_are_read(void **state)
+{
+    append(MANY);
+    sign();
+    gh_memory_store_hold(f.store, 3); /* of the second there is nothing */
+    append(700);
+    sign();
+    append(2);
+    struct gh_audit_verdict verdict = check();
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.chains, 2);
+    assert_int_equal(verdict.records, MANY + 704);
+    assert_int_equal(verdict.checkpoints, 2);
+    assert_int_equal(verdict.unsigned_records, 1 + 3);
+    assert_int_equal(verdict.chain, 1);
+    assert_int_equal(verdict.last_seq, MANY + 1);
+}
+
+static void the_bound_of_records_is_of_all_chains(void **state)
+{
+    struct gh_audit_verdict verdict;
+    append(600);
+    gh_memory_store_hold(f.store, 2);
+    append(600);
+    assert_int_equal(check_of(f.store, 1199, &verdict), GH_ERR_FULL);
+    assert_int_equal(check_of(f.store, 1200, &verdict), GH_OK);
+}
+
+static void a_front_of_another_chain_is_found(void **state)
+{
+    append(MANY);
+    sign();
+    gh_memory_store_hold(f.store, 2);
+    append(MANY);
+    sign();
+    drop(cut_unit, 700);
+    struct gh_audit_verdict verdict = check();
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_FRONT);
+    assert_int_equal(verdict.chain, 2);
+    assert_int_equal(verdict.seq, 1);
+    assert_int_equal(verdict.first_seq, 701);
+}
+
+static void drop_of_the_second(unsigned reads)
+{
+    if (reads == 7) /* chains, first, three pages, first, a page */
+        drop(drop_unit, 900);
+}
+
+static void retention_of_another_chain_meanwhile_is_no_fault(void **state)
+{
+    unsigned reads;
+    append(MANY);
+    gh_memory_store_hold(f.store, 2);
+    append(MANY);
+    struct gh_audit_verdict verdict = check_meddled(drop_of_the_second, &reads);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.chains, 2);
+    assert_true(reads > 15); /* once more */
+}
+
+static void a_chain_that_is_gone_is_found_by_what_was_saved_of_it(void **state)
+{
+    struct gh_audit_row *rows;
+    struct gh_audit_verdict verdict;
+    struct gh_audit_checkpoint saved;
+    append(2);
+    sign();
+    gh_memory_store_hold(f.store, 2);
+    append(2);
+    sign();
+    assert_int_equal(f.store->ops->read(f.store, page_unit, &rows, &f.arena), GH_OK);
+    assert_true(gh_audit_keys_open(&keys, &f.arena, &rows[0], &saved));
+    assert_int_equal(saved.chain, 2);
+    struct gh_audit_verify_options options = {.verifiers = keys.verifiers,
+                                              .verifier_count = keys.verifier_count,
+                                              .saved = &saved,
+                                              .saved_count = 1};
+    assert_int_equal(gh_audit_check_store(f.store, &options, 0, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.saved_met, 1);
+    saved.chain = 3; /* as if that had been the third */
+    assert_int_equal(gh_audit_check_store(f.store, &options, 0, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_TRUNCATED);
+    assert_int_equal(verdict.chain, 3);
+    assert_int_equal(verdict.seq, 1);
+}
+
+static void a_checkpoint_opens_for_its_own_chain_alone(void **state)
+{
+    struct gh_audit_row *rows;
+    struct gh_audit_checkpoint out;
+    gh_memory_store_hold(f.store, 2);
+    append(2);
+    sign();
+    assert_int_equal(f.store->ops->read(f.store, page_unit, &rows, &f.arena), GH_OK);
+    assert_true(gh_audit_keys_open(&keys, &f.arena, &rows[0], &out));
+    rows[0].record.chain = 1;
+    assert_false(gh_audit_keys_open(&keys, &f.arena, &rows[0], &out));
+}
+
 static enum gh_err broken_read(struct gh_store *store, gh_store_unit *unit, void *args,
                                struct gh_arena *arena)
 {
@@ -323,6 +436,9 @@ static void the_longest_verdict_fits_into_its_json(void **state)
     for (unsigned fault = 0; fault < GH_AUDIT_FAULT_COUNT; fault++) {
         const struct gh_audit_verdict verdict = {
             .fault = (enum gh_audit_fault)fault,
+            .chain = UINT32_MAX,
+            .chains = UINT64_MAX,
+            .unsigned_records = UINT64_MAX,
             .seq = UINT64_MAX,
             .line = UINT64_MAX,
             .records = UINT64_MAX,
@@ -352,6 +468,12 @@ int main(void)
         TEST(a_cut_between_two_pages_is_a_fault),
         TEST(what_goes_on_for_ever_is_not_waited_for),
         TEST(a_row_that_is_no_record_is_named),
+        TEST(all_chains_are_read),
+        TEST(the_bound_of_records_is_of_all_chains),
+        TEST(a_front_of_another_chain_is_found),
+        TEST(retention_of_another_chain_meanwhile_is_no_fault),
+        TEST(a_chain_that_is_gone_is_found_by_what_was_saved_of_it),
+        TEST(a_checkpoint_opens_for_its_own_chain_alone),
         TEST(a_store_that_fails_gives_no_verdict),
         TEST(the_longest_verdict_fits_into_its_json),
     };

@@ -194,7 +194,7 @@ bool gh_audit_keys_open(const struct gh_audit_keys *keys, struct gh_arena *arena
     return note.ptr &&
            gh_audit_checkpoint_open(note, keys->verifiers, keys->verifier_count, out) ==
                GH_AUDIT_NOTE_GOOD &&
-           out->seq + 1 == row->record.seq &&
+           out->chain == gh_audit_chain_of(&row->record) && out->seq + 1 == row->record.seq &&
            memcmp(out->hash, row->prev_hash, GH_SHA256_BYTES) == 0;
 }
 
@@ -214,13 +214,33 @@ static enum gh_err find_front(struct gh_tx *tx, const struct gh_audit_keys *keys
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
+enum gh_err gh_audit_chain_of_unit(struct gh_tx *tx, uint32_t *out_chain)
+{
+    struct gh_audit_chain *chains;
+    size_t count;
+    if (tx->chain) {
+        *out_chain = tx->chain;
+        return GH_OK;
+    }
+    enum gh_err err = tx->ops->audit_chains(tx, &chains, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        if (chains[i].holder != GH_AUDIT_HELD_HERE)
+            continue;
+        *out_chain = chains[i].id;
+        return GH_OK;
+    }
+    return err == GH_OK ? GH_ERR_NOT_FOUND : err;
+}
+
 static enum gh_err put_note(struct gh_tx *tx, const struct gh_audit_keys *keys,
                             const struct gh_audit_front *moved, uint64_t now_us,
                             struct gh_buf *note)
 {
     struct gh_audit_checkpoint checkpoint = {.origin = keys->origin, .time_us = now_us};
     struct gh_audit_front front;
-    enum gh_err err = tx->ops->audit_head(tx, &checkpoint.seq, checkpoint.hash);
+    enum gh_err err = gh_audit_chain_of_unit(tx, &checkpoint.chain);
+    if (err == GH_OK)
+        err = tx->ops->audit_head(tx, &checkpoint.seq, checkpoint.hash);
     if (err == GH_OK && moved)
         front = *moved;
     else if (err == GH_OK)

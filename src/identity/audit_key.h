@@ -1,7 +1,7 @@
 /*
  * The keys that sign checkpoints of the audit log (audit/checkpoint.h), and signing in a unit. The
- * first is made at the first start; its name is that of the chain. Retired ones stay: what they
- * signed is to be verified for as long as anybody keeps it.
+ * first is made at the first start; its name is that of the log, in all its chains. Retired ones
+ * stay: what they signed is to be verified for as long as anybody keeps it.
  */
 #ifndef GH_IDENTITY_AUDIT_KEY_H
 #define GH_IDENTITY_AUDIT_KEY_H
@@ -38,15 +38,18 @@ struct gh_audit_front {
     uint8_t prev_hash[GH_SHA256_BYTES];
 };
 /* Opens the note of a checkpoint's record; texts live in `arena`. False: none of these keys signed
-   it, or it does not speak of the record right before. */
+   it, or it does not speak of the record right before in its chain. */
 bool gh_audit_keys_open(const struct gh_audit_keys *keys, struct gh_arena *arena,
                         const struct gh_audit_row *row, struct gh_audit_checkpoint *out);
 
-/* In a unit: signs a checkpoint over the newest record and appends it as a record of
-   audit_checkpoint. It says of the front what the newest checkpoint says, wherever the log begins
-   by now: nobody's cutting is signed. `front`: where it begins since this unit has dropped what was
-   before it; NULL: nothing was dropped. GH_ERR_NOT_FOUND: the log is empty. The note lives in the
-   unit's arena; seq: the number of the record that holds it. */
+/* In a unit: the number of the chain that it speaks of (tx->chain, or the one that this process
+   writes). GH_ERR_NOT_FOUND: it writes none. */
+GH_MUST_USE enum gh_err gh_audit_chain_of_unit(struct gh_tx *tx, uint32_t *out_chain);
+/* In a unit: signs a checkpoint over the newest record of its chain and appends it there as a
+   record of audit_checkpoint. It says of the front what the newest checkpoint says, wherever the
+   log begins by now: nobody's cutting is signed. `front`: where it begins since this unit has
+   dropped what was before it; NULL: nothing was dropped. GH_ERR_NOT_FOUND: the chain is empty. The
+   note lives in the unit's arena; seq: the number of the record that holds it. */
 struct gh_audit_signed {
     struct gh_str note;
     uint64_t seq;

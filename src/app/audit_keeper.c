@@ -34,6 +34,9 @@
 #define SAVE_US UINT64_C(1000000)
 /* When sessions were last used is written so often. */
 #define TOUCH_US (20 * UINT64_C(1000000))
+/* New kinds of refusals: a scan is told of in full, and a flood of which no two are alike takes a
+   thousandth of what the log can write, and three million records a day. */
+static const struct gh_window_pace PACE = {.kinds_per_second = 32, .kinds_at_once = 512};
 
 struct reload {
     uint64_t time_us;
@@ -93,6 +96,8 @@ struct gh_audit_keeper *gh_audit_keeper_new(const struct gh_audit_keeper_options
     keeper->window = gh_window_new(WINDOW_KINDS, options->hash_key);
     keeper->touches = gh_session_touches_new(options->hash_key);
     bool good = keeper->tallies && keeper->window && keeper->touches;
+    if (keeper->window)
+        gh_window_set_pace(keeper->window, PACE);
     for (unsigned i = 0; good && i < options->worker_count; i++) {
         keeper->tallies[i] = gh_tally_new(TALLY_KINDS, options->hash_key);
         good = keeper->tallies[i] != NULL;

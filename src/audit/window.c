@@ -9,6 +9,7 @@
 #include "audit/tally_entry.h"
 #include "base/assert.h"
 
+#define SECOND_US UINT64_C(1000000)
 #define NONE      UINT32_MAX
 #define KINDS_MAX (1u << 24)
 
@@ -38,6 +39,8 @@ struct gh_window {
     size_t places_touched; /* those behind were never used */
     uint32_t free;
     size_t used_count;
+    struct gh_window_pace pace; /* none: any number of kinds at any time */
+    uint64_t next_us;           /* when the next kind is due at that pace (GCRA) */
     /* What found no place, by event. */
     struct gh_tally_entry crowd[GH_AUDIT_EVENT_COUNT];
     struct beat crowd_beats[GH_AUDIT_EVENT_COUNT];
@@ -101,11 +104,33 @@ static uint32_t free_place(struct gh_window *window)
     return index;
 }
 
+void gh_window_set_pace(struct gh_window *window, struct gh_window_pace pace)
+{
+    GH_ASSERT(pace.kinds_per_second <= SECOND_US && pace.kinds_at_once <= KINDS_MAX);
+    window->pace = pace;
+}
+
+/* May a new kind begin? */
+static bool is_in_pace(struct gh_window *window, struct gh_str user_id, uint64_t now_us)
+{
+    if (!window->pace.kinds_per_second)
+        return true;
+    uint64_t interval = SECOND_US / window->pace.kinds_per_second;
+    uint64_t ahead_max = interval * window->pace.kinds_at_once;
+    if (window->next_us < now_us || window->next_us - now_us > ahead_max) /* the clock went back */
+        window->next_us = now_us;
+    if (window->next_us - now_us >= interval * gh_tally_places(window->pace.kinds_at_once, user_id))
+        return false;
+    window->next_us += interval;
+    return true;
+}
+
 /* False: there is no place. */
 static bool keep(struct gh_window *window, const struct gh_tally_entry *entry, uint32_t bucket,
                  uint64_t now_us)
 {
-    if (window->used_count >= gh_tally_places(window->kinds_max, entry->user_id))
+    if (window->used_count >= gh_tally_places(window->kinds_max, entry->user_id) ||
+        !is_in_pace(window, entry->user_id, now_us))
         return false;
     uint32_t index = free_place(window);
     if (index == NONE)

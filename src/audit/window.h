@@ -21,6 +21,16 @@ struct gh_window;
 /* Room for `kinds_max` kinds. NULL without memory. */
 struct gh_window *gh_window_new(size_t kinds_max, struct gh_hash_key key);
 void gh_window_free(struct gh_window *window); /* NULL is fine */
+/*
+ * How many new kinds may begin: so many at once, and then so many a second (at most a million).
+ * More are counted by event, as what finds no place: a flood of which no two are alike must not
+ * cost more than it tells. The last eighth is for people who are signed in.
+ */
+struct gh_window_pace {
+    uint32_t kinds_per_second, kinds_at_once;
+};
+/* As it begins a window has none. */
+void gh_window_set_pace(struct gh_window *window, struct gh_window_pace pace);
 
 /* Adds what was taken of a tally at `now_us`. */
 void gh_window_add(struct gh_window *window, const struct gh_tally_taken *taken, uint64_t now_us);

@@ -173,6 +173,42 @@ static void what_finds_no_place_is_counted_by_event_alone(void **state)
     gh_window_free(window);
 }
 
+/* Adds one of as many clients as `count`; how many of them are told apart. */
+static size_t flood(struct gh_window *window, unsigned first, unsigned count, uint64_t now_us)
+{
+    size_t before = gh_window_state(window).kinds;
+    char client[32];
+    for (unsigned i = first; i < first + count; i++) {
+        snprintf(client, sizeof(client), "10.0.%u.%u", i / 256, i % 256);
+        add(window, client, 1, now_us);
+    }
+    return gh_window_state(window).kinds - before;
+}
+
+static void new_kinds_begin_at_a_pace(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(4096, KEY);
+    gh_window_set_pace(window,
+                       (struct gh_window_pace){.kinds_per_second = 16, .kinds_at_once = 16});
+    assert_int_equal(flood(window, 0, 100, START), 14); /* an eighth is for those signed in */
+    assert_int_equal(flood(window, 100, 100, START), 0);
+    assert_int_equal(flood(window, 200, 100, START + SECOND / 4), 4);
+    assert_int_equal(flood(window, 300, 100, START + 3 * SECOND), 14);
+    assert_int_equal(gh_window_state(window).waiting, 400);        /* none is lost */
+    assert_int_equal(flood(window, 0, 14, START + 3 * SECOND), 0); /* known ones go on */
+    assert_int_equal(gh_window_state(window).waiting, 414);
+    assert_int_equal(flood(window, 400, 100, START - 60 * SECOND), 14); /* the clock went back */
+
+    struct gh_tally_entry entry = entry_of("10.9.9.9", 1, START - 60 * SECOND);
+    entry.user_id = GH_STR("01234567-89ab-4def-8123-456789abcdef");
+    struct gh_tally_taken taken = {.entries = &entry, .entry_count = 1};
+    size_t kinds = gh_window_state(window).kinds;
+    gh_window_add(window, &taken, START - 60 * SECOND);
+    assert_int_equal(gh_window_state(window).kinds, kinds + 1);
+    gh_window_free(window);
+}
+
 static void places_are_free_again_after_their_minute(void **state)
 {
     (void)state;
@@ -415,6 +451,7 @@ int main(void)
         cmocka_unit_test(what_was_not_asked_for_last_is_not_taken_for_written),
         cmocka_unit_test(what_finds_no_place_is_counted_by_event_alone),
         cmocka_unit_test(strangers_leave_room_for_people_who_are_signed_in),
+        cmocka_unit_test(new_kinds_begin_at_a_pace),
         cmocka_unit_test(places_are_free_again_after_their_minute),
         cmocka_unit_test(overflow_of_a_tally_is_due_by_event),
         cmocka_unit_test(at_the_end_all_is_due),

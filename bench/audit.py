@@ -5,8 +5,9 @@ the log and without it, quiet and while a flood of requests is refused.
     bench/audit.py [--seconds 4] [--rounds 6]
 
 In the flood no two refusals are alike in their client, so that each becomes a record of its own.
-Without the log is without identity, which it belongs to: all else is the same. gatehouse may use
-all cores, as it does when it is deployed; the store is SQLite in a file.
+Without the log is without identity, which it belongs to. All else is the same, the number of event
+loops too: identity leaves one core to others, so the process without it is started on one less, and
+may then use all cores like the other. The store is SQLite in a file.
 """
 
 import argparse
@@ -64,10 +65,17 @@ class Gate:
         command = [BINARY, "serve", "--config", str(path)]
         if os.geteuid() == 0:
             command += ["--user", "root"]
-        self.process = subprocess.Popen(
-            command, env={**os.environ, "APP_SECRET_KEY": secrets.token_urlsafe(32)},
-            stdout=open(f"{self.dir}/stdout", "w"), stderr=open(f"{self.dir}/stderr", "w"))
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores if audited else sorted(cores)[:max(1, len(cores) - 1)])
+        try:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, "APP_SECRET_KEY": secrets.token_urlsafe(32)},
+                stdout=open(f"{self.dir}/stdout", "w"), stderr=open(f"{self.dir}/stderr", "w"))
+        finally:
+            os.sched_setaffinity(0, cores)
         bench.wait_for(self.port, self.process)
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setaffinity(int(thread), cores)
 
     def records(self):
         with sqlite3.connect(f"file:{self.dir}/gatehouse.db?mode=ro", uri=True, timeout=10) as store:

@@ -141,7 +141,8 @@ static void identify(struct gh_request *request)
     find_credential(request, &credential);
     request->credential_found = credential.found;
     if (credential.found == GH_CREDENTIAL_JUDGED) {
-        if (request->gate && request->gate_rules)
+        if (request->gate && request->gate_rules &&
+            !gh_gate_is_blind(request->gate, request->now_ms))
             request->credential = judge(request, &credential);
         else
             request->credential_found = GH_CREDENTIAL_UNCHECKED;

@@ -292,6 +292,35 @@ static void without_keys_nobody_is_believed(void **state)
     gh_fixture_close(&f);
 }
 
+static void begin_with_token(struct gh_fixture *f, const char *target)
+{
+    char bytes[4096];
+    snprintf(bytes, sizeof(bytes), "GET %s HTTP/1.1\r\n" HOST "Cookie: __Host-gh_access=%s\r\n\r\n",
+             target, token(f, GH_CREDENTIAL_COOKIE));
+    gh_fixture_begin(f, bytes);
+    f->verdict = gh_policy_run(&f->request);
+}
+
+static void who_hears_of_no_logout_lets_nobody_in(void **state)
+{
+    struct gh_fixture f;
+    open_fixture(&f);
+    gh_revocations_share(f.revocations, 1000);
+    begin_with_token(&f, "/mine");
+    expect_refused(&f, GH_REASON_IDENTITY_UNAVAILABLE, 503);
+    assert_non_null(gh_fixture_value(&f, gh_fixture_reply(&f), "Retry-After"));
+    run(&f, "GET /mine", "Accept: */*\r\n");
+    expect_refused(&f, GH_REASON_NOT_SIGNED_IN, 401);
+    begin_with_token(&f, "/open");
+    assert_int_equal(f.verdict.kind, GH_VERDICT_NEXT);
+    assert_false(f.request.signed_in);
+    gh_revocations_learned(f.revocations, f.request.now_ms - 1000);
+    begin_with_token(&f, "/mine");
+    assert_int_equal(f.verdict.kind, GH_VERDICT_NEXT);
+    assert_true(f.request.signed_in);
+    gh_fixture_close(&f);
+}
+
 static void observed_access_lets_strangers_pass_and_notes_them(void **state)
 {
     struct gh_fixture f;
@@ -331,6 +360,7 @@ int main(void)
         cmocka_unit_test(the_way_back_is_short_and_stays_on_the_site),
         cmocka_unit_test(who_guesses_tokens_is_slowed_down),
         cmocka_unit_test(without_keys_nobody_is_believed),
+        cmocka_unit_test(who_hears_of_no_logout_lets_nobody_in),
         cmocka_unit_test(observed_access_lets_strangers_pass_and_notes_them),
         cmocka_unit_test(built_ins_ask_nobody),
     };

@@ -79,7 +79,8 @@ enum gh_credential_found {
     GH_CREDENTIAL_NONE,
     GH_CREDENTIAL_JUDGED,    /* request->credential says what became of it */
     GH_CREDENTIAL_AMBIGUOUS, /* several, or one that can be read two ways: none was looked at */
-    GH_CREDENTIAL_UNCHECKED, /* there is no gate: explain, or a process that can't verify */
+    GH_CREDENTIAL_UNCHECKED, /* there is no gate: explain, or a process that can't verify; or it
+                                has not heard lately which sessions have ended */
 };
 
 /* Forward-auth: in which way a proxy asks for a decision (authz.c). */

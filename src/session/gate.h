@@ -27,7 +27,7 @@ struct gh_gate_rules {
     struct gh_str issuer, audience; /* ours */
     const struct gh_gate_issuer *issuers;
     size_t issuer_count;
-    unsigned leeway_s;
+    unsigned leeway_s; /* what the clocks of those who issue may be ahead of ours, or behind */
     /* No token of ours is good for longer after it was issued, whatever it says: revocations are
        kept for as long as tokens live by the settings of now. 0: as it says. */
     uint64_t access_s;
@@ -71,6 +71,9 @@ enum gh_gate_status gh_gate_judge(struct gh_gate *gate, struct gh_arena *arena,
 struct gh_str gh_gate_forward_token(struct gh_gate *gate, struct gh_arena *arena,
                                     const struct gh_gate_rules *rules,
                                     const struct gh_subject *subject, uint64_t now_s);
+
+/* True: sessions that ended elsewhere may still pass: nobody who needs a session may be let in. */
+bool gh_gate_is_blind(const struct gh_gate *gate, uint64_t now_ms);
 
 struct gh_gate_counts {
     uint64_t hits, verified, refused;

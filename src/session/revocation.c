@@ -32,6 +32,8 @@ struct gh_revocations {
     size_t place_mask;
     _Atomic uint64_t version;
     atomic_size_t count;
+    uint64_t age_max_ms;         /* 0: nobody else revokes */
+    _Atomic uint64_t learned_ms; /* one more than gh_revocations_learned was told; 0: never */
     pthread_mutex_t writing;
     struct place *places;
 };
@@ -178,4 +180,28 @@ uint64_t gh_revocations_version(const struct gh_revocations *revocations)
 size_t gh_revocations_count(const struct gh_revocations *revocations)
 {
     return atomic_load_explicit(&revocations->count, memory_order_relaxed);
+}
+
+void gh_revocations_share(struct gh_revocations *revocations, uint64_t age_max_ms)
+{
+    revocations->age_max_ms = age_max_ms;
+}
+
+/* Released behind the additions that it vouches for. */
+void gh_revocations_learned(struct gh_revocations *revocations, uint64_t at_ms)
+{
+    uint64_t known = relaxed(&revocations->learned_ms);
+    while (known < at_ms + 1 &&
+           !atomic_compare_exchange_weak_explicit(&revocations->learned_ms, &known, at_ms + 1,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+bool gh_revocations_is_current(const struct gh_revocations *revocations, uint64_t now_ms)
+{
+    if (!revocations->age_max_ms)
+        return true;
+    uint64_t known = atomic_load_explicit(&revocations->learned_ms, memory_order_acquire);
+    /* A worker's clock is that of its turn, which may have begun before the reading. */
+    return known && now_ms < known + revocations->age_max_ms;
 }

@@ -1,5 +1,6 @@
 /*
  * Sessions that ended before their access tokens expire, shared by all threads of the process.
+ * It knows of other processes what it is told, and for how long that may be relied on.
  * Reading takes no lock. Memory is fixed: the table consists of small places, and when one is full
  * its oldest session is folded into an instant. Every token issued up to then whose session
  * belongs to that place is refused, and honest clients refresh.
@@ -30,5 +31,17 @@ bool gh_revocations_has(const struct gh_revocations *revocations, struct gh_str 
 uint64_t gh_revocations_version(const struct gh_revocations *revocations);
 /* Sessions in the table, with expired ones whose place nobody needed yet. */
 size_t gh_revocations_count(const struct gh_revocations *revocations);
+
+/* ---- Where other processes revoke, too ---- */
+
+/* From now on the table holds only what somebody brings of the others' (gh_revocations_learned),
+   and is out of date when that was longer than `age_max_ms` ago, and until the first time. Before
+   other threads use it. */
+void gh_revocations_share(struct gh_revocations *revocations, uint64_t age_max_ms);
+/* All that any process had revoked by `at_ms` is in the table now. `at_ms`: of the monotonic clock,
+   when the reading began that told it, not when it ended. From any thread; never goes back. */
+void gh_revocations_learned(struct gh_revocations *revocations, uint64_t at_ms);
+/* False: sessions that another process ended may still pass here. Where nothing is shared: true. */
+bool gh_revocations_is_current(const struct gh_revocations *revocations, uint64_t now_ms);
 
 #endif

@@ -145,6 +145,33 @@ static void the_smallest_and_an_absurd_capacity(void **state)
     assert_null(gh_revocations_new(SIZE_MAX, KEY));
 }
 
+static void is_always_current_where_nobody_else_revokes(void **state)
+{
+    struct gh_revocations *revocations = gh_revocations_new(64, KEY);
+    assert_true(gh_revocations_is_current(revocations, 0));
+    assert_true(gh_revocations_is_current(revocations, UINT64_MAX));
+    gh_revocations_free(revocations);
+}
+
+static void is_current_for_as_long_as_was_learned(void **state)
+{
+    struct gh_revocations *revocations = gh_revocations_new(64, KEY);
+    gh_revocations_share(revocations, 1000);
+    assert_false(gh_revocations_is_current(revocations, 0));
+    assert_false(gh_revocations_is_current(revocations, 5000));
+    gh_revocations_learned(revocations, 5000);
+    assert_true(gh_revocations_is_current(revocations, 4999));
+    assert_true(gh_revocations_is_current(revocations, 6000));
+    assert_false(gh_revocations_is_current(revocations, 6001));
+    gh_revocations_learned(revocations, 4000); /* a slow reading that ends late */
+    assert_true(gh_revocations_is_current(revocations, 6000));
+    gh_revocations_learned(revocations, 6000);
+    assert_true(gh_revocations_is_current(revocations, 7000));
+    add(revocations, 1, NOW); /* what this process ends says nothing of others */
+    assert_false(gh_revocations_is_current(revocations, 7001));
+    gh_revocations_free(revocations);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +184,8 @@ int main(void)
         cmocka_unit_test(a_table_up_to_its_capacity_hardly_folds),
         cmocka_unit_test(expired_sessions_make_room),
         cmocka_unit_test(the_smallest_and_an_absurd_capacity),
+        cmocka_unit_test(is_always_current_where_nobody_else_revokes),
+        cmocka_unit_test(is_current_for_as_long_as_was_learned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

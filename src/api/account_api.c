@@ -76,12 +76,12 @@ static size_t record_bytes_max(const struct gh_audit_record *record)
 void gh_api_put_next(struct gh_buf *json, const struct gh_audit_entries *entries, size_t limit)
 {
     if (entries->count == limit)
-        gh_json_put_member_u64(json, GH_STR("next"), entries->items[limit - 1].record.seq);
+        gh_json_put_member_u64(json, GH_STR("next"), entries->items[limit - 1].position);
     else
         gh_buf_put(json, GH_STR(",\"next\":null"));
 }
 
-/* {"records":[...],"next":seq or null} */
+/* {"records":[...],"next":a position or null} */
 static void reply_records(struct gh_api_request *request, const struct gh_audit_entries *entries,
                           size_t limit)
 {
@@ -130,7 +130,7 @@ void gh_api_audit(struct gh_api_request *request)
 {
     static const char *const NAMES[] = {"before", "limit", "user", "event", NULL};
     struct gh_str values[4];
-    struct gh_audit_query query = {.limit = 0};
+    struct gh_audit_query query = {.every_chain = true};
     struct gh_audit_entries entries;
     uint64_t limit;
     if (!gh_api_read_query(request, NAMES, values) ||

@@ -7,7 +7,7 @@
 #include "identity/audit_read.h"
 #include "json/writer.h"
 
-/* ---- The chain ---- */
+/* ---- The chains ---- */
 
 #define KEYS_BLOCK_BYTES (64u * 1024)
 #define KEYS_BYTES_MAX   (1024u * 1024)
@@ -100,6 +100,8 @@ static void put_finding(struct gh_buf *json, struct gh_arena *arena,
     }
     gh_buf_put_char(json, '{');
     gh_json_put_member_u64(json, GH_STR("seq"), record->seq);
+    if (gh_audit_chain_of(record) > 1)
+        gh_json_put_member_u64(json, GH_STR("chain"), record->chain);
     gh_api_put_time(json, GH_STR("time"), record->time_us);
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
         put_text(json, &doc, TEXTS[i]);
@@ -131,7 +133,8 @@ void gh_api_anomalies(struct gh_api_request *request)
 {
     static const char *const NAMES[] = {"before", "limit", NULL};
     struct gh_str values[2];
-    struct gh_audit_query query = {.event = gh_audit_event_facts(GH_AUDIT_ANOMALY_DETECTED)->name};
+    struct gh_audit_query query = {.every_chain = true,
+                                   .event = gh_audit_event_facts(GH_AUDIT_ANOMALY_DETECTED)->name};
     struct gh_audit_entries entries;
     uint64_t limit;
     if (!gh_api_read_query(request, NAMES, values) ||

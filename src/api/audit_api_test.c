@@ -9,6 +9,7 @@
 #include "api/api_fixture.h"
 #include "identity/audit_key.h"
 #include "identity/audit_log.h"
+#include "store/memory.h"
 
 #define ROOT "root@example.org"
 
@@ -47,7 +48,7 @@ static struct gh_api_answer verify(void)
 {
     struct gh_api_answer answer = gh_api_ask_as(f, access, "verifyAudit", NULL);
     if (answer.status == 200)
-        assert_int_equal(gh_json_root(&answer.json)->count, 12);
+        assert_int_equal(gh_json_root(&answer.json)->count, 15);
     return answer;
 }
 
@@ -88,6 +89,22 @@ static void a_cut_log_is_told_with_the_record_that_is_gone(void **state)
     assert_int_equal(answer.status, 200);
     assert_false(gh_api_answer_is(&answer, "intact"));
     assert_true(gh_api_answer_has(&answer, "fault", "front"));
+    assert_int_equal(gh_api_answer_number(&answer, "seq"), 1);
+}
+
+static void all_chains_are_checked_and_the_wrong_one_is_named(void **state)
+{
+    struct gh_store *store = f->identity.store;
+    gh_memory_store_hold(store, 2);
+    gh_api_fixture_login(f, ROOT);
+    gh_api_fixture_login(f, ROOT);
+    struct gh_api_answer answer = verify();
+    assert_true(gh_api_answer_is(&answer, "intact"));
+    assert_int_equal(gh_api_answer_number(&answer, "chains"), 2);
+    assert_int_equal(store->ops->run(store, cut_unit, NULL, &f->identity.arena), GH_OK);
+    answer = verify();
+    assert_true(gh_api_answer_has(&answer, "fault", "front"));
+    assert_int_equal(gh_api_answer_number(&answer, "chain"), 2);
     assert_int_equal(gh_api_answer_number(&answer, "seq"), 1);
 }
 
@@ -228,6 +245,29 @@ static void findings_come_page_by_page(void **state)
     assert_int_equal(gh_api_answer_at(&rest, "next")->kind, GH_JSON_NULL);
 }
 
+static void findings_of_all_chains_come_newest_first(void **state)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        gh_memory_store_hold(f->identity.store, i % 2 + 1);
+        find(gh_api_body(f, "{\"rule\":\"rule%u\",\"action\":\"log\",\"evidence\":{}}", i));
+    }
+    gh_memory_store_hold(f->identity.store, 1);
+    const char *query = "limit=2";
+    for (int i = 5; i > 0; i -= 2) {
+        struct gh_api_answer page = anomalies(query);
+        const struct gh_json_value *first = gh_api_answer_item(&page, "anomalies", 0);
+        assert_int_equal(gh_api_answer_at(&page, "anomalies")->count, 2);
+        assert_int_equal(first->count, 8); /* with its chain */
+        int64_t chain;
+        assert_true(gh_json_int64(gh_json_get(&page.json, first, GH_STR("chain")), &chain) &&
+                    chain == 2);
+        assert_text(&page, 1, "rule", gh_api_body(f, "rule%d", i - 1));
+        if (i > 1)
+            query = gh_api_body(f, "limit=2&before=%lld",
+                                (long long)gh_api_answer_number(&page, "next"));
+    }
+}
+
 static void a_page_of_the_longest_texts_fits(void **state)
 {
     char text[251];
@@ -281,6 +321,7 @@ int main(void)
         TEST(a_log_without_a_key_is_intact_and_nothing_is_signed),
         TEST(a_signed_log_says_how_far),
         TEST(a_cut_log_is_told_with_the_record_that_is_gone),
+        TEST(all_chains_are_checked_and_the_wrong_one_is_named),
         TEST(two_do_not_check_at_once),
         TEST(what_can_not_be_read_has_no_verdict),
         TEST(the_first_page_of_a_reading_is_a_record),
@@ -288,6 +329,7 @@ int main(void)
         TEST(nothing_is_shown_when_the_reading_can_not_be_recorded),
         TEST(findings_are_told_with_their_evidence),
         TEST(findings_come_page_by_page),
+        TEST(findings_of_all_chains_come_newest_first),
         TEST(a_page_of_the_longest_texts_fits),
         TEST(a_network_whose_key_is_gone_is_null),
         TEST(refuses_queries_that_are_none),

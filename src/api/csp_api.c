@@ -91,7 +91,7 @@ static enum gh_err add_page(const struct gh_identity *identity, struct gh_audit_
     enum gh_err err = gh_audit_log_page(identity, page, query, &entries);
     for (size_t i = 0; err == GH_OK && i < entries.count; i++) {
         err = add_record(summary, page, names, &entries.items[i].record);
-        query->before_seq = entries.items[i].record.seq;
+        query->before_seq = entries.items[i].position;
         if (summary->records == GH_API_CSP_RECORDS_MAX)
             summary->since_us = entries.items[i].record.time_us;
     }
@@ -103,6 +103,7 @@ static enum gh_err count_reports(struct gh_api_request *request, struct summary 
 {
     struct gh_arena page;
     struct gh_audit_query query = {
+        .every_chain = true,
         .event = gh_audit_event_facts(GH_AUDIT_CSP_VIOLATION)->name,
         .since_us = summary->since_us,
         .limit = PAGE_ROWS,

@@ -86,6 +86,8 @@ static const struct operation *operation_of(const char *id)
 #define ID       "{\"type\":\"string\",\"minLength\":36,\"maxLength\":36,\"format\":\"uuid\"}"
 #define TIME                                                                                       \
     "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\",\"minLength\":27,\"maxLength\":27}"
+/* Of a record that is not of the first chain. */
+#define CHAIN        "{\"type\":\"integer\",\"minimum\":2,\"maximum\":4294967295}"
 #define NEXT_SEQ     "{\"type\":[\"integer\",\"null\"],\"minimum\":1,\"maximum\":9007199254740991}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"],\"maxLength\":16384}"
 #define OBJECT(required, properties)                                                               \
@@ -138,29 +140,30 @@ static const struct {
             ",\"two_factor\":" BOOLEAN ",\"remember\":" BOOLEAN ",\"created_at\":" TIME
             ",\"last_used_at\":" TIME ",\"expires_at\":" TIME)},
     {"Sessions", OBJECT("\"sessions\"", "\"sessions\":" LIST("10000", REF("OwnSession")))},
-    {"Record", OBJECT("\"seq\",\"time\",\"event_type\",\"user_id\",\"actor_id\","
-                      "\"ip_address\",\"user_agent\",\"session\",\"request_id\",\"outcome\","
-                      "\"metadata\"",
-                      "\"seq\":" COUNT ",\"time\":" TIME ",\"event_type\":" STRING
-                      ",\"user_id\":" TEXT_OR_NULL ",\"actor_id\":" TEXT_OR_NULL
-                      ",\"ip_address\":" TEXT_OR_NULL ",\"user_agent\":" TEXT_OR_NULL
-                      ",\"session\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
-                      ",\"outcome\":{\"enum\":[\"success\",\"failure\"]},"
-                      "\"metadata\":{\"type\":\"object\"}")},
+    {"Record",
+     OBJECT("\"seq\",\"time\",\"event_type\",\"user_id\",\"actor_id\","
+            "\"ip_address\",\"user_agent\",\"session\",\"request_id\",\"outcome\","
+            "\"metadata\"",
+            "\"seq\":" COUNT ",\"chain\":" CHAIN ",\"time\":" TIME ",\"event_type\":" STRING
+            ",\"user_id\":" TEXT_OR_NULL ",\"actor_id\":" TEXT_OR_NULL
+            ",\"ip_address\":" TEXT_OR_NULL ",\"user_agent\":" TEXT_OR_NULL
+            ",\"session\":" TEXT_OR_NULL ",\"request_id\":" TEXT_OR_NULL
+            ",\"outcome\":{\"enum\":[\"success\",\"failure\"]},"
+            "\"metadata\":{\"type\":\"object\"}")},
     {"Records", OBJECT("\"records\",\"next\"",
                        "\"records\":" LIST("200", REF("Record")) ",\"next\":" NEXT_SEQ)},
     {"Verdict",
-     OBJECT("\"intact\",\"fault\",\"seq\",\"line\",\"records\",\"first_seq\",\"last_seq\","
-            "\"signatures_checked\",\"signed_through\",\"checkpoints\",\"saved_checkpoints_met\","
-            "\"retention_checked\"",
-            "\"intact\":" BOOLEAN ",\"fault\":" STRING ",\"seq\":" COUNT ",\"line\":" COUNT
-            ",\"records\":" COUNT ",\"first_seq\":" COUNT ",\"last_seq\":" COUNT
-            ",\"signatures_checked\":" BOOLEAN ",\"signed_through\":" COUNT
-            ",\"checkpoints\":" COUNT ",\"saved_checkpoints_met\":" COUNT
-            ",\"retention_checked\":" BOOLEAN)},
+     OBJECT("\"intact\",\"fault\",\"chain\",\"seq\",\"line\",\"records\",\"chains\",\"first_seq\","
+            "\"last_seq\",\"signatures_checked\",\"signed_through\",\"unsigned_records\","
+            "\"checkpoints\",\"saved_checkpoints_met\",\"retention_checked\"",
+            "\"intact\":" BOOLEAN ",\"fault\":" STRING ",\"chain\":" COUNT ",\"seq\":" COUNT
+            ",\"line\":" COUNT ",\"records\":" COUNT ",\"chains\":" COUNT ",\"first_seq\":" COUNT
+            ",\"last_seq\":" COUNT ",\"signatures_checked\":" BOOLEAN ",\"signed_through\":" COUNT
+            ",\"unsigned_records\":" COUNT ",\"checkpoints\":" COUNT
+            ",\"saved_checkpoints_met\":" COUNT ",\"retention_checked\":" BOOLEAN)},
     {"Anomaly",
      OBJECT("\"seq\",\"time\",\"rule\",\"account\",\"network\",\"action\",\"evidence\"",
-            "\"seq\":" COUNT ",\"time\":" TIME ",\"rule\":" TEXT_OR_NULL
+            "\"seq\":" COUNT ",\"chain\":" CHAIN ",\"time\":" TIME ",\"rule\":" TEXT_OR_NULL
             ",\"account\":" TEXT_OR_NULL ",\"network\":" TEXT_OR_NULL ",\"action\":" TEXT_OR_NULL
             ",\"evidence\":{\"type\":[\"object\",\"null\"]}")},
     {"Anomalies", OBJECT("\"anomalies\",\"next\"",

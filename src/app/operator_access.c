@@ -41,6 +41,7 @@ static enum gh_err find_grant(struct gh_tx *tx, void *args)
     grant->known = false;
     for (size_t i = 0; i < sizeof(EVENTS) / sizeof(EVENTS[0]) && !grant->known; i++) {
         struct gh_audit_query query = {
+            .every_chain = true,
             .user_id = grant->user_id,
             .event = gh_audit_event_facts(EVENTS[i])->name,
             .limit = 1,

@@ -475,11 +475,11 @@ enum gh_identity_result gh_account_remove(struct gh_identity_call *call, struct 
 
 /* ---- One's own records ---- */
 
-enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before_seq,
+enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before,
                                             size_t limit, struct gh_audit_entries *out_entries)
 {
     struct gh_audit_query query = {
-        .user_id = call->subject->id, .before_seq = before_seq, .limit = limit};
+        .every_chain = true, .user_id = call->subject->id, .before_seq = before, .limit = limit};
     if (!limit || limit > ACTIVITY_MAX)
         return refuse(call, GH_IDENTITY_INVALID, "limit: 1 to 200");
     return gh_audit_log_page(call->identity, call->arena, &query, out_entries) == GH_OK

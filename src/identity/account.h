@@ -34,8 +34,8 @@ enum gh_identity_result gh_profile_update(struct gh_identity_call *call, struct 
 enum gh_identity_result gh_account_remove(struct gh_identity_call *call, struct gh_str password,
                                           struct gh_str code);
 
-/* One's own audit records, newest first. */
-enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before_seq,
+/* One's own audit records of every chain, newest first; `before` a position, 0: all. */
+enum gh_identity_result gh_account_activity(struct gh_identity_call *call, uint64_t before,
                                             size_t limit, struct gh_audit_entries *out_entries);
 
 /* ---- For the files of identity ---- */

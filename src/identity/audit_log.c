@@ -156,7 +156,7 @@ static enum gh_err reveal(struct gh_tx *tx, const struct gh_identity *identity, 
                           const struct gh_audit_row *row, struct gh_audit_entry *out_entry)
 {
     struct gh_audit_person persons[GH_AUDIT_PERSONS_MAX];
-    struct gh_audit_entry entry = {.damaged = false};
+    struct gh_audit_entry entry = {.position = row->position};
     size_t count = 0;
     enum gh_err err = find_persons(tx, identity, ring, row, persons, &count);
     if (err == GH_OK)

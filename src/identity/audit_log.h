@@ -30,6 +30,7 @@ GH_MUST_USE enum gh_err gh_audit_log_append_valid(const struct gh_identity *iden
 
 struct gh_audit_entry {
     struct gh_audit_record record; /* in clear */
+    uint64_t position;             /* among the records of all chains */
     bool erased;  /* some of it is gone: texts are empty, members of metadata null */
     bool damaged; /* it could not be opened, or was not what the row committed to; as erased */
 };

@@ -84,6 +84,7 @@ static struct gh_str metadata_of(const struct gh_identity_call *call,
 static enum gh_err find_standing(struct gh_tx *tx, const struct reading *reading, bool *out_stands)
 {
     struct gh_audit_query query = {
+        .every_chain = true, /* the pages before may have come of another process */
         .event = gh_audit_event_facts(GH_AUDIT_AUDIT_READ)->name,
         .user_id = reading->reader,
         .limit = 1,

@@ -196,7 +196,8 @@ static void put_record(struct document *document, const struct gh_audit_record *
 /* Page after page, newest first; each is forgotten when it has been written. */
 static enum gh_identity_result put_records(struct document *document)
 {
-    struct gh_audit_query query = {.user_id = document->call->subject->id, .limit = PAGE_RECORDS};
+    struct gh_audit_query query = {
+        .every_chain = true, .user_id = document->call->subject->id, .limit = PAGE_RECORDS};
     struct gh_audit_entries page;
     bool first = true;
     append(document, GH_STR(",\"audit\":["));
@@ -208,7 +209,7 @@ static enum gh_identity_result put_records(struct document *document)
         for (size_t i = 0; i < page.count; i++) {
             put_record(document, &page.items[i].record, first);
             first = false;
-            query.before_seq = page.items[i].record.seq;
+            query.before_seq = page.items[i].position;
         }
     } while (page.count == PAGE_RECORDS && !document->failed);
     append(document, GH_STR("]"));

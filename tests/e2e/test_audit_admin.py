@@ -12,8 +12,8 @@ from harness.identity import ENV, assert_answer, deployed
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 WRONG = "certainly-wrong-72"
-VERDICT = """intact fault seq line records first_seq last_seq signatures_checked signed_through
-checkpoints saved_checkpoints_met retention_checked""".split()
+VERDICT = """intact fault chain seq line records chains first_seq last_seq signatures_checked
+signed_through unsigned_records checkpoints saved_checkpoints_met retention_checked""".split()
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ enum { TEXT_BYTES_MAX = 128 * 1024 };
 struct vectors {
     struct gh_arena arena;
     struct gh_pkey *key;
-    struct gh_log log;
-    struct gh_str lines, note, verifier;
+    struct gh_log log, second; /* `second`: the chain 2 */
+    struct gh_str lines, second_lines, note, second_note, verifier;
 };
 
 /* What `field` commits to under the salt `first`, `first` + 1, ... */
@@ -77,6 +77,33 @@ static void append_records(struct vectors *vectors)
     "\",\"user_agent\":\"curl/8.0 \\\"\xc3\xa9\\\"\"},"                                            \
     "\"subject\":{\"metadata.email\":\"ann@example.com\",\"salt\":\"" SALT_20 "\"}}"
 
+static void append_second(struct vectors *vectors)
+{
+    vectors->second.chain = 2;
+    gh_log_append(&vectors->second,
+                  (struct gh_audit_record){.time_us = GH_LOG_START_US + 500000,
+                                           .event = GH_AUDIT_CONFIG_RELOADED,
+                                           .metadata = GH_STR("{\"outcome\":\"taken up\"}")});
+    gh_log_append_checkpoint(&vectors->second);
+    gh_log_append(&vectors->second, (struct gh_audit_record){
+                                        .time_us = GH_LOG_START_US + 3000000,
+                                        .event = GH_AUDIT_LOGOUT,
+                                        .user_id = GH_STR("4f2c0c1e-0000-4000-8000-000000000001"),
+                                        .actor_id = GH_STR("4f2c0c1e-0000-4000-8000-000000000001"),
+                                        .session = GH_STR("ba7816bf8f01cfea414140de5dae2223")});
+}
+
+static void put_second_lines(struct vectors *vectors)
+{
+    char *memory = gh_arena_alloc(&vectors->arena, TEXT_BYTES_MAX);
+    assert_non_null(memory);
+    struct gh_buf buf = gh_buf_over(memory, TEXT_BYTES_MAX);
+    for (size_t i = 0; i < vectors->second.count; i++)
+        gh_buf_put(&buf,
+                   gh_log_line(&vectors->arena, &vectors->second.rows[i], gh_str_of(NULL, 0)));
+    vectors->second_lines = gh_buf_str(&buf);
+}
+
 static void put_lines(struct vectors *vectors)
 {
     char *memory = gh_arena_alloc(&vectors->arena, TEXT_BYTES_MAX);
@@ -95,10 +122,15 @@ static int set_up(void **state)
     gh_arena_init(&vectors.arena, 64 * 1024, 4 << 20);
     vectors.key = gh_log_key(0);
     gh_log_init(&vectors.log, &vectors.arena, vectors.key);
+    gh_log_init(&vectors.second, &vectors.arena, vectors.key);
     append_records(&vectors);
+    append_second(&vectors);
     put_lines(&vectors);
+    put_second_lines(&vectors);
     struct gh_audit_checkpoint checkpoint = gh_log_checkpoint(&vectors.log, 3);
     vectors.note = gh_log_note(&vectors.arena, &checkpoint, vectors.key);
+    checkpoint = gh_log_checkpoint(&vectors.second, 2);
+    vectors.second_note = gh_log_note(&vectors.arena, &checkpoint, vectors.key);
     struct gh_buf buf = gh_buf_over(verifier, sizeof(verifier));
     gh_audit_put_verifier(&buf, GH_STR(GH_LOG_KEY_NAME), vectors.key);
     gh_buf_put_char(&buf, '\n');
@@ -156,6 +188,40 @@ static void the_page_has_the_checkpoint(void **state)
     assert_on_page(vectors, "note", vectors->note);
 }
 
+static void the_page_has_another_chain(void **state)
+{
+    struct vectors *vectors = *state;
+    assert_on_page(vectors, "jsonl chain 2", vectors->second_lines);
+    assert_on_page(vectors, "note chain 2", vectors->second_note);
+}
+
+/* Line by line in turns. */
+static void the_chains_verify_together(void **state)
+{
+    struct vectors *vectors = *state;
+    struct gh_audit_verifier verifier = gh_log_verifier(&vectors->arena, vectors->key);
+    struct gh_audit_checkpoint saved[2];
+    const struct gh_str notes[] = {vectors->note, vectors->second_note};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(gh_audit_checkpoint_open(notes[i], &verifier, 1, &saved[i]),
+                         GH_AUDIT_NOTE_GOOD);
+    struct gh_audit_verify_options options = {
+        .verifiers = &verifier, .verifier_count = 1, .saved = saved, .saved_count = 2};
+    struct gh_audit_verdict verdict;
+    struct gh_audit_verification *run = gh_audit_verify_begin(&vectors->arena, &options);
+    struct gh_str rests[] = {gh_str_first(vectors->lines, vectors->lines.len - 1),
+                             gh_str_first(vectors->second_lines, vectors->second_lines.len - 1)};
+    for (size_t i = 0; rests[0].ptr || rests[1].ptr; i++)
+        if (rests[i % 2].ptr)
+            assert_true(gh_audit_verify_line(run, gh_str_split(&rests[i % 2], '\n')));
+    assert_int_equal(gh_audit_verify_end(run, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.records, 7);
+    assert_int_equal(verdict.chains, 2);
+    assert_int_equal(verdict.saved_met, 2);
+    gh_pkey_unref(verifier.key);
+}
+
 static void the_vectors_verify(void **state)
 {
     struct vectors *vectors = *state;
@@ -183,10 +249,9 @@ static void the_vectors_verify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_has_the_lines),
-        cmocka_unit_test(the_page_has_the_key),
-        cmocka_unit_test(the_page_has_the_checkpoint),
-        cmocka_unit_test(the_vectors_verify),
+        cmocka_unit_test(the_page_has_the_lines),      cmocka_unit_test(the_page_has_the_key),
+        cmocka_unit_test(the_page_has_the_checkpoint), cmocka_unit_test(the_page_has_another_chain),
+        cmocka_unit_test(the_vectors_verify),          cmocka_unit_test(the_chains_verify_together),
     };
     gh_crypto_init();
     return cmocka_run_group_tests(tests, set_up, tear_down);

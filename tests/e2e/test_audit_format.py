@@ -33,6 +33,8 @@ CODE = block("python")
 KEY = block("key")
 NOTE = block("note")
 LINES = block("jsonl").rstrip("\n").split("\n")
+SECOND = block("jsonl chain 2").rstrip("\n").split("\n")
+SECOND_NOTE = block("note chain 2")
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,8 @@ def verify():
     return names["verify"]
 
 
-def records():
-    return [json.loads(line) for line in LINES]
+def records(lines=LINES):
+    return [json.loads(line) for line in lines]
 
 
 def dump(rows):
@@ -56,11 +58,11 @@ def hash_of(row):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def sign(seq, last, first=1, before="0" * 64, key=OUR_KEY, key_id=None):
+def sign(seq, last, first=1, before="0" * 64, key=OUR_KEY, key_id=None, chain=""):
     def b64(hexadecimal):
         return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
-    text = (f"{NAME}\n{seq}\n{b64(last)}\nfirst {first} {b64(before)}\n"
+    text = (f"{NAME}\n{seq}\n{b64(last)}\n{chain}first {first} {b64(before)}\n"
             "time 2026-02-01T00:00:03.000001Z\n")
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     key_id = key_id or hashlib.sha256(f"{NAME}\n\x01".encode() + public).digest()[:4]
@@ -81,8 +83,8 @@ def rebuild(rows, start=0, key=None):
 
 def test_the_vectors_verify(verify):
     last = records()[-1]["hash"]
-    assert verify(LINES, KEY) == (4, last)
-    assert verify(LINES, KEY, [NOTE]) == (4, last)
+    assert verify(LINES, KEY) == {1: (4, last)}
+    assert verify(LINES, KEY, [NOTE]) == {1: (4, last)}
     assert sign(4, last) == NOTE
 
 
@@ -101,7 +103,7 @@ def test_it_runs_as_a_program(tmp_path):
                               capture_output=True, text=True, timeout=30)
 
     good, cut = run("export"), run("cut")
-    assert good.returncode == 0 and good.stdout.startswith("good through record 4, hash "), good
+    assert good.returncode == 0 and good.stdout.startswith("chain 1: good through record 4, hash "), good
     assert cut.returncode != 0 and "record 4: missing" in cut.stderr
 
 
@@ -160,7 +162,7 @@ def test_a_chain_built_anew_with_the_key_is_found_through_a_saved_checkpoint(ver
     rows = records()
     rows[1]["user_id"] = "somebody else"
     rows = rebuild(rows, 1, OUR_KEY)
-    assert verify(dump(rows), KEY)[0] == 4
+    assert verify(dump(rows), KEY)[1][0] == 4
     with pytest.raises(ValueError, match="record 4: a saved checkpoint"):
         verify(dump(rows), KEY, [NOTE])
 
@@ -182,7 +184,7 @@ def test_what_retention_dropped_is_as_a_checkpoint_says(verify):
     rows[2]["metadata"]["note"] = sign(2, rows[1]["hash"], 2, before)
     rows[2]["hash"] = hash_of(rows[2])
     rows = rebuild(rows, 3)
-    assert verify(dump(rows[1:]), KEY)[0] == 4
+    assert verify(dump(rows[1:]), KEY)[1][0] == 4
     with pytest.raises(ValueError, match="record 2: missing"):
         verify(dump(rows[2:]), KEY)
     with pytest.raises(ValueError, match="record 2: missing"):
@@ -210,10 +212,93 @@ def test_erased_values_change_nothing(verify):
     rows = records()
     del rows[0]["personal"]
     del rows[1]["sealed"]
-    assert verify(dump(rows), KEY, [NOTE]) == (4, rows[-1]["hash"])
+    assert verify(dump(rows), KEY, [NOTE]) == {1: (4, rows[-1]["hash"])}
 
 
 @pytest.mark.parametrize("text", ['"seq":1,"seq":1', '"seq":1.0', '"seq":"1"', '"seq":NaN'])
 def test_what_is_no_plain_json_is_refused(verify, text):
     with pytest.raises((ValueError, TypeError)):
         verify([LINES[0].replace('"seq":1', text), *LINES[1:]], KEY)
+
+
+# -- several chains --
+
+
+def mixtures():
+    yield LINES + SECOND
+    yield SECOND + LINES
+    yield [LINES[0], *SECOND[:2], *LINES[1:3], SECOND[2], LINES[3]]
+
+
+def test_chains_verify_in_any_mixture(verify):
+    heads = {1: (4, records()[-1]["hash"]), 2: (3, records(SECOND)[-1]["hash"])}
+    assert sign(3, heads[2][1], chain="chain 2\n") == SECOND_NOTE
+    for lines in mixtures():
+        assert verify(lines, KEY, [SECOND_NOTE, NOTE]) == heads
+    assert verify(SECOND, KEY, [SECOND_NOTE]) == {2: heads[2]}
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_changed_byte_of_another_chain_is_found(verify, index):
+    line = SECOND[index].encode()
+    for at in range(len(line)):
+        changed = (line[:at] + bytes([line[at] ^ 1]) + line[at + 1:]).decode("utf-8")
+        with pytest.raises((ValueError, KeyError, TypeError, AttributeError, InvalidSignature)):
+            verify([*LINES, *SECOND[:index], changed, *SECOND[index + 1:]], KEY, [NOTE, SECOND_NOTE])
+
+
+def test_a_chain_that_is_gone_is_found_by_its_saved_checkpoint(verify):
+    assert list(verify(LINES, KEY, [NOTE])) == [1]
+    with pytest.raises(ValueError, match="chain 2: record 1: missing at the end"):
+        verify(LINES, KEY, [NOTE, SECOND_NOTE])
+    with pytest.raises(ValueError, match="^record 1: missing at the end"):
+        verify(SECOND, KEY, [NOTE, SECOND_NOTE])
+
+
+def renumbered(rows, chain):
+    for row in rows:
+        row["chain"] = chain
+    return rebuild(rows)
+
+
+def test_a_chain_under_another_number_is_found(verify):
+    with pytest.raises(ValueError, match="chain 3: record 2, .*another log"):
+        verify(dump(renumbered(records(SECOND), 3)), KEY)
+    rows = renumbered(records(SECOND)[:1], 3)
+    with pytest.raises(ValueError, match="chain 2: record 1: missing at the end"):
+        verify(dump(rows), KEY, [SECOND_NOTE])
+
+
+def test_a_record_fits_into_no_other_chain(verify):
+    rows = records(SECOND)
+    rows[1]["chain"] = 3
+    with pytest.raises(ValueError, match="chain 3: record 1, .*changed"):
+        verify(dump(rows), KEY)
+    rows[1]["hash"] = hash_of(rows[1])
+    with pytest.raises(ValueError, match="chain 3: record 1, .*another log"):
+        verify(dump(rows), KEY)
+    one = records()[2]
+    one["chain"] = 2
+    one["hash"] = hash_of(one)
+    with pytest.raises(ValueError, match="chain 2: record 3, .*follow"):
+        verify([*SECOND[:2], *dump([one])], KEY)
+
+
+def test_a_checkpoint_of_one_chain_says_nothing_of_another(verify):
+    last = records(SECOND)[2]["hash"]
+    with pytest.raises(ValueError, match="^record 3: a saved checkpoint has another hash"):
+        verify(LINES + SECOND, KEY, [sign(3, last)])
+    rows = records(SECOND)
+    rows[1]["metadata"]["note"] = sign(1, rows[0]["hash"])
+    rows[1]["hash"] = hash_of(rows[1])
+    with pytest.raises(ValueError, match="chain 2: record 2, .*another log"):
+        verify(dump(rows), KEY)
+
+
+@pytest.mark.parametrize("number", ["0", "1", "-2", "2.0", '"2"', "true", "null"])
+def test_what_is_no_number_of_a_chain_is_refused(verify, number):
+    rows = records()[:1]
+    rows[0]["chain"] = json.loads(number)
+    rows[0]["hash"] = hash_of(rows[0])
+    with pytest.raises((ValueError, TypeError)):
+        verify(dump(rows), KEY)

@@ -164,7 +164,7 @@ def test_the_verifier_of_the_docs_agrees(log):
     text = log.saved.read_text(encoding="utf-8")
     notes = re.findall(r"gatehouse/audit/\w+\n(?:[^\n]+\n)+\n(?:\u2014 [^\n]+\n)+", text)
     assert len(notes) == len(log.signed)
-    seq, last = names["verify"](log.lines, log.key.read_text(), notes)
+    [(seq, last)] = names["verify"](log.lines, log.key.read_text(), notes).values()
     assert seq == log.last and last == json.loads(log.lines[-1])["hash"]
     with pytest.raises(ValueError, match="missing at the end"):
         names["verify"](log.lines[: log.backup_last], log.key.read_text(), notes)

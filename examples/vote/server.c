@@ -407,8 +407,10 @@ struct server *server_start(const struct settings *settings, int listener,
          NULL},
         {MHD_OPTION_END, 0, NULL},
     };
+    /* Not epoll: there libmicrohttpd 0.9.75 may overlook the end of a client that sent much before
+       it, and the request would stay in flight until the time-out. */
     server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
+        MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
                          NULL, on_request, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!server->daemon) {
         free(server);

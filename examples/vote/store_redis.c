@@ -57,7 +57,8 @@ static redisContext *connect_to(const struct store_redis *store)
         redisFree(context);
         return NULL;
     }
-    redisEnableKeepAlive(context);
+    if (!*url->path) /* fails on a Unix socket, and takes the connection with it */
+        redisEnableKeepAlive(context);
     return context;
 }
 

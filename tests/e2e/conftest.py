@@ -6,6 +6,8 @@ from harness import gate as gate_module
 from harness.backend import Backend
 from harness.certs import Pair
 from harness.fastapi_app import FastApi
+from harness.postgres_server import Postgres
+from harness.postgres_server import programs as postgres_programs
 
 
 def pytest_configure(config):
@@ -48,6 +50,21 @@ def fastapi(tmp_path_factory):
     app = FastApi(tmp_path_factory.mktemp("fastapi"))
     yield app
     app.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    if not postgres_programs():
+        pytest.skip("PostgreSQL's server is not installed")
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database(postgres_server):
+    """The URL of an empty database."""
+    return postgres_server.url(postgres_server.database())
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,8 @@ struct gh_redis_counters {
     uint64_t round_trip_us; /* the sum of what these took */
     uint64_t messages;      /* of channels */
     uint64_t connects;      /* connections that became ready; all but the first are reconnects */
-    uint64_t failures[GH_REDIS_FAIL_COUNT]; /* commands by what became of them, and connections */
+    uint64_t failures[GH_REDIS_FAIL_COUNT]; /* commands, by what became of them */
+    uint64_t losses[GH_REDIS_FAIL_COUNT];   /* connections, and attempts at one */
 };
 
 struct gh_redis_hooks {

@@ -13,8 +13,8 @@
 #define ARENA_BLOCK_BYTES 4096
 
 const struct gh_redis_failure_facts gh_redis_failure_facts[GH_REDIS_FAIL_COUNT] = {
-#define FACTS(name, label, err, word, gives_up)                                                    \
-    [GH_REDIS_FAIL_##name] = {label, err, word, gives_up},
+#define FACTS(name, label, err, word, gives_up, text)                                              \
+    [GH_REDIS_FAIL_##name] = {label, err, word, gives_up, text},
     GH_REDIS_FAILURES(FACTS)
 #undef FACTS
 };
@@ -147,7 +147,7 @@ enum gh_err gh_redis_reader_open(size_t reply_bytes_max, struct gh_redis_reader 
         free(reader);
         return GH_ERR_MEMORY;
     }
-    redisReaderSetPrivdata(reader->reader, reader);
+    reader->reader->privdata = reader;
     reader->bytes_max = reply_bytes_max;
     reader->problem = "";
     gh_arena_init(&reader->arena, ARENA_BLOCK_BYTES, reply_bytes_max + ARENA_BLOCK_BYTES);

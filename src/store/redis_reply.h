@@ -37,35 +37,36 @@ bool gh_redis_reply_is(const struct gh_redis_reply *reply, struct gh_str text);
 
 /*
  * What can go wrong with a command or a connection: X(NAME, label of metrics, what callers get,
- * first word of the server's error or NULL, whether the connection is given up for it).
+ * first word of the server's error or NULL, whether the connection is given up for it, words).
  *
  * Given up is what says that this server serves nobody for now: asking again on a new connection,
- * after a pause, finds the one that took over, or when it is well again.
+ * after a pause, finds the one that took over, or when it is well again. The words are ours: a
+ * server quotes what it did not understand, and that may be the password.
  */
 #define GH_REDIS_FAILURES(X)                                                                       \
-    X(NONE, "none", GH_OK, NULL, false)                                                            \
-    X(AWAY, "away", GH_ERR_CLOSED, NULL, false)         /* not asked: no connection now */         \
-    X(FULL, "queue_full", GH_ERR_FULL, NULL, false)     /* not asked: the queue is full */         \
-    X(LOOKUP, "lookup", GH_ERR_NOT_FOUND, NULL, true)   /* no address for the name */              \
-    X(CONNECT, "connect", GH_ERR_REFUSED, NULL, true)   /* refused, no route, no such socket */    \
-    X(TLS, "tls", GH_ERR_TLS, NULL, true)               /* handshake or certificate */             \
-    X(TIMEOUT, "timeout", GH_ERR_TIMEOUT, NULL, true)   /* no answer within its time */            \
-    X(CLOSED, "closed", GH_ERR_CLOSED, NULL, true)      /* the server closed, or we do */          \
-    X(PROTOCOL, "protocol", GH_ERR_INVALID, NULL, true) /* what came is no answer */               \
-    X(LOADING, "loading", GH_ERR_REFUSED, "LOADING", true)                                         \
-    X(READONLY, "readonly", GH_ERR_REFUSED, "READONLY", true) /* a replica */                      \
-    X(MASTERDOWN, "masterdown", GH_ERR_REFUSED, "MASTERDOWN", true)                                \
-    X(NOAUTH, "noauth", GH_ERR_REFUSED, "NOAUTH", true)                                            \
-    X(WRONGPASS, "wrongpass", GH_ERR_REFUSED, "WRONGPASS", true)                                   \
-    X(BUSY, "busy", GH_ERR_REFUSED, "BUSY", true) /* a script runs for too long */                 \
-    X(NOPERM, "noperm", GH_ERR_REFUSED, "NOPERM", false)                                           \
-    X(OOM, "oom", GH_ERR_FULL, "OOM", false)                                                       \
-    X(MISCONF, "misconf", GH_ERR_FULL, "MISCONF", false) /* cannot write to its disk */            \
-    X(NOSCRIPT, "noscript", GH_ERR_NOT_FOUND, "NOSCRIPT", false)                                   \
-    X(OTHER, "other", GH_ERR_INVALID, NULL, false) /* any other error: the command is wrong */
+    X(NONE, "none", GH_OK, NULL, false, "")                                                        \
+    X(AWAY, "away", GH_ERR_CLOSED, NULL, false, "not asked: there is no connection")               \
+    X(FULL, "queue_full", GH_ERR_FULL, NULL, false, "not asked: too many commands wait")           \
+    X(LOOKUP, "lookup", GH_ERR_NOT_FOUND, NULL, true, "its name has no address")                   \
+    X(CONNECT, "connect", GH_ERR_REFUSED, NULL, true, "can't be connected to")                     \
+    X(TLS, "tls", GH_ERR_TLS, NULL, true, "TLS failed")                                            \
+    X(TIMEOUT, "timeout", GH_ERR_TIMEOUT, NULL, true, "did not answer in time")                    \
+    X(CLOSED, "closed", GH_ERR_CLOSED, NULL, true, "closed the connection")                        \
+    X(PROTOCOL, "protocol", GH_ERR_IO, NULL, true, "sent what is no answer")                       \
+    X(LOADING, "loading", GH_ERR_REFUSED, "LOADING", true, "is loading its data")                  \
+    X(READONLY, "readonly", GH_ERR_REFUSED, "READONLY", true, "is a replica, read-only")           \
+    X(MASTERDOWN, "masterdown", GH_ERR_REFUSED, "MASTERDOWN", true, "has lost its primary")        \
+    X(NOAUTH, "noauth", GH_ERR_REFUSED, "NOAUTH", true, "wants a password")                        \
+    X(WRONGPASS, "wrongpass", GH_ERR_REFUSED, "WRONGPASS", true, "refuses user and password")      \
+    X(BUSY, "busy", GH_ERR_REFUSED, "BUSY", true, "is busy with a script")                         \
+    X(NOPERM, "noperm", GH_ERR_REFUSED, "NOPERM", false, "does not permit this to the user")       \
+    X(OOM, "oom", GH_ERR_FULL, "OOM", false, "is out of memory")                                   \
+    X(MISCONF, "misconf", GH_ERR_FULL, "MISCONF", false, "can't write to its disk")                \
+    X(NOSCRIPT, "noscript", GH_ERR_NOT_FOUND, "NOSCRIPT", false, "does not know the script")       \
+    X(OTHER, "other", GH_ERR_INVALID, NULL, false, "refuses the command")
 
 enum gh_redis_failure {
-#define GH_REDIS_FAILURE_NAME(name, label, err, word, gives_up) GH_REDIS_FAIL_##name,
+#define GH_REDIS_FAILURE_NAME(name, label, err, word, gives_up, text) GH_REDIS_FAIL_##name,
     GH_REDIS_FAILURES(GH_REDIS_FAILURE_NAME)
 #undef GH_REDIS_FAILURE_NAME
         GH_REDIS_FAIL_COUNT
@@ -76,6 +77,7 @@ struct gh_redis_failure_facts {
     enum gh_err err;
     const char *word;
     bool gives_up;
+    const char *text;
 };
 extern const struct gh_redis_failure_facts gh_redis_failure_facts[GH_REDIS_FAIL_COUNT];
 

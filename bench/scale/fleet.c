@@ -11,7 +11,7 @@
 /* How long entries live, times how often there is one: two kinds of a minute for a tenth of the
    requests, and the rate's. And room, for a table that is nearly full evicts. */
 #define ENTRIES_PER_REQUEST_S 7.5
-#define ROOM                  8.0
+#define ROOM                  5.0
 
 #define FIRST_MS 1u
 
@@ -165,7 +165,7 @@ static void sum_traffic(struct scale_fleet *fleet)
         result->in_per_s_max = in > result->in_per_s_max ? in : result->in_per_s_max;
         result->over_bytes += out > out_max || in > in_max;
         struct gh_limit_stats stats = gh_limit_table_stats(node->table);
-        result->overflow += stats.evictions + stats.unrecorded;
+        result->node_evictions += stats.evictions + stats.unrecorded;
     }
     for (uint32_t i = 0; i < fleet->shape->shards; i++) {
         struct gh_limit_stats stats = gh_limit_table_stats(fleet->shards[i].table);

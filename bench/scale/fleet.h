@@ -46,9 +46,10 @@ struct scale_fleet_result {
     double formula_out, formula_in;     /* what the mean can't exceed */
     double shard_asked_per_s_max;
     uint32_t restarts;
-    uint64_t entries;    /* keys in all shards at the end, expired ones included */
-    uint64_t overflow;   /* entries that found no room: the run is void */
-    uint64_t over_bytes; /* nodes over the formula */
+    uint64_t entries;  /* keys in all shards at the end, expired ones included */
+    uint64_t overflow; /* entries of shards that found no room: Redis has it, so the run is void */
+    uint64_t node_evictions; /* of nodes: what the product would do; fall-backs are less warm */
+    uint64_t over_bytes;     /* nodes over the formula */
 };
 
 /* A hammer comes so often to each node (sticky: to its own for all of them), each second. */

@@ -118,7 +118,7 @@ static void check_fleet(struct checks *checks, const char *balancing,
     check(checks, without == 0, "beyond a limit only what nodes decided alone", balancing);
     check(checks, bound == 0, "never more than nodes times the limit", balancing);
     check(checks, result->over_bytes == 0, "no node has more traffic than the formula", balancing);
-    check(checks, result->overflow == 0, "no table was too small for this run", balancing);
+    check(checks, result->overflow == 0, "no shard was short of memory", balancing);
 }
 
 static void print_turns(uint64_t seed)

@@ -5,12 +5,15 @@ import re
 import sys
 from pathlib import Path
 
-HEAD = '/* Made by tools/embed_sql.py from src/store/migrations/. */\n#include "store/migrations.h"\n\n'
+HEAD = '/* Made by tools/embed_sql.py from src/store/%s/. */\n#include "store/migrations.h"\n\n'
+NAMES = {"migrations": "gh_migration", "migrations_postgresql": "gh_postgresql_migration"}
 
 
 def embed(files):
     rows = []
-    text = HEAD
+    directory = Path(files[0]).parent.name
+    name = NAMES[directory]
+    text = HEAD % directory
     for number, path in enumerate(sorted(map(Path, files)), 1):
         match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
         if not match or int(match[1]) != number:
@@ -19,8 +22,8 @@ def embed(files):
         sql = ", ".join(str(byte) for byte in path.read_bytes())
         text += f"static const char SQL_{number}[] = {{{sql}, 0}};\n"
         rows.append(f'    {{{number}, "{match[2]}", SQL_{number}}},\n')
-    text += "\nconst struct gh_migration gh_migrations[] = {\n" + "".join(rows) + "};\n"
-    return text + f"const unsigned gh_migration_count = {len(rows)};\n"
+    text += f"\nconst struct gh_migration {name}s[] = {{\n" + "".join(rows) + "};\n"
+    return text + f"const unsigned {name}_count = {len(rows)};\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /*
- * The migrations of the SQLite schema: src/store/migrations/NNNN_name.sql, built in. Forward only;
- * a file that was released never changes again.
+ * The migrations of the schemas, built in: src/store/migrations/NNNN_name.sql for SQLite,
+ * migrations_postgresql/ for PostgreSQL. Forward only; a file that was released never changes again.
  */
 #ifndef GH_STORE_MIGRATIONS_H
 #define GH_STORE_MIGRATIONS_H
@@ -11,5 +11,7 @@ struct gh_migration {
 };
 extern const struct gh_migration gh_migrations[];
 extern const unsigned gh_migration_count;
+extern const struct gh_migration gh_postgresql_migrations[];
+extern const unsigned gh_postgresql_migration_count;
 
 #endif

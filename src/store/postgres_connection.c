@@ -239,17 +239,35 @@ static void add(struct round *round, enum step step)
     round->steps[round->count++] = step;
 }
 
+static bool send_round(struct gh_postgres_connection *connection, const struct round *round,
+                       const struct gh_postgres_values *values)
+{
+    for (int i = 0; i < round->count; i++)
+        if (!send_step(connection, round, round->steps[i], values))
+            return false;
+    return connection->lib->pipelineSync(connection->pg) == 1;
+}
+
+static int64_t until_ms(const struct gh_postgres_connection *connection)
+{
+    return now_ms() + connection->statement_ms + ANSWER_MARGIN_MS;
+}
+
+/* Reads the answer of a ROLLBACK that was not waited for. */
+static bool finish_ending(struct gh_postgres_connection *connection)
+{
+    struct round round = {.steps = {ROLLBACK}, .count = 1};
+    if (!connection->is_ending)
+        return true;
+    connection->is_ending = false;
+    return receive(connection, &round, until_ms(connection));
+}
+
 static void go(struct gh_postgres_connection *connection, struct round *round,
                const struct gh_postgres_values *values)
 {
-    bool is_fine = connection->fault != GH_POSTGRES_LOST;
-    for (int i = 0; is_fine && i < round->count; i++)
-        is_fine = send_step(connection, round, round->steps[i], values);
-    if (is_fine)
-        is_fine = connection->lib->pipelineSync(connection->pg) == 1;
-    if (is_fine)
-        is_fine =
-            receive(connection, round, now_ms() + connection->statement_ms + ANSWER_MARGIN_MS);
+    bool is_fine = connection->fault != GH_POSTGRES_LOST && send_round(connection, round, values) &&
+                   finish_ending(connection) && receive(connection, round, until_ms(connection));
     if (!is_fine)
         note_lost(connection);
     if (connection->fault != GH_POSTGRES_FINE) {
@@ -329,10 +347,14 @@ enum gh_err gh_postgres_commit(struct gh_postgres_connection *connection, const 
 
 void gh_postgres_rollback(struct gh_postgres_connection *connection)
 {
-    struct round round = {.steps = {ROLLBACK}, .count = 1};
+    const struct round round = {.steps = {ROLLBACK}, .count = 1};
     connection->begin_due = false;
-    if (connection->is_open && connection->fault != GH_POSTGRES_LOST)
-        go(connection, &round, NULL);
+    if (!connection->is_open || connection->fault == GH_POSTGRES_LOST)
+        return;
+    connection->is_open = false;
+    connection->is_ending = send_round(connection, &round, NULL);
+    if (!connection->is_ending)
+        note_lost(connection);
 }
 
 /* ---- The simple protocol ---- */
@@ -341,6 +363,8 @@ static PGresult *ask(struct gh_postgres_connection *connection, const char *sql)
 {
     const struct gh_libpq *lib = connection->lib;
     GH_ASSERT(!connection->is_open && !connection->begin_due);
+    if (connection->fault != GH_POSTGRES_LOST && !finish_ending(connection))
+        note_lost(connection);
     if (connection->fault == GH_POSTGRES_LOST || !lib->exitPipelineMode(connection->pg))
         return NULL;
     connection->fault = GH_POSTGRES_FINE;
@@ -413,7 +437,8 @@ static enum gh_err set_up(struct gh_postgres_connection *connection)
     char sql[512];
     snprintf(sql, sizeof(sql),
              "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 30000; "
-             "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; "
+             "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET "
+             "plan_cache_mode = force_generic_plan; "
              "SELECT set_config('synchronous_commit', 'on', false) "
              "WHERE current_setting('synchronous_commit') = 'off'",
              connection->statement_ms);
@@ -489,7 +514,13 @@ void gh_postgres_disconnect(struct gh_postgres_connection *connection)
     *connection = (struct gh_postgres_connection){.pg = NULL};
 }
 
-bool gh_postgres_is_up(const struct gh_postgres_connection *connection)
+bool gh_postgres_is_up(struct gh_postgres_connection *connection)
 {
-    return connection->pg && connection->fault != GH_POSTGRES_LOST;
+    const struct gh_libpq *lib = connection->lib;
+    if (!connection->pg || connection->fault == GH_POSTGRES_LOST || !finish_ending(connection))
+        return false;
+    struct pollfd watched = {.fd = lib->socket(connection->pg), .events = POLLIN};
+    if (poll(&watched, 1, 0) == 0) /* nobody said anything, as it should be */
+        return true;
+    return lib->consumeInput(connection->pg) && lib->status(connection->pg) == CONNECTION_OK;
 }

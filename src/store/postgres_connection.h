@@ -40,6 +40,7 @@ struct gh_postgres_connection {
     const struct gh_libpq *lib;
     PGconn *pg; /* NULL: there is none */
     unsigned statement_ms;
+    bool is_ending; /* a ROLLBACK was sent, its answer not read yet */
     bool is_open;   /* a transaction */
     bool begin_due; /* BEGIN goes with the next statement */
     enum gh_postgres_isolation isolation;
@@ -66,8 +67,8 @@ GH_MUST_USE enum gh_err gh_postgres_connect(struct gh_postgres_connection *conne
                                             const struct gh_postgres_target *target,
                                             struct gh_arena *arena, struct gh_str *out_message);
 void gh_postgres_disconnect(struct gh_postgres_connection *connection);
-/* It had not been lost when it was used last. */
-bool gh_postgres_is_up(const struct gh_postgres_connection *connection);
+/* Finds out, without a round trip, whether the server has closed it meanwhile. */
+bool gh_postgres_is_up(struct gh_postgres_connection *connection);
 
 /* ---- One transaction ---- */
 
@@ -87,6 +88,7 @@ GH_MUST_USE enum gh_err gh_postgres_do(struct gh_postgres_connection *connection
  */
 GH_MUST_USE enum gh_err gh_postgres_commit(struct gh_postgres_connection *connection,
                                            const uint8_t unit_id[16]);
+/* Sent, not waited for. Also the end of what only read. */
 void gh_postgres_rollback(struct gh_postgres_connection *connection);
 
 /* Runs SQL of several statements in the simple protocol: the schema. Not within a transaction of

@@ -74,7 +74,9 @@
 
 #define GH_POSTGRES_STATEMENTS(X)                                                                  \
     X(UNIT_KEEP, WRITES, "INSERT INTO units (id) VALUES ($1)")                                     \
-    X(UNIT_SETTLE, WRITES, "INSERT INTO units (id) VALUES ($1) ON CONFLICT DO NOTHING")            \
+    X(UNIT_SETTLE, WRITES,                                                                         \
+      "INSERT INTO units AS kept (id, abandoned) VALUES ($1, true) ON CONFLICT (id) DO UPDATE "    \
+      "SET abandoned = kept.abandoned RETURNING abandoned")                                        \
     X(UNITS_DROP, WRITES,                                                                          \
       "DELETE FROM units WHERE id IN (SELECT id FROM units WHERE id < $2 ORDER BY id LIMIT $1 "    \
       "FOR UPDATE SKIP LOCKED)")                                                                   \

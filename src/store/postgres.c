@@ -1,0 +1,303 @@
+#include "store/postgres.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/postgres_ops.h"
+#include "store/postgres_pool.h"
+#include "store/postgres_schema.h"
+#include "store/postgres_unit.h"
+
+#define CONNECTIONS_DEFAULT 8
+#define WAIT_MS_DEFAULT     5000
+#define RETRY_MS_DEFAULT    10000
+#define MIGRATE_MS          600000 /* a migration of a large table, or waiting for somebody's */
+#define BACKOFF_MAX_MS      64
+#define DROP_EVERY          1024 /* units: then old ids go */
+
+const struct gh_tx_ops gh_postgres_tx_ops = {
+    .account_insert = gh_postgres_account_insert,
+    .account_by_id = gh_postgres_account_by_id,
+    .account_by_email = gh_postgres_account_by_email,
+    .account_update = gh_postgres_account_update,
+    .account_delete = gh_postgres_account_delete,
+    .account_page = gh_postgres_account_page,
+    .account_count = gh_postgres_account_count,
+    .session_insert = gh_postgres_session_insert,
+    .session_by_family = gh_postgres_session_by_family,
+    .session_by_id = gh_postgres_session_by_id,
+    .session_update = gh_postgres_session_update,
+    .sessions_of = gh_postgres_sessions_of,
+    .ticket_insert = gh_postgres_ticket_insert,
+    .ticket_get = gh_postgres_ticket_get,
+    .ticket_update = gh_postgres_ticket_update,
+    .ticket_delete = gh_postgres_ticket_delete,
+    .tickets_delete_of = gh_postgres_tickets_delete_of,
+    .recovery_set = gh_postgres_recovery_set,
+    .recovery_take = gh_postgres_recovery_take,
+    .recovery_count = gh_postgres_recovery_count,
+    .throttle_get = gh_postgres_throttle_get,
+    .throttle_put = gh_postgres_throttle_put,
+    .throttle_delete = gh_postgres_throttle_delete,
+    .device_put = gh_postgres_device_put,
+    .device_get = gh_postgres_device_get,
+    .device_delete = gh_postgres_device_delete,
+    .devices_of = gh_postgres_devices_of,
+    .devices_delete_of = gh_postgres_devices_delete_of,
+    .mail_insert = gh_postgres_mail_insert,
+    .mail_take = gh_postgres_mail_take,
+    .mail_update = gh_postgres_mail_update,
+    .mail_delete = gh_postgres_mail_delete,
+    .mail_count = gh_postgres_mail_count,
+    .key_insert = gh_postgres_key_insert,
+    .key_update = gh_postgres_key_update,
+    .key_delete = gh_postgres_key_delete,
+    .keys_all = gh_postgres_keys_all,
+    .revocation_insert = gh_postgres_revocation_insert,
+    .revocations_since = gh_postgres_revocations_since,
+    .person_key_get = gh_postgres_person_key_get,
+    .person_key_insert = gh_postgres_person_key_insert,
+    .person_key_delete = gh_postgres_person_key_delete,
+    .person_keys_drop_days = gh_postgres_person_keys_drop_days,
+    .sealed_page = gh_postgres_sealed_page,
+    .sealed_put = gh_postgres_sealed_put,
+    .purge = gh_postgres_purge,
+};
+
+struct postgres_store {
+    struct gh_store store; /* first */
+    char *url;
+    struct gh_postgres_pool pool;
+    struct gh_postgres_sealer *sealer;
+    unsigned wait_ms, retry_ms;
+    bool writes, has_pool;
+    atomic_uint_fast64_t units, retries, lost_answers, failures;
+};
+
+/* ---- Units ---- */
+
+struct work {
+    struct postgres_store *store;
+    enum gh_postgres_kind kind;
+    gh_store_unit *unit;
+    void *args;
+    struct gh_arena *arena;
+    int64_t until_ms;
+    unsigned tries;
+    bool appended;
+};
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static void back_off(const struct work *work)
+{
+    int64_t ms = work->tries < 6 ? (int64_t)1 << work->tries : BACKOFF_MAX_MS;
+    pause_ms(gh_postgres_jitter_ms(ms));
+}
+
+static enum gh_err take(const struct work *work, struct gh_postgres_connection **out_connection)
+{
+    int64_t until_ms = gh_postgres_now_ms() + work->store->wait_ms;
+    if (until_ms > work->until_ms)
+        until_ms = work->until_ms;
+    return gh_postgres_pool_take(&work->store->pool, until_ms, out_connection);
+}
+
+/* The answer to the COMMIT was lost. GH_ERR_IO: so is what came of it. */
+static enum gh_err settle(struct work *work, const struct gh_postgres_unit_id *id,
+                          enum gh_postgres_next *out_next)
+{
+    struct gh_postgres_connection *connection;
+    bool committed;
+    atomic_fetch_add(&work->store->lost_answers, 1);
+    do {
+        if (take(work, &connection) != GH_OK)
+            continue;
+        enum gh_err err = gh_postgres_unit_settle(connection, id, &committed);
+        gh_postgres_pool_give(&work->store->pool, connection);
+        if (err == GH_OK) {
+            *out_next = committed ? GH_POSTGRES_DONE : GH_POSTGRES_TRY_AGAIN;
+            return GH_OK;
+        }
+    } while (gh_postgres_now_ms() < work->until_ms);
+    *out_next = GH_POSTGRES_DONE;
+    return GH_ERR_IO;
+}
+
+static enum gh_err try_once(struct work *work, enum gh_postgres_next *out_next)
+{
+    struct postgres_store *store = work->store;
+    struct gh_postgres_unit_id id;
+    struct gh_postgres_tx tx = {
+        .tx = {.ops = &gh_postgres_tx_ops, .arena = work->arena},
+        .sealer = store->sealer,
+        .kind = work->kind,
+    };
+    *out_next = GH_POSTGRES_DONE;
+    enum gh_err err = take(work, &tx.connection);
+    if (err != GH_OK)
+        return err;
+    err = gh_postgres_unit_try(&tx, work->unit, work->args, &id, out_next);
+    bool drops = tx.wrote && *out_next == GH_POSTGRES_DONE && err == GH_OK &&
+                 atomic_fetch_add(&store->units, 1) % DROP_EVERY == DROP_EVERY - 1;
+    if (drops)
+        gh_postgres_unit_drop_old(tx.connection);
+    gh_postgres_pool_give(&store->pool, tx.connection);
+    work->appended = tx.appended;
+    return *out_next == GH_POSTGRES_SETTLE ? settle(work, &id, out_next) : err;
+}
+
+static enum gh_err run_until_done(struct work *work)
+{
+    work->until_ms = gh_postgres_now_ms() + work->store->retry_ms;
+    for (;; work->tries++) {
+        enum gh_postgres_next next;
+        enum gh_err err = try_once(work, &next);
+        if (next == GH_POSTGRES_DONE)
+            return err;
+        if (gh_postgres_now_ms() >= work->until_ms)
+            return err;
+        atomic_fetch_add(&work->store->retries, 1);
+        if (next == GH_POSTGRES_TRY_AGAIN)
+            back_off(work);
+    }
+}
+
+static enum gh_err run(struct gh_store *base, enum gh_postgres_kind kind, gh_store_unit *unit,
+                       void *args, struct gh_arena *arena)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    struct work work = {.store = store, .kind = kind, .unit = unit, .args = args, .arena = arena};
+    if (kind != GH_POSTGRES_READ && !store->writes)
+        return GH_ERR_INVALID;
+    enum gh_err err = run_until_done(&work);
+    if (err == GH_ERR_IO || err == GH_ERR_FULL)
+        atomic_fetch_add(&store->failures, 1);
+    return err;
+}
+
+static enum gh_err store_run(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    return run(store, GH_POSTGRES_RUN, unit, args, arena);
+}
+
+static enum gh_err store_run_bulk(struct gh_store *store, gh_store_unit *unit, void *args,
+                                  struct gh_arena *arena)
+{
+    return run(store, GH_POSTGRES_RUN, unit, args, arena);
+}
+
+static enum gh_err store_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                              struct gh_arena *arena)
+{
+    return run(store, GH_POSTGRES_READ, unit, args, arena);
+}
+
+static enum gh_err store_scrub(struct gh_store *base)
+{
+    return GH_ERR_INVALID;
+}
+
+static void store_close(struct gh_store *base)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    if (store->has_pool)
+        gh_postgres_pool_done(&store->pool);
+    if (store->url)
+        explicit_bzero(store->url, strlen(store->url));
+    free(store->url);
+    free(store);
+}
+
+static const struct gh_store_ops STORE_OPS = {.run = store_run,
+                                              .run_bulk = store_run_bulk,
+                                              .read = store_read,
+                                              .scrub = store_scrub,
+                                              .close = store_close};
+
+bool gh_postgres_counts_of(struct gh_store *base, struct gh_postgres_counts *out_counts)
+{
+    if (base->ops != &STORE_OPS)
+        return false;
+    struct postgres_store *store = (struct postgres_store *)base;
+    struct gh_postgres_pool_counts pool = gh_postgres_pool_count(&store->pool);
+    *out_counts = (struct gh_postgres_counts){
+        .connections_max = pool.size_max,
+        .connections = pool.open,
+        .in_use = pool.in_use,
+        .waiting = pool.waiting,
+        .waits = pool.waits,
+        .refusals = pool.refusals,
+        .connects = pool.connects,
+        .connect_failures = pool.connect_failures,
+        .losses = pool.losses,
+        .retries = atomic_load(&store->retries),
+        .lost_answers = atomic_load(&store->lost_answers),
+        .failures = atomic_load(&store->failures),
+    };
+    return true;
+}
+
+/* ---- Opening ---- */
+
+static enum gh_err open_schema(const struct gh_postgres_target *target, bool writes,
+                               struct gh_arena *arena, struct gh_str *out_message)
+{
+    struct gh_postgres_connection connection;
+    struct gh_postgres_target patient = *target;
+    patient.statement_ms = MIGRATE_MS;
+    enum gh_err err = gh_postgres_connect(&connection, &patient, arena, out_message);
+    if (err != GH_OK)
+        return err;
+    err = gh_postgres_schema_open(&connection, writes, arena, out_message);
+    gh_postgres_disconnect(&connection);
+    return err;
+}
+
+static enum gh_err open_all(struct postgres_store *store, const struct gh_postgres_options *options,
+                            struct gh_arena *arena, struct gh_str *out_message)
+{
+    unsigned size = options->connection_count ? options->connection_count : CONNECTIONS_DEFAULT;
+    store->url = strndup(options->url.ptr, options->url.len);
+    if (!store->url)
+        return GH_ERR_MEMORY;
+    struct gh_postgres_target target = {.url = store->url, .statement_ms = options->statement_ms};
+    enum gh_err err = open_schema(&target, options->writes, arena, out_message);
+    if (err != GH_OK)
+        return err;
+    gh_postgres_pool_init(&store->pool, &target,
+                          size < GH_POSTGRES_POOL_MAX ? size : GH_POSTGRES_POOL_MAX);
+    store->has_pool = true;
+    return GH_OK;
+}
+
+enum gh_err gh_postgres_open(const struct gh_postgres_options *options, struct gh_arena *arena,
+                             struct gh_store **out_store, struct gh_str *out_message)
+{
+    struct gh_str message = GH_STR("out of memory");
+    struct postgres_store *store = calloc(1, sizeof(*store));
+    if (!store) {
+        *out_message = message;
+        return GH_ERR_MEMORY;
+    }
+    store->store.ops = &STORE_OPS;
+    store->writes = options->writes;
+    store->wait_ms = options->wait_ms ? options->wait_ms : WAIT_MS_DEFAULT;
+    store->retry_ms = options->retry_ms ? options->retry_ms : RETRY_MS_DEFAULT;
+    enum gh_err err = open_all(store, options, arena, &message);
+    if (err == GH_OK) {
+        *out_store = &store->store;
+        return GH_OK;
+    }
+    store_close(&store->store);
+    *out_message = gh_arena_format(arena, "store postgresql: %.*s", GH_STR_ARG(message));
+    return err;
+}

@@ -1,5 +1,6 @@
 #include "identity/audit_check.h"
 
+#include "identity/audit_chains.h"
 #include "json/writer.h"
 
 #define PAGE_ROWS        500
@@ -19,24 +20,6 @@ struct check {
 };
 
 /* ---- Units: read here, shown behind it, since they may be run twice ---- */
-
-struct chains {
-    uint32_t *ids;
-    size_t count;
-};
-
-static enum gh_err read_chains(struct gh_tx *tx, void *args)
-{
-    struct chains *chains = args;
-    struct gh_audit_chain *rows;
-    enum gh_err err = tx->ops->audit_chains(tx, &rows, &chains->count);
-    if (err != GH_OK)
-        return err;
-    chains->ids = gh_arena_zalloc(tx->arena, chains->count + 1, sizeof(*chains->ids));
-    for (size_t i = 0; chains->ids && i < chains->count; i++)
-        chains->ids[i] = rows[i].id;
-    return chains->ids ? GH_OK : GH_ERR_MEMORY;
-}
 
 struct page {
     uint32_t chain;
@@ -135,13 +118,14 @@ static enum gh_err check_once(struct gh_store *store, const struct gh_audit_veri
                               struct gh_audit_verdict *out_verdict)
 {
     struct gh_arena arena;
-    struct chains chains = {.count = 0};
+    struct gh_audit_chain *chains = NULL;
+    size_t count = 0;
     enum gh_err ended = GH_ERR_MEMORY;
     gh_arena_init(&arena, RUN_BLOCK_BYTES, RUN_BYTES_MAX);
-    enum gh_err err = store->ops->read(store, read_chains, &chains, &arena);
+    enum gh_err err = gh_audit_chains_read(store, &arena, &chains, &count);
     struct check check = {.run = gh_audit_verify_begin(&arena, options), .good = true};
-    for (size_t i = 0; check.run && err == GH_OK && check.good && i < chains.count; i++) {
-        check.chain = chains.ids[i];
+    for (size_t i = 0; check.run && err == GH_OK && check.good && i < count; i++) {
+        check.chain = chains[i].id;
         err = check_chain(store, &check, records_max, pages);
     }
     if (check.run)

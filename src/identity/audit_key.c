@@ -1,5 +1,6 @@
 #include "identity/audit_key.h"
 
+#include "identity/audit_chains.h"
 #include "identity/audit_log.h"
 #include "json/parse.h"
 #include "json/writer.h"
@@ -212,24 +213,6 @@ static enum gh_err find_front(struct gh_tx *tx, const struct gh_audit_keys *keys
         memcpy(out->prev_hash, checkpoint.first_prev_hash, sizeof(out->prev_hash));
     }
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
-}
-
-enum gh_err gh_audit_chain_of_unit(struct gh_tx *tx, uint32_t *out_chain)
-{
-    struct gh_audit_chain *chains;
-    size_t count;
-    if (tx->chain) {
-        *out_chain = tx->chain;
-        return GH_OK;
-    }
-    enum gh_err err = tx->ops->audit_chains(tx, &chains, &count);
-    for (size_t i = 0; err == GH_OK && i < count; i++) {
-        if (chains[i].holder != GH_AUDIT_HELD_HERE)
-            continue;
-        *out_chain = chains[i].id;
-        return GH_OK;
-    }
-    return err == GH_OK ? GH_ERR_NOT_FOUND : err;
 }
 
 static enum gh_err put_note(struct gh_tx *tx, const struct gh_audit_keys *keys,

@@ -42,9 +42,6 @@ struct gh_audit_front {
 bool gh_audit_keys_open(const struct gh_audit_keys *keys, struct gh_arena *arena,
                         const struct gh_audit_row *row, struct gh_audit_checkpoint *out);
 
-/* In a unit: the number of the chain that it speaks of (tx->chain, or the one that this process
-   writes). GH_ERR_NOT_FOUND: it writes none. */
-GH_MUST_USE enum gh_err gh_audit_chain_of_unit(struct gh_tx *tx, uint32_t *out_chain);
 /* In a unit: signs a checkpoint over the newest record of its chain and appends it there as a
    record of audit_checkpoint. It says of the front what the newest checkpoint says, wherever the
    log begins by now: nobody's cutting is signed. `front`: where it begins since this unit has

@@ -212,6 +212,7 @@ enum gh_err gh_audit_log_read(struct gh_tx *tx, const struct gh_identity *identi
 
 struct page {
     const struct gh_identity *identity;
+    uint32_t chain;
     const struct gh_audit_query *query;
     struct gh_audit_entries entries;
 };
@@ -219,16 +220,24 @@ struct page {
 static enum gh_err page_unit(struct gh_tx *tx, void *args)
 {
     struct page *page = args;
+    tx->chain = page->chain;
     return gh_audit_log_read(tx, page->identity, page->query, &page->entries);
+}
+
+enum gh_err gh_audit_log_chain_page(const struct gh_identity *identity, struct gh_arena *arena,
+                                    uint32_t chain, const struct gh_audit_query *query,
+                                    struct gh_audit_entries *out_entries)
+{
+    struct page page = {.identity = identity, .chain = chain, .query = query};
+    enum gh_err err = identity->store->ops->read(identity->store, page_unit, &page, arena);
+    if (err == GH_OK)
+        *out_entries = page.entries;
+    return err;
 }
 
 enum gh_err gh_audit_log_page(const struct gh_identity *identity, struct gh_arena *arena,
                               const struct gh_audit_query *query,
                               struct gh_audit_entries *out_entries)
 {
-    struct page page = {.identity = identity, .query = query};
-    enum gh_err err = identity->store->ops->read(identity->store, page_unit, &page, arena);
-    if (err == GH_OK)
-        *out_entries = page.entries;
-    return err;
+    return gh_audit_log_chain_page(identity, arena, 0, query, out_entries);
 }

@@ -43,7 +43,13 @@ struct gh_audit_entries {
 GH_MUST_USE enum gh_err gh_audit_log_read(struct gh_tx *tx, const struct gh_identity *identity,
                                           const struct gh_audit_query *query,
                                           struct gh_audit_entries *out_entries);
-/* In a reading unit of its own; entries live in `arena`. */
+/* In a reading unit of its own; entries live in `arena`. `chain` 0: that which this process writes,
+   or every one where the query says so. */
+GH_MUST_USE enum gh_err gh_audit_log_chain_page(const struct gh_identity *identity,
+                                                struct gh_arena *arena, uint32_t chain,
+                                                const struct gh_audit_query *query,
+                                                struct gh_audit_entries *out_entries);
+/* The same with chain 0. */
 GH_MUST_USE enum gh_err gh_audit_log_page(const struct gh_identity *identity,
                                           struct gh_arena *arena,
                                           const struct gh_audit_query *query,

@@ -5,6 +5,112 @@
 #ifndef GH_STORE_POSTGRES_AUDIT_STATEMENTS_H
 #define GH_STORE_POSTGRES_AUDIT_STATEMENTS_H
 
-#define GH_POSTGRES_AUDIT_STATEMENTS(X)
+#define GH_PG_FACTS                                                                                \
+    "event_type, user_id, actor_id, ip_address, user_agent, session, request_id, outcome, "        \
+    "metadata"
+#define GH_PG_RECORD "chain, seq, position, time, " GH_PG_FACTS ", prev_hash, hash, sealed"
+
+/* The lock of a chain: one number is this table's, so that two schemas in a database have locks of
+   their own. */
+#define GH_PG_CHAIN_LOCK(call, chain) call "('audit_chains'::regclass::oid::int4, " chain "::int4)"
+#define GH_PG_CHAIN_IS_HELD                                                                        \
+    "EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND "      \
+    "l.classid = 'audit_chains'::regclass::oid AND l.objid = c.id::oid AND "                       \
+    "l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+
+/* $1 since, $2 until, $3 after, $4 before, $5 limit, $6 session, $7 outcome in all that read the
+   log; then the chain, whom or who, and the event, those of them that are asked for. */
+#define GH_PG_RANGE(place)                                                                         \
+    "time >= $1 AND time <= $2 AND " place " > $3 AND " place                                      \
+    " <= $4 AND ($6::text IS NULL OR session = $6) AND ($7::text IS NULL OR outcome = $7)"
+#define GH_PG_IN_ORDER(by, order) " ORDER BY " by " " order " LIMIT $5"
+#define GH_PG_RECORDS_ALL(test, place, by, order)                                                  \
+    "SELECT " GH_PG_RECORD " FROM security_audit_log WHERE " test GH_PG_RANGE(place)               \
+        GH_PG_IN_ORDER(by, order)
+/* Each side walks its own index (the actors' has only those who are not whom the record speaks of)
+   from its end and stops at the limit; then they are merged. */
+#define GH_PG_RECORDS_OF_ONE(test, also, place, order)                                             \
+    "(SELECT position FROM security_audit_log WHERE " test " AND " also GH_PG_RANGE(place)         \
+        GH_PG_IN_ORDER("position", order) ")"
+#define GH_PG_RECORDS_OF(whom, also, place, order)                                                 \
+    "SELECT " GH_PG_RECORD " FROM security_audit_log WHERE position IN (" GH_PG_RECORDS_OF_ONE(    \
+        "user_id = " whom, also, place,                                                            \
+        order) " UNION " GH_PG_RECORDS_OF_ONE("actor_id = " whom                                   \
+                                              " AND actor_id IS DISTINCT FROM user_id",            \
+                                              also, place,                                         \
+                                              order) ")" GH_PG_IN_ORDER("position", order)
+/* By oldest_first, whether an event is asked for, whether somebody is. In one chain positions are
+   in the order of numbers, and the indexes have positions. */
+#define GH_PG_RECORDS(X, name, chain, place, order, first, second)                                 \
+    X(RECORDS_##name, READS, GH_PG_RECORDS_ALL(chain, place, place, order))                        \
+    X(RECORDS_##name##_NAMED, READS,                                                               \
+      GH_PG_RECORDS_ALL(chain "event_type = " first " AND ", place, "position", order))            \
+    X(RECORDS_##name##_OF, READS, GH_PG_RECORDS_OF(first, chain, place, order))                    \
+    X(RECORDS_##name##_OF_NAMED, READS,                                                            \
+      GH_PG_RECORDS_OF(first, chain "event_type = " second " AND ", place, order))
+
+#define GH_POSTGRES_AUDIT_STATEMENTS(X)                                                            \
+    X(CHAINS, READS, "SELECT id, " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c ORDER BY id")      \
+    X(CHAIN_IS_HELD, READS, "SELECT " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c WHERE id = $1") \
+    X(CHAIN_HEAD, READS, "SELECT seq, hash FROM audit_chains WHERE id = $1")                       \
+    X(CHAIN_TAKE, WRITES,                                                                          \
+      "SELECT id FROM (SELECT id FROM audit_chains ORDER BY id OFFSET 0) AS c "                    \
+      "WHERE " GH_PG_CHAIN_LOCK("pg_try_advisory_lock", "id") " LIMIT 1")                          \
+    X(CHAIN_TAKE_AGAIN, WRITES,                                                                    \
+      "SELECT " GH_PG_CHAIN_LOCK("pg_try_advisory_lock", "id") " FROM audit_chains WHERE id = $1") \
+    X(CHAIN_MAKE, WRITES,                                                                          \
+      "INSERT INTO audit_chains (id, seq, hash) SELECT coalesce(max(id), 0) + 1, 0, "              \
+      "decode(repeat('00', 32), 'hex') FROM audit_chains ON CONFLICT DO NOTHING")                  \
+    X(CHAIN_GIVE_UP, WRITES, "SELECT " GH_PG_CHAIN_LOCK("pg_advisory_unlock", "$1::bigint"))       \
+    X(CHAIN_BORROW, WRITES,                                                                        \
+      "SELECT " GH_PG_CHAIN_LOCK("pg_try_advisory_xact_lock",                                      \
+                                 "id") " FROM audit_chains WHERE id = $1")                         \
+    X(UNSEALED_INSERT, WRITES,                                                                     \
+      "INSERT INTO audit_unsealed (chain, time, " GH_PG_FACTS ", sealed) VALUES "                  \
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")                                       \
+    X(UNSEALED_IS_THERE, READS,                                                                    \
+      "SELECT EXISTS (SELECT FROM audit_unsealed WHERE chain = ANY ($1::bigint[]) AND "            \
+      "NOT refused)")                                                                              \
+    X(UNSEALED_CHAINS, READS,                                                                      \
+      "SELECT chain FROM audit_unsealed WHERE NOT refused AND chain <> $1 GROUP BY chain "         \
+      "ORDER BY chain LIMIT $2")                                                                   \
+    X(UNSEALED_TAKE, WRITES,                                                                       \
+      "WITH next AS (SELECT id FROM audit_unsealed WHERE chain = $1 AND NOT refused ORDER BY id "  \
+      "LIMIT $2), taken AS (DELETE FROM audit_unsealed AS u USING next WHERE u.id = next.id "      \
+      "RETURNING u.*) SELECT id, time, " GH_PG_FACTS ", sealed FROM taken ORDER BY id")            \
+    X(UNSEALED_REFUSE, WRITES, "UPDATE audit_unsealed SET refused = true WHERE id = $1")           \
+    X(UNSEALED_RETRY, WRITES, "UPDATE audit_unsealed SET refused = false WHERE refused")           \
+    X(RECORDS_INSERT, WRITES,                                                                      \
+      "WITH head AS (UPDATE audit_chains SET seq = $3, hash = $4 WHERE id = $1 AND seq = $2 "      \
+      "RETURNING 1) INSERT INTO security_audit_log (chain, seq, time, " GH_PG_FACTS                \
+      ", prev_hash, hash, sealed) SELECT $1, r.* FROM unnest($5::bigint[], $6::bigint[], "         \
+      "$7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], "   \
+      "$14::text[], $15::text[], $16::bytea[], $17::bytea[], $18::bytea[]) AS r (seq, "            \
+      "time, " GH_PG_FACTS                                                                         \
+      ", prev_hash, hash, sealed) WHERE EXISTS (SELECT FROM head) ORDER BY r.seq")                 \
+    X(RECORD_HEAD, READS,                                                                          \
+      "SELECT seq, hash FROM security_audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1")       \
+    X(RECORD_FIRST, READS,                                                                         \
+      "SELECT seq, prev_hash FROM security_audit_log WHERE chain = $1 ORDER BY seq LIMIT 1")       \
+    X(RECORDS_DROP, WRITES,                                                                        \
+      "DELETE FROM security_audit_log WHERE chain = $1 AND seq IN (SELECT seq FROM "               \
+      "security_audit_log WHERE chain = $1 AND seq <= $2 AND seq < (SELECT max(seq) FROM "         \
+      "security_audit_log WHERE chain = $1) ORDER BY seq LIMIT $3)")                               \
+    X(RECORDS_COUNT, READS,                                                                        \
+      "SELECT time / 86400000000 * 86400000000 AS day, event_type, outcome, count(*) FROM "        \
+      "security_audit_log WHERE chain = $1 AND time >= $2 GROUP BY 1, 2, 3 ORDER BY 1")            \
+    GH_PG_RECORDS(X, NEWEST, "chain = $8 AND ", "seq", "DESC", "$9", "$10")                        \
+    GH_PG_RECORDS(X, OLDEST, "chain = $8 AND ", "seq", "ASC", "$9", "$10")                         \
+    GH_PG_RECORDS(X, EVERY_NEWEST, "", "position", "DESC", "$8", "$9")                             \
+    GH_PG_RECORDS(X, EVERY_OLDEST, "", "position", "ASC", "$8", "$9")                              \
+    X(PENDING_PUT, WRITES,                                                                         \
+      "INSERT INTO audit_pending (chain, place, " GH_PG_FACTS ", sealed) VALUES "                  \
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (chain, place) DO UPDATE "  \
+      "SET (" GH_PG_FACTS ", sealed) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")               \
+    X(PENDING_SET, WRITES,                                                                         \
+      "UPDATE audit_pending SET metadata = $3 WHERE chain = $1 AND place = $2")                    \
+    X(PENDING_DELETE, WRITES, "DELETE FROM audit_pending WHERE chain = $1 AND place = $2")         \
+    X(PENDING_SOME, READS,                                                                         \
+      "SELECT place, " GH_PG_FACTS ", sealed FROM audit_pending WHERE chain = $1 LIMIT $2")
 
 #endif

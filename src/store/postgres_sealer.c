@@ -1,0 +1,332 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "store/postgres_pool.h"
+#include "store/postgres_sealer_state.h"
+
+#define QUEUE_DEFAULT    64
+#define LOOK_MS_DEFAULT  2000
+#define PATIENCE_MS      10000 /* of whoever waits for what is unsealed, and of a bulk unit's tries */
+#define RETRY_MS         50    /* after a failure; then twice as long, ... */
+#define RETRY_MAX_MS     1000
+#define STOP_TRIES       5 /* then what is unsealed is left to others */
+#define BACKOFF_MAX_MS   64
+#define PASS_BLOCK_BYTES (256u << 10)
+#define PASS_BYTES_MAX   (64u << 20)
+
+/* ---- Waiting; the lock is held ---- */
+
+static void wait_until(struct gh_postgres_sealer *sealer, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_cond_timedwait(&sealer->changed, &sealer->lock, &until);
+}
+
+static void wait_after(struct gh_postgres_sealer *sealer, unsigned failures)
+{
+    int64_t ms = failures < 6 ? (int64_t)RETRY_MS << (failures - 1) : RETRY_MAX_MS;
+    int64_t until_ms = gh_postgres_now_ms() + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
+    while (!sealer->is_stopping && gh_postgres_now_ms() < until_ms)
+        wait_until(sealer, until_ms);
+}
+
+static struct gh_postgres_job *take_job(struct gh_postgres_sealer *sealer)
+{
+    struct gh_postgres_job *job = sealer->first;
+    if (!job)
+        return NULL;
+    sealer->first = job->next;
+    if (!sealer->first)
+        sealer->last = NULL;
+    sealer->queued--;
+    return job;
+}
+
+/* ---- Bulk units ---- */
+
+/* What the unit has appended goes with it. */
+static enum gh_err run_and_flush(struct gh_tx *tx, void *args)
+{
+    struct gh_postgres_job *job = args;
+    struct gh_postgres_tx *unit = (struct gh_postgres_tx *)tx;
+    enum gh_err err = job->unit(tx, job->args);
+    return err == GH_OK ? gh_postgres_batch_flush(unit, &unit->sealer->batch) : err;
+}
+
+static void back_off(unsigned tries)
+{
+    int64_t ms = gh_postgres_jitter_ms(tries < 6 ? (int64_t)1 << tries : BACKOFF_MAX_MS);
+    const struct timespec pause = {.tv_nsec = ms * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* The answer to the COMMIT was lost: asks on the next connection, once. */
+static enum gh_err settle(struct gh_postgres_sealer *sealer, const struct gh_postgres_unit_id *id,
+                          int64_t until_ms, enum gh_postgres_next *out_next)
+{
+    bool committed;
+    *out_next = GH_POSTGRES_DONE;
+    enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
+    for (unsigned tries = 0; err != GH_OK && gh_postgres_now_ms() < until_ms; tries++) {
+        back_off(tries);
+        err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
+    }
+    if (err == GH_OK)
+        err = gh_postgres_unit_settle(&sealer->connection, id, &committed);
+    if (err == GH_OK && !committed)
+        *out_next = GH_POSTGRES_TRY_AGAIN;
+    return err == GH_OK ? GH_OK : GH_ERR_IO;
+}
+
+static enum gh_err try_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
+                           int64_t until_ms, enum gh_postgres_next *out_next)
+{
+    struct gh_postgres_unit_id id;
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, job->arena);
+    enum gh_err err = gh_postgres_unit_try(&tx, run_and_flush, job, &id, out_next);
+    gh_postgres_batch_end(&sealer->batch, err == GH_OK && *out_next == GH_POSTGRES_DONE);
+    return *out_next == GH_POSTGRES_SETTLE ? settle(sealer, &id, until_ms, out_next) : err;
+}
+
+/* A connection, and behind what is unsealed: as the first try found it. */
+static enum gh_err prepare_again(struct gh_postgres_sealer *sealer)
+{
+    enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
+    if (err == GH_OK)
+        err = gh_postgres_sealer_seal(sealer);
+    return err == GH_OK || err == GH_ERR_TIMEOUT ? GH_OK : GH_ERR_IO;
+}
+
+static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job)
+{
+    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
+    for (unsigned tries = 0;; tries++) {
+        enum gh_postgres_next next = GH_POSTGRES_TRY_AGAIN;
+        enum gh_err err = tries ? prepare_again(sealer) : GH_OK;
+        if (err == GH_OK)
+            err = try_job(sealer, job, until_ms, &next);
+        if (next == GH_POSTGRES_DONE || gh_postgres_now_ms() >= until_ms)
+            return err;
+        back_off(tries);
+    }
+}
+
+/* ---- The thread ---- */
+
+static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
+{
+    enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
+    if (err == GH_OK)
+        err = gh_postgres_sealer_seal(sealer);
+    if (err == GH_OK && gh_postgres_now_ms() >= sealer->look_at_ms) {
+        err = gh_postgres_sealer_look(sealer);
+        sealer->look_at_ms = gh_postgres_now_ms() + sealer->look_ms;
+    }
+    gh_arena_reset(&sealer->arena);
+    return err;
+}
+
+/* A connection that was lost is made again at once, once. */
+static enum gh_err keep_up_or_reconnect(struct gh_postgres_sealer *sealer)
+{
+    enum gh_err err = keep_up(sealer);
+    return err != GH_OK && !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : err;
+}
+
+/* One turn; the lock is held, and not while it works. */
+static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
+{
+    uint64_t committed = sealer->committed;
+    struct gh_postgres_job *job = take_job(sealer);
+    pthread_mutex_unlock(&sealer->lock);
+    enum gh_err err = keep_up_or_reconnect(sealer);
+    enum gh_err result = err;
+    if (job && (err == GH_OK || err == GH_ERR_TIMEOUT))
+        result = run_job(sealer, job);
+    pthread_mutex_lock(&sealer->lock);
+    if (err == GH_OK)
+        sealer->sealed = committed;
+    if (job) {
+        job->result = result;
+        job->done = true;
+    }
+    pthread_cond_broadcast(&sealer->changed);
+    return err;
+}
+
+static bool has_work(const struct gh_postgres_sealer *sealer)
+{
+    return sealer->first || sealer->sealed != sealer->committed;
+}
+
+static void *work(void *argument)
+{
+    struct gh_postgres_sealer *sealer = argument;
+    unsigned failures = 0;
+    pthread_mutex_lock(&sealer->lock);
+    while (!sealer->is_stopping || (has_work(sealer) && failures < STOP_TRIES)) {
+        if (failures)
+            wait_after(sealer, failures);
+        else if (!has_work(sealer) && gh_postgres_now_ms() < sealer->look_at_ms) {
+            wait_until(sealer, sealer->look_at_ms);
+            continue;
+        }
+        failures = take_turn(sealer) == GH_OK ? 0 : failures + 1;
+    }
+    pthread_mutex_unlock(&sealer->lock);
+    return NULL;
+}
+
+/* ---- For others ---- */
+
+void gh_postgres_sealer_wake(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    sealer->committed++;
+    pthread_cond_broadcast(&sealer->changed);
+    pthread_mutex_unlock(&sealer->lock);
+}
+
+enum gh_err gh_postgres_sealer_catch_up(struct gh_postgres_sealer *sealer)
+{
+    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
+    pthread_mutex_lock(&sealer->lock);
+    /* Who has committed may not have said so yet: this turn finds it all the same. */
+    uint64_t wanted = ++sealer->committed;
+    pthread_cond_broadcast(&sealer->changed);
+    while (sealer->sealed < wanted && gh_postgres_now_ms() < until_ms)
+        wait_until(sealer, until_ms);
+    bool is_done = sealer->sealed >= wanted;
+    pthread_mutex_unlock(&sealer->lock);
+    return is_done ? GH_OK : GH_ERR_IO;
+}
+
+bool gh_postgres_sealer_is_behind(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    bool is_behind = sealer->sealed != sealer->committed;
+    pthread_mutex_unlock(&sealer->lock);
+    return is_behind;
+}
+
+enum gh_err gh_postgres_sealer_run(struct gh_postgres_sealer *sealer, gh_store_unit *unit,
+                                   void *args, struct gh_arena *arena)
+{
+    struct gh_postgres_job job = {.unit = unit, .args = args, .arena = arena};
+    pthread_mutex_lock(&sealer->lock);
+    if (sealer->queued == sealer->queue_max) {
+        pthread_mutex_unlock(&sealer->lock);
+        return GH_ERR_FULL;
+    }
+    if (sealer->last)
+        sealer->last->next = &job;
+    else
+        sealer->first = &job;
+    sealer->last = &job;
+    sealer->queued++;
+    pthread_cond_broadcast(&sealer->changed);
+    while (!job.done)
+        pthread_cond_wait(&sealer->changed, &sealer->lock);
+    pthread_mutex_unlock(&sealer->lock);
+    return job.result;
+}
+
+uint32_t gh_postgres_sealer_chain(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    uint32_t chain = (uint32_t)sealer->chains[0];
+    pthread_mutex_unlock(&sealer->lock);
+    return chain;
+}
+
+size_t gh_postgres_sealer_chains(struct gh_postgres_sealer *sealer,
+                                 uint64_t out_chains[GH_POSTGRES_CHAINS_HAD_MAX])
+{
+    pthread_mutex_lock(&sealer->lock);
+    size_t count = sealer->chain_count;
+    memcpy(out_chains, sealer->chains, sizeof(sealer->chains));
+    pthread_mutex_unlock(&sealer->lock);
+    return count;
+}
+
+struct gh_postgres_batch *gh_postgres_sealer_batch(struct gh_postgres_sealer *sealer)
+{
+    return &sealer->batch;
+}
+
+/* ---- Opening ---- */
+
+static void init_waiting(struct gh_postgres_sealer *sealer)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&sealer->lock, NULL);
+    pthread_cond_init(&sealer->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+/* Of what was never started, or has ended. */
+static void free_sealer(struct gh_postgres_sealer *sealer)
+{
+    gh_postgres_sealer_disconnect(sealer);
+    gh_postgres_batch_done(&sealer->batch);
+    gh_arena_done(&sealer->arena);
+    pthread_cond_destroy(&sealer->changed);
+    pthread_mutex_destroy(&sealer->lock);
+    if (sealer->url)
+        explicit_bzero(sealer->url, strlen(sealer->url));
+    free(sealer->url);
+    free(sealer->application);
+    free(sealer);
+}
+
+static bool copy_options(struct gh_postgres_sealer *sealer,
+                         const struct gh_postgres_sealer_options *options)
+{
+    sealer->queue_max = options->bulk_queue_max ? options->bulk_queue_max : QUEUE_DEFAULT;
+    sealer->look_ms = options->look_ms ? options->look_ms : LOOK_MS_DEFAULT;
+    sealer->target = options->target;
+    sealer->url = strdup(options->target.url);
+    if (options->target.application)
+        sealer->application = strdup(options->target.application);
+    sealer->target.url = sealer->url;
+    sealer->target.application = sealer->application;
+    return sealer->url && (sealer->application || !options->target.application);
+}
+
+enum gh_err gh_postgres_sealer_open(const struct gh_postgres_sealer_options *options,
+                                    struct gh_arena *arena, struct gh_postgres_sealer **out_sealer,
+                                    struct gh_str *out_message)
+{
+    struct gh_postgres_sealer *sealer = calloc(1, sizeof(*sealer));
+    enum gh_err err = GH_ERR_MEMORY;
+    *out_message = GH_STR("out of memory");
+    if (!sealer)
+        return err;
+    init_waiting(sealer);
+    gh_arena_init(&sealer->arena, PASS_BLOCK_BYTES, PASS_BYTES_MAX);
+    gh_postgres_batch_init(&sealer->batch);
+    if (copy_options(sealer, options))
+        err = gh_postgres_sealer_connect(sealer, arena, out_message);
+    if (err == GH_OK && pthread_create(&sealer->thread, NULL, work, sealer) != 0) {
+        *out_message = GH_STR("no thread");
+        err = GH_ERR_MEMORY;
+    }
+    if (err == GH_OK)
+        *out_sealer = sealer;
+    else
+        free_sealer(sealer);
+    return err;
+}
+
+void gh_postgres_sealer_close(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    sealer->committed++; /* the last turn finds all */
+    sealer->is_stopping = true;
+    pthread_cond_broadcast(&sealer->changed);
+    pthread_mutex_unlock(&sealer->lock);
+    pthread_join(sealer->thread, NULL);
+    free_sealer(sealer);
+}

@@ -1,0 +1,295 @@
+#include <time.h>
+
+#include "audit/chain.h"
+#include "store/postgres_pool.h"
+#include "store/postgres_sealer_state.h"
+
+#define ROWS_AT_ONCE 256
+/* A server notices a moment after its client that their connection has ended, and then forgets its
+   locks. */
+#define TAKE_AGAIN_TRIES 20
+#define TAKE_AGAIN_MS    25
+#define TAKE_TRIES       1000 /* others may be faster each time */
+#define CHAINS_AT_ONCE   256  /* of others, in a look */
+
+struct gh_postgres_tx gh_postgres_sealer_tx(struct gh_postgres_sealer *sealer,
+                                            struct gh_arena *arena)
+{
+    return (struct gh_postgres_tx){
+        .tx = {.ops = &gh_postgres_tx_ops, .arena = arena},
+        .connection = &sealer->connection,
+        .sealer = sealer,
+        .kind = GH_POSTGRES_BULK,
+    };
+}
+
+/* ---- The chain ---- */
+
+static void pause_ms(long ms)
+{
+    const struct timespec pause = {.tv_nsec = ms * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* The first one is written from now on; what was unsealed in the others may still be. */
+static void set_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
+{
+    pthread_mutex_lock(&sealer->lock);
+    size_t at = 0;
+    while (at < sealer->chain_count && sealer->chains[at] != chain)
+        at++;
+    if (at == sealer->chain_count && at < GH_POSTGRES_CHAINS_HAD_MAX)
+        sealer->chain_count++;
+    else if (at == GH_POSTGRES_CHAINS_HAD_MAX)
+        at--;
+    memmove(sealer->chains + 1, sealer->chains, at * sizeof(sealer->chains[0]));
+    sealer->chains[0] = chain;
+    pthread_mutex_unlock(&sealer->lock);
+}
+
+/* Statements that are transactions of their own, with one value for an answer. */
+static enum gh_err take_again(struct gh_postgres_sealer *sealer, uint64_t chain, bool *out_taken)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_TAKE_AGAIN);
+    gh_postgres_put_u64(&call, chain);
+    *out_taken = gh_postgres_next(&call) && gh_postgres_take_flag(&call);
+    return gh_postgres_end(&call);
+}
+
+static enum gh_err take_any(struct gh_postgres_sealer *sealer, uint64_t *out_chain)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_TAKE);
+    return gh_postgres_count(&call, out_chain);
+}
+
+static enum gh_err make_chain(struct gh_postgres_sealer *sealer)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_MAKE);
+    return gh_postgres_change_any(&call);
+}
+
+/* The lowest that nobody holds, or the next. */
+static enum gh_err take_new(struct gh_postgres_sealer *sealer)
+{
+    for (unsigned i = 0; i < TAKE_TRIES; i++) {
+        uint64_t chain = 0;
+        enum gh_err err = take_any(sealer, &chain);
+        if (err == GH_OK && chain) {
+            set_chain(sealer, chain);
+            return GH_OK;
+        }
+        if (err == GH_OK)
+            err = make_chain(sealer);
+        if (err != GH_OK)
+            return err;
+    }
+    return GH_ERR_IO;
+}
+
+/* The one that it had, if nobody has taken it meanwhile. */
+static enum gh_err take_chain(struct gh_postgres_sealer *sealer)
+{
+    bool taken = false;
+    for (unsigned i = 0; sealer->chain_count && i < TAKE_AGAIN_TRIES; i++) {
+        enum gh_err err = take_again(sealer, sealer->chains[0], &taken);
+        if (err != GH_OK || taken)
+            return err;
+        pause_ms(TAKE_AGAIN_MS);
+    }
+    return take_new(sealer);
+}
+
+/* What an older version could not read, this one may. */
+static enum gh_err retry_refused(struct gh_postgres_sealer *sealer)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_RETRY);
+    return gh_postgres_change_any(&call);
+}
+
+enum gh_err gh_postgres_sealer_connect(struct gh_postgres_sealer *sealer, struct gh_arena *arena,
+                                       struct gh_str *out_message)
+{
+    struct gh_str message;
+    if (gh_postgres_is_up(&sealer->connection))
+        return GH_OK;
+    gh_postgres_batch_end(&sealer->batch, false);
+    gh_postgres_disconnect(&sealer->connection);
+    enum gh_err err = gh_postgres_connect(&sealer->connection, &sealer->target, arena, &message);
+    if (err == GH_OK) {
+        err = take_chain(sealer);
+        if (err == GH_OK)
+            err = retry_refused(sealer);
+        if (err != GH_OK)
+            message = gh_postgres_explain(&sealer->connection, arena);
+        if (err != GH_OK)
+            gh_postgres_disconnect(&sealer->connection);
+    }
+    if (err != GH_OK && out_message)
+        *out_message = message;
+    return err;
+}
+
+void gh_postgres_sealer_disconnect(struct gh_postgres_sealer *sealer)
+{
+    if (gh_postgres_is_up(&sealer->connection)) {
+        struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+        struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_GIVE_UP);
+        gh_postgres_put_u64(&call, sealer->chains[0]);
+        enum gh_err err = gh_postgres_change_any(&call);
+        (void)err; /* or the end of the connection does */
+    }
+    gh_postgres_disconnect(&sealer->connection);
+}
+
+/* ---- Sealing ---- */
+
+struct unsealed {
+    uint64_t id;
+    struct gh_audit_row row;
+    bool unreadable;
+};
+
+static void take_unsealed(struct gh_postgres_call *call, void *out_row)
+{
+    struct unsealed *unsealed = out_row;
+    unsealed->id = gh_postgres_take_u64(call);
+    unsealed->row.record.time_us = gh_postgres_take_u64(call);
+    gh_postgres_take_facts(call, &unsealed->row.record);
+    unsealed->row.sealed = gh_postgres_take_text(call);
+    unsealed->unreadable = call->err == GH_ERR_INVALID;
+    if (unsealed->unreadable)
+        call->err = GH_OK;
+}
+
+static enum gh_err take_some(struct gh_postgres_tx *tx, uint64_t chain, struct unsealed **out_rows,
+                             size_t *out_count)
+{
+    struct gh_postgres_call call = gh_postgres_begin(&tx->tx, GH_POSTGRES_UNSEALED_TAKE);
+    gh_postgres_put_u64(&call, chain);
+    gh_postgres_put_limit(&call, ROWS_AT_ONCE);
+    void *rows;
+    enum gh_err err =
+        gh_postgres_take_all(&call, take_unsealed, sizeof(**out_rows), &rows, out_count);
+    if (err == GH_OK)
+        *out_rows = rows;
+    return err;
+}
+
+/* One round: what was taken is in the chain when this commits. */
+struct round {
+    uint32_t chain;
+    bool is_own;
+    size_t count;        /* of rows that were there */
+    uint64_t refused_id; /* can be no record: it stays where it is, and this round is undone */
+};
+
+static enum gh_err take_and_link(struct gh_postgres_tx *tx, struct round *round)
+{
+    struct gh_postgres_batch *batch = &tx->sealer->batch;
+    struct unsealed *rows;
+    enum gh_err err = GH_OK;
+    if (!round->is_own)
+        err = gh_postgres_batch_borrow(tx, batch, round->chain);
+    if (err == GH_OK)
+        err = take_some(tx, round->chain, &rows, &round->count);
+    for (size_t i = 0; err == GH_OK && i < round->count; i++) {
+        err = rows[i].unreadable ? GH_ERR_INVALID
+                                 : gh_postgres_batch_add(tx, batch, round->chain, &rows[i].row);
+        if (err == GH_ERR_INVALID)
+            round->refused_id = rows[i].id;
+    }
+    return err == GH_OK ? gh_postgres_batch_flush(tx, batch) : err;
+}
+
+static enum gh_err refuse(struct gh_postgres_sealer *sealer, uint64_t id)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_REFUSE);
+    gh_postgres_put_u64(&call, id);
+    return gh_postgres_change_any(&call);
+}
+
+/* No unit looks at what the sealer reads and writes here, and locks keep others from it: read
+   committed will do, and does not make units wait for each other. */
+static enum gh_err run_round(struct gh_postgres_sealer *sealer, struct round *round)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    gh_postgres_begin_later(&sealer->connection, GH_POSTGRES_COMMITTED);
+    enum gh_err err = take_and_link(&tx, round);
+    if (err == GH_OK)
+        err = gh_postgres_commit(&sealer->connection, NULL);
+    gh_postgres_rollback(&sealer->connection); /* what is still open */
+    gh_postgres_batch_end(&sealer->batch, err == GH_OK);
+    gh_arena_reset(&sealer->arena);
+    if (err == GH_ERR_INVALID && round->refused_id)
+        err = refuse(sealer, round->refused_id);
+    return err;
+}
+
+static enum gh_err seal_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
+{
+    struct round round;
+    do {
+        round = (struct round){.chain = (uint32_t)chain, .is_own = chain == sealer->chains[0]};
+        enum gh_err err = run_round(sealer, &round);
+        if (err != GH_OK)
+            return err;
+    } while (round.count == ROWS_AT_ONCE || round.refused_id);
+    return GH_OK;
+}
+
+static enum gh_err is_unsealed(struct gh_postgres_sealer *sealer, uint64_t chain, bool *out_is)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_IS_THERE);
+    gh_postgres_put_u64s(&call, &chain, 1);
+    *out_is = gh_postgres_next(&call) && gh_postgres_take_flag(&call);
+    return gh_postgres_end(&call);
+}
+
+enum gh_err gh_postgres_sealer_seal(struct gh_postgres_sealer *sealer)
+{
+    enum gh_err err = seal_chain(sealer, sealer->chains[0]);
+    for (size_t i = 1; err == GH_OK && i < sealer->chain_count; i++) {
+        bool is_left = false;
+        err = seal_chain(sealer, sealer->chains[i]);
+        if (err != GH_ERR_EXISTS)
+            continue;
+        err = is_unsealed(sealer, sealer->chains[i], &is_left);
+        if (err == GH_OK && is_left)
+            err = GH_ERR_TIMEOUT;
+    }
+    return err;
+}
+
+/* ---- What others left ---- */
+
+static void take_number(struct gh_postgres_call *call, void *out_row)
+{
+    *(uint64_t *)out_row = gh_postgres_take_u64(call);
+}
+
+enum gh_err gh_postgres_sealer_look(struct gh_postgres_sealer *sealer)
+{
+    uint64_t chains[CHAINS_AT_ONCE];
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_CHAINS);
+    size_t count = 0;
+    void *found;
+    gh_postgres_put_u64(&call, sealer->chains[0]);
+    gh_postgres_put_limit(&call, CHAINS_AT_ONCE);
+    enum gh_err err = gh_postgres_take_all(&call, take_number, sizeof(chains[0]), &found, &count);
+    if (err == GH_OK && count)
+        memcpy(chains, found, count * sizeof(chains[0]));
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        err = seal_chain(sealer, chains[i]);
+        if (err == GH_ERR_EXISTS || err == GH_ERR_NOT_FOUND) /* it is alive, or never was */
+            err = GH_OK;
+    }
+    gh_arena_reset(&sealer->arena);
+    return err;
+}

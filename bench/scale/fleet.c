@@ -12,28 +12,39 @@
    requests, and the rate's. And room, for a table that is nearly full evicts. */
 #define ENTRIES_PER_REQUEST_S 7.5
 #define ROOM                  5.0
+/* A small table has small parts, which fill unevenly; what stands for Redis must not evict. */
+#define SHARD_SLOTS_MORE 20000
 
 #define FIRST_MS 1u
 
-static struct gh_limit_table *open_table(double requests_per_s)
+static size_t slots_for(double requests_per_s)
+{
+    return (size_t)(requests_per_s * ENTRIES_PER_REQUEST_S * ROOM) + 256;
+}
+
+static struct gh_limit_table *open_table(size_t slots)
 {
     struct gh_limit_table *table;
-    size_t slots = (size_t)(requests_per_s * ENTRIES_PER_REQUEST_S * ROOM) + 256;
     return gh_limit_table_open(slots, (struct gh_hash_key){1, 2}, &table) == GH_OK ? table : NULL;
 }
 
 /* Without a table nothing can be decided; the run ends before the next question. */
-static void replace_table(struct scale_fleet *fleet, struct gh_limit_table **table,
-                          double requests_per_s)
+static void replace_table(struct scale_fleet *fleet, struct gh_limit_table **table, size_t slots)
 {
     gh_limit_table_close(*table);
-    *table = open_table(requests_per_s);
+    *table = open_table(slots);
     fleet->failed |= !*table;
 }
 
-static double shard_requests_per_s(const struct scale_shape *shape)
+static size_t node_slots(const struct scale_shape *shape)
 {
-    return (double)shape->nodes * shape->node_requests_per_s / shape->shards;
+    return slots_for(shape->node_requests_per_s);
+}
+
+static size_t shard_slots(const struct scale_shape *shape)
+{
+    double requests_per_s = (double)shape->nodes * shape->node_requests_per_s / shape->shards;
+    return slots_for(requests_per_s) + SHARD_SLOTS_MORE;
 }
 
 static void set_rules(struct gh_limit_rule *rules)
@@ -74,10 +85,10 @@ static bool set_up(struct scale_fleet *fleet)
     if (!fleet->nodes || !fleet->links || !fleet->ledger)
         return false;
     for (uint32_t i = 0; i < shape->nodes; i++)
-        replace_table(fleet, &fleet->nodes[i].table, shape->node_requests_per_s);
+        replace_table(fleet, &fleet->nodes[i].table, node_slots(shape));
     for (uint32_t i = 0; i < shape->shards; i++) {
         fleet->shards[i].schedule = scale_schedule_of(shape, i);
-        replace_table(fleet, &fleet->shards[i].table, shard_requests_per_s(shape));
+        replace_table(fleet, &fleet->shards[i].table, shard_slots(shape));
     }
     return !fleet->failed;
 }
@@ -104,7 +115,7 @@ static void restart_nodes(struct scale_fleet *fleet)
     while (fleet->result->restarts < restarts &&
            fleet->now_ms >= from_ms + fleet->result->restarts * SCALE_FAULT_MS / restarts) {
         uint32_t number = fleet->result->restarts++ * 10;
-        replace_table(fleet, &fleet->nodes[number].table, shape->node_requests_per_s);
+        replace_table(fleet, &fleet->nodes[number].table, node_slots(shape));
         for (uint32_t i = 0; i < shape->shards; i++)
             fleet->links[number * shape->shards + i] = (struct scale_link){0};
     }
@@ -116,7 +127,7 @@ static void empty_shards(struct scale_fleet *fleet)
         bool planted =
             fleet->shape->plant == SCALE_PLANT_FORGET && fleet->now_ms % 7000 == 100 * (i % 60);
         if (fleet->shards[i].schedule.emptied_ms == fleet->now_ms || planted)
-            replace_table(fleet, &fleet->shards[i].table, shard_requests_per_s(fleet->shape));
+            replace_table(fleet, &fleet->shards[i].table, shard_slots(fleet->shape));
     }
 }
 

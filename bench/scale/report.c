@@ -82,9 +82,9 @@ static void print_fleet(const struct scale_shape *shape, const char *balancing,
                part->nodes_max * 5);
     }
     printf(
-        "\nThe bound is 5 sign-ins times %u nodes, %u restarts, and the shard's own (twice where "
-        "it was emptied).\n\n",
-        shape->nodes, result->restarts);
+        "\nThe bound: 5 sign-ins times %u nodes, %u restarts, and the shard's own (twice where it "
+        "was emptied). Entries that nodes gave up for others: %" PRIu64 ".\n\n",
+        shape->nodes, result->restarts, result->node_evictions);
 }
 
 static void print_traffic(const struct scale_shape *shape, const char *balancing,
@@ -193,7 +193,8 @@ int scale_report(const struct scale_shape *shape)
         print_fleet(shape, balancings[i], &fleets[i]);
     }
     puts("### Traffic of limits, each node\n\n| balancing | requests/s | questions/s | out kB/s | "
-         "busiest | formula | in kB/s | busiest | formula | busiest shard, questions/s | keys |");
+         "busiest | formula, mean | in kB/s | busiest | formula, mean | busiest shard, questions/s "
+         "| keys |");
     puts("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (int i = 0; i < 2; i++)
         print_traffic(shape, balancings[i], &fleets[i]);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/operator.h"
 #include "app/secrets.h"
@@ -288,17 +289,50 @@ static enum gh_err seal_anew(struct work *work, uint64_t *out_renewed)
     return err;
 }
 
+/* Where others use the store, too, they are shown the keys before these are used. */
+static enum gh_err make_keys_new(struct gh_operator *op, struct gh_str root, bool progress,
+                                 struct gh_arena *arena, bool *out_changed)
+{
+    struct gh_vault *vault = gh_identity_host_vault(op->host);
+    struct gh_store *store = gh_identity_host_identity(op->host)->store;
+    bool waits;
+    enum gh_err err = gh_rotation_announce(vault, store, root, gh_wall_now_us(), arena, &waits);
+    if (err == GH_OK && waits) {
+        if (progress)
+            fputs("showing the new keys to every process that uses the store ...\n", op->err);
+        usleep(GH_ROTATION_ANNOUNCE_MS * 1000);
+        if (is_called_off(op))
+            err = GH_ERR_CLOSED;
+    }
+    if (err == GH_OK)
+        err = gh_rotation_begin(vault, store, root, gh_wall_now_us(), arena, out_changed);
+    return err;
+}
+
+static int refuse_keys(struct gh_operator *op, enum gh_err err)
+{
+    if (err == GH_ERR_REFUSED)
+        fputs("gatehouse: a process that uses the store does not know the new root key, and "
+              "nothing was changed: name the key in secrets.previous of every one and start them "
+              "anew, or make it their secrets.root with the old one in secrets.previous\n",
+              op->err);
+    else if (err == GH_ERR_EXISTS)
+        fputs("gatehouse: keys are being replaced already, with another root key\n", op->err);
+    else
+        return fail(op, "the keys could not be replaced", err);
+    return 2;
+}
+
 static int rotate_values(struct gh_operator *op, const struct secrets_options *options,
                          struct gh_str root, struct gh_arena *arena)
 {
     struct work work = {.op = op, .arena = arena, .progress = options->progress};
     struct gh_vault *vault = gh_identity_host_vault(op->host);
-    bool changed = false;
+    bool changed = false, shared = gh_identity_host_identity(op->host)->store->shared;
     uint64_t renewed = 0;
-    enum gh_err err = gh_rotation_begin(vault, gh_identity_host_identity(op->host)->store, root,
-                                        gh_wall_now_us(), arena, &changed);
+    enum gh_err err = make_keys_new(op, root, options->progress, arena, &changed);
     if (err != GH_OK)
-        return fail(op, "the keys could not be replaced", err);
+        return refuse_keys(op, err);
     err = seal_anew(&work, &renewed);
     if (err != GH_OK) {
         fail(op, "not all values are sealed anew yet", err);
@@ -307,9 +341,9 @@ static int rotate_values(struct gh_operator *op, const struct secrets_options *o
     }
     fprintf(op->out,
             "root key: %s\nfield key: %" PRIu32 ", %" PRIu64 " values sealed anew under it\n"
-            "The field key of before is deleted when an hour has shown that nothing needs it.\n",
+            "The field key of before is deleted when %s has shown that nothing needs it.\n",
             changed ? "replaced; the one of before opens nothing any more" : "as it was",
-            gh_vault_state(vault).sealing_id, renewed);
+            gh_vault_state(vault).sealing_id, renewed, shared ? "a day" : "an hour");
     return 0;
 }
 

@@ -142,11 +142,48 @@ bool gh_identity_scrub(struct gh_identity *identity)
 
 /* ---- Units ---- */
 
+typedef enum gh_err run_unit(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena);
+
+struct watched {
+    gh_store_unit *unit;
+    void *args;
+    const struct gh_vault *vault;
+    bool met_unknown;
+};
+
+/* What such a unit has decided is undone: it could not open a value, or the value of a call beside
+   it, and a session whose secret can't be read is no forged one. */
+static enum gh_err run_watched(struct gh_tx *tx, void *args)
+{
+    struct watched *watched = args;
+    uint64_t before = gh_vault_unknown(watched->vault);
+    enum gh_err err = watched->unit(tx, watched->args);
+    watched->met_unknown = gh_vault_unknown(watched->vault) != before;
+    return watched->met_unknown ? GH_ERR_INVALID : err;
+}
+
+/* Where others seal, too, a value may be under a key of which this process has not heard yet. */
+static enum gh_err run_catching_up(struct gh_identity_call *call, run_unit *run,
+                                   gh_store_unit *unit, void *args)
+{
+    struct gh_identity *identity = call->identity;
+    struct watched watched = {.unit = unit, .args = args, .vault = identity->vault};
+    if (!identity->store->shared)
+        return run(identity->store, unit, args, call->arena);
+    uint64_t seen = gh_vault_changes(identity->vault);
+    enum gh_err err = run(identity->store, run_watched, &watched, call->arena);
+    if (err != GH_OK && watched.met_unknown &&
+        gh_vault_catch_up(identity->vault, identity->store, seen, call->now_us, call->arena))
+        err = run(identity->store, run_watched, &watched, call->arena);
+    return err;
+}
+
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,
                                         void *args)
 {
     struct gh_identity *identity = call->identity;
-    enum gh_err err = identity->store->ops->run(identity->store, unit, args, call->arena);
+    enum gh_err err = run_catching_up(call, identity->store->ops->run, unit, args);
     if (err == GH_OK && identity->wake && atomic_exchange(&identity->mail_waits, false))
         identity->wake(identity->wake_context);
     return err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE;
@@ -155,8 +192,7 @@ enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_
 enum gh_identity_result gh_identity_read(struct gh_identity_call *call, gh_store_unit *unit,
                                          void *args)
 {
-    struct gh_store *store = call->identity->store;
-    enum gh_err err = store->ops->read(store, unit, args, call->arena);
+    enum gh_err err = run_catching_up(call, call->identity->store->ops->read, unit, args);
     return err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE;
 }
 

@@ -50,7 +50,7 @@ struct gh_identity_http {
 /* One per process. */
 struct gh_identity {
     struct gh_store *store;
-    const struct gh_vault *vault;
+    struct gh_vault *vault;
     struct gh_revocations *revocations;
     struct gh_random random;
     struct gh_identity_quota quota;
@@ -142,7 +142,8 @@ enum gh_err gh_identity_audit_gone(struct gh_tx *tx, const struct gh_identity_ca
                                    enum gh_audit_event event, struct gh_str user_id,
                                    struct gh_str metadata);
 /* Runs a unit, writing or only reading. OK, else UNAVAILABLE; a refusal is no failure of a unit:
-   it commits (nothing) and leaves its result in its args. */
+   it commits (nothing) and leaves its result in its args. Where other processes seal, too, a unit
+   that met a value under a key unknown here is undone, and run again once the key is here. */
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,
                                         void *args);
 enum gh_identity_result gh_identity_read(struct gh_identity_call *call, gh_store_unit *unit,

@@ -43,6 +43,7 @@ struct keeping {
     struct gh_key_row *rows; /* in the order of their ids */
     size_t row_count;
     bool early;      /* new ones are wanted before they are due */
+    bool shared;     /* other processes read what is written here */
     bool due[KINDS]; /* a new key of the kind */
     bool overdue;    /* something to retire or to drop */
     bool changed;
@@ -252,6 +253,9 @@ static enum gh_err write(struct gh_tx *tx, void *args)
     struct keeping *keeping = args;
     keeping->changed = false;
     enum gh_err err = read_rows(tx, keeping);
+    if (err == GH_OK && keeping->shared && (keeping->fresh[0].made || keeping->fresh[1].made) &&
+        !gh_vault_wraps_like(keeping->vault, tx->arena, keeping->rows, keeping->row_count))
+        return GH_ERR_INVALID; /* once the vault has taken over the root of the others */
     for (size_t k = 0; k < KINDS && err == GH_OK; k++)
         if (keeping->fresh[k].made && is_due(keeping, &keeping->kinds[k]))
             err = insert(tx, keeping, k);
@@ -339,6 +343,7 @@ static struct keeping keeping_of(const struct gh_vault *vault,
 /* Looks, makes what is due, and writes what there is to write. */
 static enum gh_err keep(struct gh_store *store, struct keeping *keeping)
 {
+    keeping->shared = store->shared;
     enum gh_err err = store->ops->read(store, look, keeping, keeping->arena);
     if (err == GH_OK)
         err = make_due(keeping);

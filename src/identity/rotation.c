@@ -127,16 +127,54 @@ static enum gh_err is_left(struct gh_vault *vault, struct gh_store *store, struc
     return err;
 }
 
+/* Is there an end to come to first? What an earlier root's rotation has left is left to this one.
+ */
+static bool is_due(const struct gh_vault *vault, bool left, bool root_changes)
+{
+    struct gh_vault_state state = gh_vault_state(vault);
+    return !left || state.sealing_made_us < state.root_since_us || root_changes;
+}
+
+enum gh_err gh_rotation_announce(struct gh_vault *vault, struct gh_store *store, struct gh_str root,
+                                 uint64_t now_us, struct gh_arena *arena, bool *out_waits)
+{
+    bool left = false;
+    *out_waits = false;
+    if (!store->shared)
+        return GH_OK;
+    enum gh_err err = gh_vault_refresh(vault, store, now_us, arena);
+    if (err == GH_OK)
+        err = is_left(vault, store, arena, &left);
+    if (err != GH_OK || !is_due(vault, left, gh_vault_is_other_root(vault, root)))
+        return err;
+    err = gh_vault_announce(vault, store, root, now_us, arena);
+    *out_waits = err == GH_OK;
+    return err;
+}
+
+static enum gh_err begin_shared(struct gh_vault *vault, struct gh_store *store, uint64_t now_us,
+                                struct gh_arena *arena, bool *out_root_changed)
+{
+    bool changed = false;
+    enum gh_err err = gh_vault_activate(vault, store, now_us, arena, &changed);
+    if (err == GH_ERR_NOT_FOUND)
+        err = gh_vault_refresh(vault, store, now_us, arena);
+    if (err == GH_OK)
+        *out_root_changed = changed;
+    return err;
+}
+
 enum gh_err gh_rotation_begin(struct gh_vault *vault, struct gh_store *store, struct gh_str root,
                               uint64_t now_us, struct gh_arena *arena, bool *out_root_changed)
 {
     bool left = false, changed = false;
+    if (store->shared)
+        return begin_shared(vault, store, now_us, arena, out_root_changed);
     enum gh_err err = root.ptr ? gh_vault_set_root(vault, store, root, now_us, arena, &changed)
                                : gh_vault_refresh(vault, store, now_us, arena);
     if (err == GH_OK)
         err = is_left(vault, store, arena, &left);
-    struct gh_vault_state state = gh_vault_state(vault);
-    if (err == GH_OK && (!left || state.sealing_made_us < state.root_since_us || changed))
+    if (err == GH_OK && is_due(vault, left, changed))
         err = gh_vault_renew_field_key(vault, store, now_us, arena);
     if (err == GH_OK)
         *out_root_changed = changed;
@@ -191,12 +229,13 @@ enum gh_err gh_rotation_drop_retired(const struct gh_rotation *rotation, struct 
                                      unsigned *out_dropped)
 {
     uint64_t since_us = gh_vault_state(rotation->vault).sealing_since_us;
+    uint64_t settle_us =
+        rotation->store->shared ? GH_ROTATION_SETTLE_SHARED_US : GH_ROTATION_SETTLE_US;
     *out_dropped = 0;
     if (!rotation->over || rotation->renewed || rotation->unreadable ||
-        rotation->begun_us < GH_ROTATION_SETTLE_US ||
-        since_us > rotation->begun_us - GH_ROTATION_SETTLE_US)
+        rotation->begun_us < settle_us || since_us > rotation->begun_us - settle_us)
         return GH_OK;
-    struct retired retired = {.settled_us = rotation->begun_us - GH_ROTATION_SETTLE_US};
+    struct retired retired = {.settled_us = rotation->begun_us - settle_us};
     enum gh_err err = rotation->store->ops->run_bulk(rotation->store, drop, &retired, arena);
     if (err == GH_OK)
         *out_dropped = retired.dropped;

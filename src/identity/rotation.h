@@ -10,8 +10,12 @@
 
 #include "identity/vault.h"
 
-/* What was sealed just before a key was retired is stored by then. */
-#define GH_ROTATION_SETTLE_US (3600 * 1000000ull)
+/* What was sealed just before a key was retired is stored by then; in a store that is shared also
+   by a process that stood still for long. */
+#define GH_ROTATION_SETTLE_US        (3600 * 1000000ull)
+#define GH_ROTATION_SETTLE_SHARED_US (24 * GH_ROTATION_SETTLE_US)
+/* How long to wait behind gh_rotation_announce: others look each second. */
+#define GH_ROTATION_ANNOUNCE_MS 5000
 
 /* One pass over all sealed columns. */
 struct gh_rotation {
@@ -29,9 +33,20 @@ struct gh_rotation {
 };
 
 /*
- * Makes the keys new: `root` (ptr NULL: it stays) wraps from now on, and a new field key seals,
- * unless an earlier rotation under this root has not come to its end: that goes on. What is left is
- * the work of the steps. Resets the arena. *out_root_changed: it was another one.
+ * Comes first. In a store that is shared, what is about to wrap and seal is shown to all who use
+ * it: *out_waits, then GH_ROTATION_ANNOUNCE_MS are to pass before gh_rotation_begin, so that
+ * everybody can open what is sealed then, or say that they can't. GH_ERR_EXISTS: somebody else is
+ * at it, with another root.
+ */
+GH_MUST_USE enum gh_err gh_rotation_announce(struct gh_vault *vault, struct gh_store *store,
+                                             struct gh_str root, uint64_t now_us,
+                                             struct gh_arena *arena, bool *out_waits);
+/*
+ * Makes the keys new: `root` (ptr NULL: it stays; in a store that is shared the one that this
+ * process was started with) wraps from now on, and a new field key seals, unless an earlier
+ * rotation under this root has not come to its end: that goes on. What is left is the work of the
+ * steps. Resets the arena. *out_root_changed: it was another one. GH_ERR_REFUSED: a process that
+ * uses the store does not know the root, and nothing was changed.
  */
 GH_MUST_USE enum gh_err gh_rotation_begin(struct gh_vault *vault, struct gh_store *store,
                                           struct gh_str root, uint64_t now_us,
@@ -60,7 +75,8 @@ GH_MUST_USE enum gh_err gh_rotation_retire_audit_key(struct gh_store *store, uin
 /*
  * What a keeper does once a second: goes on with what a rotation has left (its process ended, or a
  * value was sealed under the old key while it ran), a few slices at a time, and drops retired keys.
- * Zeroed at first. Costs one read every ten minutes when there is nothing to do.
+ * Zeroed at first. Costs one read every ten minutes when there is nothing to do. Of several
+ * processes one is at it at a time.
  */
 struct gh_rotation_keeper {
     struct gh_rotation pass;

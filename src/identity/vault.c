@@ -104,6 +104,8 @@ struct gh_str gh_vault_unwrap_by(const struct gh_vault *vault, struct gh_arena *
 struct gh_str gh_vault_wrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                             struct gh_str key)
 {
+    if (vault->cut_off)
+        return (struct gh_str){NULL, 0};
     return gh_vault_wrap_under(vault, vault->wrapping, arena, use, key);
 }
 
@@ -159,6 +161,7 @@ bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row
     key->older = vault->fields;
     while (!atomic_compare_exchange_weak(&vault->fields, &key->older, key))
         ;
+    atomic_fetch_add(&vault->changes, 1);
     return true;
 }
 
@@ -188,6 +191,8 @@ void gh_vault_close(struct gh_vault *vault)
         gh_wipe(root, sizeof(*root));
         free(root);
     }
+    pthread_mutex_destroy(&vault->changing);
+    free(vault->unknown);
     gh_wipe(vault, sizeof(*vault));
     free(vault);
 }
@@ -211,6 +216,8 @@ struct gh_str gh_vault_seal(const struct gh_vault *vault, struct gh_arena *arena
     struct gh_buf context = gh_buf_over(memory, sizeof(memory));
     if (!plain.len)
         return GH_STR("");
+    if (vault->cut_off)
+        return (struct gh_str){NULL, 0};
     const struct gh_vault_field_key *key = vault->sealing;
     bool fits = put_context(&context, key->id, field, row);
     GH_ASSERT(fits);
@@ -234,6 +241,8 @@ struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena 
     if (!sealed.len)
         return GH_STR("");
     const struct gh_vault_field_key *key = gh_vault_find_field_key(vault, gh_vault_key_id(sealed));
+    if (!key)
+        atomic_fetch_add(vault->unknown, 1);
     if (!key || !put_context(&context, key->id, field, row))
         return (struct gh_str){NULL, 0};
     return gh_unseal(arena, key->bytes, gh_buf_str(&context), gh_str_skip(sealed, PREFIX_BYTES));

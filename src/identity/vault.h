@@ -15,7 +15,8 @@ struct gh_vault; /* used from all threads */
 /*
  * Loads the keys, making those that are missing. `roots`: the root secret first, then previous
  * ones, which still open: what they had wrapped is wrapped under the first, and secret_rotated is
- * audited. GH_ERR_INVALID: no root opens a key (a wrong APP_SECRET_KEY); *out_message says so.
+ * audited. In a store that is shared that has to wait for a rotation: others may not know the first
+ * yet. GH_ERR_INVALID: no root opens a key (a wrong APP_SECRET_KEY); *out_message says so.
  */
 GH_MUST_USE enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots,
                                       size_t root_count, const struct gh_random *random,
@@ -23,8 +24,9 @@ GH_MUST_USE enum gh_err gh_vault_open(struct gh_store *store, const struct gh_st
                                       struct gh_vault **out_vault, struct gh_str *out_message);
 void gh_vault_close(struct gh_vault *vault);
 
-/* `field`: "accounts.email"; `row`: the id it belongs to. ptr NULL: arena full. An empty text is
-   sealed to an empty one. */
+/* `field`: "accounts.email"; `row`: the id it belongs to. ptr NULL: arena full, or the keys were
+   replaced and this process can't open the new ones (gh_vault_refresh). An empty text is sealed to
+   an empty one. */
 struct gh_str gh_vault_seal(const struct gh_vault *vault, struct gh_arena *arena, const char *field,
                             struct gh_str row, struct gh_str plain);
 /* ptr NULL: changed, or of another place, or of a key that is gone (or the arena is full). */
@@ -37,7 +39,8 @@ void gh_vault_index(const struct gh_vault *vault, const char *use, struct gh_str
                     uint8_t out[GH_SHA256_BYTES]);
 
 /* Seals and opens key material for the key table (under the root), for keys.h. `use`: what
-   gh_vault_key_use says of its purpose, by which gh_vault_open finds and rewraps it. */
+   gh_vault_key_use says of its purpose, by which gh_vault_open finds and rewraps it. ptr NULL of
+   wrap: as of gh_vault_seal. */
 const char *gh_vault_key_use(enum gh_key_purpose purpose);
 struct gh_str gh_vault_wrap(const struct gh_vault *vault, struct gh_arena *arena, const char *use,
                             struct gh_str key);
@@ -67,17 +70,56 @@ struct gh_vault_state gh_vault_state(const struct gh_vault *vault);
 /* The id of the key that a text is sealed under; 0: it is no sealed text. */
 uint32_t gh_vault_key_id(struct gh_str sealed);
 
-/* One thread at a time. The root that opens and wraps from now on; what is stored is wrapped anew
-   in one transaction. The earlier ones still open what is under way. Audits secret_rotated when it
-   is another root. */
+/* Of a store that is not shared. The root that opens and wraps from now on; what is stored is
+   wrapped anew in one transaction. The earlier ones still open what is under way. Audits
+   secret_rotated when it is another root. */
 GH_MUST_USE enum gh_err gh_vault_set_root(struct gh_vault *vault, struct gh_store *store,
                                           struct gh_str root, uint64_t now_us,
                                           struct gh_arena *arena, bool *out_changed);
-/* A new field key, which seals from now on; those before it are retired. Audits. */
+/* Of a store that is not shared. A new field key, which seals from now on; those before it are
+   retired. Audits. */
 GH_MUST_USE enum gh_err gh_vault_renew_field_key(struct gh_vault *vault, struct gh_store *store,
                                                  uint64_t now_us, struct gh_arena *arena);
-/* Takes over what the store knows and this vault does not: a change whose commit seemed to fail. */
+/* Takes over what the store knows and this vault does not: what others did, or a change whose
+   commit seemed to fail. GH_ERR_INVALID: no root of this process opens what is there by now; in a
+   store that is shared it seals and wraps nothing from then on, until it can. */
 GH_MUST_USE enum gh_err gh_vault_refresh(struct gh_vault *vault, struct gh_store *store,
                                          uint64_t now_us, struct gh_arena *arena);
+
+/* ---- In a store that others write, too (docs/decisions/0015) ----
+ *
+ * The oldest field key that is not retired seals. A newer one was announced: everybody loads it
+ * while nobody seals with it yet, and who can't open it (another root wraps it) takes it back. It
+ * seals when those before it are retired; then all else is wrapped under its root, by whoever comes
+ * first.
+ */
+
+/* Announces a field key wrapped under `root` (ptr NULL: that which this process was started with),
+   or takes up one that waits. GH_ERR_EXISTS: another one waits, which we can't go on with. */
+GH_MUST_USE enum gh_err gh_vault_announce(struct gh_vault *vault, struct gh_store *store,
+                                          struct gh_str root, uint64_t now_us,
+                                          struct gh_arena *arena);
+/* The announced key seals from now on, everywhere. Audits. GH_ERR_REFUSED: somebody can't open it,
+   it is gone; GH_ERR_NOT_FOUND: this vault has announced none. */
+GH_MUST_USE enum gh_err gh_vault_activate(struct gh_vault *vault, struct gh_store *store,
+                                          uint64_t now_us, struct gh_arena *arena,
+                                          bool *out_root_changed);
+/* Is `root` (ptr NULL: as above) another one than wraps now? */
+bool gh_vault_is_other_root(const struct gh_vault *vault, struct gh_str root);
+/* May a key be wrapped by this vault and stored beside these rows, all that there are? Asked in the
+   transaction that stores it, so that nobody who has missed a rotation stores what others can't
+   open. */
+bool gh_vault_wraps_like(const struct gh_vault *vault, struct gh_arena *arena,
+                         struct gh_key_row *rows, size_t count);
+
+/* Texts met under keys that are not known here: more than before a unit mean that it saw what
+   another process has sealed meanwhile. */
+uint64_t gh_vault_unknown(const struct gh_vault *vault);
+/* Grows with the keys that this vault knows. */
+uint64_t gh_vault_changes(const struct gh_vault *vault);
+/* Looks for keys that came since gh_vault_changes gave `seen`. False: there are none. Looks once a
+   second at most: what is under no key at all costs no more. */
+bool gh_vault_catch_up(struct gh_vault *vault, struct gh_store *store, uint64_t seen,
+                       uint64_t now_us, struct gh_arena *arena);
 
 #endif

@@ -6,9 +6,12 @@
 #ifndef GH_IDENTITY_VAULT_STATE_H
 #define GH_IDENTITY_VAULT_STATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "identity/vault.h"
+
+#define GH_VAULT_WRAP_LABEL GH_STR("gatehouse wrap 1")
 
 /* Constant once it is in its list. */
 struct gh_vault_field_key {
@@ -30,6 +33,16 @@ struct gh_vault {
     struct gh_vault_field_key *_Atomic sealing; /* one of them */
     struct gh_vault_root *_Atomic roots;        /* all that open */
     struct gh_vault_root *_Atomic wrapping;     /* one of them */
+    struct gh_vault_root *preferred; /* one of them: what this process was started with */
+    /* Others have replaced the keys, and this process can't open the new ones: it makes nothing
+       that might be lost to them. */
+    atomic_bool cut_off;
+    /* Counted: texts met whose key is not known here, and keys taken over since the start. */
+    atomic_uint_fast64_t *unknown;
+    atomic_uint_fast64_t changes;
+    pthread_mutex_t changing; /* one thread at a time changes anything, and holds this */
+    uint64_t tried_us;        /* when gh_vault_catch_up looked last; under `changing` */
+    uint32_t announced;       /* a field key that waits to seal; 0: none; under `changing` */
     uint8_t index[GH_KEY_BYTES];
     struct gh_fernet_key fernet[GH_VAULT_FERNET_MAX];
     size_t fernet_count;
@@ -42,6 +55,18 @@ struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault,
 /* What is there already stays. False: no memory, or no key of ours. */
 bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row,
                             struct gh_str bytes, uint64_t known_us);
+
+/* The row of the field key that seals: the oldest that is not retired. What is newer was announced
+   and has sealed nothing yet. NULL: there is none. */
+struct gh_key_row *gh_vault_sealing_row(struct gh_key_row *rows, size_t count);
+/* Seals with this key from now on; never back to an older one, whoever comes late. */
+void gh_vault_seal_with(struct gh_vault *vault, uint64_t id);
+/* Takes over what others have changed in a store that is shared; wraps what is not wrapped yet
+   under the root of the key that seals. `changing` is held. */
+enum gh_err gh_vault_follow(struct gh_vault *vault, struct gh_store *store, uint64_t now_us,
+                            struct gh_arena *arena);
+enum gh_err gh_vault_audit_rotated(struct gh_tx *tx, uint64_t now_us, struct gh_str metadata);
+bool gh_vault_same_root(const struct gh_vault_root *a, const struct gh_vault_root *b);
 
 struct gh_str gh_vault_wrap_under(const struct gh_vault *vault, const struct gh_vault_root *root,
                                   struct gh_arena *arena, const char *use, struct gh_str key);

@@ -61,8 +61,9 @@ static void set_rules(struct gh_limit_rule *rules)
 /* The first ids behind the clients that live on the shards with the faults. */
 static void set_hammers(struct scale_fleet *fleet)
 {
-    uint32_t id = fleet->shape->clients;
-    for (uint32_t shard = 0; shard < SCALE_FAULT_COUNT; shard++) {
+    uint32_t id = fleet->shape->clients, shards = fleet->shape->shards;
+    fleet->hammer_count = shards < SCALE_FAULT_COUNT ? shards : SCALE_FAULT_COUNT;
+    for (uint32_t shard = 0; shard < fleet->hammer_count; shard++) {
         while (scale_shard_of(fleet, id) != shard)
             id++;
         fleet->hammers[shard] = id++;

@@ -227,7 +227,7 @@ static struct scale_event draw_request(struct scale_fleet *fleet)
     struct scale_event event = {0};
     /* Hammers share two requests for each node and second, each. */
     uint32_t drawn = scale_random_below(random, shape->node_requests_per_s);
-    if (drawn < SCALE_FAULT_COUNT * SCALE_HAMMER_PER_NODE_S) {
+    if (drawn < fleet->hammer_count * SCALE_HAMMER_PER_NODE_S) {
         event.client = fleet->hammers[drawn / SCALE_HAMMER_PER_NODE_S];
         event.rule = SCALE_RULE_LOGIN;
     } else {

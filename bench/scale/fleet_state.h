@@ -51,7 +51,8 @@ struct scale_fleet {
     struct scale_node *nodes;
     struct scale_link *links; /* node after node */
     struct scale_shard shards[SCALE_SHARDS_MAX];
-    uint32_t hammers[SCALE_FAULT_COUNT]; /* one for each fault; behind the other clients */
+    uint32_t hammers[SCALE_FAULT_COUNT]; /* one for each part; behind the other clients */
+    uint32_t hammer_count;
     struct scale_slot wheel[SCALE_WHEEL_MS];
     struct scale_slot pending; /* of this millisecond */
     uint32_t now_ms;

@@ -63,8 +63,7 @@ static bool read_option(const char *name, const char *value, struct scale_shape 
         good = read_number(value, 10000, 100000000, &number);
         shape->clients = (uint32_t)number;
     } else {
-        good = strcmp(name, "--shards") == 0 &&
-               read_number(value, SCALE_FAULTY_SHARDS + 1, SCALE_SHARDS_MAX, &number);
+        good = strcmp(name, "--shards") == 0 && read_number(value, 1, SCALE_SHARDS_MAX, &number);
         shape->shards = (uint32_t)number;
     }
     return good;

@@ -73,11 +73,13 @@ def main():
         problems.append("the same seed gave other tables")
     if seen[0].split("\n", 1)[1] == seen[1].split("\n", 1)[1]:
         problems.append("another seed gave the same tables")
+    if run(program, "--shards", "1").returncode != 0:
+        problems.append("checks fail with a single shard")
     for plant, broken in PLANTED.items():
         result = run(program, "--plant", plant)
         if result.returncode != 1 or f"- FAILED: {broken}" not in result.stdout:
             problems.append(f"planted {plant}: not found, ends with {result.returncode}")
-    for wrong in (["--plant", "nothing"], ["--nodes", "x"], ["--shards", "3"], ["--seed"]):
+    for wrong in (["--plant", "nothing"], ["--nodes", "x"], ["--shards", "0"], ["--seed"]):
         if run(program, *wrong).returncode != 2:
             problems.append(f"{wrong} is taken")
     for problem in problems:

@@ -139,7 +139,7 @@ static const char *parse_unix(struct gh_str path, struct gh_arena *arena, struct
     size_t question = gh_str_find_char(path, '?');
     struct gh_str query = gh_str_skip(path, question + 1);
     path = gh_str_first(path, question);
-    if (path.len < 2 || path.ptr[0] != '/' || memchr(path.ptr, 0, path.len))
+    if (path.len < 2 || path.ptr[0] != '/' || path.ptr[1] == '/' || memchr(path.ptr, 0, path.len))
         return "a Unix socket is written as unix:/absolute/path";
     if (path.len >= sizeof address.sun_path)
         return "the path of a Unix socket has at most 107 bytes";

@@ -67,7 +67,7 @@ static void print_fleet(const struct scale_shape *shape, const char *balancing,
          "beyond a limit | of 1,000 admitted | most sign-ins of one client in a minute | the same "
          "of the hammer | bound |");
     puts("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
-    for (int i = 0; i < SCALE_FAULT_COUNT; i++) {
+    for (int i = 0; i < SCALE_FAULT_COUNT && i < (int)shape->shards; i++) {
         const struct scale_fleet_part *part = &result->parts[i];
         uint64_t beyond = 0, admitted = 0;
         for (int rule = 0; rule < SCALE_RULE_COUNT; rule++) {
@@ -194,7 +194,7 @@ int scale_report(const struct scale_shape *shape)
     }
     puts("### Traffic of limits, each node\n\n| balancing | requests/s | questions/s | out kB/s | "
          "busiest | formula, mean | in kB/s | busiest | formula, mean | busiest shard, questions/s "
-         "| keys |");
+         "| keys, expired too |");
     puts("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (int i = 0; i < 2; i++)
         print_traffic(shape, balancings[i], &fleets[i]);

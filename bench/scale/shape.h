@@ -27,7 +27,7 @@ struct scale_shape {
     enum scale_plant plant;
 };
 
-/* Shards below this number have a fault each (fleet.h). */
+/* Shards below this number have a fault each (fleet.h), as far as there are as many. */
 #define SCALE_FAULTY_SHARDS 6
 #define SCALE_SHARDS_MAX    64
 #define SCALE_NODES_MAX     1000

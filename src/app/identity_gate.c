@@ -107,6 +107,7 @@ static bool fill(struct gh_identity_host *host, const struct gh_identity_setting
     rules->issuer = gh_arena_dup(&version->arena, settings->public_url);
     rules->audience = gh_arena_dup(&version->arena, settings->tokens.audience);
     rules->access_s = settings->tokens.access_ms / 1000;
+    rules->leeway_s = host->identity.store->shared ? GH_CLOCKS_APART_S : 0;
     rules->epoch = ++host->epoch;
     return rules->issuer.ptr && rules->audience.ptr &&
            copy_names(&version->arena, &settings->role_names, &rules->roles) &&
@@ -131,12 +132,13 @@ struct gh_gate_version *gh_identity_host_gate(struct gh_identity_host *host,
     return NULL;
 }
 
-void gh_identity_host_publish(struct gh_identity_host *host,
+bool gh_identity_host_publish(struct gh_identity_host *host,
                               const struct gh_identity_settings *settings)
 {
+    pthread_mutex_lock(&host->loading); /* of two threads the later one knows more */
     struct gh_gate_version *version = gh_identity_host_gate(host, settings);
     if (version)
         gh_server_set_gate_rules(host->server, version);
-    else
-        gh_log_message(host->ring, GH_LOG_ERROR, "no memory for new keys: the old ones stay");
+    pthread_mutex_unlock(&host->loading);
+    return version != NULL;
 }

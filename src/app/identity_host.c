@@ -104,10 +104,12 @@ enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
         return GH_ERR_MEMORY;
     atomic_init(&version->references, 1);
     gh_arena_init(&version->arena, WORK_BYTES_BLOCK, WORK_BYTES_MAX);
+    pthread_mutex_lock(&host->loading); /* what was read later comes later */
     enum gh_err err = gh_identity_keys_maintain(host->identity.store, host->vault, settings,
                                                 &host->identity.random, gh_wall_now_us(),
                                                 &version->arena, &version->keys);
     if (err != GH_OK) {
+        pthread_mutex_unlock(&host->loading);
         gh_arena_done(&version->arena);
         free(version);
         return err;
@@ -118,6 +120,7 @@ enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
     /* Also when somebody else made them: a command, another node. */
     *out_changed = !old || !gh_identity_keys_are_same(&old->keys, &version->keys);
     pthread_mutex_unlock(&host->lock);
+    pthread_mutex_unlock(&host->loading);
     if (old)
         release(old);
     return GH_OK;
@@ -152,6 +155,7 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     host->options = *options;
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->woken, NULL);
+    pthread_mutex_init(&host->loading, NULL);
     host->identity.random = gh_kernel_random;
     host->identity.quota = (struct gh_identity_quota){take_quota, host};
     host->identity.http = (struct gh_identity_http){fetch, host};
@@ -168,7 +172,8 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     host->identity.revocations = host->revocations;
     host->audit = new_audit_keeper(host);
     if (!host->revocations || !host->audit ||
-        gh_log_ring_open(options->log, &host->ring) != GH_OK) {
+        gh_log_ring_open(options->log, &host->ring) != GH_OK ||
+        gh_log_ring_open(options->log, &host->watch_ring) != GH_OK) {
         gh_identity_host_close(host);
         return NULL;
     }
@@ -221,19 +226,6 @@ void gh_identity_host_call(struct gh_identity_host *host,
 
 /* ---- What a restart must know again ---- */
 
-static enum gh_err read_revocations(struct gh_tx *tx, void *args)
-{
-    struct gh_identity_host *host = args;
-    struct gh_revocation_row *rows;
-    size_t count;
-    uint64_t now_us = gh_wall_now_us(), cursor;
-    enum gh_err err = tx->ops->revocations_since(tx, 0, now_us, &rows, &count, &cursor);
-    for (size_t i = 0; err == GH_OK && i < count; i++)
-        gh_revocations_add(host->revocations, gh_id_str(&rows[i].session_id),
-                           rows[i].until_us / 1000000 + 1, now_us / 1000000);
-    return err;
-}
-
 static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_settings *settings,
                           const struct gh_secrets *secrets, struct gh_arena *arena,
                           struct gh_str *out_message)
@@ -247,6 +239,8 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
     if (err == GH_OK)
         gh_vault_set_fernet(host->vault, secrets->fernet, secrets->fernet_count);
     host->identity.vault = host->vault;
+    if (host->identity.store->shared)
+        gh_revocations_share(host->revocations, GH_REVOCATIONS_AGE_MAX_MS);
     return err;
 }
 
@@ -255,8 +249,8 @@ static enum gh_err load_revocations(struct gh_identity_host *host)
 {
     struct gh_arena arena;
     gh_arena_init(&arena, WORK_BYTES_BLOCK, REVOCATION_BYTES_MAX);
-    enum gh_err err =
-        host->identity.store->ops->read(host->identity.store, read_revocations, host, &arena);
+    enum gh_err err = gh_session_news_read(&host->news, host->identity.store, host->revocations,
+                                           gh_wall_now_us(), gh_monotonic_now_ms(), &arena);
     gh_arena_done(&arena);
     return err;
 }
@@ -327,11 +321,13 @@ enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_serv
     host->server = server;
     host->snapshot = snapshot;
     gh_snapshot_ref(snapshot);
-    gh_identity_host_publish(host, snapshot->identity);
+    if (!gh_identity_host_publish(host, snapshot->identity))
+        return GH_ERR_MEMORY;
     if (pthread_create(&host->thread, NULL, gh_identity_keeper, host) != 0)
         return GH_ERR_MEMORY;
     host->running = true;
-    return gh_audit_keeper_start(host->audit);
+    enum gh_err err = gh_identity_watch_start(host);
+    return err == GH_OK ? gh_audit_keeper_start(host->audit) : err;
 }
 
 void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *snapshot,
@@ -370,6 +366,7 @@ void gh_identity_host_stop(struct gh_identity_host *host)
     pthread_cond_signal(&host->woken);
     pthread_mutex_unlock(&host->lock);
     pthread_join(host->thread, NULL);
+    gh_identity_watch_stop(host);
     host->running = false;
     gh_audit_keeper_stop(host->audit);
 }
@@ -391,6 +388,7 @@ void gh_identity_host_close(struct gh_identity_host *host)
         host->identity.store->ops->close(host->identity.store);
     if (host->revocations)
         gh_revocations_free(host->revocations);
+    pthread_mutex_destroy(&host->loading);
     pthread_cond_destroy(&host->woken);
     pthread_mutex_destroy(&host->lock);
     gh_arena_done(&host->api_arena);

@@ -242,8 +242,9 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
         changed |= keep_keys(keeper, settings);
     }
     changed |= keep_issuers(keeper, settings, now_ms);
-    if (changed)
-        gh_identity_host_publish(keeper->host, settings);
+    if (changed && !gh_identity_host_publish(keeper->host, settings))
+        gh_log_message(keeper->host->ring, GH_LOG_ERROR,
+                       "no memory for new keys: the old ones stay");
     if (now_ms >= keeper->purge_at_ms) {
         keeper->purge_at_ms = now_ms + PURGE_EVERY_MS;
         clear_away(keeper);

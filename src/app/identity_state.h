@@ -9,6 +9,7 @@
 #include "app/audit_keeper.h"
 #include "app/identity_host.h"
 #include "app/quota.h"
+#include "identity/session_news.h"
 
 /* The keys of a moment; kept while somebody works with them. */
 struct gh_keys_version {
@@ -27,9 +28,16 @@ struct gh_issuer_state {
 };
 #define GH_ISSUERS_MAX 8
 
+/* Where several processes share the store: what each of them has ended is known to all within a
+   second (SPEC section 3, stage 12); who has not heard of it for longer lets nobody in. */
+#define GH_REVOCATIONS_AGE_MAX_MS 1000
+/* How far their clocks may be apart, either way. */
+#define GH_CLOCKS_APART_S 10
+
 struct gh_identity_host {
     struct gh_identity_host_options options;
     struct gh_revocations *revocations;
+    struct gh_session_news news; /* of the starting thread, then of the watch */
     struct gh_service_port port;
     struct gh_api api;
     struct gh_arena api_arena; /* of what requests to it are judged by */
@@ -50,8 +58,15 @@ struct gh_identity_host {
     bool look;        /* the keeper shall look at once */
     atomic_bool stop; /* set under the lock; ends transfers, too */
 
+    pthread_mutex_t loading; /* held while keys are read and made the current ones, or published;
+                                taken before `lock` */
     pthread_t thread;
     bool running;
+    pthread_t watch; /* identity_watch.c; only where the store is shared */
+    bool watching;
+    pthread_cond_t watch_woken;
+    struct gh_log_ring *watch_ring;
+    atomic_uint_fast64_t news_ms; /* when the last reading that succeeded began; 0: never */
     /* The keeper's; changed and read by others under the lock. */
     struct gh_issuer_state issuers[GH_ISSUERS_MAX];
     size_t issuer_count;
@@ -62,11 +77,15 @@ struct gh_identity_host {
 GH_MUST_USE enum gh_err gh_identity_host_load_keys(struct gh_identity_host *host,
                                                    const struct gh_identity_settings *settings,
                                                    bool *out_changed);
-/* Tells the workers what tokens are judged by from now on. */
-void gh_identity_host_publish(struct gh_identity_host *host,
+/* Tells the workers what tokens are judged by from now on. False: no memory, nothing changed. */
+bool gh_identity_host_publish(struct gh_identity_host *host,
                               const struct gh_identity_settings *settings);
 /* The keeper's thread. */
 void *gh_identity_keeper(void *host);
+/* The thread that follows what other processes do to the store; none where there are no others. */
+GH_MUST_USE enum gh_err gh_identity_watch_start(struct gh_identity_host *host);
+/* Once host->stop is set. */
+void gh_identity_watch_stop(struct gh_identity_host *host);
 /* Writes a new setup token while there is no admin, removes its file when there is one. */
 void gh_identity_setup_token(struct gh_identity_host *host,
                              const struct gh_identity_settings *settings);

@@ -409,3 +409,43 @@ void gh_identity_keys_done(struct gh_identity_keys *keys)
     set_done(&keys->cookie);
     set_done(&keys->ring);
 }
+
+/* ---- Are they others? ---- */
+
+struct digesting {
+    struct gh_key_row *rows;
+    size_t count;
+};
+
+static enum gh_err read_all(struct gh_tx *tx, void *args)
+{
+    struct digesting *digesting = args;
+    return tx->ops->keys_all(tx, &digesting->rows, &digesting->count);
+}
+
+enum gh_err gh_identity_keys_digest(struct gh_store *store, struct gh_arena *arena,
+                                    uint8_t out[GH_SHA256_BYTES])
+{
+    struct digesting digesting = {.count = 0};
+    enum gh_err err = store->ops->read(store, read_all, &digesting, arena);
+    if (err != GH_OK)
+        return err;
+    uint8_t digest[GH_SHA256_BYTES] = {0};
+    for (size_t i = 0; i < digesting.count; i++) {
+        const struct gh_key_row *row = &digesting.rows[i];
+        struct gh_str text =
+            gh_arena_format(arena, "%llu %d %llu ", (unsigned long long)row->id, (int)row->purpose,
+                            (unsigned long long)row->retired_us);
+        char *joined =
+            text.ptr ? gh_arena_alloc(arena, sizeof(digest) + text.len + row->wrapped.len) : NULL;
+        if (!joined)
+            return GH_ERR_MEMORY;
+        memcpy(joined, digest, sizeof(digest));
+        memcpy(joined + sizeof(digest), text.ptr, text.len);
+        if (row->wrapped.len)
+            memcpy(joined + sizeof(digest) + text.len, row->wrapped.ptr, row->wrapped.len);
+        gh_sha256(gh_str_of(joined, sizeof(digest) + text.len + row->wrapped.len), digest);
+    }
+    memcpy(out, digest, sizeof(digest));
+    return GH_OK;
+}

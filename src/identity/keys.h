@@ -39,6 +39,11 @@ GH_MUST_USE enum gh_err gh_identity_keys_rotate(struct gh_store *store,
 /* The same keys in the same order: nobody need be told of `b` who knows `a`. */
 bool gh_identity_keys_are_same(const struct gh_identity_keys *a, const struct gh_identity_keys *b);
 
+/* Another value says that the store's keys, of any purpose, are others than before: by which a
+   process looks each second for what another has made. `arena`: for work. */
+GH_MUST_USE enum gh_err gh_identity_keys_digest(struct gh_store *store, struct gh_arena *arena,
+                                                uint8_t out[GH_SHA256_BYTES]);
+
 #define GH_IDENTITY_KEYS_PUBLISH_US (10 * 60 * 1000000ull)
 
 #endif

@@ -26,6 +26,7 @@ BUILDS = {
     "fuzz": ("clang", [*DEBUG, *SANITIZE, "-Dtest_clock=true", "-Dfuzz=true"]),
 }
 GATEHOUSE = "src/app/gatehouse"
+VOTE = "examples/vote/vote"
 PROGRESS = re.compile(r"\[\d+/\d+\] ")
 
 
@@ -73,7 +74,7 @@ def build(name, *targets):
     """Builds and returns the folder; raises subprocess.CalledProcessError on failure."""
     folder = configure(name)
     if name == "release":
-        ninja(folder, GATEHOUSE)
+        ninja(folder, GATEHOUSE, *targets)
         subprocess.run(
             ["strip", "-o", str(folder / "gatehouse"), str(folder / GATEHOUSE)], check=True
         )

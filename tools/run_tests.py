@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs the project's tests, or some of them, and ends with a line "N passed, N failed".
 
-    tools/run_tests.py [lint] [unit] [threads] [e2e] [release] [fuzz] [docs]     (default: all)
+    tools/run_tests.py [lint] [unit] [threads] [e2e] [release] [deploy] [fuzz] [docs]
+                                       only these steps (default: all)
     tools/run_tests.py --format        let clang-format rewrite the sources
     tools/run_tests.py --write-docs    write the generated pages of docs/ again
 
@@ -68,7 +69,7 @@ class Tally:
 
 
 def sources():
-    folders = [ROOT / "src", ROOT / "tests" / "fuzz"]
+    folders = [ROOT / "src", ROOT / "tests" / "fuzz", ROOT / "examples"]
     return sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in (".c", ".h"))
 
 
@@ -155,7 +156,7 @@ def pytest(tally, name, binary, *arguments):
 
 def e2e(tally):
     announce("end to end, sanitizers and test clock")
-    folder = built(tally, "asan", builds.GATEHOUSE)
+    folder = built(tally, "asan", builds.GATEHOUSE, builds.VOTE)
     if folder:
         extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
         pytest(tally, "e2e", folder / builds.GATEHOUSE, "tests/e2e", *extra)
@@ -166,6 +167,13 @@ def release(tally):
     folder = built(tally, "release")
     if folder:
         pytest(tally, "release e2e", folder / "gatehouse", "tests/e2e", "-m", "release")
+
+
+def deploy(tally):
+    announce("container images, manifests, charts")
+    folder = built(tally, "release", builds.VOTE)
+    if folder:
+        pytest(tally, "deploy", folder / "gatehouse", "tests/deploy")
 
 
 def fuzz_one(folder, target, seconds):
@@ -235,6 +243,7 @@ STEPS = {
     "threads": threads,
     "e2e": e2e,
     "release": release,
+    "deploy": deploy,
     "fuzz": fuzz,
     "docs": docs,
 }

@@ -1,6 +1,6 @@
 /*
  * The commands `user` and `access`: carried out by the process that serves, through its control
- * socket, or by this one when nobody does.
+ * socket, or by this one when nobody does, or when several processes may share the store.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -149,6 +149,9 @@ static int run(struct local *local, int argc, char **argv)
 {
     int status = 2;
     struct gh_str message;
+    if (!gh_control_is_used(local->loaded.settings.store))
+        return run_local(local, argc, argv, &status, &message) == GH_OK ? status
+                                                                        : fail_text(message);
     struct gh_str path = gh_control_path(&local->messages, local->loaded.settings.store);
     if (!path.ptr)
         return fail("out of memory");

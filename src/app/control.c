@@ -312,6 +312,17 @@ static bool address_of(const char *path, struct sockaddr_un *out_address)
     return true;
 }
 
+static bool somebody_listens(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool connected =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+                    errno == EAGAIN); /* its queue is full */
+    if (fd >= 0)
+        close(fd);
+    return connected;
+}
+
 static int listen_at(const char *path)
 {
     struct sockaddr_un address;
@@ -320,7 +331,11 @@ static int listen_at(const char *path)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    unlink(path); /* the store's lock says that nobody else serves */
+    if (somebody_listens(&address)) { /* another process over a store that is shared */
+        close(fd);
+        return -1;
+    }
+    unlink(path);
     mode_t mask = umask(0177);
     bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     umask(mask);

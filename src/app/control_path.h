@@ -4,6 +4,14 @@
 
 #include "app/store_open.h"
 
+/* A store that several processes may open has none: each command opens it, too, and what it does is
+   seen by those who serve within a second. */
+static inline bool gh_control_is_used(struct gh_str store)
+{
+    return !gh_str_starts_with(store, GH_STR("postgresql:")) &&
+           !gh_str_starts_with(store, GH_STR("postgres:"));
+}
+
 /* In `arena`, NUL behind it; ptr NULL: the arena is full; empty: there is none. */
 static inline struct gh_str gh_control_path(struct gh_arena *arena, struct gh_str store)
 {

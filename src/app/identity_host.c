@@ -226,6 +226,28 @@ void gh_identity_host_call(struct gh_identity_host *host,
 
 /* ---- What a restart must know again ---- */
 
+static bool keep_root_file(struct gh_identity_host *host, struct gh_str reference)
+{
+    size_t count = 0;
+    while (count < GH_SECRET_ROOTS_MAX && host->root_files[count])
+        count++;
+    if (count == GH_SECRET_ROOTS_MAX || !gh_str_starts_with(reference, GH_STR("file:")))
+        return true;
+    host->root_files[count] = strndup(reference.ptr, reference.len);
+    return host->root_files[count] != NULL;
+}
+
+/* Where a new root may stand before somebody rotates to it. */
+static enum gh_err keep_root_files(struct gh_identity_host *host,
+                                   const struct gh_secrets_settings *settings)
+{
+    const struct gh_str *previous = settings->previous.items;
+    bool kept = keep_root_file(host, settings->root);
+    for (size_t i = 0; kept && i < settings->previous.count; i++)
+        kept = keep_root_file(host, previous[i]);
+    return kept ? GH_OK : GH_ERR_MEMORY;
+}
+
 static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_settings *settings,
                           const struct gh_secrets *secrets, struct gh_arena *arena,
                           struct gh_str *out_message)
@@ -239,8 +261,11 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
     if (err == GH_OK)
         gh_vault_set_fernet(host->vault, secrets->fernet, secrets->fernet_count);
     host->identity.vault = host->vault;
-    if (host->identity.store->shared)
+    if (host->identity.store->shared) {
         gh_revocations_share(host->revocations, GH_REVOCATIONS_AGE_MAX_MS);
+        if (err == GH_OK)
+            err = keep_root_files(host, &settings->secrets);
+    }
     return err;
 }
 
@@ -310,7 +335,8 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
         err = gh_audit_keeper_open(host->audit, &host->identity, arena, out_message);
     if (err == GH_OK)
         err = set_setup_path(host, settings->store, arena);
-    if (err == GH_OK)
+    /* Where others may serve, a command leaves them theirs. */
+    if (err == GH_OK && !host->identity.store->shared)
         gh_identity_setup_token(host, identity);
     return err;
 }
@@ -323,6 +349,8 @@ enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_serv
     gh_snapshot_ref(snapshot);
     if (!gh_identity_host_publish(host, snapshot->identity))
         return GH_ERR_MEMORY;
+    if (host->identity.store->shared)
+        gh_identity_setup_token(host, snapshot->identity);
     if (pthread_create(&host->thread, NULL, gh_identity_keeper, host) != 0)
         return GH_ERR_MEMORY;
     host->running = true;
@@ -378,6 +406,8 @@ void gh_identity_host_close(struct gh_identity_host *host)
     gh_identity_host_stop(host);
     gh_audit_keeper_free(host->audit);
     free(host->setup_path);
+    for (size_t i = 0; i < GH_SECRET_ROOTS_MAX; i++)
+        free(host->root_files[i]);
     if (host->keys)
         release(host->keys);
     if (host->snapshot)

@@ -66,6 +66,7 @@ struct gh_identity_host {
     bool watching;
     pthread_cond_t watch_woken;
     struct gh_log_ring *watch_ring;
+    char *root_files[GH_SECRET_ROOTS_MAX]; /* references to roots, for the watch; NULL: no more */
     atomic_uint_fast64_t news_ms; /* when the last reading that succeeded began; 0: never */
     /* The keeper's; changed and read by others under the lock. */
     struct gh_issuer_state issuers[GH_ISSUERS_MAX];

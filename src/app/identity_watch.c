@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "app/config_file.h"
 #include "app/identity_state.h"
 #include "net/loop.h"
 
 #define NEWS_EVERY_MS    250
 #define KEYS_EVERY_MS    1000
 #define TELL_EVERY_MS    (60u * 1000)
+#define ROOT_BYTES_MAX   (16u * 1024)
 #define WORK_BYTES_BLOCK (64u * 1024)
 #define WORK_BYTES_MAX   (256u * 1024 * 1024) /* as many revocations as the table holds */
 
@@ -62,10 +64,28 @@ static void tell_now_and_then(struct watch *watch, const char *what, enum gh_err
     gh_log_message(watch->host->watch_ring, GH_LOG_ERROR, "%s: %s", what, gh_err_text(err));
 }
 
+/* A root that was put into its file since the start is known before a key under it is looked at. */
+static void learn_roots(struct watch *watch)
+{
+    const struct gh_secret_source source = {gh_environment_get, NULL};
+    struct gh_arena arena;
+    gh_arena_init(&arena, ROOT_BYTES_MAX, 4 * ROOT_BYTES_MAX);
+    for (size_t i = 0; i < GH_SECRET_ROOTS_MAX && watch->host->root_files[i]; i++) {
+        struct gh_str reference = gh_str_from_c(watch->host->root_files[i]), root;
+        gh_arena_reset(&arena);
+        enum gh_err err = gh_secret_resolve(&arena, &source, reference, &root);
+        if (err == GH_OK)
+            err = gh_vault_learn_root(watch->host->vault, root);
+        (void)err; /* what can't be read any more is no news */
+    }
+    gh_arena_done(&arena); /* wipes them */
+}
+
 static bool take_keys(struct watch *watch, const struct gh_identity_settings *settings)
 {
     struct gh_identity_host *host = watch->host;
     bool changed = false;
+    learn_roots(watch);
     gh_arena_reset(&watch->arena);
     enum gh_err err =
         gh_vault_refresh(host->vault, host->identity.store, gh_wall_now_us(), &watch->arena);

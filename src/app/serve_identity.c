@@ -147,7 +147,7 @@ enum gh_err gh_serve_identity_start(struct gh_serve_identity *identity,
                                     struct gh_snapshot *snapshot)
 {
     enum gh_err err = gh_identity_host_start(identity->host, server, snapshot);
-    if (err == GH_OK)
+    if (err == GH_OK && gh_control_is_used(loaded->settings.store))
         open_control(identity, loaded->settings.store);
     return err;
 }

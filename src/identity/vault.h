@@ -104,6 +104,8 @@ GH_MUST_USE enum gh_err gh_vault_announce(struct gh_vault *vault, struct gh_stor
 GH_MUST_USE enum gh_err gh_vault_activate(struct gh_vault *vault, struct gh_store *store,
                                           uint64_t now_us, struct gh_arena *arena,
                                           bool *out_root_changed);
+/* One more root that opens from now on: what a file that names a root has by now. */
+GH_MUST_USE enum gh_err gh_vault_learn_root(struct gh_vault *vault, struct gh_str root);
 /* Is `root` (ptr NULL: as above) another one than wraps now? */
 bool gh_vault_is_other_root(const struct gh_vault *vault, struct gh_str root);
 /* May a key be wrapped by this vault and stored beside these rows, all that there are? Asked in the

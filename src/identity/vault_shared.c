@@ -30,6 +30,30 @@ bool gh_vault_is_other_root(const struct gh_vault *vault, struct gh_str root)
     return is_other;
 }
 
+/* `changing` is held. */
+static enum gh_err learn(struct gh_vault *vault, const struct gh_vault_root *root)
+{
+    const struct gh_vault_root *known = vault->roots;
+    while (known && !gh_vault_same_root(known, root))
+        known = known->older;
+    if (known)
+        return GH_OK;
+    struct gh_vault_root *made = gh_vault_make_root(root->wrap, root->since_us);
+    if (made)
+        gh_vault_add_root(vault, made);
+    return made ? GH_OK : GH_ERR_MEMORY;
+}
+
+enum gh_err gh_vault_learn_root(struct gh_vault *vault, struct gh_str root)
+{
+    struct gh_vault_root other = root_of(vault, root, 0);
+    pthread_mutex_lock(&vault->changing);
+    enum gh_err err = learn(vault, &other);
+    pthread_mutex_unlock(&vault->changing);
+    gh_wipe(&other, sizeof(other));
+    return err;
+}
+
 /* ---- Announcing ---- */
 
 struct announcing {
@@ -91,16 +115,9 @@ static enum gh_err announce(struct gh_tx *tx, void *args)
 /* The root that it is wrapped under opens from now on, here. */
 static enum gh_err take_announced(struct gh_vault *vault, const struct announcing *announcing)
 {
-    const struct gh_vault_root *known = vault->roots;
-    while (known && !gh_vault_same_root(known, announcing->root))
-        known = known->older;
-    if (!known) {
-        struct gh_vault_root *root =
-            gh_vault_make_root(announcing->root->wrap, announcing->root->since_us);
-        if (!root)
-            return GH_ERR_MEMORY;
-        gh_vault_add_root(vault, root);
-    }
+    enum gh_err err = learn(vault, announcing->root);
+    if (err != GH_OK)
+        return err;
     if (!gh_vault_add_field_key(vault, &announcing->row,
                                 gh_str_of((const char *)announcing->bytes, GH_KEY_BYTES),
                                 announcing->row.created_us))

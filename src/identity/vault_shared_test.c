@@ -324,6 +324,22 @@ static void who_does_not_know_the_root_takes_the_new_key_back(void **state)
     gh_vault_close(b);
 }
 
+static void a_root_that_was_learnt_since_the_start_opens_too(void **state)
+{
+    struct toys *toys = *state;
+    struct gh_vault *a = start(toys, OLD_ROOT, 1), *b = start(toys, OLD_ROOT, 1);
+    bool changed;
+    assert_int_equal(announce(toys, a, NEW_ROOT[0]), GH_OK);
+    assert_int_equal(gh_vault_learn_root(b, NEW_ROOT[0]), GH_OK);
+    assert_int_equal(gh_vault_learn_root(b, NEW_ROOT[0]), GH_OK);
+    assert_int_equal(refresh(toys, b), GH_OK);
+    assert_int_equal(activate(toys, a, &changed), GH_OK);
+    assert_int_equal(refresh(toys, b), GH_OK);
+    assert_true(opens(toys, a, seal(toys, b)));
+    gh_vault_close(a);
+    gh_vault_close(b);
+}
+
 static void a_start_takes_back_what_it_cannot_open(void **state)
 {
     struct toys *toys = *state;
@@ -445,6 +461,7 @@ int main(void)
         TEST(goes_on_with_what_a_dead_process_has_announced),
         TEST(a_new_root_wraps_all_once_everybody_knows_it),
         TEST(who_does_not_know_the_root_takes_the_new_key_back),
+        TEST(a_root_that_was_learnt_since_the_start_opens_too),
         TEST(a_start_takes_back_what_it_cannot_open),
         TEST(a_key_that_was_taken_back_is_in_nobodys_way),
         TEST(two_new_roots_at_once_are_one_too_many),

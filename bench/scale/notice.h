@@ -20,7 +20,7 @@ enum scale_way {
 };
 
 #define SCALE_NOTICE_BOUND_MS 1000
-#define SCALE_POLL_MS         750
+#define SCALE_POLL_MS         250 /* as app/identity_watch.c */
 /* A connection that is silent so long is asked (PING), and given up after as long again. */
 #define SCALE_HEARTBEAT_MS 250
 /* A node's connection to the channel breaks so often; every other time nobody says so. */

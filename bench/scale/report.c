@@ -144,11 +144,11 @@ static const char *way_name(enum scale_way way)
 {
     switch (way) {
     case SCALE_WAY_POLL:
-        return "store read every 750 ms";
+        return "store read four times a second";
     case SCALE_WAY_PUBLISH:
         return "published; store read while the channel is away";
     case SCALE_WAY_BOTH:
-        return "published, and store read every 750 ms";
+        return "published, and store read four times a second";
     case SCALE_WAY_COUNT:
         break;
     }

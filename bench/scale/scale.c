@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "store/redis_limits.h"
 #include "turns.h"
 
 static const char usage[] = "scale [--quick] [--seed N] [--nodes N] [--clients N] [--shards N]\n"
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
         .seconds = 120,
         .node_requests_per_s = 250,
         .revocations_per_s = 120,
-        .deadline_ms = 50,
+        .deadline_ms = GH_REDIS_LIMITS_DEADLINE_MS,
         .round_trip_us = 400,
     };
     if (!read_options(argc, argv, &shape)) {

@@ -6,7 +6,8 @@ uint32_t scale_question_bytes(const struct gh_limit_rule *const *rules, uint32_t
     uint32_t bytes = 1 + scale_digits(arguments) + 2;
     bytes += scale_bulk_bytes(7) + scale_bulk_bytes(40); /* EVALSHA and the script's hash */
     bytes += scale_bulk_bytes(scale_digits(1 + count));
-    bytes += scale_bulk_bytes(SCALE_SECRET_NAME_BYTES) + scale_bulk_bytes(SCALE_SECRET_BYTES);
+    bytes +=
+        scale_bulk_bytes(SCALE_SECRET_NAME_BYTES) + scale_bulk_bytes(GH_REDIS_LIMITS_SECRET_BYTES);
     bytes += scale_bulk_bytes(1); /* how many are charged together */
     for (uint32_t i = 0; i < count; i++) {
         const struct gh_limit_rule *rule = rules[i];
@@ -14,7 +15,7 @@ uint32_t scale_question_bytes(const struct gh_limit_rule *const *rules, uint32_t
         bool log = !gcra && rule->count <= GH_LIMIT_LOG_COUNT_MAX;
         uint64_t second = gcra ? rule->step / 1000000u : log ? rule->window_ms : rule->step;
         uint64_t third = gcra ? rule->step % 1000000u : log ? 0 : rule->unit;
-        bytes += scale_bulk_bytes(SCALE_KEY_NAME_BYTES) + scale_bulk_bytes(1);
+        bytes += scale_bulk_bytes(GH_REDIS_LIMITS_KEY_BYTES) + scale_bulk_bytes(1);
         bytes += scale_bulk_bytes(scale_digits(gcra ? rule->burst : rule->count));
         bytes += scale_bulk_bytes(scale_digits(second)) + scale_bulk_bytes(scale_digits(third));
     }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "limit/limit.h"
+#include "store/redis_limits_wire.h"
 
 /* A segment's head: Ethernet 14, IPv4 20, TCP with time stamps 32. A write is answered by a segment
    that acknowledges it, and that by a bare acknowledgement at the worst. */
@@ -16,10 +17,7 @@
 #define SCALE_WRITE_OUT     (2 * SCALE_SEGMENT_BYTES)
 #define SCALE_WRITE_IN      SCALE_SEGMENT_BYTES
 
-/* Names of keys: "{gh}k", and "{gh}l:" with 16 bytes of hash. */
-#define SCALE_SECRET_NAME_BYTES 5
-#define SCALE_KEY_NAME_BYTES    22
-#define SCALE_SECRET_BYTES      16
+#define SCALE_SECRET_NAME_BYTES 5 /* "{gh}k" */
 
 /* "$<digits>\r\n<bytes>\r\n" */
 static inline uint32_t scale_bulk_bytes(uint32_t bytes)

@@ -54,8 +54,8 @@
                GH_PG_ACCOUNT_IS(account))
 #define GH_PG_INSERT_BELOW_ANY(table, columns, values, account)                                    \
     GH_PG_TELL("INSERT INTO " table " (" columns ") SELECT " values " WHERE " account              \
-               " IS NULL OR " GH_PG_ACCOUNT_IS(account) " ON CONFLICT DO NOTHING",                 \
-               "(" account " IS NULL OR " GH_PG_ACCOUNT_IS(account) ")")
+               "::text IS NULL OR " GH_PG_ACCOUNT_IS(account) " ON CONFLICT DO NOTHING",           \
+               "(" account "::text IS NULL OR " GH_PG_ACCOUNT_IS(account) ")")
 
 #define GH_PG_TYPE_TEXT "text"
 #define GH_PG_TYPE_BLOB "bytea"
@@ -116,10 +116,10 @@
     X(TICKET_GET, READS, "SELECT " GH_PG_TICKET " FROM tickets WHERE hash = $1")                   \
     X(TICKET_UPDATE, WRITES,                                                                       \
       "UPDATE tickets SET (" GH_PG_TICKET_REST ") = ($2, $3, $4, $5, $6, $7) "                     \
-      "WHERE hash = $1 AND ($3 IS NULL OR " GH_PG_ACCOUNT_IS("$3") ")")                            \
+      "WHERE hash = $1 AND ($3::text IS NULL OR " GH_PG_ACCOUNT_IS("$3") ")")                      \
     X(TICKET_DELETE, WRITES, "DELETE FROM tickets WHERE hash = $1")                                \
     X(TICKETS_DELETE_OF, WRITES,                                                                   \
-      "DELETE FROM tickets WHERE (account = $1 OR $1 IS NULL AND account IS NULL) AND "            \
+      "DELETE FROM tickets WHERE (account = $1 OR $1::text IS NULL AND account IS NULL) AND "      \
       "purpose = $2")                                                                              \
     X(RECOVERY_DELETE_OF, WRITES, "DELETE FROM recovery_codes WHERE account = $1")                 \
     X(RECOVERY_INSERT, WRITES,                                                                     \
@@ -149,7 +149,7 @@
       "RETURNING " GH_PG_MAIL)                                                                     \
     X(MAIL_UPDATE, WRITES,                                                                         \
       "UPDATE mails SET (" GH_PG_MAIL_REST ") = ($2, $3, $4, $5, $6, $7) "                         \
-      "WHERE id = $1 AND ($2 IS NULL OR " GH_PG_ACCOUNT_IS("$2") ")")                              \
+      "WHERE id = $1 AND ($2::text IS NULL OR " GH_PG_ACCOUNT_IS("$2") ")")                        \
     X(MAIL_DELETE, WRITES, "DELETE FROM mails WHERE id = $1")                                      \
     X(MAIL_COUNT, READS, "SELECT count(*) FROM mails")                                             \
     X(KEY_INSERT, WRITES,                                                                          \

@@ -41,7 +41,8 @@ static bool gather(const struct gh_request *request, const struct gh_rate_policy
         group->policies[group->count] = policy;
         group->indices[group->count] = route->rate_limits[i];
         group->charges[group->count].rule = &policy->rule;
-        if (!gh_rate_key_make(request, policy, body, &group->charges[group->count].key))
+        if (!gh_rate_key_make(request, policy, body, gh_limit_table_key(request->limits),
+                              &group->charges[group->count].key))
             return false;
         group->count++;
     }
@@ -194,36 +195,132 @@ static void tell(struct gh_request *request, const struct group *group)
     tell_one(request, GH_STR("RateLimit-Policy"), policy);
 }
 
-/* ---- The stage ---- */
+/* ---- Here ---- */
 
-static void observe(struct gh_request *request, const struct gh_rate_policy *policies,
-                    enum gh_rate_point point, const struct gh_rate_body *body)
+/* Those that are enforced, and those that are observed, of one point. */
+struct groups {
+    struct group enforced, observed;
+};
+
+static struct gh_verdict note_observed(struct gh_request *request, const struct group *observed)
 {
-    struct group group;
-    bool refused = false;
-    if (!gather(request, policies, point, GH_MODE_OBSERVE, body, &group))
-        return;
-    for (size_t i = 0; i < group.count; i++)
-        refused |= !gh_limit_decide(request->limits, &group.charges[i], 1, request->now_ms,
-                                    request->dry_run, &group.decisions[i]);
-    if (refused)
-        gh_stage_refuse(request, GH_STAGE_RATE, GH_MODE_OBSERVE, GH_REASON_RATE_LIMITED);
+    for (size_t i = 0; i < observed->count; i++) {
+        if (!observed->decisions[i].allowed)
+            return gh_stage_refuse(request, GH_STAGE_RATE, GH_MODE_OBSERVE, GH_REASON_RATE_LIMITED);
+    }
+    return gh_verdict_next();
 }
 
-static struct gh_verdict enforce(struct gh_request *request, const struct gh_rate_policy *policies,
-                                 enum gh_rate_point point, const struct gh_rate_body *body)
+static void charge_observed(struct gh_request *request, struct group *observed)
 {
-    struct group group;
-    if (!gather(request, policies, point, GH_MODE_ENFORCE, body, &group))
-        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
+    for (size_t i = 0; i < observed->count; i++)
+        gh_limit_decide(request->limits, &observed->charges[i], 1, request->now_ms,
+                        request->dry_run, &observed->decisions[i]);
+}
+
+static struct gh_verdict decide(struct gh_request *request, struct groups *groups)
+{
+    struct group *enforced = &groups->enforced;
+    if (enforced->count && !gh_limit_decide(request->limits, enforced->charges, enforced->count,
+                                            request->now_ms, request->dry_run, enforced->decisions))
+        return refuse(request, enforced);
+    tell(request, enforced);
+    charge_observed(request, &groups->observed);
+    return note_observed(request, &groups->observed);
+}
+
+/* ---- In common with other nodes ---- */
+
+/* What is kept while the question is under way. */
+struct asked {
+    struct gh_limit_ask ask; /* first */
+    struct groups groups;
+};
+
+/* What this process alone has admitted is known without asking: over that, nobody else need be
+   asked. */
+static bool is_refused_here(const struct gh_request *request, const struct group *enforced)
+{
+    struct gh_limit_decision decisions[GH_LIMIT_CHARGES_MAX];
+    return enforced->count && !gh_limit_decide(request->limits, enforced->charges, enforced->count,
+                                               request->now_ms, true, decisions);
+}
+
+static bool put_charges(const struct gh_request *request, struct gh_hash_key secret,
+                        const struct group *group, const struct gh_rate_body *body,
+                        struct gh_limit_ask *ask)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        struct gh_limit_charge *charge = &ask->charges[ask->count++];
+        charge->rule = group->charges[i].rule;
+        if (!gh_rate_key_make(request, group->policies[i], body, secret, &charge->key))
+            return false;
+    }
+    return true;
+}
+
+/* False: there is nothing to ask, or nobody. */
+static bool ask_shared(struct gh_request *request, const struct groups *groups,
+                       const struct gh_rate_body *body)
+{
+    struct gh_limit_shared *shared = request->shared_limits;
+    struct gh_hash_key secret;
+    if (!shared || request->dry_run || !(groups->enforced.count + groups->observed.count) ||
+        is_refused_here(request, &groups->enforced) || !shared->ops->ready(shared, &secret))
+        return false;
+    struct asked *asked = gh_arena_alloc(request->arena, sizeof(*asked));
+    if (!asked)
+        return false;
+    asked->ask = (struct gh_limit_ask){.together = groups->enforced.count};
+    if (!put_charges(request, secret, &groups->enforced, body, &asked->ask) ||
+        !put_charges(request, secret, &groups->observed, body, &asked->ask))
+        return false;
+    asked->groups = *groups;
+    request->limit_ask = &asked->ask;
+    request->limits_known = false;
+    request->ask = GH_ASK_LIMITS;
+    return true;
+}
+
+/* What was admitted is charged here, too, so that this table is warm when it has to decide. */
+static struct gh_verdict take_answer(struct gh_request *request, struct asked *asked)
+{
+    const struct gh_limit_ask *ask = &asked->ask;
+    struct groups *groups = &asked->groups;
+    struct group *enforced = &groups->enforced, *observed = &groups->observed;
+    if (!ask->decided)
+        return decide(request, groups);
+    struct gh_limit_decision here[GH_LIMIT_CHARGES_MAX];
+    if (ask->admitted && enforced->count)
+        gh_limit_decide(request->limits, enforced->charges, enforced->count, request->now_ms, false,
+                        here);
+    memcpy(enforced->decisions, ask->decisions, enforced->count * sizeof(here[0]));
+    if (!ask->admitted)
+        return refuse(request, enforced);
+    tell(request, enforced);
+    charge_observed(request, observed);
+    memcpy(observed->decisions, ask->decisions + enforced->count,
+           observed->count * sizeof(here[0]));
+    return note_observed(request, observed);
+}
+
+/* ---- The stage ---- */
+
+/* False: the body can't be counted by in one way. What is only observed does not mind. */
+static bool gather_all(const struct gh_request *request, const struct gh_rate_policy *policies,
+                       enum gh_rate_point point, const struct gh_rate_body *body,
+                       struct groups *groups)
+{
+    groups->observed.count = 0;
+    if (!gather(request, policies, point, GH_MODE_ENFORCE, body, &groups->enforced))
+        return false;
     /* The service answers that itself, and says what is wrong. */
-    if (group.count && body->unreadable && request->target != GH_TARGET_SERVICE)
-        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
-    if (group.count && !gh_limit_decide(request->limits, group.charges, group.count,
-                                        request->now_ms, request->dry_run, group.decisions))
-        return refuse(request, &group);
-    tell(request, &group);
-    return gh_verdict_next();
+    if (groups->enforced.count && body->unreadable && request->target != GH_TARGET_SERVICE)
+        return false;
+    if (request->route->observed_rates >> point & 1 &&
+        !gather(request, policies, point, GH_MODE_OBSERVE, body, &groups->observed))
+        groups->observed.count = 0;
+    return true;
 }
 
 struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies,
@@ -231,15 +328,22 @@ struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate
 {
     const struct gh_route *route = request->route;
     struct gh_rate_body body = {.unreadable = false};
+    struct groups groups;
     if (!request->limits || !route || !(route->rate_points >> point & 1))
         return gh_verdict_next();
-    bool observed = route->observed_rates >> point & 1;
+    if (request->limit_ask) {
+        GH_ASSERT(request->limits_known);
+        struct asked *asked = (struct asked *)request->limit_ask;
+        request->limit_ask = NULL;
+        return take_answer(request, asked);
+    }
     if (point == GH_RATE_AT_BODY)
         gh_rate_body_read(request, &body);
-    struct gh_verdict verdict = enforce(request, policies, point, &body);
-    if (observed && verdict.kind == GH_VERDICT_NEXT)
-        observe(request, policies, point, &body);
-    return verdict;
+    if (!gather_all(request, policies, point, &body, &groups))
+        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
+    if (ask_shared(request, &groups, &body))
+        return (struct gh_verdict){GH_VERDICT_ASK, GH_REASON_UNDECIDED};
+    return decide(request, &groups);
 }
 
 struct gh_verdict gh_stage_rate(struct gh_request *request)

@@ -52,8 +52,9 @@ bool gh_rate_compile(struct gh_config_load *load, const struct gh_config_map *se
    with struct gh_policy (policy_compile.c). */
 const struct gh_rate_policy *gh_policy_rates(const struct gh_policy *policy);
 
-/* The stage at one point, over given policies: what the stages do with those of
-   request->policy. */
+/* The stage at one point, over given policies: what the stages do with those of request->policy.
+   ASK: the question stands in request->limit_ask; with its answer the stage goes on, and where
+   there was none it decides alone. */
 struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate_policy *policies,
                                 enum gh_rate_point point);
 
@@ -77,9 +78,10 @@ struct gh_rate_body {
 
 /* Reads request->body. */
 void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body);
-/* Whom `policy` counts the request for; `body` is looked at by keys that ask for it. False: it has
-   the field twice. */
+/* Whom `policy` counts the request for, hashed with the secret of whoever counts; `body` is looked
+   at by keys that ask for it. False: it has the field twice. */
 bool gh_rate_key_make(const struct gh_request *request, const struct gh_rate_policy *policy,
-                      const struct gh_rate_body *body, struct gh_hash128 *out_key);
+                      const struct gh_rate_body *body, struct gh_hash_key secret,
+                      struct gh_hash128 *out_key);
 
 #endif

@@ -233,9 +233,10 @@ static bool key_part(const struct making *making, const struct gh_rate_key *key,
 
 /* Policy and source in one: each part has a fixed length, and the shape says what they are. */
 bool gh_rate_key_make(const struct gh_request *request, const struct gh_rate_policy *policy,
-                      const struct gh_rate_body *body, struct gh_hash128 *out_key)
+                      const struct gh_rate_body *body, struct gh_hash_key secret,
+                      struct gh_hash128 *out_key)
 {
-    const struct making making = {request, body, gh_limit_table_key(request->limits)};
+    const struct making making = {request, body, secret};
     uint64_t words[1 + 2 * GH_RATE_KEYS_MAX];
     size_t count = 0;
     words[count++] = policy->shape;

@@ -12,8 +12,8 @@
 #include "http/authority.h"
 #include "http/codec.h"
 #include "http/target.h"
-#include "limit/limit.h"
 #include "limit/sanction.h"
+#include "limit/shared.h"
 #include "policy/reason.h"
 #include "session/gate.h"
 
@@ -54,7 +54,8 @@ enum gh_verdict_kind {
 /* What a stage needs before it can decide; the shell gets it and runs the stages again. */
 enum gh_ask {
     GH_ASK_NOTHING,
-    GH_ASK_BODY, /* the whole request body, at most request->ask_body_max bytes: request->body */
+    GH_ASK_BODY,   /* the whole request body, at most request->ask_body_max bytes: request->body */
+    GH_ASK_LIMITS, /* request->limit_ask, of request->shared_limits; then limits_known */
 };
 
 struct gh_verdict {
@@ -128,12 +129,13 @@ struct gh_request {
     struct gh_arena *arena;
     struct gh_request_head *head;
     const struct gh_peer *peer;
-    uint64_t now_ms;                /* monotonic */
-    uint8_t random[16];             /* for the request id and the span id */
-    struct gh_str date;             /* the Date field's value, kept by the shell; empty: none */
-    struct gh_limit_table *limits;  /* NULL in explain */
-    struct gh_sanctions *sanctions; /* NULL: there never are any */
-    struct gh_gate *gate;           /* NULL: identity is off, or explain */
+    uint64_t now_ms;               /* monotonic */
+    uint8_t random[16];            /* for the request id and the span id */
+    struct gh_str date;            /* the Date field's value, kept by the shell; empty: none */
+    struct gh_limit_table *limits; /* NULL in explain */
+    struct gh_limit_shared *shared_limits;  /* NULL: limits are this process's own */
+    struct gh_sanctions *sanctions;         /* NULL: there never are any */
+    struct gh_gate *gate;                   /* NULL: identity is off, or explain */
     const struct gh_gate_rules *gate_rules; /* of this moment; NULL with gate */
     uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
     bool dry_run;                           /* explain: nothing is charged */
@@ -180,6 +182,8 @@ struct gh_request {
     size_t ask_body_max;
     bool body_known; /* the shell has got the body: all of it is in `body` */
     struct gh_str body;
+    struct gh_limit_ask *limit_ask; /* RATE: a question that no stage has the answer of yet */
+    bool limits_known;   /* it was answered, or will not be: limit_ask->decided says so */
     unsigned next_stage; /* index into the list; a resumed run goes on here */
     enum gh_stage stage; /* that decided, or is running */
     struct gh_verdict verdict;

@@ -45,6 +45,7 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
     request->arena = &exchange->arena;
     request->peer = peer;
     request->limits = worker->shared->limits;
+    request->shared_limits = worker->shared_limits;
     request->sanctions = worker->shared->sanctions;
     if (worker->gate && exchange->pin->gate) {
         request->gate = worker->gate;
@@ -60,6 +61,7 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
 void gh_exchange_abandon(struct gh_exchange *exchange)
 {
     exchange->body_asked = false;
+    gh_exchange_forget_limits(exchange);
     if (exchange->service)
         gh_service_forget(exchange->service);
     exchange->service = NULL;
@@ -417,6 +419,10 @@ static void hold(struct gh_exchange *exchange, struct gh_str bytes)
 void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
 {
     const struct gh_request *request = &exchange->request;
+    if (exchange->limits_asked && exchange->request_half == GH_REQUEST_READING) {
+        gh_exchange_park_body(exchange, bytes);
+        return;
+    }
     exchange->body_bytes_in += bytes.len;
     bool wanted = exchange->start_wanted || exchange->call_active || exchange->body_asked;
     if (exchange->request_half != GH_REQUEST_READING || !wanted) {
@@ -442,6 +448,10 @@ void gh_exchange_body_end(struct gh_exchange *exchange)
 {
     if (exchange->request_half != GH_REQUEST_READING)
         return;
+    if (exchange->limits_asked) {
+        gh_exchange_park_end(exchange);
+        return;
+    }
     exchange->request_half = GH_REQUEST_COMPLETE;
     if (exchange->body_asked) {
         exchange->body_asked = false;

@@ -14,7 +14,8 @@
  *               any -> FAILED                  broken off; the stream must not look complete
  *
  * Between the two it may be parked: until the whole body is here because a stage asked for it
- * (body_asked), or until the identity service has answered (service).
+ * (body_asked), until a question about shared limits is answered (limits_asked), or until the
+ * identity service has answered (service).
  */
 #ifndef GH_GATEWAY_EXCHANGE_H
 #define GH_GATEWAY_EXCHANGE_H
@@ -81,6 +82,8 @@ struct gh_exchange {
     bool call_ready;    /* takes body bytes */
     bool call_paused;   /* the client is slower than the upstream */
     bool body_asked;    /* a stage waits for the whole body */
+    bool limits_asked;  /* a stage waits for what others know of a limit */
+    bool parked_end;    /* the request was complete before that was answered */
     bool start_wanted;  /* the call starts at the end of this turn, or when the body is complete */
     bool continue_owed; /* the client waits for "100 Continue" */
     bool tunnel;
@@ -90,6 +93,7 @@ struct gh_exchange {
     bool ended;    /* over; its memory goes back when nobody works with it any more */
     unsigned busy; /* calls of ours that are under way */
     struct gh_held_body held;
+    struct gh_held_body parked; /* of the body, while limits_asked */
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
     struct gh_service_job *service; /* on its way; NULL: none */
 

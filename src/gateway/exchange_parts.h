@@ -34,6 +34,16 @@ void gh_exchange_answer_copy_judge(struct gh_exchange *exchange);
 /* At the end of the exchange. */
 void gh_exchange_input_end(struct gh_exchange *exchange);
 
+/* ---- exchange_limits.c ---- */
+
+/* Puts request->limit_ask; true: no answer will come, the stages can go on at once. */
+bool gh_exchange_ask_limits(struct gh_exchange *exchange);
+/* Nobody waits for the answer any more. */
+void gh_exchange_forget_limits(struct gh_exchange *exchange);
+/* While the question is out: bytes of the body, and its end. */
+void gh_exchange_park_body(struct gh_exchange *exchange, struct gh_str bytes);
+void gh_exchange_park_end(struct gh_exchange *exchange);
+
 /* Sends request->reply. */
 void gh_exchange_answer(struct gh_exchange *exchange);
 

@@ -107,6 +107,21 @@ static bool have_report(struct gh_exchange *exchange)
     return ask_body(exchange);
 }
 
+/* True: the stages can go on at once. */
+static bool get_fact(struct gh_exchange *exchange)
+{
+    switch (exchange->request.ask) {
+    case GH_ASK_NOTHING:
+        break;
+    case GH_ASK_BODY:
+        return ask_body(exchange);
+    case GH_ASK_LIMITS:
+        return gh_exchange_ask_limits(exchange);
+    }
+    GH_ASSERT(!"a stage asks for something");
+    return false;
+}
+
 static void hand_over(struct gh_exchange *exchange)
 {
     struct gh_request *request = &exchange->request;
@@ -130,7 +145,7 @@ void gh_exchange_run_stages(struct gh_exchange *exchange)
     request->now_s = gh_wall_now_us() / 1000000;
     do {
         verdict = gh_policy_run(request);
-    } while (verdict.kind == GH_VERDICT_ASK && ask_body(exchange));
+    } while (verdict.kind == GH_VERDICT_ASK && get_fact(exchange));
     if (verdict.kind == GH_VERDICT_ASK)
         return;
     exchange->stage = request->stage;

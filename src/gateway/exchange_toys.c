@@ -160,6 +160,17 @@ struct gh_verdict gh_policy_run(struct gh_request *request)
 {
     request->target = gh_toys.target;
     request->body_bytes_max = 100;
+    if (gh_toys.asks_limits && (!request->limits_known || gh_toys.asks_again)) {
+        gh_toys.asks_again &= !request->limits_known;
+        request->limits_known = false;
+        static struct gh_limit_ask ask;
+        ask.decided = true;
+        request->limit_ask = &ask;
+        request->ask = GH_ASK_LIMITS;
+        return (struct gh_verdict){GH_VERDICT_ASK, GH_REASON_UNDECIDED};
+    }
+    if (request->limits_known)
+        trace(request->limit_ask->decided ? "decided " : "alone ");
     if (gh_toys.ask_body_max && !request->body_known) {
         request->ask = GH_ASK_BODY;
         request->ask_body_max = gh_toys.ask_body_max;
@@ -259,6 +270,37 @@ void gh_upstream_call_abort(struct gh_upstream_call *c)
 {
     (void)c;
     trace("abort ");
+}
+
+/* ---- Shared limits ---- */
+
+static bool toy_ask(struct gh_limit_shared *shared, struct gh_limit_ask *ask)
+{
+    (void)shared;
+    trace("limits? ");
+    if (gh_toys.limits_refused)
+        return false;
+    gh_toys.question = ask;
+    return true;
+}
+
+static void toy_forget(struct gh_limit_shared *shared, struct gh_limit_ask *ask)
+{
+    (void)shared;
+    assert_ptr_equal(ask, gh_toys.question);
+    gh_toys.question = NULL;
+    trace("forget ");
+}
+
+static const struct gh_limit_shared_ops TOY_LIMITS_OPS = {.ask = toy_ask, .forget = toy_forget};
+static struct gh_limit_shared toy_limits = {&TOY_LIMITS_OPS};
+
+void gh_toys_answer_limits(void)
+{
+    struct gh_limit_ask *ask = gh_toys.question;
+    assert_non_null(ask);
+    gh_toys.question = NULL;
+    ask->answered(ask);
 }
 
 /* ---- The service's surroundings ---- */
@@ -438,6 +480,7 @@ struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body)
     gh_toys.shared.held_bodies.max = 1000;
     gh_toys.shared.service = &service;
     gh_toys.worker.shared = &gh_toys.shared;
+    gh_toys.worker.shared_limits = &toy_limits;
     snapshot.groups = groups;
     trace_text[0] = '\0';
     gh_toys.verdict = (struct gh_verdict){GH_VERDICT_NEXT, GH_REASON_UNDECIDED};
@@ -453,6 +496,7 @@ struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body)
 void gh_toys_end(struct gh_exchange *exchange, bool client_gone)
 {
     gh_exchange_end(exchange, client_gone);
+    assert_null(gh_toys.question);
     gh_exchange_pool_free(&gh_toys.worker);
     assert_int_equal(pin.users, 1 + gh_toys.worker.service_calls);
     assert_int_equal(gh_toys.shared.held_bodies.taken, 0);

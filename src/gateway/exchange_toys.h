@@ -23,6 +23,9 @@ struct gh_toys {
     bool ready_at_start;  /* the upstream is connected at once */
     bool upstream_is_full, client_is_full;
     size_t ask_body_max; /* not 0: a stage asks for the body */
+    bool asks_limits;    /* a stage asks about shared limits, first of all */
+    bool limits_refused; /* ... and nobody takes the question */
+    bool asks_again;     /* after the first answer, once */
     bool lane_is_full;
     unsigned loop_full_times;    /* posts to the loop that find it full first */
     bool fill_fails, copy_fails; /* no memory for a call, for its answer */
@@ -31,6 +34,7 @@ struct gh_toys {
     enum gh_reason logged_reason;
     struct gh_toys_job lane[GH_TOYS_JOBS_MAX], loop[GH_TOYS_JOBS_MAX]; /* posted, not yet run */
     size_t lane_count, loop_count;
+    struct gh_limit_ask *question; /* put, neither answered nor forgotten */
     struct gh_shared shared;
     struct gh_worker worker;
     struct gh_request_head head; /* of the request under test */
@@ -49,6 +53,8 @@ void gh_toys_upstream_head(unsigned status);
 /* What was posted to the lane is run there; what was posted back to the loop is run. */
 void gh_toys_run_lane(void);
 void gh_toys_run_loop(void);
+/* The question about limits is answered. */
+void gh_toys_answer_limits(void);
 size_t gh_toys_pin_users(void);
 void gh_toys_end(struct gh_exchange *exchange, bool client_gone);
 /* Compares the trace since the last call. */

@@ -112,6 +112,9 @@ static void on_drained(struct gh_worker *worker)
 {
     gh_upstreams_close(worker->upstreams);
     worker->upstreams = NULL;
+    if (worker->shared_limits)
+        worker->shared->limits_host->close(worker->shared->limits_host->context, worker->index);
+    worker->shared_limits = NULL;
     gh_loop_stop(worker->loop);
 }
 
@@ -281,6 +284,7 @@ static enum gh_err open_shared(struct gh_server *server)
     const struct gh_server_options *options = &server->options;
     server->shared.metrics = options->metrics;
     server->shared.limits = options->limits;
+    server->shared.limits_host = options->limits_host;
     server->shared.sanctions = options->sanctions;
     server->shared.connections_max = options->connections_max / options->worker_count;
     server->shared.revocations = options->revocations;
@@ -331,13 +335,23 @@ enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_sn
     return GH_OK;
 }
 
+/* Not before the start: by then the rights are those that it will be reached with again. */
+static enum gh_err open_shared_limits(struct gh_worker *worker)
+{
+    const struct gh_shared_limits_host *host = worker->shared->limits_host;
+    if (!host)
+        return GH_OK;
+    return host->open(host->context, worker->index, worker->loop, &worker->shared_limits);
+}
+
 enum gh_err gh_server_start(struct gh_server *server)
 {
     enum gh_err err = server->shared.service ? gh_service_start(server->shared.service) : GH_OK;
     pthread_mutex_lock(&server->starting);
     for (unsigned w = 0; err == GH_OK && w < server->options.worker_count; w++) {
         struct gh_server_worker *worker = &server->workers[w];
-        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+        err = open_shared_limits(&worker->worker);
+        if (err == GH_OK && pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
             err = GH_ERR_MEMORY;
         worker->started = err == GH_OK;
     }

@@ -16,7 +16,8 @@ struct gh_server_options {
     struct gh_log *log;
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
-    struct gh_sanctions *sanctions; /* NULL: none; outlives the server */
+    const struct gh_shared_limits_host *limits_host; /* NULL: not shared; outlives the server */
+    struct gh_sanctions *sanctions;                  /* NULL: none; outlives the server */
     struct gh_hash_key hash_key;
     uint64_t connections_max;   /* of the process */
     size_t held_body_bytes_max; /* bodies held for stages, in all; 0: 64 MiB */

@@ -17,12 +17,22 @@ struct gh_connection;
 struct gh_exchange;
 struct gh_service;
 
+/* Who gives each worker its port to shared limits. `open` comes before the worker's thread runs,
+   `close` on that thread, after its last request. */
+struct gh_shared_limits_host {
+    void *context;
+    enum gh_err (*open)(void *context, unsigned worker, struct gh_loop *loop,
+                        struct gh_limit_shared **out_port);
+    void (*close)(void *context, unsigned worker);
+};
+
 /* What all workers share; owned by the server. */
 struct gh_shared {
     struct gh_metrics *metrics;
     struct gh_counters counters;
     struct gh_limit_table *limits;
-    struct gh_sanctions *sanctions; /* NULL: there never are any */
+    const struct gh_shared_limits_host *limits_host; /* NULL: limits are this process's own */
+    struct gh_sanctions *sanctions;                  /* NULL: there never are any */
     struct gh_client_count *clients;
     uint64_t connections_max; /* of each worker */
     struct gh_body_budget held_bodies;
@@ -70,6 +80,8 @@ struct gh_worker {
     struct gh_exchange *free_exchanges; /* with their arenas' first blocks */
     size_t free_exchange_count;
     struct gh_connection *turn_list; /* with something to do at the end of this turn */
+
+    struct gh_limit_shared *shared_limits; /* NULL: limits are this process's own */
 
     struct gh_gate *gate;   /* NULL: identity is off */
     struct gh_tally *tally; /* of what the audit log is told; NULL as well */

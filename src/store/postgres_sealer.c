@@ -22,10 +22,11 @@ static void wait_until(struct gh_postgres_sealer *sealer, int64_t until_ms)
     pthread_cond_timedwait(&sealer->changed, &sealer->lock, &until);
 }
 
+/* The first time at once: where a connection was lost, another one may be had. */
 static void wait_after(struct gh_postgres_sealer *sealer, unsigned failures)
 {
-    int64_t ms = failures < 6 ? (int64_t)RETRY_MS << (failures - 1) : RETRY_MAX_MS;
-    int64_t until_ms = gh_postgres_now_ms() + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
+    int64_t ms = failures < 7 ? (int64_t)RETRY_MS << failures >> 2 : RETRY_MAX_MS;
+    int64_t until_ms = gh_postgres_now_ms() + (failures > 1 ? ms : 0);
     while (!sealer->is_stopping && gh_postgres_now_ms() < until_ms)
         wait_until(sealer, until_ms);
 }
@@ -88,8 +89,8 @@ static enum gh_err try_job(struct gh_postgres_sealer *sealer, struct gh_postgres
     return *out_next == GH_POSTGRES_SETTLE ? settle(sealer, &id, until_ms, out_next) : err;
 }
 
-/* A connection, and behind what is unsealed: as the first try found it. */
-static enum gh_err prepare_again(struct gh_postgres_sealer *sealer)
+/* A connection, and nothing unsealed: the unit comes behind that. */
+static enum gh_err prepare(struct gh_postgres_sealer *sealer)
 {
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     if (err == GH_OK)
@@ -97,16 +98,21 @@ static enum gh_err prepare_again(struct gh_postgres_sealer *sealer)
     return err == GH_OK || err == GH_ERR_TIMEOUT ? GH_OK : GH_ERR_IO;
 }
 
-static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job)
+/* Where the server could not be used for long, once. */
+static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
+                           bool is_prepared)
 {
-    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
+    int64_t now_ms = gh_postgres_now_ms();
+    bool is_away = sealer->failing_since_ms && now_ms - sealer->failing_since_ms > PATIENCE_MS;
+    int64_t until_ms = is_away ? now_ms : now_ms + PATIENCE_MS;
     for (unsigned tries = 0;; tries++) {
         enum gh_postgres_next next = GH_POSTGRES_TRY_AGAIN;
-        enum gh_err err = tries ? prepare_again(sealer) : GH_OK;
+        enum gh_err err = is_prepared ? GH_OK : prepare(sealer);
         if (err == GH_OK)
             err = try_job(sealer, job, until_ms, &next);
         if (next == GH_POSTGRES_DONE || gh_postgres_now_ms() >= until_ms)
             return err;
+        is_prepared = false;
         back_off(tries);
     }
 }
@@ -123,26 +129,23 @@ static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
         sealer->look_at_ms = gh_postgres_now_ms() + sealer->look_ms;
     }
     gh_arena_reset(&sealer->arena);
+    if (err == GH_OK)
+        sealer->failing_since_ms = 0;
+    else if (!sealer->failing_since_ms)
+        sealer->failing_since_ms = gh_postgres_now_ms();
     return err;
-}
-
-/* A connection that was lost is made again at once, once. */
-static enum gh_err keep_up_or_reconnect(struct gh_postgres_sealer *sealer)
-{
-    enum gh_err err = keep_up(sealer);
-    return err != GH_OK && !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : err;
 }
 
 /* One turn; the lock is held, and not while it works. */
 static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
 {
     uint64_t committed = sealer->committed;
+    bool is_behind = sealer->sealed != committed;
     struct gh_postgres_job *job = take_job(sealer);
     pthread_mutex_unlock(&sealer->lock);
-    enum gh_err err = keep_up_or_reconnect(sealer);
-    enum gh_err result = err;
-    if (job && (err == GH_OK || err == GH_ERR_TIMEOUT))
-        result = run_job(sealer, job);
+    bool looks = is_behind || gh_postgres_now_ms() >= sealer->look_at_ms;
+    enum gh_err err = looks || !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : GH_OK;
+    enum gh_err result = job ? run_job(sealer, job, err == GH_OK) : GH_OK;
     pthread_mutex_lock(&sealer->lock);
     if (err == GH_OK)
         sealer->sealed = committed;
@@ -231,6 +234,14 @@ enum gh_err gh_postgres_sealer_run(struct gh_postgres_sealer *sealer, gh_store_u
     return job.result;
 }
 
+unsigned gh_postgres_sealer_queued(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    unsigned queued = sealer->queued;
+    pthread_mutex_unlock(&sealer->lock);
+    return queued;
+}
+
 uint32_t gh_postgres_sealer_chain(struct gh_postgres_sealer *sealer)
 {
     pthread_mutex_lock(&sealer->lock);
@@ -305,6 +316,7 @@ enum gh_err gh_postgres_sealer_open(const struct gh_postgres_sealer_options *opt
     if (!sealer)
         return err;
     init_waiting(sealer);
+    sealer->committed = 1; /* by who wrote this chain before */
     gh_arena_init(&sealer->arena, PASS_BLOCK_BYTES, PASS_BYTES_MAX);
     gh_postgres_batch_init(&sealer->batch);
     if (copy_options(sealer, options))

@@ -46,6 +46,8 @@ GH_MUST_USE enum gh_err gh_postgres_sealer_run(struct gh_postgres_sealer *sealer
 
 /* Whether something is committed that may not be sealed yet. */
 bool gh_postgres_sealer_is_behind(struct gh_postgres_sealer *sealer);
+/* Bulk units that wait. */
+unsigned gh_postgres_sealer_queued(struct gh_postgres_sealer *sealer);
 /* The chain that this process writes; while the connection is lost the one that it wrote. */
 uint32_t gh_postgres_sealer_chain(struct gh_postgres_sealer *sealer);
 /* All that it has had since it was opened, as long as something may be unsealed there. */

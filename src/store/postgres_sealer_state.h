@@ -40,8 +40,8 @@ struct gh_postgres_sealer {
     /* The thread's alone. */
     struct gh_postgres_connection connection;
     struct gh_postgres_batch batch;
-    struct gh_arena arena; /* of what a pass reads */
-    int64_t look_at_ms;
+    struct gh_arena arena;                /* of what a pass reads */
+    int64_t look_at_ms, failing_since_ms; /* 0: it is not */
 };
 
 /* Has a connection that holds a chain, or makes one. *out_message (may be NULL) as

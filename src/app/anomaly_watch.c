@@ -19,6 +19,8 @@ struct gh_anomaly_watch {
     struct gh_sanctions *sanctions;
     bool quiet;     /* a replay */
     bool caught_up; /* with what was there at the start */
+    bool mute;      /* what is found is another process's to tell */
+    bool later;     /* of several over one log, not the first */
     struct gh_anomaly_watch_counts counts;
     struct gh_audit_record records[GH_ANOMALY_WAITING_MAX]; /* texts in `texts` of the same place */
     struct waiting texts[GH_ANOMALY_WAITING_MAX];
@@ -169,7 +171,7 @@ static void found(void *context, const struct gh_anomaly_finding *finding)
     uint64_t whom;
     if (find_term(watch, finding, &term) && find_whom(watch, finding, &whom))
         gh_sanctions_put(watch->sanctions, whom, &term);
-    if (finding->onset && !watch->quiet)
+    if (finding->onset && !watch->quiet && !watch->mute)
         keep_for_log(watch, finding);
 }
 
@@ -179,8 +181,14 @@ void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_aud
                              bool quiet)
 {
     watch->quiet = quiet;
+    watch->mute = watch->later;
     watch->caught_up |= !quiet;
     gh_anomaly_record(watch->anomaly, record, found, watch);
+}
+
+void gh_anomaly_watch_set_first(struct gh_anomaly_watch *watch, bool first)
+{
+    watch->later = !first;
 }
 
 void gh_anomaly_watch_caught_up(struct gh_anomaly_watch *watch)
@@ -193,7 +201,7 @@ void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
 {
     if (!watch->caught_up)
         return;
-    watch->quiet = false;
+    watch->quiet = watch->mute = false;
     gh_anomaly_traffic(watch->anomaly, traffic, found, watch);
 }
 

@@ -254,6 +254,49 @@ static void findings_without_room_are_counted(void **state)
     close_world(&world);
 }
 
+/* ---- Several processes over one log ---- */
+
+static void who_is_not_the_first_acts_and_keeps_nothing(void **state)
+{
+    struct world world;
+    size_t count;
+    (void)state;
+    open_world(&world, "credential_stuffing: block");
+    gh_anomaly_watch_set_first(world.watch, false);
+    fail_accounts(&world, 15, false);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(gh_anomaly_watch_counts(world.watch).found[GH_ANOMALY_CREDENTIAL_STUFFING], 0);
+    assert_int_equal(of_network(&world, NOW_S).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    gh_anomaly_watch_set_first(world.watch, true); /* the one before it ended */
+    reuse(&world, 7);
+    gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 1);
+    close_world(&world);
+}
+
+static void what_its_own_traffic_tells_is_kept_all_the_same(void **state)
+{
+    struct world world;
+    size_t count;
+    struct gh_anomaly_requests traffic = {
+        .account = GH_STR(ANN),
+        .client = GH_STR(ATTACK),
+        .requests = 200,
+        .missing = 200,
+        .now_us = NOW_S * 1000000ull,
+    };
+    (void)state;
+    open_world(&world, "id_scanning: log");
+    gh_anomaly_watch_set_first(world.watch, false);
+    reuse(&world, 7);
+    gh_anomaly_watch_traffic(world.watch, &traffic);
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
+    assert_int_equal(count, 1);
+    assert_true(gh_str_eq(records[0].user_id, GH_STR(ANN)));
+    close_world(&world);
+}
+
 /* ---- Sanctions ---- */
 
 static void a_network_is_blocked_for_its_time(void **state)
@@ -383,6 +426,8 @@ int main(void)
         cmocka_unit_test(the_log_takes_what_is_found),
         cmocka_unit_test(traffic_is_looked_at),
         cmocka_unit_test(findings_without_room_are_counted),
+        cmocka_unit_test(who_is_not_the_first_acts_and_keeps_nothing),
+        cmocka_unit_test(what_its_own_traffic_tells_is_kept_all_the_same),
         cmocka_unit_test(a_network_is_blocked_for_its_time),
         cmocka_unit_test(an_account_must_show_a_second_factor),
         cmocka_unit_test(strangers_can_not_lock_an_account),

@@ -1,12 +1,11 @@
 #include "app/audit_keeper.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "app/anomaly_watch.h"
+#include "app/audit_counts.h"
 #include "app/audit_export.h"
 #include "app/audit_feed.h"
 #include "app/audit_pending.h"
@@ -32,6 +31,8 @@
 #define COMPLAIN_EVERY (60 * UINT64_C(1000000))
 /* Counts that wait for the end of their minute are saved so often. */
 #define SAVE_US UINT64_C(1000000)
+/* What other processes left is looked for so often. */
+#define TAKE_OVER_US (60 * UINT64_C(1000000))
 /* When sessions were last used is written so often. */
 #define TOUCH_US (20 * UINT64_C(1000000))
 /* New kinds of refusals: a scan is told of in full, and a flood of which no two are alike takes a
@@ -43,15 +44,6 @@ struct reload {
     bool taken_up;
 };
 
-/* For scrapes, which come from other threads. */
-struct counts {
-    atomic_uint_fast64_t records[GH_AUDIT_EVENT_COUNT];
-    atomic_uint_fast64_t found[GH_ANOMALY_RULE_COUNT];
-    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, unreadable;
-    atomic_uint_fast64_t checkpoint_us;
-    atomic_bool failing;
-};
-
 struct gh_audit_keeper {
     struct gh_audit_keeper_options options;
     const struct gh_identity *identity;
@@ -61,7 +53,8 @@ struct gh_audit_keeper {
     bool recovered;   /* what an earlier process had saved is in the log */
     uint64_t save_us; /* when counts are saved next */
     struct gh_session_touches *touches;
-    uint64_t touch_us; /* when they are written next */
+    uint64_t touch_us;     /* when they are written next */
+    uint64_t take_over_us; /* when what other processes left is looked for next */
     struct gh_audit_feed feed;
     struct gh_audit_signer signer;
     struct gh_anomaly_watch *watch;
@@ -70,7 +63,7 @@ struct gh_audit_keeper {
     uint64_t generation;   /* of the settings in use */
     uint64_t complain_us;  /* when a failure is told of again */
     bool failed;           /* in this turn */
-    struct counts counts;
+    struct gh_audit_counts counts;
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t woken;
@@ -120,6 +113,7 @@ void gh_audit_keeper_free(struct gh_audit_keeper *keeper)
     gh_window_free(keeper->window);
     gh_session_touches_free(keeper->touches);
     gh_anomaly_watch_free(keeper->watch);
+    gh_audit_feed_end(&keeper->feed);
     if (keeper->identity)
         gh_audit_signer_close(&keeper->signer);
     gh_arena_done(&keeper->arena);
@@ -135,76 +129,28 @@ struct gh_tally *const *gh_audit_keeper_tallies(const struct gh_audit_keeper *ke
 
 /* ---- Readers of the log ---- */
 
-static void count_record(void *context, const struct gh_audit_record *record, bool replayed)
+static void count_record(void *context, const struct gh_audit_record *record,
+                         struct gh_audit_feed_from from)
 {
     struct gh_audit_keeper *keeper = context;
-    if (!replayed)
+    if (!from.replayed && from.own)
         atomic_fetch_add(&keeper->counts.records[record->event], 1);
 }
 
-static void watch_record(void *context, const struct gh_audit_record *record, bool replayed)
+static void watch_record(void *context, const struct gh_audit_record *record,
+                         struct gh_audit_feed_from from)
 {
     struct gh_audit_keeper *keeper = context;
-    gh_anomaly_watch_record(keeper->watch, record, replayed);
+    gh_anomaly_watch_record(keeper->watch, record, from.replayed);
 }
 
 /* ---- Metrics ---- */
 
-static void write_family(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void write_one(FILE *out, const char *name, const char *type, const char *help,
-                      uint64_t value)
-{
-    write_family(out, name, type, help);
-    fprintf(out, "%s %" PRIu64 "\n", name, value);
-}
-
-static void write_by_label(struct gh_audit_keeper *keeper, FILE *out)
-{
-    write_family(out, "gatehouse_audit_records_total", "counter",
-                 "Records of the audit log, by event.");
-    for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
-        fprintf(out, "gatehouse_audit_records_total{event=\"%.*s\"} %" PRIuFAST64 "\n",
-                GH_STR_ARG(gh_audit_event_facts((enum gh_audit_event)event)->name),
-                atomic_load(&keeper->counts.records[event]));
-    write_family(out, "gatehouse_anomalies_total", "counter", "Anomalies found, by rule.");
-    for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
-        fprintf(out, "gatehouse_anomalies_total{rule=\"%.*s\"} %" PRIuFAST64 "\n",
-                GH_STR_ARG(gh_anomaly_rule_facts((enum gh_anomaly_rule)rule)->name),
-                atomic_load(&keeper->counts.found[rule]));
-}
-
 static void write_metrics(void *context, FILE *out)
 {
-    struct gh_audit_keeper *keeper = context;
-    struct counts *counts = &keeper->counts;
-    uint64_t signed_us = atomic_load(&counts->checkpoint_us), now_us = gh_wall_now_us();
-    write_by_label(keeper, out);
-    write_one(out, "gatehouse_audit_coalesced_total", "counter",
-              "Refusals that are in the log as part of a count.", atomic_load(&counts->coalesced));
-    write_one(out, "gatehouse_audit_overflow_total", "counter",
-              "Refusals that are in the log as part of a count without client and route.",
-              atomic_load(&counts->overflow));
-    write_one(out, "gatehouse_audit_lost_total", "counter",
-              "Events that could not be kept until the log could be written.",
-              atomic_load(&counts->lost) + atomic_load(&counts->findings_lost));
-    write_one(out, "gatehouse_audit_unreadable_total", "counter",
-              "Rows of the audit log that can be no records: somebody else wrote them.",
-              atomic_load(&counts->unreadable));
-    write_one(out, "gatehouse_audit_waiting", "gauge", "Refusals that are not in the log yet.",
-              atomic_load(&counts->waiting));
-    write_one(out, "gatehouse_audit_failing", "gauge", "1 while the audit log can't be written.",
-              atomic_load(&counts->failing));
-    write_one(out, "gatehouse_audit_export_failing", "gauge",
-              "Second places that do not take the log.",
-              keeper->exporter ? gh_audit_exporter_failing(keeper->exporter) : 0);
-    if (signed_us)
-        write_one(out, "gatehouse_audit_checkpoint_age_seconds", "gauge",
-                  "Since the newest checkpoint was signed.",
-                  now_us > signed_us ? (now_us - signed_us) / 1000000 : 0);
+    const struct gh_audit_keeper *keeper = context;
+    gh_audit_counts_write(&keeper->counts,
+                          keeper->exporter ? gh_audit_exporter_failing(keeper->exporter) : 0, out);
 }
 
 /* ---- Failures ---- */
@@ -226,12 +172,12 @@ static void tell(struct gh_audit_keeper *keeper, enum gh_err err, const char *wh
 
 static void note_state(struct gh_audit_keeper *keeper)
 {
-    struct counts *counts = &keeper->counts;
+    struct gh_audit_counts *counts = &keeper->counts;
     if (atomic_load(&counts->failing) && !keeper->failed)
         gh_log_message(keeper->ring, GH_LOG_INFO, "audit: the log is written again");
     atomic_store(&counts->failing, keeper->failed);
     atomic_store(&counts->waiting, gh_window_state(keeper->window).waiting);
-    atomic_store(&counts->checkpoint_us, keeper->signer.checkpoint_us);
+    atomic_store(&counts->checkpoint_us, keeper->signer.own.checkpoint_us);
     struct gh_anomaly_watch_counts found = gh_anomaly_watch_counts(keeper->watch);
     atomic_store(&counts->findings_lost, found.lost);
     for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
@@ -283,29 +229,36 @@ static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
     }
 }
 
-/* Before anything else is saved, which would take its places. */
-static void recover(struct gh_audit_keeper *keeper, uint64_t now_us)
+/* What was saved under a chain; 0: the own one. False: not all of it came into the log. */
+static bool recover_chain(struct gh_audit_keeper *keeper, uint32_t chain, uint64_t now_us)
 {
     struct gh_audit_recovered sum = {.records = 0}, part = {.records = 0};
     enum gh_err err = GH_OK;
-    for (bool left = true; left && err == GH_OK && !keeper->recovered;) {
+    for (bool left = true; left && err == GH_OK;) {
         gh_arena_reset(&keeper->arena);
-        err = gh_audit_pending_recover(keeper->identity, &keeper->arena, BATCH_RECORDS, now_us,
-                                       &part, &left);
+        err = gh_audit_pending_recover(keeper->identity, &keeper->arena, chain, BATCH_RECORDS,
+                                       now_us, &part, &left);
         if (err != GH_OK)
             break;
         sum.records += part.records;
         sum.damaged += part.damaged;
-        keeper->recovered = !left;
     }
-    if (err != GH_OK)
-        tell(keeper, err, "counts of refusals from before the start can't be written");
+    if (err != GH_OK && err != GH_ERR_EXISTS) /* somebody took the chain: it is theirs */
+        tell(keeper, err, "counts of refusals of an earlier process can't be written");
     atomic_fetch_add(&keeper->counts.lost, sum.damaged);
     if (sum.records || sum.damaged)
         gh_log_message(keeper->ring, GH_LOG_INFO,
-                       "audit: %zu counts of refusals from before the start are in the log now, "
+                       "audit: %zu counts of refusals of an earlier process are in the log now, "
                        "%zu were damaged",
                        sum.records, sum.damaged);
+    return err == GH_OK;
+}
+
+/* Before anything else is saved, which would take its places. */
+static void recover(struct gh_audit_keeper *keeper, uint64_t now_us)
+{
+    if (!keeper->recovered)
+        keeper->recovered = recover_chain(keeper, 0, now_us);
 }
 
 static void count_written(struct gh_audit_keeper *keeper, const struct gh_window_entry *entries,
@@ -435,12 +388,12 @@ static void tell_passed(struct gh_audit_keeper *keeper, const struct gh_audit_pa
                    (unsigned long long)passed->count, (unsigned long long)passed->last_seq);
 }
 
-static void read_new(struct gh_audit_keeper *keeper, bool all)
+static void read_new(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
 {
     bool more = true;
+    gh_anomaly_watch_set_first(keeper->watch, gh_audit_feed_is_first(&keeper->feed));
     for (int i = 0; more && (all || i < PAGES_PER_TURN); i++) {
-        gh_arena_reset(&keeper->arena);
-        enum gh_err err = gh_audit_feed_turn(&keeper->feed, &keeper->arena, &more);
+        enum gh_err err = gh_audit_feed_turn(&keeper->feed, &keeper->arena, now_us, all, &more);
         if (err != GH_OK) {
             tell(keeper, err, "the log can't be read");
             return;
@@ -449,19 +402,26 @@ static void read_new(struct gh_audit_keeper *keeper, bool all)
     }
 }
 
+static void tell_unsigned(struct gh_audit_keeper *keeper, enum gh_err err)
+{
+    if (err != GH_OK)
+        tell(keeper, err,
+             err == GH_ERR_REFUSED
+                 ? "records that were signed are gone or changed: nothing more is signed"
+                 : "no checkpoint can be signed");
+}
+
 static void sign(struct gh_audit_keeper *keeper, const struct gh_audit_settings *settings,
                  uint64_t now_us, bool last)
 {
     bool is_signed = false;
     uint64_t dropped = 0;
     gh_arena_reset(&keeper->arena);
-    enum gh_err err = gh_audit_signer_turn(&keeper->signer, settings, keeper->feed.cursor, now_us,
-                                           last, &keeper->arena, &is_signed);
-    if (err != GH_OK)
-        tell(keeper, err,
-             keeper->signer.contradicted
-                 ? "records that were signed are gone or changed: nothing more is signed"
-                 : "no checkpoint can be signed");
+    const struct gh_audit_feed_chain *own = gh_audit_feed_own(&keeper->feed);
+    enum gh_err err =
+        gh_audit_signer_turn(&keeper->signer, settings, own ? own->id : 0, own ? own->cursor : 0,
+                             now_us, last, &keeper->arena, &is_signed);
+    tell_unsigned(keeper, err);
     gh_arena_reset(&keeper->arena);
     err = last
               ? GH_OK
@@ -475,6 +435,25 @@ static void sign(struct gh_audit_keeper *keeper, const struct gh_audit_settings 
     if (dropped)
         gh_log_message(keeper->ring, GH_LOG_INFO, "audit: %llu records were too old and dropped",
                        (unsigned long long)dropped);
+}
+
+/* What processes left that ended without their last turn: counts, and records without a checkpoint.
+   Somebody who takes up their chain goes on with it. */
+static void take_over(struct gh_audit_keeper *keeper, const struct gh_audit_settings *settings,
+                      uint64_t now_us, bool last)
+{
+    size_t is_signed = 0;
+    bool soon = now_us < keeper->take_over_us && keeper->take_over_us - now_us <= TAKE_OVER_US;
+    if (last || !keeper->recovered || keeper->feed.chain_count < 2)
+        return;
+    for (size_t i = 0; !soon && i < keeper->feed.chain_count; i++)
+        if (keeper->feed.chains[i].holder == GH_AUDIT_HELD_BY_NOBODY)
+            recover_chain(keeper, keeper->feed.chains[i].id, now_us);
+    if (!soon)
+        keeper->take_over_us = now_us + TAKE_OVER_US;
+    gh_arena_reset(&keeper->arena);
+    tell_unsigned(keeper, gh_audit_signer_turn_others(&keeper->signer, settings, now_us,
+                                                      &keeper->arena, &is_signed));
 }
 
 static void adopt(struct gh_audit_keeper *keeper, const struct gh_snapshot *snapshot)
@@ -491,7 +470,7 @@ static void adopt(struct gh_audit_keeper *keeper, const struct gh_snapshot *snap
 static void turn(struct gh_audit_keeper *keeper, bool last)
 {
     struct gh_snapshot *snapshot = keeper->options.snapshot(keeper->options.context);
-    uint64_t now_us = gh_wall_now_us(), before = keeper->feed.cursor;
+    uint64_t now_us = gh_wall_now_us(), before = keeper->feed.told;
     keeper->failed = false;
     adopt(keeper, snapshot);
     take(keeper, now_us);
@@ -500,12 +479,13 @@ static void turn(struct gh_audit_keeper *keeper, bool last)
     }
     save_counts(keeper, now_us, last);
     write_reloads(keeper);
-    read_new(keeper, last);
+    read_new(keeper, now_us, last);
     write_findings(keeper);
     sign(keeper, snapshot->audit, now_us, last);
+    take_over(keeper, snapshot->audit, now_us, last);
     write_touches(keeper, now_us, last);
     note_state(keeper);
-    if (keeper->feed.cursor != before)
+    if (keeper->feed.told != before)
         gh_audit_exporter_wake(keeper->exporter);
     gh_log_flush(keeper->ring);
     gh_snapshot_unref(snapshot);
@@ -555,7 +535,7 @@ static enum gh_err begin(struct gh_audit_keeper *keeper, const struct gh_audit_s
     struct gh_audit_exporter_options options = {
         .identity = keeper->identity,
         .log = keeper->options.log,
-        .checkpoint_seq = keeper->signer.checkpoint_seq,
+        .checkpoint_seq = keeper->signer.own.checkpoint_seq,
     };
     enum gh_err err =
         gh_audit_feed_begin(&keeper->feed, keeper->identity, since_us, &keeper->arena);

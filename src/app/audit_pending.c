@@ -115,37 +115,48 @@ enum gh_err gh_audit_pending_save(const struct gh_identity *identity, struct gh_
 /* ---- What an earlier process left ---- */
 
 struct recovery {
+    uint32_t chain;
     size_t limit;
     uint64_t now_us;
     struct gh_audit_recovered recovered;
 };
 
 /* They are rows already: nothing is opened. */
+static enum gh_err append_row(struct gh_tx *tx, struct recovery *recovery,
+                              struct gh_audit_pending *pending)
+{
+    pending->row.record.time_us = recovery->now_us;
+    tx->chain = 0; /* whosever it was */
+    enum gh_err err = tx->ops->audit_append(tx, &pending->row);
+    if (err == GH_OK)
+        recovery->recovered.records++;
+    else if (err == GH_ERR_INVALID)
+        recovery->recovered.damaged++;
+    return err == GH_ERR_INVALID ? GH_OK : err;
+}
+
 static enum gh_err recover_unit(struct gh_tx *tx, void *args)
 {
     struct recovery *recovery = args;
     struct gh_audit_pending *rows;
     size_t count;
     recovery->recovered = (struct gh_audit_recovered){.records = 0};
+    tx->chain = recovery->chain;
     enum gh_err err = tx->ops->pending_some(tx, recovery->limit, &rows, &count);
     for (size_t i = 0; err == GH_OK && i < count; i++) {
-        rows[i].row.record.time_us = recovery->now_us;
-        err = tx->ops->audit_append(tx, &rows[i].row);
+        err = append_row(tx, recovery, &rows[i]);
+        tx->chain = recovery->chain;
         if (err == GH_OK)
-            recovery->recovered.records++;
-        else if (err == GH_ERR_INVALID)
-            recovery->recovered.damaged++;
-        if (err == GH_OK || err == GH_ERR_INVALID)
             err = tx->ops->pending_delete(tx, rows[i].place);
     }
     return err;
 }
 
 enum gh_err gh_audit_pending_recover(const struct gh_identity *identity, struct gh_arena *arena,
-                                     size_t limit, uint64_t now_us,
+                                     uint32_t chain, size_t limit, uint64_t now_us,
                                      struct gh_audit_recovered *out_recovered, bool *out_left)
 {
-    struct recovery recovery = {.limit = limit, .now_us = now_us};
+    struct recovery recovery = {.chain = chain, .limit = limit, .now_us = now_us};
     enum gh_err err = run(identity, arena, recover_unit, &recovery);
     if (err != GH_OK)
         return err;

@@ -26,11 +26,14 @@ struct gh_audit_recovered {
     size_t records; /* that came into the log */
     size_t damaged; /* that could be none */
 };
-/* Moves what an earlier process had saved to the log, at most `limit`; nothing was saved by this
-   one yet. *out_left: there may be more. */
+/* Moves what an earlier process had saved under this chain to the own one, at most `limit`.
+   `chain`: one that nobody holds, or 0: the own one, of which nothing was saved by this process
+   yet. *out_left: there may be more. GH_ERR_EXISTS: somebody took that chain meanwhile, and
+   recovers it.
+ */
 GH_MUST_USE enum gh_err gh_audit_pending_recover(const struct gh_identity *identity,
-                                                 struct gh_arena *arena, size_t limit,
-                                                 uint64_t now_us,
+                                                 struct gh_arena *arena, uint32_t chain,
+                                                 size_t limit, uint64_t now_us,
                                                  struct gh_audit_recovered *out_recovered,
                                                  bool *out_left);
 

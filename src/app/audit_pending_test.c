@@ -9,9 +9,11 @@
 #include <cmocka.h>
 
 #include "audit/verify.h"
+#include "identity/audit_check.h"
 #include "identity/audit_log.h"
 #include "identity/identity_fixture.h"
 #include "identity/rotation.h"
+#include "store/memory.h"
 
 #define AGENT   "Annotator/3.1 (of Ann)"
 #define CLIENT  "198.51.100.77"
@@ -108,12 +110,24 @@ static size_t recover(void)
     size_t records = 0;
     for (bool left = true; left;) {
         assert_int_equal(
-            gh_audit_pending_recover(&f.identity, &f.arena, SLICE, f.now_us, &recovered, &left),
+            gh_audit_pending_recover(&f.identity, &f.arena, 0, SLICE, f.now_us, &recovered, &left),
             GH_OK);
         assert_int_equal(recovered.damaged, 0);
         records += recovered.records;
     }
     return records;
+}
+
+/* What is left of a chain that nobody holds. */
+static size_t recover_of(uint32_t chain, enum gh_err expected)
+{
+    struct gh_audit_recovered recovered = {.records = 0};
+    bool left = false;
+    assert_int_equal(
+        gh_audit_pending_recover(&f.identity, &f.arena, chain, MOST, f.now_us, &recovered, &left),
+        expected);
+    assert_false(left);
+    return recovered.records;
 }
 
 /* ---- What is there ---- */
@@ -263,7 +277,7 @@ static void what_could_not_be_recovered_is_still_there(void **state)
     kill_and_start();
     gh_fixture_store_fail(f.store, 1, GH_ERR_FULL);
     assert_int_equal(
-        gh_audit_pending_recover(&f.identity, &f.arena, SLICE, f.now_us, &recovered, &left),
+        gh_audit_pending_recover(&f.identity, &f.arena, 0, SLICE, f.now_us, &recovered, &left),
         GH_ERR_FULL);
     assert_int_equal(logged(), 1);
     assert_int_equal(recover(), 1);
@@ -282,6 +296,38 @@ static void slices_bring_all(void **state)
     kill_and_start();
     assert_int_equal(recover(), MANY);
     assert_int_equal(logged(), MANY + 10 + 11 + 12 + 13 + 14);
+}
+
+static void what_is_left_of_a_chain_of_nobody_comes_into_the_own_one(void **state)
+{
+    struct gh_audit_verify_options options = {.partial = false};
+    struct gh_audit_verdict verdict;
+    (void)state;
+    refuse_and_save(ann, "/a", 6);
+    refuse_and_save(GH_STR(""), "/b", 7);
+    kill_and_start();
+    gh_memory_store_hold(f.store, 2);
+    assert_int_equal(recover(), 0); /* nothing of its own */
+    assert_int_equal(recover_of(1, GH_OK), 2);
+    assert_int_equal(recover_of(1, GH_OK), 0);
+    assert_int_equal(gh_audit_check_store(f.store, &options, 0, &verdict), GH_OK);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verdict.chains, 2);
+    assert_int_equal(verdict.records - verdict.last_seq, 2); /* in the second one */
+    gh_memory_store_hold(f.store, 1);
+    assert_int_equal(recover(), 0);
+}
+
+static void what_is_left_of_a_chain_is_recovered_by_who_takes_it(void **state)
+{
+    (void)state;
+    refuse_and_save(ann, "/a", 6);
+    kill_and_start();
+    gh_memory_store_hold(f.store, 2);
+    gh_memory_store_hold_elsewhere(f.store, 1);
+    assert_int_equal(recover_of(1, GH_ERR_EXISTS), 0);
+    gh_memory_store_hold(f.store, 1);
+    assert_int_equal(recover(), 1);
 }
 
 static void nothing_personal_is_saved_in_clear(void **state)
@@ -398,7 +444,8 @@ static void what_is_damaged_hinders_nothing_else(void **state)
     assert_int_equal(f.store->ops->run(f.store, put_pending, &spoilt, &f.arena), GH_OK);
     kill_and_start();
     assert_int_equal(
-        gh_audit_pending_recover(&f.identity, &f.arena, MOST, f.now_us, &recovered, &left), GH_OK);
+        gh_audit_pending_recover(&f.identity, &f.arena, 0, MOST, f.now_us, &recovered, &left),
+        GH_OK);
     assert_false(left);
     assert_int_equal(recovered.records, 1);
     assert_int_equal(recovered.damaged, 1);
@@ -470,6 +517,8 @@ int main(void)
         TEST(what_can_not_be_written_stays_saved),
         TEST(what_could_not_be_recovered_is_still_there),
         TEST(slices_bring_all),
+        TEST(what_is_left_of_a_chain_of_nobody_comes_into_the_own_one),
+        TEST(what_is_left_of_a_chain_is_recovered_by_who_takes_it),
         TEST(nothing_personal_is_saved_in_clear),
         TEST(nothing_of_somebody_who_was_erased_opens_any_more),
         TEST(what_waits_of_somebody_who_was_erased_is_written_without_what_they_were),

@@ -1,6 +1,10 @@
 #include "app/audit_signer.h"
 
+#include <stdlib.h>
+
 #include "audit/personal.h"
+#include "audit/verify.h"
+#include "identity/audit_chains.h"
 #include "net/loop.h"
 
 #define KEYS_BLOCK_BYTES    (16u * 1024)
@@ -8,6 +12,7 @@
 #define HOUR_US             (3600 * UINT64_C(1000000))
 #define DOUBT_US            (60 * UINT64_C(1000000)) /* a clock in doubt is looked at again */
 #define DROPPED_AT_ONCE_MAX 2000
+#define OTHERS_ROOM_MIN     8
 
 /* ---- Opening ---- */
 
@@ -15,6 +20,9 @@ void gh_audit_signer_close(struct gh_audit_signer *signer)
 {
     gh_audit_keys_done(&signer->keys);
     gh_arena_done(&signer->key_arena);
+    free(signer->others);
+    signer->others = NULL;
+    signer->other_count = signer->other_room = 0;
 }
 
 /* Where they can't be read the ones at hand go on signing. */
@@ -28,29 +36,53 @@ static enum gh_err load_keys(struct gh_audit_signer *signer, uint64_t now_us)
         gh_arena_done(&arena);
         return err;
     }
-    gh_audit_signer_close(signer);
+    gh_audit_keys_done(&signer->keys);
+    gh_arena_done(&signer->key_arena);
     signer->key_arena = arena;
     signer->keys = keys;
     return GH_OK;
 }
 
+/* What is in the store is taken for true. */
 static enum gh_err find_newest(struct gh_tx *tx, void *args)
 {
-    struct gh_audit_signer *signer = args;
+    struct gh_audit_signer_chain *chain = args;
     struct gh_audit_row row;
+    tx->chain = chain->id;
+    *chain = (struct gh_audit_signer_chain){.id = chain->id};
     enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &row);
     if (err == GH_OK) {
-        signer->checkpoint_seq = row.record.seq;
-        signer->checkpoint_us = row.record.time_us;
-        memcpy(signer->checkpoint_hash, row.hash, sizeof(row.hash));
+        chain->checkpoint_seq = row.record.seq;
+        chain->checkpoint_us = row.record.time_us;
+        memcpy(chain->checkpoint_hash, row.hash, sizeof(row.hash));
     }
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+static enum gh_err find_own(struct gh_tx *tx, void *args)
+{
+    uint32_t *own = args;
+    enum gh_err err = gh_audit_chain_of_unit(tx, own);
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+/* Another than before: a process that lost its chain goes on with one that nobody held. */
+static enum gh_err take_own(struct gh_audit_signer *signer, uint32_t own, struct gh_arena *arena)
+{
+    struct gh_store *store = signer->identity->store;
+    struct gh_audit_signer_chain chain = {.id = own};
+    if (own == signer->own.id)
+        return GH_OK;
+    enum gh_err err = own ? store->ops->read(store, find_newest, &chain, arena) : GH_OK;
+    if (err == GH_OK)
+        signer->own = chain;
+    return err;
 }
 
 static enum gh_err find_newest_time(struct gh_tx *tx, void *args)
 {
     uint64_t *newest_us = args;
-    const struct gh_audit_query query = {.limit = 1};
+    const struct gh_audit_query query = {.every_chain = true, .limit = 1};
     struct gh_audit_row *rows;
     size_t count;
     enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &count);
@@ -69,12 +101,15 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
                                  uint64_t now_us, struct gh_arena *arena)
 {
     uint64_t running_us = running_now_us(); /* at once: both clocks of one moment */
+    uint32_t own = 0;
     *signer = (struct gh_audit_signer){.identity = identity};
     enum gh_err err = load_keys(signer, now_us);
     if (err == GH_OK)
-        err = identity->store->ops->read(identity->store, find_newest, signer, arena);
+        err = identity->store->ops->read(identity->store, find_own, &own, arena);
+    if (err == GH_OK)
+        err = take_own(signer, own, arena);
     /* Not by the newest record: this start may have written some (keys that were due). */
-    gh_audit_clock_begin(&signer->clock, now_us, running_us, signer->checkpoint_us);
+    gh_audit_clock_begin(&signer->clock, now_us, running_us, signer->own.checkpoint_us);
     return err;
 }
 
@@ -82,6 +117,7 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
 
 struct signing {
     const struct gh_audit_signer *signer;
+    const struct gh_audit_signer_chain *chain;
     uint64_t now_us;
     const struct gh_audit_row *drop_through; /* NULL: nothing */
     uint64_t dropped;
@@ -114,23 +150,54 @@ static enum gh_err find_one(struct gh_tx *tx, const struct gh_audit_query *query
     return err;
 }
 
+/* Whether another process has dropped it: one that held the chain meanwhile, or like this one found
+   it held by nobody. */
+static enum gh_err is_dropped(struct gh_tx *tx, const struct signing *signing, bool *out_dropped)
+{
+    struct gh_audit_front front;
+    *out_dropped = false;
+    if (signing->chain == &signing->signer->own)
+        return GH_OK;
+    enum gh_err err = tx->ops->audit_first(tx, &front.seq, front.prev_hash);
+    *out_dropped = err == GH_OK && front.seq > signing->chain->checkpoint_seq;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
 /* Whoever cut the log behind a checkpoint, built it anew or put a backup back while this runs gets
    no signature for it. The newest checkpoint is never dropped. */
 static enum gh_err check_last(struct gh_tx *tx, struct signing *signing)
 {
-    const struct gh_audit_signer *signer = signing->signer;
-    struct gh_audit_query query = {.after_seq = signer->checkpoint_seq - 1,
-                                   .before_seq = signer->checkpoint_seq + 1,
+    const struct gh_audit_signer_chain *chain = signing->chain;
+    struct gh_audit_query query = {.after_seq = chain->checkpoint_seq - 1,
+                                   .before_seq = chain->checkpoint_seq + 1,
                                    .limit = 1};
     struct gh_audit_row row;
-    bool found = false;
+    bool found = false, dropped = false;
     signing->contradicted = false;
-    if (!signer->checkpoint_seq)
+    if (!chain->checkpoint_seq)
         return GH_OK;
     enum gh_err err = find_one(tx, &query, &row, &found);
-    signing->contradicted = err == GH_OK && (!found || memcmp(row.hash, signer->checkpoint_hash,
-                                                              sizeof(row.hash)) != 0);
-    return signing->contradicted ? GH_ERR_REFUSED : err;
+    if (err == GH_OK && !found)
+        err = is_dropped(tx, signing, &dropped);
+    if (err != GH_OK || dropped)
+        return err;
+    signing->contradicted =
+        !found || memcmp(row.hash, chain->checkpoint_hash, sizeof(row.hash)) != 0;
+    return signing->contradicted ? GH_ERR_REFUSED : GH_OK;
+}
+
+/* Whether all of the chain is signed: its last record is that of a checkpoint. */
+static enum gh_err is_settled(struct gh_tx *tx, bool *out_settled)
+{
+    struct gh_audit_row row;
+    uint64_t head_seq;
+    uint8_t hash[GH_SHA256_BYTES];
+    *out_settled = false;
+    enum gh_err err = tx->ops->audit_head(tx, &head_seq, hash);
+    if (err == GH_OK)
+        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &row);
+    *out_settled = err == GH_OK && row.record.seq == head_seq;
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
 static enum gh_err sign(struct gh_tx *tx, void *args)
@@ -139,6 +206,8 @@ static enum gh_err sign(struct gh_tx *tx, void *args)
     const struct gh_audit_signer *signer = signing->signer;
     const struct gh_audit_row *through = signing->drop_through;
     struct gh_audit_front front;
+    bool settled = false;
+    tx->chain = signing->chain->id;
     signing->dropped = 0;
     signing->is_signed = false;
     enum gh_err err = check_last(tx, signing);
@@ -147,51 +216,156 @@ static enum gh_err sign(struct gh_tx *tx, void *args)
         if (err != GH_OK || !signing->dropped)
             return err;
         err = find_front(tx, through, &front);
+    } else if (err == GH_OK && signing->chain != &signer->own) {
+        err = is_settled(tx, &settled);
     }
-    if (err == GH_OK)
-        err = gh_audit_keys_sign(tx, signer->identity, &signer->keys, through ? &front : NULL,
-                                 signing->now_us, &signing->result);
+    if (err != GH_OK || settled)
+        return err;
+    err = gh_audit_keys_sign(tx, signer->identity, &signer->keys, through ? &front : NULL,
+                             signing->now_us, &signing->result);
     signing->is_signed = err == GH_OK;
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
-static enum gh_err run(struct gh_audit_signer *signer, struct signing *signing,
-                       struct gh_arena *arena)
+static enum gh_err run(struct gh_audit_signer *signer, struct gh_audit_signer_chain *chain,
+                       struct signing *signing, struct gh_arena *arena)
 {
     struct gh_store *store = signer->identity->store;
+    signing->signer = signer;
+    signing->chain = chain;
     enum gh_err err = store->ops->run_bulk(store, sign, signing, arena);
-    signer->contradicted = signing->contradicted;
+    chain->contradicted = signing->contradicted;
     if (err == GH_OK && signing->is_signed) {
-        signer->checkpoint_seq = signing->result.seq;
-        signer->checkpoint_us = signing->now_us;
-        memcpy(signer->checkpoint_hash, signing->result.hash, sizeof(signer->checkpoint_hash));
-        signer->unsigned_us = 0;
+        chain->checkpoint_seq = signing->result.seq;
+        chain->checkpoint_us = signing->now_us;
+        memcpy(chain->checkpoint_hash, signing->result.hash, sizeof(chain->checkpoint_hash));
+        chain->unsigned_us = 0;
     }
     return err;
 }
 
 enum gh_err gh_audit_signer_turn(struct gh_audit_signer *signer,
-                                 const struct gh_audit_settings *settings, uint64_t head_seq,
-                                 uint64_t now_us, bool now, struct gh_arena *arena,
-                                 bool *out_signed)
+                                 const struct gh_audit_settings *settings, uint32_t own,
+                                 uint64_t head_seq, uint64_t now_us, bool now,
+                                 struct gh_arena *arena, bool *out_signed)
 {
+    struct gh_audit_signer_chain *chain = &signer->own;
     *out_signed = false;
-    if (head_seq <= signer->checkpoint_seq)
+    enum gh_err err = take_own(signer, own, arena);
+    if (err != GH_OK || !own || head_seq <= chain->checkpoint_seq)
+        return err;
+    if (!chain->unsigned_us || now_us < chain->unsigned_us) /* or the clock went back */
+        chain->unsigned_us = now_us;
+    if (!now && head_seq - chain->checkpoint_seq < settings->checkpoint.records &&
+        now_us - chain->unsigned_us < settings->checkpoint.interval_ms * 1000)
         return GH_OK;
-    if (!signer->unsigned_us || now_us < signer->unsigned_us) /* or the clock went back */
-        signer->unsigned_us = now_us;
-    if (!now && head_seq - signer->checkpoint_seq < settings->checkpoint.records &&
-        now_us - signer->unsigned_us < settings->checkpoint.interval_ms * 1000)
-        return GH_OK;
-    struct signing signing = {.signer = signer, .now_us = now_us};
-    enum gh_err err = run(signer, &signing, arena);
+    struct signing signing = {.now_us = now_us};
+    err = run(signer, chain, &signing, arena);
     *out_signed = err == GH_OK && signing.is_signed;
+    return err;
+}
+
+/* ---- Chains that nobody holds ---- */
+
+/* As it was met before, or as it is in the store. NULL: *out_err says why. */
+static struct gh_audit_signer_chain *find_other(struct gh_audit_signer *signer, uint32_t id,
+                                                struct gh_arena *arena, enum gh_err *out_err)
+{
+    struct gh_store *store = signer->identity->store;
+    for (size_t i = 0; i < signer->other_count; i++)
+        if (signer->others[i].id == id)
+            return &signer->others[i];
+    if (signer->other_count == signer->other_room) {
+        size_t room = signer->other_room ? 2 * signer->other_room : OTHERS_ROOM_MIN;
+        struct gh_audit_signer_chain *others =
+            room <= GH_AUDIT_CHAINS_MAX ? realloc(signer->others, room * sizeof(*others)) : NULL;
+        *out_err = room <= GH_AUDIT_CHAINS_MAX ? GH_ERR_MEMORY : GH_ERR_FULL;
+        if (!others)
+            return NULL;
+        signer->others = others;
+        signer->other_room = room;
+    }
+    struct gh_audit_signer_chain *chain = &signer->others[signer->other_count];
+    chain->id = id;
+    *out_err = store->ops->read(store, find_newest, chain, arena);
+    signer->other_count += *out_err == GH_OK;
+    return *out_err == GH_OK ? chain : NULL;
+}
+
+/* Who holds a chain goes on with it: what was known of it here is of the past. */
+static void forget_other(struct gh_audit_signer *signer, uint32_t id)
+{
+    for (size_t i = 0; i < signer->other_count; i++)
+        if (signer->others[i].id == id)
+            signer->others[i] = signer->others[--signer->other_count];
+}
+
+/* Does it for each chain that nobody holds; the first error of any. */
+static enum gh_err for_others(struct gh_audit_signer *signer, struct gh_arena *arena,
+                              enum gh_err (*do_one)(struct gh_audit_signer *signer,
+                                                    struct gh_audit_signer_chain *chain,
+                                                    struct gh_arena *arena, void *args),
+                              void *args)
+{
+    struct gh_arena list;
+    struct gh_audit_chain *chains;
+    size_t count = 0;
+    gh_arena_init(&list, KEYS_BLOCK_BYTES, KEYS_BYTES_MAX);
+    enum gh_err first = gh_audit_chains_read(signer->identity->store, &list, &chains, &count);
+    for (size_t i = 0; i < count; i++) {
+        enum gh_err err = GH_OK;
+        gh_arena_reset(arena);
+        if (chains[i].holder != GH_AUDIT_HELD_BY_NOBODY) {
+            forget_other(signer, chains[i].id);
+            continue;
+        }
+        struct gh_audit_signer_chain *chain = find_other(signer, chains[i].id, arena, &err);
+        if (chain)
+            err = do_one(signer, chain, arena, args);
+        if (err == GH_ERR_EXISTS) { /* somebody took it meanwhile */
+            forget_other(signer, chains[i].id);
+            err = GH_OK;
+        }
+        first = first == GH_OK ? err : first;
+    }
+    gh_arena_done(&list);
+    return first;
+}
+
+struct others {
+    uint64_t now_us;
+    size_t is_signed;
+};
+
+static enum gh_err sign_other(struct gh_audit_signer *signer, struct gh_audit_signer_chain *chain,
+                              struct gh_arena *arena, void *args)
+{
+    struct others *others = args;
+    struct signing signing = {.now_us = others->now_us};
+    enum gh_err err = run(signer, chain, &signing, arena);
+    others->is_signed += err == GH_OK && signing.is_signed;
+    return err;
+}
+
+enum gh_err gh_audit_signer_turn_others(struct gh_audit_signer *signer,
+                                        const struct gh_audit_settings *settings, uint64_t now_us,
+                                        struct gh_arena *arena, size_t *out_signed)
+{
+    uint64_t every_us = settings->checkpoint.interval_ms * 1000;
+    struct others others = {.now_us = now_us};
+    *out_signed = 0;
+    if (now_us < signer->others_us && signer->others_us - now_us <= every_us)
+        return GH_OK;
+    signer->others_us = now_us + every_us;
+    enum gh_err err = for_others(signer, arena, sign_other, &others);
+    *out_signed = others.is_signed;
     return err;
 }
 
 /* ---- Retention ---- */
 
 struct cut {
+    uint32_t chain;
     const struct gh_audit_keys *keys;
     uint64_t before_us, now_us;
     struct gh_audit_row through;
@@ -215,6 +389,7 @@ static enum gh_err find_cut(struct gh_tx *tx, void *args)
     struct gh_audit_checkpoint checkpoint;
     struct gh_audit_row young, newest;
     bool is_young;
+    tx->chain = cut->chain;
     checkpoints.event = gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name;
     cut->found = cut->forged = false;
     enum gh_err err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &newest);
@@ -258,14 +433,15 @@ static enum gh_err destroy_keys(struct gh_audit_signer *signer, uint64_t before_
     return err;
 }
 
-static enum gh_err drop(struct gh_audit_signer *signer, const struct gh_audit_row *through,
-                        uint64_t now_us, struct gh_arena *arena, uint64_t *dropped)
+static enum gh_err drop(struct gh_audit_signer *signer, struct gh_audit_signer_chain *chain,
+                        const struct gh_audit_row *through, uint64_t now_us, struct gh_arena *arena,
+                        uint64_t *dropped)
 {
-    struct signing signing = {.signer = signer, .now_us = now_us, .drop_through = through};
+    struct signing signing = {.now_us = now_us, .drop_through = through};
     enum gh_err err;
     do {
         gh_arena_reset(arena);
-        err = run(signer, &signing, arena);
+        err = run(signer, chain, &signing, arena);
         if (err == GH_OK)
             *dropped += signing.dropped;
     } while (err == GH_OK && signing.dropped == DROPPED_AT_ONCE_MAX);
@@ -296,11 +472,35 @@ static void tell_doubt(struct gh_audit_signer *signer)
     signer->tell_doubt = true;
 }
 
+struct retention {
+    uint64_t before_us, now_us;
+    uint64_t dropped;
+};
+
+static enum gh_err retain_chain(struct gh_audit_signer *signer, struct gh_audit_signer_chain *chain,
+                                struct gh_arena *arena, void *args)
+{
+    struct gh_store *store = signer->identity->store;
+    struct retention *retention = args;
+    struct cut cut = {.chain = chain->id,
+                      .keys = &signer->keys,
+                      .before_us = retention->before_us,
+                      .now_us = retention->now_us};
+    enum gh_err err = store->ops->read(store, find_cut, &cut, arena);
+    if (err == GH_OK && cut.forged)
+        err = GH_ERR_INVALID;
+    if (err != GH_OK || !cut.found)
+        return err;
+    if (signer->verdict == GH_AUDIT_CLOCK_PLAUSIBLE)
+        return drop(signer, chain, &cut.through, cut.now_us, arena, &retention->dropped);
+    tell_doubt(signer);
+    return GH_OK;
+}
+
 enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
                                    const struct gh_audit_settings *settings, uint64_t now_us,
                                    struct gh_arena *arena, uint64_t *out_dropped)
 {
-    struct gh_store *store = signer->identity->store;
     uint64_t retention_us = settings->retention_ms * 1000;
     *out_dropped = 0;
     signer->tell_doubt = false;
@@ -312,16 +512,13 @@ enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
         err = judge_clock(signer, now_us, arena);
     if (err != GH_OK || now_us <= retention_us)
         return err;
-    struct cut cut = {.keys = &signer->keys, .before_us = now_us - retention_us, .now_us = now_us};
-    err = store->ops->read(store, find_cut, &cut, arena);
-    if (err == GH_OK && cut.forged)
-        err = GH_ERR_INVALID;
-    if (err == GH_OK && signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE) {
-        if (cut.found)
-            tell_doubt(signer);
-        return GH_OK;
-    }
-    if (err == GH_OK && cut.found)
-        err = drop(signer, &cut.through, now_us, arena, out_dropped);
-    return err == GH_OK ? destroy_keys(signer, cut.before_us, arena) : err;
+    struct retention retention = {.before_us = now_us - retention_us, .now_us = now_us};
+    if (signer->own.id)
+        err = retain_chain(signer, &signer->own, arena, &retention);
+    enum gh_err of_others = for_others(signer, arena, retain_chain, &retention);
+    err = err == GH_OK ? of_others : err;
+    *out_dropped = retention.dropped;
+    if (err != GH_OK || signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE)
+        return err;
+    return destroy_keys(signer, retention.before_us, arena);
 }

@@ -37,15 +37,30 @@ static enum gh_err run_and_undo(struct gh_tx *tx, void *args)
     return GH_ERR_CLOSED;
 }
 
+static enum gh_err twice_run_by(struct gh_store *inner, gh_store_unit *unit, void *args,
+                                struct gh_arena *arena,
+                                enum gh_err (*run)(struct gh_store *store, gh_store_unit *unit,
+                                                   void *args, struct gh_arena *arena))
+{
+    struct undone undone = {unit, args, GH_OK};
+    enum gh_err err = run(inner, run_and_undo, &undone, arena);
+    if (err != GH_ERR_CLOSED || undone.err != GH_OK)
+        return err == GH_ERR_CLOSED ? undone.err : err;
+    return run(inner, unit, args, arena);
+}
+
 static enum gh_err twice_run(struct gh_store *store, gh_store_unit *unit, void *args,
                              struct gh_arena *arena)
 {
     struct gh_store *inner = ((struct twice *)store)->inner;
-    struct undone undone = {unit, args, GH_OK};
-    enum gh_err err = inner->ops->run(inner, run_and_undo, &undone, arena);
-    if (err != GH_ERR_CLOSED || undone.err != GH_OK)
-        return err == GH_ERR_CLOSED ? undone.err : err;
-    return inner->ops->run(inner, unit, args, arena);
+    return twice_run_by(inner, unit, args, arena, inner->ops->run);
+}
+
+static enum gh_err twice_run_bulk(struct gh_store *store, gh_store_unit *unit, void *args,
+                                  struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct twice *)store)->inner;
+    return twice_run_by(inner, unit, args, arena, inner->ops->run_bulk);
 }
 
 static enum gh_err twice_read(struct gh_store *store, gh_store_unit *unit, void *args,
@@ -68,7 +83,7 @@ static void close_nothing(struct gh_store *store)
 }
 
 static const struct gh_store_ops TWICE_OPS = {.run = twice_run,
-                                              .run_bulk = twice_run,
+                                              .run_bulk = twice_run_bulk,
                                               .read = twice_read,
                                               .scrub = twice_scrub,
                                               .close = close_nothing};

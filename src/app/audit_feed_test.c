@@ -1,0 +1,333 @@
+/* What those are told of the log who look at all of it: every record once, of each chain in order.
+ */
+#include "app/audit_feed.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "identity/identity_fixture.h"
+#include "store/memory.h"
+
+#define TOLD_MAX 2048
+
+static struct gh_identity_fixture f;
+static struct gh_audit_feed feed;
+static struct gh_arena arena; /* of a page */
+static struct told {
+    uint32_t chain;
+    uint64_t seq;
+    bool replayed, own;
+} told[TOLD_MAX];
+static size_t told_count;
+
+static int open_fixture(void **state)
+{
+    gh_identity_fixture_open(&f);
+    gh_arena_init(&arena, 64 * 1024, 16u << 20);
+    told_count = 0;
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    gh_audit_feed_end(&feed);
+    gh_arena_done(&arena);
+    gh_identity_fixture_close(&f);
+    return 0;
+}
+
+static void note(void *context, const struct gh_audit_record *record,
+                 struct gh_audit_feed_from from)
+{
+    (void)context;
+    assert_true(told_count < TOLD_MAX);
+    told[told_count++] = (struct told){record->chain, record->seq, from.replayed, from.own};
+}
+
+static void append(size_t count)
+{
+    struct gh_audit_record record = {.time_us = f.now_us,
+                                     .event = GH_AUDIT_HOST_REJECTED,
+                                     .outcome = GH_AUDIT_FAILURE,
+                                     .metadata = GH_STR("{\"count\":1}")};
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(gh_audit_log_append_many(&f.identity, &arena, &record, 1), GH_OK);
+        gh_arena_reset(&arena);
+    }
+}
+
+/* As the process that writes that chain. */
+static void append_to(uint32_t chain, size_t count)
+{
+    gh_memory_store_hold(f.store, chain);
+    append(count);
+}
+
+static void begin(uint64_t since_us)
+{
+    assert_int_equal(gh_audit_feed_begin(&feed, &f.identity, since_us, &arena), GH_OK);
+    gh_audit_feed_add(&feed, note, NULL);
+}
+
+static void turn_at(uint64_t now_us, bool whole)
+{
+    bool more = true;
+    for (unsigned i = 0; more; i++) {
+        assert_true(i < 100);
+        assert_int_equal(gh_audit_feed_turn(&feed, &arena, now_us, whole, &more), GH_OK);
+    }
+}
+
+static void turn(void)
+{
+    turn_at(f.now_us, false);
+}
+
+/* Each chain is told of in its order, from the first that was told, without gaps. */
+static void assert_in_order(uint32_t chain, uint64_t first, uint64_t last)
+{
+    uint64_t next = first;
+    for (size_t i = 0; i < told_count; i++)
+        if (told[i].chain == chain)
+            assert_int_equal(told[i].seq, next++);
+    assert_int_equal(next, last + 1);
+}
+
+static void one_chain_is_told_as_it_grows(void **state)
+{
+    append(3);
+    begin(0);
+    append(2);
+    turn();
+    append(300);
+    turn();
+    turn();
+    assert_int_equal(told_count, 305);
+    assert_in_order(1, 1, 305);
+    assert_true(told[2].replayed && !told[3].replayed && told[3].own);
+    assert_int_equal(feed.told, 305);
+    assert_int_equal(gh_audit_feed_own(&feed)->cursor, 305);
+}
+
+static void what_is_older_than_asked_for_is_not_told(void **state)
+{
+    append(3);
+    append_to(2, 2);
+    f.now_us += FIXTURE_DAY;
+    append_to(1, 2);
+    begin(f.now_us);
+    append_to(2, 2); /* nothing of it was young enough */
+    append_to(3, 1);
+    turn();
+    assert_in_order(1, 4, 5);
+    assert_in_order(2, 3, 4);
+    assert_in_order(3, 1, 1);
+    assert_true(told[0].replayed && !told[told_count - 1].replayed);
+}
+
+static void several_chains_are_told_in_the_order_in_which_they_were_written(void **state)
+{
+    for (unsigned i = 0; i < 200; i++)
+        append_to(i % 3 + 1, 2);
+    begin(0);
+    turn();
+    assert_int_equal(told_count, 400);
+    for (unsigned i = 0; i < 400; i++) {
+        assert_int_equal(told[i].chain, i / 2 % 3 + 1);
+        assert_true(told[i].replayed);
+    }
+    for (uint32_t chain = 1; chain <= 3; chain++)
+        append_to(chain, 5);
+    turn();
+    assert_int_equal(told_count, 415);
+    assert_in_order(1, 1, 139);
+    assert_in_order(2, 1, 139);
+    assert_in_order(3, 1, 137);
+}
+
+static void a_chain_that_begins_later_is_told_from_its_first_record(void **state)
+{
+    append(4);
+    begin(0);
+    turn();
+    append_to(2, 3);
+    turn_at(f.now_us + GH_AUDIT_FEED_LOOK_US, false);
+    assert_in_order(2, 1, 3);
+    assert_int_equal(feed.chain_count, 2);
+    assert_int_equal(gh_audit_feed_own(&feed)->id, 2);
+    append_to(1, 1);
+    append_to(2, 1);
+    turn_at(f.now_us + GH_AUDIT_FEED_LOOK_US, false);
+    assert_in_order(1, 1, 5);
+    assert_in_order(2, 1, 4);
+}
+
+/* ---- A store where a record is seen later than what was written after it ---- */
+
+static const struct gh_tx_ops *whole_ops;
+static struct {
+    uint32_t chain;
+    uint64_t from_seq; /* nothing of that chain from here on is seen; 0: all is */
+} hidden;
+
+static enum gh_err hidden_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                               struct gh_audit_row **out_rows, size_t *out_count)
+{
+    enum gh_err err = whole_ops->audit_page(tx, query, out_rows, out_count);
+    size_t kept = 0;
+    for (size_t i = 0; err == GH_OK && i < *out_count; i++) {
+        const struct gh_audit_record *record = &(*out_rows)[i].record;
+        if (!hidden.from_seq || record->chain != hidden.chain || record->seq < hidden.from_seq)
+            (*out_rows)[kept++] = (*out_rows)[i];
+    }
+    *out_count = kept;
+    return err;
+}
+
+struct hidden_args {
+    gh_store_unit *unit;
+    void *args;
+};
+
+static enum gh_err hidden_unit(struct gh_tx *tx, void *args)
+{
+    const struct hidden_args *hidden_args = args;
+    struct gh_tx_ops ops = *tx->ops;
+    whole_ops = tx->ops;
+    ops.audit_page = hidden_page;
+    tx->ops = &ops;
+    enum gh_err err = hidden_args->unit(tx, hidden_args->args);
+    tx->ops = whole_ops;
+    return err;
+}
+
+static enum gh_err hidden_read(struct gh_store *store, gh_store_unit *unit, void *args,
+                               struct gh_arena *unit_arena)
+{
+    struct hidden_args hidden_args = {unit, args};
+    (void)store;
+    return f.store->ops->read(f.store, hidden_unit, &hidden_args, unit_arena);
+}
+
+/* The feed reads through it, the log is written beside it. */
+static struct gh_identity *hiding(void)
+{
+    static const struct gh_store_ops OPS = {.read = hidden_read};
+    static struct gh_store store = {&OPS};
+    static struct gh_identity identity;
+    memcpy((void *)&identity, &f.identity, sizeof(identity));
+    identity.store = &store;
+    return &identity;
+}
+
+static void open_behind_a_veil(void)
+{
+    append_to(2, 2);
+    append_to(1, 2);
+    hidden.from_seq = 0;
+    assert_int_equal(gh_audit_feed_begin(&feed, hiding(), 0, &arena), GH_OK);
+    gh_audit_feed_add(&feed, note, NULL);
+    turn();
+    hidden.chain = 2;
+    hidden.from_seq = 3;
+    append_to(2, 3); /* not seen yet */
+    append_to(1, 3);
+    turn();
+    assert_in_order(1, 1, 5);
+    assert_in_order(2, 1, 2);
+    hidden.from_seq = 0;
+}
+
+static void what_comes_behind_its_turn_is_told_with_the_next_of_its_chain(void **state)
+{
+    open_behind_a_veil();
+    turn();
+    assert_in_order(2, 1, 2); /* its turn is over */
+    append_to(2, 1);
+    turn();
+    assert_in_order(2, 1, 6);
+    append_to(1, 1);
+    append_to(2, 1);
+    turn();
+    assert_in_order(1, 1, 6);
+    assert_in_order(2, 1, 7);
+}
+
+static void what_comes_behind_its_turn_is_told_by_a_sweep(void **state)
+{
+    open_behind_a_veil();
+    turn_at(f.now_us + GH_AUDIT_FEED_SWEEP_US - 1, false);
+    assert_in_order(2, 1, 2);
+    turn_at(f.now_us + GH_AUDIT_FEED_SWEEP_US, false);
+    assert_in_order(2, 1, 5);
+}
+
+static void the_last_turn_leaves_nothing(void **state)
+{
+    open_behind_a_veil();
+    turn_at(f.now_us, true);
+    assert_in_order(1, 1, 5);
+    assert_in_order(2, 1, 5);
+}
+
+/* ---- Who holds what ---- */
+
+static void the_own_chain_is_that_which_this_process_writes(void **state)
+{
+    append_to(1, 1);
+    append_to(2, 1);
+    gh_memory_store_hold_elsewhere(f.store, 1);
+    begin(0);
+    turn();
+    assert_false(told[0].own);
+    assert_true(told[1].own);
+    assert_int_equal(gh_audit_feed_own(&feed)->id, 2);
+}
+
+static void the_first_is_who_holds_the_lowest_chain_that_is_held(void **state)
+{
+    append_to(2, 1);
+    begin(0);
+    turn();
+    assert_true(gh_audit_feed_is_first(&feed)); /* nobody holds chain 1 */
+    gh_memory_store_hold_elsewhere(f.store, 1);
+    turn();
+    assert_true(gh_audit_feed_is_first(&feed)); /* it looks now and then */
+    turn_at(f.now_us + GH_AUDIT_FEED_LOOK_US, false);
+    assert_false(gh_audit_feed_is_first(&feed));
+    gh_memory_store_give_up(f.store, 1);
+    turn_at(f.now_us + 2 * GH_AUDIT_FEED_LOOK_US, false);
+    assert_true(gh_audit_feed_is_first(&feed));
+}
+
+static void a_clock_that_went_back_stops_no_look(void **state)
+{
+    begin(0);
+    turn_at(f.now_us + FIXTURE_DAY, false);
+    gh_memory_store_hold(f.store, 3);
+    turn();
+    assert_int_equal(feed.chain_count, 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_chain_is_told_as_it_grows),
+        TEST(what_is_older_than_asked_for_is_not_told),
+        TEST(several_chains_are_told_in_the_order_in_which_they_were_written),
+        TEST(a_chain_that_begins_later_is_told_from_its_first_record),
+        TEST(what_comes_behind_its_turn_is_told_with_the_next_of_its_chain),
+        TEST(what_comes_behind_its_turn_is_told_by_a_sweep),
+        TEST(the_last_turn_leaves_nothing),
+        TEST(the_own_chain_is_that_which_this_process_writes),
+        TEST(the_first_is_who_holds_the_lowest_chain_that_is_held),
+        TEST(a_clock_that_went_back_stops_no_look),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

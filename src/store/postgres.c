@@ -9,12 +9,16 @@
 #include "store/postgres_ops.h"
 #include "store/postgres_pool.h"
 #include "store/postgres_schema.h"
+#include "store/postgres_scrub.h"
+#include "store/postgres_sealer.h"
 #include "store/postgres_unit.h"
 
 #define CONNECTIONS_DEFAULT 8
 #define WAIT_MS_DEFAULT     5000
 #define RETRY_MS_DEFAULT    10000
 #define MIGRATE_MS          600000 /* a migration of a large table, or waiting for somebody's */
+#define SCRUB_MS            60000
+#define MESSAGE_BYTES_MAX   4096
 #define BACKOFF_MAX_MS      64
 #define DROP_EVERY          1024 /* units: then old ids go */
 
@@ -58,6 +62,18 @@ const struct gh_tx_ops gh_postgres_tx_ops = {
     .keys_all = gh_postgres_keys_all,
     .revocation_insert = gh_postgres_revocation_insert,
     .revocations_since = gh_postgres_revocations_since,
+    .audit_chains = gh_postgres_audit_chains,
+    .audit_append = gh_postgres_audit_append,
+    .audit_page = gh_postgres_audit_page,
+    .audit_head = gh_postgres_audit_head,
+    .audit_first = gh_postgres_audit_first,
+    .audit_last_of = gh_postgres_audit_last_of,
+    .audit_drop = gh_postgres_audit_drop,
+    .audit_count = gh_postgres_audit_count,
+    .pending_put = gh_postgres_pending_put,
+    .pending_set = gh_postgres_pending_set,
+    .pending_delete = gh_postgres_pending_delete,
+    .pending_some = gh_postgres_pending_some,
     .person_key_get = gh_postgres_person_key_get,
     .person_key_insert = gh_postgres_person_key_insert,
     .person_key_delete = gh_postgres_person_key_delete,
@@ -70,6 +86,7 @@ const struct gh_tx_ops gh_postgres_tx_ops = {
 struct postgres_store {
     struct gh_store store; /* first */
     char *url;
+    struct gh_postgres_target target;
     struct gh_postgres_pool pool;
     struct gh_postgres_sealer *sealer;
     unsigned wait_ms, retry_ms;
@@ -87,7 +104,6 @@ struct work {
     struct gh_arena *arena;
     int64_t until_ms;
     unsigned tries;
-    bool appended;
 };
 
 static void pause_ms(int64_t ms)
@@ -150,8 +166,21 @@ static enum gh_err try_once(struct work *work, enum gh_postgres_next *out_next)
     if (drops)
         gh_postgres_unit_drop_old(tx.connection);
     gh_postgres_pool_give(&store->pool, tx.connection);
-    work->appended = tx.appended;
-    return *out_next == GH_POSTGRES_SETTLE ? settle(work, &id, out_next) : err;
+    if (*out_next == GH_POSTGRES_SETTLE)
+        err = settle(work, &id, out_next);
+    if (*out_next == GH_POSTGRES_DONE && err == GH_OK && tx.appended && store->sealer)
+        gh_postgres_sealer_wake(store->sealer);
+    return err;
+}
+
+/* Before the next try; false: it can't be. */
+static bool prepare_next(const struct work *work, enum gh_postgres_next next)
+{
+    if (next == GH_POSTGRES_SEAL)
+        return work->store->sealer && gh_postgres_sealer_catch_up(work->store->sealer) == GH_OK;
+    atomic_fetch_add(&work->store->retries, 1);
+    back_off(work);
+    return true;
 }
 
 static enum gh_err run_until_done(struct work *work)
@@ -162,11 +191,8 @@ static enum gh_err run_until_done(struct work *work)
         enum gh_err err = try_once(work, &next);
         if (next == GH_POSTGRES_DONE)
             return err;
-        if (gh_postgres_now_ms() >= work->until_ms)
+        if (gh_postgres_now_ms() >= work->until_ms || !prepare_next(work, next))
             return err;
-        atomic_fetch_add(&work->store->retries, 1);
-        if (next == GH_POSTGRES_TRY_AGAIN)
-            back_off(work);
     }
 }
 
@@ -189,10 +215,13 @@ static enum gh_err store_run(struct gh_store *store, gh_store_unit *unit, void *
     return run(store, GH_POSTGRES_RUN, unit, args, arena);
 }
 
-static enum gh_err store_run_bulk(struct gh_store *store, gh_store_unit *unit, void *args,
+static enum gh_err store_run_bulk(struct gh_store *base, gh_store_unit *unit, void *args,
                                   struct gh_arena *arena)
 {
-    return run(store, GH_POSTGRES_RUN, unit, args, arena);
+    struct postgres_store *store = (struct postgres_store *)base;
+    if (!store->writes)
+        return GH_ERR_INVALID;
+    return gh_postgres_sealer_run(store->sealer, unit, args, arena);
 }
 
 static enum gh_err store_read(struct gh_store *store, gh_store_unit *unit, void *args,
@@ -201,14 +230,32 @@ static enum gh_err store_read(struct gh_store *store, gh_store_unit *unit, void 
     return run(store, GH_POSTGRES_READ, unit, args, arena);
 }
 
+/* On a connection of its own: what it does takes longer than a unit may. */
 static enum gh_err store_scrub(struct gh_store *base)
 {
-    return GH_ERR_INVALID;
+    struct postgres_store *store = (struct postgres_store *)base;
+    struct gh_postgres_connection connection;
+    struct gh_postgres_target patient = store->target;
+    struct gh_arena arena;
+    struct gh_str message;
+    if (!store->writes)
+        return GH_ERR_INVALID;
+    patient.statement_ms = SCRUB_MS;
+    gh_arena_init(&arena, MESSAGE_BYTES_MAX, 2 * MESSAGE_BYTES_MAX);
+    enum gh_err err = gh_postgres_connect(&connection, &patient, &arena, &message);
+    gh_arena_done(&arena);
+    if (err != GH_OK)
+        return GH_ERR_IO;
+    err = gh_postgres_scrub(&connection);
+    gh_postgres_disconnect(&connection);
+    return err;
 }
 
 static void store_close(struct gh_store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
+    if (store->sealer)
+        gh_postgres_sealer_close(store->sealer);
     if (store->has_pool)
         gh_postgres_pool_done(&store->pool);
     if (store->url)
@@ -269,14 +316,18 @@ static enum gh_err open_all(struct postgres_store *store, const struct gh_postgr
     store->url = strndup(options->url.ptr, options->url.len);
     if (!store->url)
         return GH_ERR_MEMORY;
-    struct gh_postgres_target target = {.url = store->url, .statement_ms = options->statement_ms};
-    enum gh_err err = open_schema(&target, options->writes, arena, out_message);
+    store->target =
+        (struct gh_postgres_target){.url = store->url, .statement_ms = options->statement_ms};
+    enum gh_err err = open_schema(&store->target, options->writes, arena, out_message);
     if (err != GH_OK)
         return err;
-    gh_postgres_pool_init(&store->pool, &target,
+    gh_postgres_pool_init(&store->pool, &store->target,
                           size < GH_POSTGRES_POOL_MAX ? size : GH_POSTGRES_POOL_MAX);
     store->has_pool = true;
-    return GH_OK;
+    if (!options->writes)
+        return GH_OK;
+    const struct gh_postgres_sealer_options sealing = {.target = store->target};
+    return gh_postgres_sealer_open(&sealing, arena, &store->sealer, out_message);
 }
 
 enum gh_err gh_postgres_open(const struct gh_postgres_options *options, struct gh_arena *arena,

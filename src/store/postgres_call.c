@@ -329,7 +329,7 @@ unsigned gh_postgres_take_number(struct gh_postgres_call *call, unsigned max)
 bool gh_postgres_take_flag(struct gh_postgres_call *call)
 {
     struct gh_str byte = column(call);
-    if (byte.len != 1)
+    if (byte.len > 1)
         fail(call, GH_ERR_IO);
     return byte.len == 1 && byte.ptr[0] != 0;
 }

@@ -96,7 +96,7 @@ void gh_postgres_put_sealeds(struct gh_postgres_call *call, const struct gh_str 
 uint64_t gh_postgres_take_u64(struct gh_postgres_call *call); /* of a bigint; NULL: 0 */
 /* At most `max`: an enum. What is over it can only come from a damaged table. */
 unsigned gh_postgres_take_number(struct gh_postgres_call *call, unsigned max);
-bool gh_postgres_take_flag(struct gh_postgres_call *call);
+bool gh_postgres_take_flag(struct gh_postgres_call *call); /* NULL: false */
 /* Texts and sealed bytes, copied to the unit's arena; NULL: empty. */
 struct gh_str gh_postgres_take_text(struct gh_postgres_call *call);
 struct gh_id gh_postgres_take_id(struct gh_postgres_call *call);

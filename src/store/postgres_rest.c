@@ -134,13 +134,6 @@ enum gh_err gh_postgres_keys_all(struct gh_tx *tx, struct gh_key_row **out_rows,
 
 /* ---- Revocations ---- */
 
-static void take_revocation(struct gh_postgres_call *call, void *out_row)
-{
-    struct gh_revocation_row *row = out_row;
-    row->session_id = gh_postgres_take_id(call);
-    row->until_us = gh_postgres_take_u64(call);
-}
-
 enum gh_err gh_postgres_revocation_insert(struct gh_tx *tx, const struct gh_revocation_row *row)
 {
     struct gh_postgres_call call = gh_postgres_begin(tx, GH_POSTGRES_REVOCATION_PUT);
@@ -150,20 +143,43 @@ enum gh_err gh_postgres_revocation_insert(struct gh_tx *tx, const struct gh_revo
 }
 
 /* All of them: nobody else puts any there. */
+/* Each row has what the reading is known by; where there are none, one without a session. */
+struct revocation {
+    uint64_t oldest; /* transaction that was under way */
+    struct gh_revocation_row row;
+};
+
+static void take_revocation(struct gh_postgres_call *call, void *out_row)
+{
+    struct revocation *revocation = out_row;
+    revocation->oldest = gh_postgres_take_u64(call);
+    revocation->row.session_id = gh_postgres_take_id(call);
+    revocation->row.until_us = gh_postgres_take_u64(call);
+}
+
 enum gh_err gh_postgres_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
                                           struct gh_revocation_row **out_rows, size_t *out_count,
                                           uint64_t *out_cursor)
 {
-    (void)cursor;
     struct gh_postgres_call call = gh_postgres_begin(tx, GH_POSTGRES_REVOCATIONS_SINCE);
+    gh_postgres_put_u64(&call, cursor);
     gh_postgres_put_u64(&call, now_us);
-    void *rows;
+    void *taken;
+    size_t count;
     enum gh_err err =
-        gh_postgres_take_all(&call, take_revocation, sizeof(**out_rows), &rows, out_count);
-    if (err == GH_OK)
-        *out_rows = rows;
-    *out_cursor = 0;
-    return err;
+        gh_postgres_take_all(&call, take_revocation, sizeof(struct revocation), &taken, &count);
+    if (err != GH_OK)
+        return err;
+    const struct revocation *revocations = taken;
+    struct gh_revocation_row *rows = gh_arena_zalloc(tx->arena, count ? count : 1, sizeof(*rows));
+    if (!count || !rows)
+        return gh_postgres_fail((struct gh_postgres_tx *)tx, rows ? GH_ERR_IO : GH_ERR_MEMORY);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = revocations[i].row;
+    *out_rows = rows;
+    *out_count = rows[0].session_id.text[0] ? count : 0;
+    *out_cursor = revocations[0].oldest;
+    return GH_OK;
 }
 
 /* ---- What has run out ---- */

@@ -161,10 +161,13 @@
     X(KEY_DELETE, WRITES, "DELETE FROM keys WHERE id = $1")                                        \
     X(KEYS_ALL, READS, "SELECT " GH_PG_KEY " FROM keys ORDER BY id")                               \
     X(REVOCATION_PUT, WRITES,                                                                      \
-      "INSERT INTO revocations AS kept (session_id, until_us) VALUES ($1, $2) ON CONFLICT "        \
-      "(session_id) DO UPDATE SET until_us = greatest(kept.until_us, $2)")                         \
+      "INSERT INTO revocations AS kept (session_id, until_us, put_by) VALUES ($1, $2, "            \
+      "pg_current_xact_id()::text::bigint) ON CONFLICT (session_id) DO UPDATE SET until_us = "     \
+      "greatest(kept.until_us, $2), put_by = excluded.put_by")                                     \
     X(REVOCATIONS_SINCE, READS,                                                                    \
-      "SELECT session_id, until_us FROM revocations WHERE until_us > $1")                          \
+      "SELECT oldest, session_id, until_us FROM (SELECT "                                          \
+      "pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest) AS transactions LEFT "     \
+      "JOIN revocations ON put_by >= CASE WHEN $1 > oldest THEN 0 ELSE $1 END AND until_us > $2")  \
     X(PERSON_KEY_GET, READS, "SELECT " GH_PG_PERSON_KEY " FROM person_keys WHERE person = $1")     \
     X(PERSON_KEY_INSERT, WRITES,                                                                   \
       GH_PG_TELL("INSERT INTO person_keys (" GH_PG_PERSON_KEY                                      \

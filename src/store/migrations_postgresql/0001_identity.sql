@@ -108,11 +108,15 @@ CREATE TABLE key_number (
 );
 INSERT INTO key_number (last) VALUES (0);
 
+-- Whoever reads what is new asks for the numbers of transactions (put_by) that were under way, or
+-- had not begun, when it read last: times and sequences do not follow the order of commits.
 CREATE TABLE revocations (
     session_id text COLLATE "C" NOT NULL PRIMARY KEY CHECK (octet_length(session_id) = 36),
-    until_us bigint NOT NULL
+    until_us bigint NOT NULL,
+    put_by bigint NOT NULL
 );
 CREATE INDEX revocations_until ON revocations (until_us);
+CREATE INDEX revocations_put_by ON revocations (put_by);
 
 -- Of an account (its id) or of a day ("day:2026-01-31"). What the log has of somebody is gone when
 -- the key is.

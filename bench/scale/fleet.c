@@ -77,7 +77,7 @@ static bool set_up(struct scale_fleet *fleet)
     scale_latency_init(&fleet->latency, shape->round_trip_us);
     fleet->zipf_shift = shape->clients / (double)ZIPF_SHIFT_PART;
     fleet->zipf_log = log((shape->clients + fleet->zipf_shift) / fleet->zipf_shift);
-    fleet->next_ms = FIRST_MS;
+    fleet->drawn_ms = FIRST_MS;
     set_rules(fleet->rules);
     set_hammers(fleet);
     fleet->nodes = calloc(shape->nodes, sizeof(*fleet->nodes));
@@ -192,6 +192,7 @@ static void sum_traffic(struct scale_fleet *fleet)
 static void run(struct scale_fleet *fleet)
 {
     const uint32_t end_ms = fleet->shape->seconds * 1000;
+    scale_fleet_draw(fleet);
     for (fleet->now_ms = FIRST_MS; fleet->now_ms < end_ms && !fleet->failed; fleet->now_ms++) {
         empty_shards(fleet);
         restart_nodes(fleet);

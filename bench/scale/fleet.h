@@ -3,7 +3,8 @@
  * for all of them. Shards and nodes count by gh_limit_decide, the product's own; what is modelled
  * is when it is asked, where, and what becomes of a question whose answer does not come.
  *
- * A request waits for its shard until the deadline. An answer that is overdue closes the node's
+ * A node asks only for what its own table would admit. A request waits for its shard until the
+ * deadline. An answer that is overdue closes the node's
  * connection to the shard, as store/redis_client.h does: what it waits for, and what comes until
  * the connection is there again, is decided by the node's own table. That is warm: whatever a shard
  * admits through a node is charged there too.

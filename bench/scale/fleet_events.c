@@ -182,33 +182,48 @@ static void account_question(struct scale_fleet *fleet, const struct scale_event
     }
 }
 
-/* A request of `event` has come to its node. */
-static void arrive(struct scale_fleet *fleet, struct scale_event event)
+/* Over what a node has admitted by itself nobody else need be asked (policy/rate.c). */
+static bool is_refused_here(const struct scale_fleet *fleet, const struct scale_event *event)
 {
-    const struct scale_shape *shape = fleet->shape;
-    struct scale_node *node = &fleet->nodes[event.node];
-    uint32_t shard = scale_shard_of(fleet, event.client);
-    const struct scale_schedule *plan = &fleet->shards[shard].schedule;
-    struct scale_link *link = &fleet->links[event.node * shape->shards + shard];
-    node->requests++;
-    node->limits += event.rule == SCALE_RULE_RATE || is_hammer(fleet, event.client) ? 1 : 2;
-    fleet->result->requests++;
-    scale_part_of(fleet, event.client)->requests++;
-    scale_turns_take(&node->turns, (uint64_t)(fleet->next_ms * 1e6));
-    if (!scale_link_up(link, plan, fleet->now_ms, &fleet->random)) {
-        schedule(fleet, event, SCALE_ALONE, fleet->now_ms);
-        return;
-    }
-    account_question(fleet, &event, shard);
+    struct gh_limit_charge charges[2];
+    struct gh_limit_decision decisions[2];
+    size_t count = charges_of(fleet, event, charges);
+    return !gh_limit_decide(fleet->nodes[event->node].table, charges, count, fleet->now_ms, true,
+                            decisions);
+}
+
+static void ask(struct scale_fleet *fleet, const struct scale_coming *coming, uint32_t shard)
+{
+    const struct scale_event *event = &coming->event;
+    account_question(fleet, event, shard);
     uint32_t trip_us = scale_latency_draw(&fleet->latency, &fleet->random);
-    uint32_t deadline_us = shape->deadline_ms * 1000;
-    if (scale_reach_at(plan, fleet->now_ms) == SCALE_REACH_SLOW)
+    uint32_t deadline_us = fleet->shape->deadline_ms * 1000;
+    if (scale_reach_at(&fleet->shards[shard].schedule, fleet->now_ms) == SCALE_REACH_SLOW)
         trip_us += 2 * deadline_us;
-    uint32_t asked_ms = (uint32_t)(fleet->next_ms + trip_us / 2000.0);
+    uint32_t asked_ms = (uint32_t)(coming->at_ms + trip_us / 2000.0);
     bool late = trip_us > deadline_us;
-    schedule(fleet, event, late ? SCALE_ASKED_LATE : SCALE_ASKED, asked_ms);
+    schedule(fleet, *event, late ? SCALE_ASKED_LATE : SCALE_ASKED, asked_ms);
     if (late)
-        schedule(fleet, event, SCALE_OVERDUE, fleet->now_ms + shape->deadline_ms);
+        schedule(fleet, *event, SCALE_OVERDUE, fleet->now_ms + fleet->shape->deadline_ms);
+}
+
+static void arrive(struct scale_fleet *fleet, const struct scale_coming *coming)
+{
+    const struct scale_event *event = &coming->event;
+    struct scale_node *node = &fleet->nodes[event->node];
+    uint32_t shard = scale_shard_of(fleet, event->client);
+    struct scale_link *link = &fleet->links[event->node * fleet->shape->shards + shard];
+    node->requests++;
+    node->limits += event->rule == SCALE_RULE_RATE || is_hammer(fleet, event->client) ? 1 : 2;
+    fleet->result->requests++;
+    scale_part_of(fleet, event->client)->requests++;
+    scale_turns_take(&node->turns, (uint64_t)(coming->at_ms * 1e6));
+    if (is_refused_here(fleet, event) && fleet->shape->plant != SCALE_PLANT_OPEN)
+        return;
+    if (scale_link_up(link, &fleet->shards[shard].schedule, fleet->now_ms, &fleet->random))
+        ask(fleet, coming, shard);
+    else
+        schedule(fleet, *event, SCALE_ALONE, fleet->now_ms);
 }
 
 /* Zipf's law over ranks 0 .. clients - 1, by the inverse of its integral. */
@@ -242,12 +257,29 @@ static struct scale_event draw_request(struct scale_fleet *fleet)
     return event;
 }
 
-void scale_fleet_arrivals(struct scale_fleet *fleet)
+static void draw(struct scale_fleet *fleet, struct scale_coming *coming)
 {
     const struct scale_shape *shape = fleet->shape;
     double mean_ms = 1000.0 / ((double)shape->nodes * shape->node_requests_per_s);
-    while (fleet->next_ms < fleet->now_ms + 1) {
-        arrive(fleet, draw_request(fleet));
-        fleet->next_ms += scale_random_wait(&fleet->random, mean_ms);
+    fleet->drawn_ms += scale_random_wait(&fleet->random, mean_ms);
+    coming->at_ms = fleet->drawn_ms;
+    coming->event = draw_request(fleet);
+    prefetch(fleet, &coming->event);
+}
+
+void scale_fleet_draw(struct scale_fleet *fleet)
+{
+    for (size_t i = 0; i < SCALE_COMING; i++)
+        draw(fleet, &fleet->coming[i]);
+}
+
+void scale_fleet_arrivals(struct scale_fleet *fleet)
+{
+    struct scale_coming *first = &fleet->coming[fleet->coming_first];
+    while (first->at_ms < fleet->now_ms + 1) {
+        arrive(fleet, first);
+        draw(fleet, first);
+        fleet->coming_first = (fleet->coming_first + 1) % SCALE_COMING;
+        first = &fleet->coming[fleet->coming_first];
     }
 }

@@ -21,6 +21,14 @@ struct scale_event {
     uint8_t kind; /* enum scale_event_kind */
 };
 
+/* A request that will come. */
+struct scale_coming {
+    double at_ms;
+    struct scale_event event;
+};
+/* So many are drawn ahead, so that their memory is near when they come. */
+#define SCALE_COMING 16
+
 /* Events of one millisecond. */
 struct scale_slot {
     struct scale_event *events;
@@ -56,7 +64,9 @@ struct scale_fleet {
     struct scale_slot wheel[SCALE_WHEEL_MS];
     struct scale_slot pending; /* of this millisecond */
     uint32_t now_ms;
-    double next_ms; /* when the next request comes */
+    struct scale_coming coming[SCALE_COMING]; /* a ring, from `coming_first` on */
+    size_t coming_first;
+    double drawn_ms; /* when the last of them comes */
     double zipf_shift, zipf_log;
     struct scale_ledger *ledger;
     struct scale_fleet_result *result;
@@ -75,6 +85,7 @@ static inline struct scale_fleet_part *scale_part_of(const struct scale_fleet *f
 }
 
 /* Requests that come in this millisecond, and what was sent before and has its time now. */
+void scale_fleet_draw(struct scale_fleet *fleet); /* the first ones, once */
 void scale_fleet_arrivals(struct scale_fleet *fleet);
 void scale_fleet_events(struct scale_fleet *fleet);
 

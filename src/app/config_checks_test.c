@@ -211,8 +211,6 @@ static void refuses_passwords_written_out_in_urls(void **state)
     assert_string_equal(test_load_problems(&test),
                         "7:15 a password is written out in a URL | take it from the environment: "
                         "${NAME}\n"
-                        "9:1 redis is not available yet | leave it out; it comes with a later "
-                        "version\n"
                         "9:8 a password is written out in a URL | take it from the environment: "
                         "${NAME}\n");
     test_load_done(&test);

@@ -232,7 +232,11 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      POLICY(routes),
      .item = &ROUTE_ITEM,
      .doc = "Where requests go. The most specific match wins, not the first."},
-    {.name = "redis", .type = GH_CONFIG_TYPE_LATER, .doc = "Limits shared by several nodes."},
+    {.name = "redis",
+     .type = GH_CONFIG_TYPE_TABLE,
+     ROOT(redis),
+     .table = &gh_redis_table,
+     .doc = "Redis or Valkey, for what several nodes share."},
     {.name = "store",
      .type = GH_CONFIG_TYPE_STRING,
      ROOT(store),
@@ -378,6 +382,8 @@ const struct gh_policy *gh_root_compile(struct gh_config_load *load,
     const struct gh_policy *policy = gh_policy_compile(
         load, &settings->policy, settings->upstreams.keys, settings->upstreams.count);
     gh_config_check(load, settings, unix_seconds);
+    gh_redis_settings_check(load, &settings->redis, settings->policy.environment == GH_PRODUCTION,
+                            &(struct gh_secret_source){load->getenv, load->getenv_context});
     gh_identity_check(load, settings, policy);
     gh_audit_check(load, settings);
     gh_input_check(load, settings, policy);

@@ -6,6 +6,7 @@
 #define GH_APP_ROOT_CONFIG_H
 
 #include "app/audit_settings.h"
+#include "app/redis_settings.h"
 #include "app/secrets.h"
 #include "gateway/snapshot.h"
 #include "identity/settings.h"
@@ -35,7 +36,8 @@ struct gh_root_settings {
         enum gh_log_client client;
     } log;
     struct gh_config_map upstreams; /* of struct gh_upstream_settings */
-    struct gh_str store;            /* "sqlite:PATH", "memory:" */
+    struct gh_redis_settings redis;
+    struct gh_str store; /* "sqlite:PATH", "memory:" */
     struct gh_secrets_settings secrets;
     struct gh_identity_settings identity;
     struct gh_audit_settings audit;

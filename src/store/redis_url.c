@@ -20,6 +20,13 @@ static const struct scheme {
 
 /* ---- User and password ---- */
 
+/* What ends the authority of a URL for those who look for passwords to hide (config/show.c). */
+static bool ends_authority(char c)
+{
+    return (unsigned char)c <= 0x20 || c == 0x7f || c == '?' || c == '#' || c == '"' || c == '\'' ||
+           c == ',';
+}
+
 /* Percent-decoding (RFC 3986 section 2.1); a NUL would end the text for others. */
 static const char *decode(struct gh_str text, struct gh_arena *arena, struct gh_str *out)
 {
@@ -27,6 +34,10 @@ static const char *decode(struct gh_str text, struct gh_arena *arena, struct gh_
     size_t len = 0;
     if (!bytes)
         return OUT_OF_MEMORY;
+    for (size_t i = 0; i < text.len; i++) {
+        if (ends_authority(text.ptr[i]))
+            return "special characters in user or password are percent-encoded: # is %23";
+    }
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {

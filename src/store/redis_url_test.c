@@ -83,7 +83,7 @@ static void reads_user_and_password_and_shows_neither(void **state)
         {"redis://g%40te:%2F%3a%25%FF@cache", "g@te", "/:%\xff", "cache:6379/0"},
         {"redis://u:p:q@cache", "u", "p:q", "cache:6379/0"},
         {"redis://u:p@q@cache", "u", "p@q", "cache:6379/0"},
-        {"redis://u:p?#@[::1]:2", "u", "p?#", "[::1]:2/0"},
+        {"redis://u:p%3F%23@[::1]:2", "u", "p?#", "[::1]:2/0"},
         {"redis+unix://u:p@/run/r.sock?db=4", "u", "p", "unix:/run/r.sock"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -158,6 +158,10 @@ static void refuses_what_is_not_well_formed(void **state)
         "redis://u:p%zz@cache",
         "redis://u:p%00@cache",
         "redis://u:p/q@cache",
+        "redis://u:p?q@cache",
+        "redis://u:p#q@cache",
+        "redis://u:p q@cache",
+        "redis://u:p,q@cache",
         "redis://u:p@",
         "unix:",
         "unix:/",

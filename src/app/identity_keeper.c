@@ -7,6 +7,7 @@
 
 #include "app/identity_state.h"
 #include "app/mailer.h"
+#include "identity/lease.h"
 #include "identity/rotation.h"
 #include "identity/unconfirmed.h"
 #include "net/fetch.h"
@@ -166,11 +167,21 @@ static enum gh_err purge(struct gh_tx *tx, void *args)
     return tx->ops->purge(tx, purging->now_us, PURGE_ROWS, &purging->removed);
 }
 
+/* Of several processes one does what is done for all; `every_ms`: how often it is done. */
+static bool is_mine(struct keeper *keeper, enum gh_lease lease, uint64_t every_ms)
+{
+    gh_arena_reset(&keeper->arena);
+    return gh_lease_take(keeper->host->identity.store, lease, gh_wall_now_us(),
+                         every_ms * 1000 * 9 / 10, &keeper->arena);
+}
+
 static void clear_away(struct keeper *keeper)
 {
     struct gh_store *store = keeper->host->identity.store;
     struct purging purging = {.now_us = gh_wall_now_us(), .removed = PURGE_ROWS};
     enum gh_err err = GH_OK;
+    if (!is_mine(keeper, GH_LEASE_PURGE, PURGE_EVERY_MS))
+        return;
     /* in short units, for as long as there is a full one to remove */
     while (err == GH_OK && purging.removed >= PURGE_ROWS && !atomic_load(&keeper->host->stop)) {
         gh_arena_reset(&keeper->arena);
@@ -251,7 +262,8 @@ static void turn(struct keeper *keeper, struct gh_snapshot *snapshot, bool adopt
     }
     if (now_ms >= keeper->costs_at_ms || atomic_load(&keeper->host->identity.hash_costs.stale)) {
         keeper->costs_at_ms = now_ms + COSTS_EVERY_MS;
-        drop_unconfirmed(keeper, settings);
+        if (is_mine(keeper, GH_LEASE_UNCONFIRMED, COSTS_EVERY_MS))
+            drop_unconfirmed(keeper, settings);
         count_hash_costs(keeper);
     }
     if (gh_wall_now_us() >= keeper->host->setup_at_us ||

@@ -103,6 +103,11 @@ static enum gh_err decide(struct gh_tx *tx, void *args)
     enum gh_err err = find_account(tx, asking);
     if (err != GH_OK || asking->result != GH_IDENTITY_OK)
         return err;
+    /* Others may have guessed since it was looked up, here or on another node. */
+    if (!gh_throttle_admits(tx, asking->call, &asking->keys)) {
+        asking->result = GH_IDENTITY_THROTTLED;
+        return GH_OK;
+    }
     bool same = asking->account.password_changed_us == asking->changed_us;
     if (assurance->password.ptr && (!asking->right_password || !same))
         return refuse(tx, asking, GH_AUDIT_LOGIN_FAILED, "password", GH_IDENTITY_BAD_CREDENTIALS);

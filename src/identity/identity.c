@@ -7,6 +7,7 @@
 #define LOCAL_BYTES_MAX   64  /* RFC 5321 section 4.5.3.1.1 */
 #define LABEL_BYTES_MAX   63  /* RFC 1035 section 2.3.4 */
 #define TOKEN_BYTES       32
+#define TRIES_MAX         3 /* of a unit that others come before */
 
 /* ---- Addresses ---- */
 
@@ -163,27 +164,38 @@ static enum gh_err run_watched(struct gh_tx *tx, void *args)
     return watched->met_unknown ? GH_ERR_INVALID : err;
 }
 
-/* Where others seal, too, a value may be under a key of which this process has not heard yet. */
-static enum gh_err run_catching_up(struct gh_identity_call *call, run_unit *run,
-                                   gh_store_unit *unit, void *args)
+/* Where others seal, too, a value may be under a key of which this process has not heard yet; and a
+   row may come between a unit's look for it and its own: then it finds it the next time. */
+static enum gh_err run_among_others(struct gh_identity_call *call, run_unit *run,
+                                    gh_store_unit *unit, void *args)
 {
     struct gh_identity *identity = call->identity;
     struct watched watched = {.unit = unit, .args = args, .vault = identity->vault};
+    enum gh_err err = GH_OK;
+    bool again = true;
     if (!identity->store->shared)
         return run(identity->store, unit, args, call->arena);
-    uint64_t seen = gh_vault_changes(identity->vault);
-    enum gh_err err = run(identity->store, run_watched, &watched, call->arena);
-    if (err != GH_OK && watched.met_unknown &&
-        gh_vault_catch_up(identity->vault, identity->store, seen, call->now_us, call->arena))
+    for (unsigned tries = 0; again && tries < TRIES_MAX; tries++) {
+        uint64_t seen = gh_vault_changes(identity->vault);
         err = run(identity->store, run_watched, &watched, call->arena);
+        again = err == GH_ERR_EXISTS;
+        if (err != GH_OK && watched.met_unknown)
+            again = gh_vault_catch_up(identity->vault, identity->store, seen, call->now_us,
+                                      call->arena);
+    }
     return err;
+}
+
+enum gh_err gh_identity_write(struct gh_identity_call *call, gh_store_unit *unit, void *args)
+{
+    return run_among_others(call, call->identity->store->ops->run, unit, args);
 }
 
 enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_unit *unit,
                                         void *args)
 {
     struct gh_identity *identity = call->identity;
-    enum gh_err err = run_catching_up(call, identity->store->ops->run, unit, args);
+    enum gh_err err = gh_identity_write(call, unit, args);
     if (err == GH_OK && identity->wake && atomic_exchange(&identity->mail_waits, false))
         identity->wake(identity->wake_context);
     return err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE;
@@ -192,7 +204,7 @@ enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_
 enum gh_identity_result gh_identity_read(struct gh_identity_call *call, gh_store_unit *unit,
                                          void *args)
 {
-    enum gh_err err = run_catching_up(call, call->identity->store->ops->read, unit, args);
+    enum gh_err err = run_among_others(call, call->identity->store->ops->read, unit, args);
     return err == GH_OK ? GH_IDENTITY_OK : GH_IDENTITY_UNAVAILABLE;
 }
 

@@ -148,6 +148,9 @@ enum gh_identity_result gh_identity_run(struct gh_identity_call *call, gh_store_
                                         void *args);
 enum gh_identity_result gh_identity_read(struct gh_identity_call *call, gh_store_unit *unit,
                                          void *args);
+/* As gh_identity_run, with the unit's or the store's own error; wakes nobody. */
+GH_MUST_USE enum gh_err gh_identity_write(struct gh_identity_call *call, gh_store_unit *unit,
+                                          void *args);
 /* False: over the quota of `policy`; call->retry_after_s. */
 bool gh_identity_take_quota(struct gh_identity_call *call, const char *policy, struct gh_str key);
 /* An account as it is shown; false: its fields can't be opened. */

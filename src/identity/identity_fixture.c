@@ -93,7 +93,7 @@ static struct gh_store *run_twice(struct gh_identity_fixture *fixture)
 {
     struct twice *twice = gh_arena_alloc(&fixture->arena, sizeof(*twice));
     assert_non_null(twice);
-    *twice = (struct twice){{&TWICE_OPS}, fixture->store};
+    *twice = (struct twice){{&TWICE_OPS, fixture->store->shared}, fixture->store};
     return &twice->store;
 }
 
@@ -196,8 +196,22 @@ void gh_identity_fixture_open(struct gh_identity_fixture *fixture)
 void gh_identity_fixture_close(struct gh_identity_fixture *fixture)
 {
     stop(fixture);
-    fixture->store->ops->close(fixture->store);
+    if (!fixture->joined)
+        fixture->store->ops->close(fixture->store);
     gh_arena_done(&fixture->arena);
+}
+
+void gh_identity_fixture_join(struct gh_identity_fixture *fixture,
+                              struct gh_identity_fixture *first)
+{
+    static atomic_uint_fast64_t others;
+    *fixture = (struct gh_identity_fixture){
+        .now_us = first->now_us, .store = first->store, .joined = true};
+    atomic_store(&fixture->drawn, (atomic_fetch_add(&others, 1) + 1) << 40); /* other values */
+    gh_arena_init(&fixture->arena, 64 * 1024, 256 * 1024 * 1024);
+    first->store->shared = first->identity.store->shared = true;
+    set_settings(fixture);
+    start(fixture);
 }
 
 void gh_identity_fixture_restart(struct gh_identity_fixture *fixture)

@@ -31,10 +31,15 @@ struct gh_identity_fixture {
     struct gh_identity_keys keys;
     atomic_uint_fast64_t drawn;
     uint64_t now_us; /* change at will */
+    bool joined;
 };
 
 void gh_identity_fixture_open(struct gh_identity_fixture *fixture);
 void gh_identity_fixture_close(struct gh_identity_fixture *fixture);
+/* Another process over the store of `first`, which is shared from then on: with a vault, keys and
+   revocations of its own, and its own clock. Closed before `first`. */
+void gh_identity_fixture_join(struct gh_identity_fixture *fixture,
+                              struct gh_identity_fixture *first);
 /* As after a restart: another vault, other keys read, no revocations, over the same store. */
 void gh_identity_fixture_restart(struct gh_identity_fixture *fixture);
 

@@ -206,6 +206,11 @@ static enum gh_err finish(struct gh_tx *tx, void *args)
 {
     struct login *login = args;
     login->challenge = (struct gh_str){NULL, 0};
+    /* Others may have guessed while this password was hashed, here or on another node: who comes
+       too late is not told whether it was the right one. */
+    login->admitted = gh_throttle_admits(tx, login->call, &login->entry.keys);
+    if (!login->admitted)
+        return GH_OK;
     return login->refusal ? refuse(tx, login) : admit(tx, login);
 }
 
@@ -244,6 +249,8 @@ enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_
     result = gh_identity_run(call, finish, &login);
     if (result != GH_IDENTITY_OK)
         return result;
+    if (!login.admitted)
+        return GH_IDENTITY_THROTTLED;
     if (login.refusal)
         return GH_IDENTITY_BAD_CREDENTIALS;
     gh_sessions_revoked(call, &login.entry.revoked);

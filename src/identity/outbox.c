@@ -283,8 +283,7 @@ enum gh_identity_result gh_outbox_step(struct gh_identity_call *call,
                                        const struct gh_mailer *mailer)
 {
     struct step step = {.call = call};
-    struct gh_store *store = call->identity->store;
-    enum gh_err err = store->ops->run(store, take, &step, call->arena);
+    enum gh_err err = gh_identity_write(call, take, &step);
     if (err == GH_ERR_NOT_FOUND)
         return GH_IDENTITY_NOT_FOUND;
     if (err != GH_OK)
@@ -294,7 +293,7 @@ enum gh_identity_result gh_outbox_step(struct gh_identity_call *call,
     enum gh_err sent = send(&step, mailer);
     step.stopped = sent == GH_ERR_CLOSED;
     bool over = sent == GH_OK || sent == GH_ERR_REFUSED;
-    err = store->ops->run(store, over ? take_away : put_back, &step, call->arena);
+    err = gh_identity_write(call, over ? take_away : put_back, &step);
     if (sent == GH_ERR_REFUSED) {
         call->why = "the server refuses this mail for good";
         return GH_IDENTITY_INVALID;

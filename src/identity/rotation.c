@@ -1,11 +1,14 @@
 #include "identity/rotation.h"
 
 #include "base/assert.h"
+#include "identity/lease.h"
 
 /* Of a slice: some 3 ms (measured: 20 us for a value in SQLite, reading and crypto included). */
 #define SLICE_ROWS      128
 #define SLICES_PER_TURN 16
 #define KEEP_EVERY_US   (600 * 1000000ull)
+/* Of several processes one goes over all values in an hour; it may still be at it then. */
+#define LEASE_US (3600 * 1000000ull)
 
 #define FIELD_OF(also, id, table, column, key, type, row, field) field,
 static const char *const FIELDS[] = {GH_SEALED_COLUMNS(FIELD_OF, )};
@@ -297,6 +300,8 @@ enum gh_err gh_rotation_keep(struct gh_rotation_keeper *keeper, struct gh_vault 
             return GH_OK;
         keeper->next_us = now_us + KEEP_EVERY_US;
         err = gh_rotation_has_retired(store, arena, &keeper->busy);
+        if (err == GH_OK && keeper->busy)
+            keeper->busy = gh_lease_take(store, GH_LEASE_ROTATION, now_us, LEASE_US, arena);
         if (err == GH_OK && keeper->busy)
             err = gh_vault_refresh(vault, store, now_us, arena);
         if (err != GH_OK || !keeper->busy)

@@ -238,7 +238,9 @@ static enum gh_err revoke_and_fail(struct gh_tx *tx, void *args)
 static enum gh_err read_revocations(struct gh_tx *tx, void *args)
 {
     struct change *change = args;
-    return tx->ops->revocations_since(tx, change->call.now_us, &change->rows, &change->row_count);
+    uint64_t cursor;
+    return tx->ops->revocations_since(tx, 0, change->call.now_us, &change->rows, &change->row_count,
+                                      &cursor);
 }
 
 static enum gh_err run(struct gh_identity_fixture *fixture, gh_store_unit *unit,

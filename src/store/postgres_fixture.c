@@ -167,29 +167,37 @@ uint64_t gh_postgres_fixture_sql(struct gh_postgres_fixture *fixture, const char
     return run_sql(fixture->url, sql);
 }
 
-static void make_database(struct gh_postgres_fixture *fixture, const char *name,
-                          const char *template)
+static void use_database(struct gh_postgres_fixture *fixture, const char *name)
+{
+    snprintf(fixture->url, sizeof(fixture->url), "postgresql:///%s?user=gatehouse&host=%s", name,
+             fixture->directory);
+}
+
+static void make_database(struct gh_postgres_fixture *fixture, const char *name)
 {
     char admin[128], sql[128];
     snprintf(admin, sizeof(admin), ADMIN_URL, fixture->directory);
-    snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s", name, template);
+    snprintf(sql, sizeof(sql), "CREATE DATABASE %s", name);
     run_sql(admin, sql);
-    snprintf(fixture->url, sizeof(fixture->url), "postgresql:///%s?user=gatehouse&host=%s", name,
-             fixture->directory);
+    use_database(fixture, name);
 }
 
 void gh_postgres_fixture_bare(struct gh_postgres_fixture *fixture)
 {
     char name[32];
     snprintf(name, sizeof(name), "test%u", fixture->databases++);
-    make_database(fixture, name, "template1");
+    make_database(fixture, name);
 }
 
+/* Emptying is much faster than making one. */
 void gh_postgres_fixture_fresh(struct gh_postgres_fixture *fixture)
 {
-    char name[32];
-    snprintf(name, sizeof(name), "test%u", fixture->databases++);
-    make_database(fixture, name, "ours");
+    static const char EMPTY[] =
+        "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || "
+        "' RESTART IDENTITY' FROM pg_tables WHERE schemaname = 'public' AND tablename <> "
+        "'schema_version'); END $$; INSERT INTO key_number (last) VALUES (0)";
+    use_database(fixture, "ours");
+    gh_postgres_fixture_sql(fixture, EMPTY);
 }
 
 enum gh_err gh_postgres_fixture_try(struct gh_postgres_fixture *fixture,
@@ -214,10 +222,10 @@ struct gh_store *gh_postgres_fixture_open(struct gh_postgres_fixture *fixture)
 
 /* ---- Beginning and end ---- */
 
-/* Migrated once; what tests get are copies. */
-static void make_template(struct gh_postgres_fixture *fixture)
+/* Migrated once. */
+static void make_ours(struct gh_postgres_fixture *fixture)
 {
-    make_database(fixture, "ours", "template1");
+    make_database(fixture, "ours");
     struct gh_store *store = gh_postgres_fixture_open(fixture);
     if (!store)
         abort();
@@ -233,13 +241,14 @@ bool gh_postgres_fixture_start(struct gh_postgres_fixture *fixture)
         return false;
     }
     const struct passwd *user = server_user();
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/gatehouse-postgres-XXXXXX");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%s/gatehouse-postgres-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     GH_ASSERT(mkdtemp(fixture->directory));
     GH_ASSERT(!user || chown(fixture->directory, user->pw_uid, user->pw_gid) == 0);
     gh_arena_init(&fixture->arena, 4096, 4 << 20);
     make_cluster(fixture);
     gh_postgres_fixture_restart(fixture);
-    make_template(fixture);
+    make_ours(fixture);
     return true;
 }
 

@@ -32,7 +32,8 @@ void gh_postgres_fixture_done(struct gh_postgres_fixture *fixture);
 void gh_postgres_fixture_stop(struct gh_postgres_fixture *fixture, int signal_number);
 void gh_postgres_fixture_restart(struct gh_postgres_fixture *fixture);
 
-/* An empty database with no tables; with our tables, empty. `url` becomes its. */
+/* A database of its own without tables; the one with our tables, emptied, which no store may have
+   open. `url` becomes its. */
 void gh_postgres_fixture_bare(struct gh_postgres_fixture *fixture);
 void gh_postgres_fixture_fresh(struct gh_postgres_fixture *fixture);
 /* Runs SQL in the database of `url` as its owner; the number in its first row, 0: none. Ends the

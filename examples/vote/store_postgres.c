@@ -108,7 +108,8 @@ static bool cast(void *self, const char *option, const char *voter)
     if (!connection)
         return false;
     const char *values[] = {option, voter};
-    const char *sql = voter ? "SELECT increment_vote($1, $2)" : "SELECT increment_vote($1)";
+    const char *sql =
+        voter ? "SELECT public.increment_vote($1, $2)" : "SELECT public.increment_vote($1)";
     PGresult *result =
         keep_good(PQexecParams(connection, sql, voter ? 2 : 1, NULL, values, NULL, NULL, 0));
     PQclear(result);
@@ -133,7 +134,8 @@ static bool count(void *self, const struct ballot *ballot, uint64_t *counts)
     PGconn *connection = take(store);
     if (!connection)
         return false;
-    PGresult *result = keep_good(PQexec(connection, "SELECT option, count FROM votes LIMIT 1000"));
+    PGresult *result =
+        keep_good(PQexec(connection, "SELECT option, count FROM public.votes LIMIT 1000"));
     if (result)
         take_rows(result, ballot, counts);
     PQclear(result);
@@ -148,7 +150,7 @@ static bool is_ready(void *self)
     PGconn *connection = take(store);
     if (!connection)
         return false;
-    bool good = run(connection, "SELECT count FROM votes LIMIT 1");
+    bool good = run(connection, "SELECT count FROM public.votes LIMIT 1");
     give(store, connection, good);
     return good;
 }

@@ -586,6 +586,40 @@ def test_a_redis_that_takes_no_writes_is_503(tables, tmp_path):
             assert service.vote("cats").status == 202
 
 
+def test_the_rights_of_the_checklist_are_enough_and_no_more_are_given(redis, tables, tmp_path):
+    tables.ask("CREATE ROLE reader LOGIN")
+    tables.ask("CREATE ROLE adder LOGIN")
+    reader = tables.url.replace("voter@", "reader@")
+    redis.command("ACL", "SETUSER", "taker", "on", ">taken", "+xadd", "+ping", "~votes")
+    port = free_port()
+    redis.command("CONFIG", "SET", "port", port)
+    stream = f"redis://taker:taken@127.0.0.1:{port}"
+    with Vote(tmp_path, DATABASE_URL=reader, REDIS_URL=stream) as service:
+        assert service.get("/health").status == 503
+        tables.ask("GRANT SELECT ON votes TO reader")
+        assert service.get("/health").status == 200
+        assert service.vote("cats").status == 202
+        assert service.results() == {"cats": 0, "dogs": 0}
+    for role in ("reader", "adder"):
+        for call in ("increment_vote('cats')", "increment_vote('cats', 'ann')"):
+            with pytest.raises(AssertionError, match="permission denied"):
+                tables.ask(f"SELECT {call}", role)
+    functions = "increment_vote(text), increment_vote(text, text)"
+    tables.ask(f"GRANT EXECUTE ON FUNCTION {functions} TO adder")
+    assert tables.ask("SELECT increment_vote('cats', 'ann')", "adder") == "1"
+    for table in ("votes", "voters"):
+        with pytest.raises(AssertionError, match="permission denied"):
+            tables.ask(f"SELECT * FROM {table}", "adder")
+    # Tables of the caller's own are not taken for the service's.
+    trick = "CREATE TEMP TABLE votes (option text, count bigint); SELECT increment_vote('dogs')"
+    tables.ask(trick, "adder")
+    assert tables.ask("SELECT option, count FROM votes ORDER BY 1").split() == ["cats|1", "dogs|1"]
+    tables.ask("REVOKE ALL ON votes FROM reader")
+    tables.ask(f"REVOKE ALL ON FUNCTION {functions} FROM adder")
+    tables.ask("DROP ROLE reader")
+    tables.ask("DROP ROLE adder")
+
+
 def test_redis_with_a_password_and_a_database(tables, tmp_path):
     port = free_port()
     options = ["--requirepass", "open sesame", "--port", port, "--bind", "127.0.0.1"]
@@ -621,3 +655,19 @@ def test_the_examples_pass_the_check():
     for path in (D, SIGNED_IN):
         result = run("check", "--config", path, env=env)
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_readme_names_every_variable_and_its_default():
+    folder = ROOT / "examples" / "vote"
+    readme = (folder / "README.md").read_text()
+    source = (folder / "settings.c").read_text()
+    named = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", readme, re.M))
+    texts = re.findall(r'text_of\("([A-Z_]+)", (?:"(.*?)"|NULL)\)', source)
+    numbers = re.findall(r'\{"([A-Z_]+)", (\d+), ', source)
+    assert len(texts) == 7 and len(numbers) == 4
+    for name, default in texts + numbers:
+        assert named.pop(name) == (f"`{default}`" if default else "none"), name
+    assert named == {}
+    for chapter in ("Quick start", "Environment variables", "Security configuration", "Endpoints",
+                    "Production checklist", "Development guidelines"):
+        assert f"\n## {chapter}\n" in readme

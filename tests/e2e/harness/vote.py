@@ -251,9 +251,9 @@ class PostgresServer:
         self.stop()
         self.folder.cleanup()
 
-    def ask(self, sql):
+    def ask(self, sql, role="voter"):
         """What psql prints of one statement, without titles."""
         return self.run(
-            "psql", "-h", self.path, "-U", "voter", "-d", "votes", "-v", "ON_ERROR_STOP=1",
+            "psql", "-h", self.path, "-U", role, "-d", "votes", "-v", "ON_ERROR_STOP=1",
             "-Atqc", sql,
         ).strip()

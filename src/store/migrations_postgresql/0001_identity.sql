@@ -113,7 +113,7 @@ INSERT INTO key_number (last) VALUES (0);
 CREATE TABLE revocations (
     session_id text COLLATE "C" NOT NULL PRIMARY KEY CHECK (octet_length(session_id) = 36),
     until_us bigint NOT NULL,
-    put_by bigint NOT NULL
+    put_by bigint NOT NULL DEFAULT 0 -- 0: came from another store
 );
 CREATE INDEX revocations_until ON revocations (until_us);
 CREATE INDEX revocations_put_by ON revocations (put_by);

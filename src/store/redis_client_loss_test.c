@@ -177,6 +177,32 @@ static void a_connection_at_rest_is_kept_by_heartbeats(void **state)
     assert_int_equal(counters_of(test)->batches, 0);
 }
 
+static void a_server_that_does_not_read_fills_the_queue_and_no_more(void **state)
+{
+    struct loss_test *test = *state;
+    static char value[20 * 1024];
+    const struct gh_str set[] = {GH_STR("SET"), GH_STR("k"), gh_str_of(value, sizeof value)};
+    struct client_answer answer = {0};
+    unsigned taken = 0;
+    enum gh_err err = GH_OK;
+    test->client.options.heartbeat_ms = 20; /* so that each turn ends */
+    client_test_connect_ready(&test->client, test->url);
+    gh_redis_server_freeze(&test->server);
+    while (err == GH_OK && taken < 1000) {
+        for (unsigned i = 0; i < 10 && err == GH_OK; i++, taken += err == GH_OK)
+            err = gh_redis_call(test->client.redis, set, 3, 20000, client_test_on_answer, &answer);
+        client_test_turn(&test->client);
+    }
+    assert_int_equal(err, GH_ERR_FULL);
+    assert_in_range(taken, 20, 500);
+    assert_int_equal(answer.calls, 0);
+    gh_redis_server_thaw(&test->server);
+    CLIENT_RUN_UNTIL(&test->client, answer.calls == taken);
+    assert_int_equal(answer.err, GH_OK);
+    client_test_expect(&test->client, "PING", "PONG");
+    assert_string_equal(test->client.heard, "R");
+}
+
 /* ---- Closing ---- */
 
 static void closing_answers_what_waits(void **state)
@@ -350,6 +376,7 @@ int main(void)
         T(a_command_behind_one_that_blocks_is_told_alone_and_shifts_no_answer),
         T(a_frozen_server_is_noticed_without_any_command),
         T(a_connection_at_rest_is_kept_by_heartbeats),
+        T(a_server_that_does_not_read_fills_the_queue_and_no_more),
         T(closing_answers_what_waits),
         T(a_callback_may_close_the_client),
         T(a_callback_that_fails_may_close_the_client),

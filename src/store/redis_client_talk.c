@@ -101,7 +101,8 @@ static bool is_replica(const struct gh_redis_reply *reply)
 {
     for (size_t i = 0; reply->type == GH_REDIS_ARRAY && i + 1 < reply->item_count; i += 2) {
         if (gh_redis_reply_is(&reply->items[i], GH_STR("role")))
-            return !gh_redis_reply_is(&reply->items[i + 1], GH_STR("master"));
+            return gh_redis_reply_is(&reply->items[i + 1], GH_STR("replica")) ||
+                   gh_redis_reply_is(&reply->items[i + 1], GH_STR("slave"));
     }
     return false;
 }

@@ -119,7 +119,9 @@ PROBLEMS = {
         ["Content-Security-Policy"],
     ),
     "a password in a url": (plain(upstreams={"api": {"servers": ["http://u:hunter2@h:80"]}}), []),
-    "a key of a coming version": (plain(redis="redis://localhost"), ["redis"]),
+    "a key of a coming version": (plain(consume=[{}]), ["consume"]),
+    "redis of another scheme": (plain(redis="http://cache"), ["redis", '"http"']),
+    "redis with a password written out": (plain(redis="redis://:hunter2@c"), ["password"]),
     "a header with a line end": (
         plain(headers={"preset": "api", "set": {"X-A": "a\r\nX-B: b"}}),
         ["X-A"],

@@ -51,7 +51,10 @@
     X(getlength, int, (const PGresult *result, int row, int column))                               \
     X(getisnull, int, (const PGresult *result, int row, int column))                               \
     X(cmdTuples, char *, (PGresult * result))                                                      \
-    X(cmdStatus, char *, (PGresult * result))
+    X(cmdStatus, char *, (PGresult * result))                                                      \
+    X(putCopyData, int, (PGconn * connection, const char *bytes, int count))                       \
+    X(putCopyEnd, int, (PGconn * connection, const char *message))                                 \
+    X(getCopyData, int, (PGconn * connection, char **out_bytes, int async))
 
 struct gh_libpq {
 #define X(member, result, parameters) result(*member) parameters;

@@ -11,6 +11,7 @@
 #include "app/audit_pending.h"
 #include "app/audit_signer.h"
 #include "audit/window.h"
+#include "base/assert.h"
 #include "identity/session_touch.h"
 #include "net/loop.h"
 
@@ -26,8 +27,8 @@
 #define BATCH_RECORDS 128
 /* Pages of new records in one turn; what is behind waits for the next. */
 #define PAGES_PER_TURN 8
-/* Reloads that wait for the log. */
-#define RELOADS_MAX    64
+/* What happened to the process and waits for the log. */
+#define NOTICES_MAX    64
 #define COMPLAIN_EVERY (60 * UINT64_C(1000000))
 /* Counts that wait for the end of their minute are saved so often. */
 #define SAVE_US UINT64_C(1000000)
@@ -39,9 +40,12 @@
    thousandth of what the log can write, and three million records a day. */
 static const struct gh_window_pace PACE = {.kinds_per_second = 32, .kinds_at_once = 512};
 
-struct reload {
+struct notice {
     uint64_t time_us;
-    bool taken_up;
+    enum gh_audit_event event;
+    enum gh_audit_outcome outcome;
+    char metadata[GH_AUDIT_NOTICE_BYTES_MAX];
+    size_t metadata_len;
 };
 
 struct gh_audit_keeper {
@@ -67,8 +71,8 @@ struct gh_audit_keeper {
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t woken;
-    struct reload reloads[RELOADS_MAX];
-    size_t reload_count;
+    struct notice notices[NOTICES_MAX];
+    size_t notice_count;
     bool stop;
     pthread_t thread;
     bool running;
@@ -317,39 +321,52 @@ static void save_counts(struct gh_audit_keeper *keeper, uint64_t now_us, bool la
 
 /* ---- Reloads and findings ---- */
 
-void gh_audit_keeper_reloaded(struct gh_audit_keeper *keeper, bool taken_up)
+void gh_audit_keeper_note(struct gh_audit_keeper *keeper, enum gh_audit_event event,
+                          enum gh_audit_outcome outcome, struct gh_str metadata)
 {
+    GH_ASSERT(metadata.len <= GH_AUDIT_NOTICE_BYTES_MAX);
     pthread_mutex_lock(&keeper->lock);
-    if (keeper->reload_count < RELOADS_MAX)
-        keeper->reloads[keeper->reload_count++] = (struct reload){gh_wall_now_us(), taken_up};
-    else
+    if (keeper->notice_count < NOTICES_MAX) {
+        struct notice *notice = &keeper->notices[keeper->notice_count++];
+        *notice = (struct notice){.time_us = gh_wall_now_us(), .event = event, .outcome = outcome};
+        memcpy(notice->metadata, metadata.ptr, metadata.len);
+        notice->metadata_len = metadata.len;
+    } else {
         atomic_fetch_add(&keeper->counts.lost, 1);
+    }
     pthread_mutex_unlock(&keeper->lock);
 }
 
-static void write_reloads(struct gh_audit_keeper *keeper)
+void gh_audit_keeper_reloaded(struct gh_audit_keeper *keeper, bool taken_up)
 {
-    struct gh_audit_record records[RELOADS_MAX];
+    gh_audit_keeper_note(
+        keeper, GH_AUDIT_CONFIG_RELOADED, taken_up ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE,
+        taken_up ? GH_STR("{\"outcome\":\"taken up\"}") : GH_STR("{\"outcome\":\"refused\"}"));
+}
+
+static void write_notices(struct gh_audit_keeper *keeper)
+{
+    struct gh_audit_record records[NOTICES_MAX];
+    gh_arena_reset(&keeper->arena);
     pthread_mutex_lock(&keeper->lock);
-    size_t count = keeper->reload_count;
+    size_t count = keeper->notice_count;
     for (size_t i = 0; i < count; i++) {
-        bool taken_up = keeper->reloads[i].taken_up;
+        const struct notice *notice = &keeper->notices[i];
         records[i] = (struct gh_audit_record){
-            .time_us = keeper->reloads[i].time_us,
-            .event = GH_AUDIT_CONFIG_RELOADED,
-            .outcome = taken_up ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE,
-            .metadata = taken_up ? GH_STR("{\"outcome\":\"taken up\"}")
-                                 : GH_STR("{\"outcome\":\"refused\"}"),
+            .time_us = notice->time_us,
+            .event = notice->event,
+            .outcome = notice->outcome,
+            .metadata = gh_str_of(notice->metadata, notice->metadata_len),
         };
     }
     pthread_mutex_unlock(&keeper->lock);
-    gh_arena_reset(&keeper->arena);
+    /* Others only add behind these. */
     if (!count || !append(keeper, records, count))
         return;
     pthread_mutex_lock(&keeper->lock);
-    keeper->reload_count -= count;
-    memmove(keeper->reloads, keeper->reloads + count,
-            keeper->reload_count * sizeof(*keeper->reloads));
+    keeper->notice_count -= count;
+    memmove(keeper->notices, keeper->notices + count,
+            keeper->notice_count * sizeof(*keeper->notices));
     pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -478,7 +495,7 @@ static void turn(struct gh_audit_keeper *keeper, bool last)
     while (write_batch(keeper, now_us, last)) {
     }
     save_counts(keeper, now_us, last);
-    write_reloads(keeper);
+    write_notices(keeper);
     read_new(keeper, now_us, last);
     write_findings(keeper);
     sign(keeper, snapshot->audit, now_us, last);

@@ -37,6 +37,11 @@ GH_MUST_USE enum gh_err gh_audit_keeper_open(struct gh_audit_keeper *keeper,
                                              struct gh_arena *arena, struct gh_str *out_message);
 /* With `metrics` and `sanctions`; the snapshot is asked for from now on. */
 GH_MUST_USE enum gh_err gh_audit_keeper_start(struct gh_audit_keeper *keeper);
+/* What happened to the process. `metadata` has at most so many bytes and is copied. From any
+   thread. */
+#define GH_AUDIT_NOTICE_BYTES_MAX 256
+void gh_audit_keeper_note(struct gh_audit_keeper *keeper, enum gh_audit_event event,
+                          enum gh_audit_outcome outcome, struct gh_str metadata);
 /* The configuration was read again: taken up, or refused. From any thread. */
 void gh_audit_keeper_reloaded(struct gh_audit_keeper *keeper, bool taken_up);
 /* Writes all that is there, signs it, delivers it, and ends the thread. Nobody notes any more. */

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "app/config_file.h"
 #include "app/evidence_keeper.h"
 #include "app/loader.h"
 #include "app/process.h"
@@ -30,6 +31,9 @@
 /* Descriptors that are no connections: listeners, loops, log, files of a reload. */
 #define DESCRIPTORS_RESERVED 128
 #define WORKERS_MAX          64
+/* For what Redis's URL is, while it is read. */
+#define URL_BLOCK_BYTES 4096
+#define URL_BYTES_MAX   (64u * 1024)
 
 static const char HELP[] =
     "Usage: gatehouse serve [--config FILE] [--upstream URL] [--listen ADDR]\n"
@@ -61,7 +65,8 @@ struct serve {
     struct gh_log_ring *ring;
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
-    struct gh_sanctions *sanctions; /* NULL: identity is off */
+    struct gh_shared_limits *shared_limits; /* NULL: there is no Redis */
+    struct gh_sanctions *sanctions;         /* NULL: identity is off */
     struct gh_upstream_groups *groups;
     struct gh_server *server;
     struct gh_signals *signals;
@@ -95,13 +100,41 @@ static void adopt_evidence(struct serve *serve)
                        gh_err_text(err));
 }
 
+/* Where `loaded` says that Redis is; its url.text is empty where there is none. False: *out_message
+   says what is wrong. */
+static bool find_redis(const struct gh_loaded *loaded, struct gh_arena *arena,
+                       struct gh_redis_url *out_url, struct gh_str *out_message)
+{
+    const struct gh_secret_source source = {gh_environment_get, NULL};
+    const struct gh_root_settings *settings = &loaded->settings;
+    *out_url = (struct gh_redis_url){.port = 0};
+    return !settings->redis.url.len ||
+           gh_redis_settings_resolve(&settings->redis,
+                                     settings->policy.environment == GH_PRODUCTION, &source, arena,
+                                     out_url, out_message);
+}
+
+static void adopt_redis(struct serve *serve, const struct gh_loaded *loaded,
+                        const struct gh_redis_url *url)
+{
+    if (serve->shared_limits && url->text.len)
+        gh_shared_limits_adopt(serve->shared_limits, url, &loaded->settings.redis);
+    else if (!serve->shared_limits != !url->text.len)
+        gh_log_message(serve->ring, GH_LOG_WARNING,
+                       "redis is taken up, or given up, with a restart only");
+}
+
 static void reload(struct serve *serve)
 {
     struct gh_loaded loaded;
     struct gh_str message = GH_STR("the configuration has errors");
+    struct gh_arena secrets;
+    struct gh_redis_url redis;
     bool done = false;
     gh_arena_reset(&serve->messages);
+    gh_arena_init(&secrets, URL_BLOCK_BYTES, URL_BYTES_MAX);
     if (gh_loader_read(&serve->source, &loaded) &&
+        find_redis(&loaded, &secrets, &redis, &loaded.message) &&
         gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
         gh_loader_open(&loaded, serve->groups, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
@@ -116,6 +149,7 @@ static void reload(struct serve *serve)
                 gh_identity_host_adopt(serve->identity.host, serve->current,
                                        &loaded.settings.policy.rate_limits);
             adopt_evidence(serve);
+            adopt_redis(serve, &loaded, &redis);
         } else {
             gh_snapshot_unref(loaded.snapshot);
         }
@@ -131,6 +165,7 @@ static void reload(struct serve *serve)
         gh_log_message(serve->ring, GH_LOG_ERROR,
                        "reload refused, the old configuration stays: %.*s", GH_STR_ARG(message));
     gh_loader_forget(&loaded);
+    gh_arena_done(&secrets);
 }
 
 static void on_signal(void *context, int number)
@@ -231,6 +266,39 @@ static enum gh_err open_parts(struct serve *serve)
     return err;
 }
 
+static void on_limits_changed(void *context, bool is_shared, struct gh_str what, uint64_t seconds)
+{
+    struct serve *serve = context;
+    if (serve->identity.host)
+        gh_identity_host_limits_changed(serve->identity.host, is_shared, what, seconds);
+}
+
+static bool open_shared_limits(struct serve *serve, struct gh_str *out_message)
+{
+    struct gh_shared_limits_options options = {
+        .worker_count = serve->worker_count,
+        .control = serve->control,
+        .ring = serve->ring,
+        .metrics = serve->metrics,
+        .secret = random_key(),
+    };
+    struct gh_arena secrets;
+    struct gh_redis_url url;
+    gh_arena_init(&secrets, URL_BLOCK_BYTES, URL_BYTES_MAX);
+    bool found = find_redis(&serve->loaded, &secrets, &url, out_message);
+    if (found && url.text.len) {
+        serve->shared_limits = gh_shared_limits_new(&options, &url, &serve->loaded.settings.redis);
+        found = serve->shared_limits != NULL;
+        *out_message = GH_STR("out of memory");
+    } else if (!found) { /* the text goes with its arena */
+        *out_message = gh_arena_dup(&serve->messages, *out_message);
+    }
+    gh_arena_done(&secrets);
+    if (serve->shared_limits)
+        gh_shared_limits_tell(serve->shared_limits, on_limits_changed, serve);
+    return found;
+}
+
 static enum gh_err open_identity(struct serve *serve)
 {
     if (!serve->loaded.settings.identity.enabled)
@@ -241,6 +309,7 @@ static enum gh_err open_identity(struct serve *serve)
     struct gh_identity_host_options options = {
         .log = serve->log,
         .limits = serve->limits,
+        .shared_limits = serve->shared_limits,
         .hash_key = random_key(),
         .metrics = serve->metrics,
         .sanctions = serve->sanctions,
@@ -272,6 +341,7 @@ static int open_server(struct serve *serve, uint64_t descriptors)
         .log = serve->log,
         .metrics = serve->metrics,
         .limits = serve->limits,
+        .limits_host = serve->shared_limits ? gh_shared_limits_host(serve->shared_limits) : NULL,
         .sanctions = serve->sanctions,
         .hash_key = random_key(),
         .connections_max = connections_max(serve, descriptors),
@@ -360,6 +430,7 @@ static void close_all(struct serve *serve)
     }
     if (serve->log)
         gh_log_close(serve->log, LOG_CLOSE_MS);
+    gh_shared_limits_close(serve->shared_limits);
     if (serve->limits)
         gh_limit_table_close(serve->limits);
     gh_sanctions_free(serve->sanctions);
@@ -395,6 +466,8 @@ static int start_and_run(struct serve *serve)
     if (warning.len)
         fprintf(stderr, "gatehouse: warning: %.*s\n", GH_STR_ARG(warning));
     enum gh_err err = open_parts(serve);
+    if (err == GH_OK && !open_shared_limits(serve, &message))
+        return fail("", message);
     if (err == GH_OK)
         err = open_identity(serve);
     if (err != GH_OK)

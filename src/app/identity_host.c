@@ -9,6 +9,7 @@
 #include "audit/verify.h"
 #include "base/assert.h"
 #include "identity/admin.h"
+#include "json/writer.h"
 #include "net/fetch.h"
 #include "net/loop.h"
 
@@ -30,8 +31,8 @@ static bool take_quota(void *context, const char *policy, struct gh_str key,
     pthread_mutex_lock(&host->lock);
     struct gh_quota_rules rules = host->quotas;
     pthread_mutex_unlock(&host->lock);
-    return gh_quota_take(host->options.limits, &rules, policy, key, gh_monotonic_now_ms(),
-                         out_retry_after_s);
+    const struct gh_quota_books books = {host->options.limits, host->options.shared_limits};
+    return gh_quota_take(&books, &rules, policy, key, gh_monotonic_now_ms(), out_retry_after_s);
 }
 
 static enum gh_err fetch(void *context, struct gh_arena *arena, struct gh_str url,
@@ -193,6 +194,23 @@ struct gh_revocations *gh_identity_host_revocations(const struct gh_identity_hos
 struct gh_tally *const *gh_identity_host_tallies(const struct gh_identity_host *host)
 {
     return gh_audit_keeper_tallies(host->audit);
+}
+
+void gh_identity_host_limits_changed(struct gh_identity_host *host, bool is_shared,
+                                     struct gh_str what, uint64_t seconds)
+{
+    char memory[GH_AUDIT_NOTICE_BYTES_MAX];
+    struct gh_buf metadata = gh_buf_over(memory, sizeof(memory));
+    gh_buf_put_char(&metadata, '{');
+    if (is_shared)
+        gh_json_put_member_u64(&metadata, GH_STR("seconds"), seconds);
+    else
+        gh_json_put_member(&metadata, GH_STR("reason"), what);
+    gh_buf_put_char(&metadata, '}');
+    gh_audit_keeper_note(host->audit,
+                         is_shared ? GH_AUDIT_LIMITS_RESTORED : GH_AUDIT_LIMITS_DEGRADED,
+                         is_shared ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE,
+                         metadata.overflow ? GH_STR("{}") : gh_buf_str(&metadata));
 }
 
 void gh_identity_host_reloaded(struct gh_identity_host *host, bool taken_up)

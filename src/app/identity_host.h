@@ -8,6 +8,7 @@
 
 #include "app/root_config.h"
 #include "app/secrets.h"
+#include "app/shared_limits.h"
 #include "gateway/server.h"
 #include "identity/identity.h"
 
@@ -16,6 +17,7 @@ struct gh_identity_host;
 struct gh_identity_host_options {
     struct gh_log *log;
     struct gh_limit_table *limits;
+    struct gh_shared_limits *shared_limits; /* NULL: limits are this process's own */
     struct gh_hash_key hash_key;
     struct gh_metrics *metrics;
     struct gh_sanctions *sanctions;
@@ -58,6 +60,9 @@ void gh_identity_host_adopt(struct gh_identity_host *host, struct gh_snapshot *s
                             const struct gh_config_map *rate_limits);
 /* The configuration was read again, and taken up or refused: for the audit log. */
 void gh_identity_host_reloaded(struct gh_identity_host *host, bool taken_up);
+/* Redis was lost, or limits are shared again: for the audit log. */
+void gh_identity_host_limits_changed(struct gh_identity_host *host, bool is_shared,
+                                     struct gh_str what, uint64_t seconds);
 /* The snapshot whose settings hold: a reference for the caller. */
 struct gh_snapshot *gh_identity_host_snapshot(struct gh_identity_host *host);
 /* Ends the keeper, which asks things of the server, and writes the audit log to its end; before the

@@ -58,30 +58,55 @@ static size_t index_of(const char *name)
     return 0;
 }
 
+/* A quota and whose it is. */
+struct source {
+    size_t index;
+    const struct gh_limit_rule *rule;
+    struct gh_str key;
+};
+
 /* Over name, shape and source, as the keys of the policy's own limits. */
-static struct gh_hash128 hash_of(const struct gh_limit_table *table, size_t index,
-                                 const struct gh_limit_rule *rule, struct gh_str key)
+static struct gh_hash128 hash_of(const void *what, struct gh_hash_key secret)
 {
+    const struct source *source = what;
+    const struct gh_limit_rule *rule = source->rule;
     struct {
         uint64_t index, kind, count, window_ms, burst;
         struct gh_hash128 source;
-    } parts = {index,           rule->kind,  rule->count,
-               rule->window_ms, rule->burst, gh_hash128(gh_limit_table_key(table), key)};
-    struct gh_hash_key own = gh_limit_table_key(table);
-    own.k0 ^= 0x71756f7461; /* apart from the policy's keys */
-    return gh_hash128(own, gh_str_of((const char *)&parts, sizeof(parts)));
+    } parts = {source->index,   rule->kind,  rule->count,
+               rule->window_ms, rule->burst, gh_hash128(secret, source->key)};
+    secret.k0 ^= 0x71756f7461; /* apart from the policy's keys */
+    return gh_hash128(secret, gh_str_of((const char *)&parts, sizeof(parts)));
 }
 
-bool gh_quota_take(struct gh_limit_table *table, const struct gh_quota_rules *rules,
+/* In common with others. False: that could not be decided. What was admitted is charged here too;
+   what this process alone has admitted too much of need not be asked. */
+static bool decide_shared(const struct gh_quota_books *books, const struct source *source,
+                          const struct gh_limit_charge *charge, uint64_t now_ms,
+                          struct gh_limit_decision *out_decision)
+{
+    const struct gh_shared_question question = {source->rule, hash_of, source};
+    if (!books->shared || !gh_limit_decide(books->table, charge, 1, now_ms, true, out_decision) ||
+        !gh_shared_limits_decide(books->shared, &question, out_decision))
+        return false;
+    struct gh_limit_decision here;
+    if (out_decision->allowed)
+        gh_limit_decide(books->table, charge, 1, now_ms, false, &here);
+    return true;
+}
+
+bool gh_quota_take(const struct gh_quota_books *books, const struct gh_quota_rules *rules,
                    const char *name, struct gh_str key, uint64_t now_ms,
                    uint64_t *out_retry_after_s)
 {
     size_t index = index_of(name);
-    const struct gh_limit_rule *rule = &rules->rules[index];
-    struct gh_limit_charge charge = {rule, hash_of(table, index, rule, key)};
+    const struct source source = {index, &rules->rules[index], key};
+    struct gh_limit_charge charge = {source.rule,
+                                     hash_of(&source, gh_limit_table_key(books->table))};
     struct gh_limit_decision decision;
-    if (gh_limit_decide(table, &charge, 1, now_ms, false, &decision))
-        return true;
-    *out_retry_after_s = (decision.retry_after_ms + 999) / 1000;
-    return false;
+    if (!decide_shared(books, &source, &charge, now_ms, &decision))
+        gh_limit_decide(books->table, &charge, 1, now_ms, false, &decision);
+    if (!decision.allowed)
+        *out_retry_after_s = (decision.retry_after_ms + 999) / 1000;
+    return decision.allowed;
 }

@@ -35,6 +35,8 @@
     X(ACCESS_DENIED, "access_denied", false, "Requests without the right.")                        \
     X(CSP_VIOLATION, "csp_violation", false, "A browser's report.")                                \
     X(CONFIG_RELOADED, "config_reloaded", true, "The configuration was read again.")               \
+    X(LIMITS_DEGRADED, "limits_degraded", false, "Redis was lost: each node limits alone.")        \
+    X(LIMITS_RESTORED, "limits_restored", false, "Limits are shared again.")                       \
     X(SECRET_ROTATED, "secret_rotated", true, "A key was replaced.")                               \
     X(ANOMALY_DETECTED, "anomaly_detected", false, "A rule found something.")                      \
     X(AUDIT_CHECKPOINT, "audit_checkpoint", false, "A checkpoint was signed.")                     \
@@ -96,6 +98,8 @@
     X(CSP_VIOLATION, "route", TEXT, false, "The route's pattern.")                                 \
     X(CSP_VIOLATION, "count", NUMBER, false, "How many alike this record stands for.")             \
     X(CONFIG_RELOADED, "outcome", TEXT, false, "What came of it.")                                 \
+    X(LIMITS_DEGRADED, "reason", TEXT, false, "What became of Redis.")                             \
+    X(LIMITS_RESTORED, "seconds", NUMBER, false, "How long each node had limited alone.")          \
     X(SECRET_ROTATED, "purpose", TEXT, false, "What the key is for.")                              \
     X(ANOMALY_DETECTED, "rule", TEXT, false, "The rule.")                                          \
     X(ANOMALY_DETECTED, "evidence", OBJECT, false, "Counts, and what is usual.")                   \

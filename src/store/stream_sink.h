@@ -1,0 +1,64 @@
+/*
+ * Where entries of a stream become rows: a statement for each, in PostgreSQL, once in effect. What
+ * an entry's statement does and the note that it was done are one transaction, so that an entry
+ * that comes again (its consumer died before it could acknowledge) is passed over.
+ *
+ * Two tables of ours beside those of the statement, made when they are missing: gatehouse_consumed
+ * (what was done) and gatehouse_parked (entries that the statement refuses, with the reason). One
+ * thread; calls wait for the server.
+ */
+#ifndef GH_STORE_STREAM_SINK_H
+#define GH_STORE_STREAM_SINK_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#define GH_STREAM_FIELDS_MAX 32
+/* Entries of one transaction. */
+#define GH_STREAM_BATCH_MAX 512
+
+/* An entry's id, as Redis gives it: milliseconds and a number within them. */
+struct gh_stream_id {
+    uint64_t ms, seq;
+};
+struct gh_stream_entry {
+    struct gh_stream_id id;
+    const char *values[GH_STREAM_FIELDS_MAX]; /* of the statement's parameters, as texts */
+};
+
+struct gh_stream_sink_options {
+    const char *url;
+    struct gh_str stream, group; /* live as long as the sink, as the statement does */
+    struct gh_str statement;     /* with $1, $2, ...: the fields */
+    size_t field_count;
+    unsigned statement_ms; /* a statement takes at most; 0: 5,000 */
+};
+
+struct gh_stream_sink;
+
+/* Nothing is connected yet. GH_ERR_MEMORY. */
+GH_MUST_USE enum gh_err gh_stream_sink_new(const struct gh_stream_sink_options *options,
+                                           struct gh_stream_sink **out_sink);
+void gh_stream_sink_free(struct gh_stream_sink *sink); /* NULL is fine */
+
+/*
+ * Applies the entries, all or none. *out_applied: how many had not been applied before.
+ * GH_ERR_REFUSED: the statement refuses one of them because of its values (asked for alone: this
+ * one); GH_ERR_IO: the database is away, or will not run the statement at all (no such function, no
+ * right, ...): later. Connects when it must.
+ */
+GH_MUST_USE enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink,
+                                             const struct gh_stream_entry *entries, size_t count,
+                                             size_t *out_applied);
+/* Puts an entry aside for good; `fields` is what it held, as JSON. Errors as above, without
+   REFUSED. */
+GH_MUST_USE enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct gh_stream_id id,
+                                            struct gh_str fields, struct gh_str reason,
+                                            unsigned tries);
+/* Forgets what was applied before `ms`, at most some thousand entries: none of them may come again.
+ */
+GH_MUST_USE enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink, uint64_t ms);
+/* What the server said when a call failed last; one line, valid until the next call. */
+struct gh_str gh_stream_sink_message(const struct gh_stream_sink *sink);
+
+#endif

@@ -8,6 +8,7 @@ from harness.certs import Pair
 from harness.fastapi_app import FastApi
 from harness.postgres_server import Postgres
 from harness.postgres_server import programs as postgres_programs
+from harness.postgres_server import shared as shared_postgres
 
 
 def pytest_configure(config):
@@ -54,6 +55,12 @@ def fastapi(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def postgres_server():
+    return shared_postgres() or pytest.skip("PostgreSQL's server is not installed")
+
+
+@pytest.fixture
+def own_postgres():
+    """A cluster that the test may stop."""
     if not postgres_programs():
         pytest.skip("PostgreSQL's server is not installed")
     server = Postgres()

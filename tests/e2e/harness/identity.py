@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import itertools
 import json
+import os
 import re
 import struct
 import time
 
 from harness.backend import Backend
 from harness.gate import Gatehouse, config
+from harness.postgres_server import database_of
 
 ROOT_KEY = "pX0h4n1a8vB2mTzq7Lr5WcYk3Jd9SfGe6UiOoPtRy+w="
 PASSWORD = "vellum-orbit-lantern-92"
@@ -54,6 +56,13 @@ ANOMALY_RULES = (
 )
 
 
+def store_of(folder):
+    """In SQLite; with GATEHOUSE_TEST_STORE=postgresql the same tests run over PostgreSQL."""
+    if os.environ.get("GATEHOUSE_TEST_STORE") == "postgresql":
+        return database_of(folder)
+    return f"sqlite:{folder}/gatehouse.db"
+
+
 def identity_config(backend, folder, identity=None, **changes):
     """A configuration with identity on, in development, behind a trusted proxy on loopback (say
     X-Forwarded-For); its store and mails are in `folder`."""
@@ -71,7 +80,7 @@ def identity_config(backend, folder, identity=None, **changes):
         else:
             settings[key] = value
     base = {
-        "store": f"sqlite:{folder}/gatehouse.db",
+        "store": store_of(folder),
         # Their records come a moment later than what they are about: tests that want them say so.
         "audit": {"anomaly": {rule: "off" for rule in ANOMALY_RULES}},
         "trusted_proxies": ["127.0.0.1/32"],

@@ -1,6 +1,8 @@
 """A PostgreSQL cluster of our own: temporary, on a free port of loopback and a socket beside it."""
 
+import atexit
 import contextlib
+import functools
 import itertools
 import os
 import pathlib
@@ -120,3 +122,19 @@ class Postgres:
         """Ends the backends of a database's clients, in the middle of what they do."""
         self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                    f"WHERE datname = '{name}' AND pid <> pg_backend_pid()")
+
+
+@functools.cache
+def shared():
+    """One for all tests of this process; None: PostgreSQL's server is not installed."""
+    if not programs():
+        return None
+    server = Postgres()
+    atexit.register(server.close)
+    return server
+
+
+@functools.cache
+def database_of(folder):
+    """The URL of a database of its own for each folder, empty at first."""
+    return shared().url(shared().database())

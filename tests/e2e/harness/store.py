@@ -1,12 +1,24 @@
 """Looks into the SQLite file of a deployment, as somebody who stole it would."""
 
 import json
+import os
 import sqlite3
+
+from .postgres_server import database_of, shared
 
 
 def open_copy(path):
     """Read-only: the gateway may be writing meanwhile."""
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+
+def number(folder, sql):
+    """The number that a query gives, in whichever store the tests run over."""
+    if os.environ.get("GATEHOUSE_TEST_STORE") == "postgresql":
+        [[value]] = shared().query(sql, database_of(folder).rsplit("/", 1)[1])
+        return int(value)
+    with open_copy(f"{folder}/gatehouse.db") as store:
+        return store.execute(sql).fetchone()[0]
 
 
 def columns_with(path, text):

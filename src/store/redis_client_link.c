@@ -20,7 +20,7 @@ void gh_redis_drop_link(struct gh_redis *redis)
     struct gh_redis_link *link = redis->link;
     redis->link = NULL;
     redis->subscribed = 0;
-    redis->pinged_ms = 0;
+    redis->unheard = 0;
     redis->address_count = redis->address_next = 0; /* the next attempt looks the name up again */
     gh_timer_stop(redis->loop, &redis->timer);
     gh_timer_stop(redis->loop, &redis->heartbeat_timer);
@@ -103,7 +103,7 @@ static void on_read(struct gh_stream *stream, struct gh_str bytes)
     if (!link->redis)
         return;
     link->redis->heard_ms = gh_loop_now_ms(link->redis->loop);
-    link->redis->pinged_ms = 0;
+    link->redis->unheard = 0;
     gh_redis_reader_feed(link->reader, bytes);
     /* An answer may make the client give this connection up. */
     while (link->redis &&

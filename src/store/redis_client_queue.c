@@ -193,13 +193,13 @@ void gh_redis_queue_answer(struct gh_redis *redis, struct gh_redis_call *call,
     enum gh_redis_failure failure = gh_redis_reply_failure(reply);
     struct gh_redis_call taken = *call; /* its place may be taken again */
     call->tail = NULL;
-    if (failure == GH_REDIS_FAIL_NOSCRIPT && taken.script) {
-        if (taken.callback && send_script(redis, &taken))
+    if (failure == GH_REDIS_FAIL_NOSCRIPT && taken.callback && taken.script) {
+        if (send_script(redis, &taken))
             return;
         failure = GH_REDIS_FAIL_FULL;
         reply = NULL;
     }
-    if (failure != GH_REDIS_FAIL_NONE)
+    if (failure != GH_REDIS_FAIL_NONE && taken.callback)
         redis->counters.failures[failure]++;
     finish(&taken, gh_redis_failure_facts[failure].err, reply);
 }
@@ -242,24 +242,33 @@ static void tell_overdue(struct gh_redis *redis, uint64_t now_ms)
     }
 }
 
-static void on_call_timer(struct gh_timer *timer)
+static uint64_t next_due_ms(struct gh_redis *redis)
 {
-    struct gh_redis *redis = of_call_timer(timer);
-    uint64_t now_ms = gh_loop_now_ms(redis->loop);
-    if (redis->call_count == 0)
-        return;
-    if (call_at(redis, 0)->due_ms <= now_ms) {
-        gh_redis_give_up(redis, GH_REDIS_FAIL_TIMEOUT, "");
-        return;
-    }
-    tell_overdue(redis, now_ms);
     uint64_t next_ms = UINT64_MAX;
     for (size_t i = 0; i < redis->call_count; i++) {
         if (call_at(redis, i)->due_ms < next_ms)
             next_ms = call_at(redis, i)->due_ms;
     }
+    return next_ms;
+}
+
+static void on_call_timer(struct gh_timer *timer)
+{
+    struct gh_redis *redis = of_call_timer(timer);
+    uint64_t now_ms = gh_loop_now_ms(redis->loop);
+    /* Timers run before sockets are read: after a long turn of the loop the answer may be there.
+       So what is overdue is looked at again a turn later. */
+    bool judging = redis->overdue_seen;
+    redis->overdue_seen = !judging && next_due_ms(redis) <= now_ms;
+    if (judging && redis->call_count > 0 && call_at(redis, 0)->due_ms <= now_ms) {
+        gh_redis_give_up(redis, GH_REDIS_FAIL_TIMEOUT, "");
+        return;
+    }
+    if (judging)
+        tell_overdue(redis, now_ms);
+    uint64_t next_ms = next_due_ms(redis);
     if (next_ms != UINT64_MAX)
-        watch(redis, next_ms);
+        watch(redis, next_ms > now_ms ? next_ms : now_ms + 1); /* not in this turn again */
 }
 
 static void watch(struct gh_redis *redis, uint64_t due_ms)

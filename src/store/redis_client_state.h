@@ -62,6 +62,7 @@ struct gh_redis {
     struct gh_timer timer;           /* of the phase */
     struct gh_timer call_timer;      /* of the calls */
     uint64_t call_timer_due_ms;      /* when that is armed */
+    bool overdue_seen;               /* once; the next time it counts */
     struct gh_timer heartbeat_timer; /* in phase READY */
     unsigned attempt;                /* failed ones in a row */
     struct gh_lookup *lookup;        /* under way, perhaps begun by an earlier attempt */
@@ -69,7 +70,7 @@ struct gh_redis {
     size_t address_count, address_next;
     struct gh_redis_link *link; /* NULL: none */
     size_t subscribed;          /* channels that the server has confirmed */
-    uint64_t pinged_ms;         /* subscriber: PING sent and nothing heard since; 0: none */
+    unsigned unheard;           /* subscriber: heartbeats since PING was sent, nothing heard */
     /* Commands without an answer: a ring, oldest first. */
     struct gh_redis_call *calls;
     size_t call_first, call_count, call_unwritten;

@@ -20,21 +20,24 @@ static void on_heartbeat(struct gh_timer *timer)
     static const struct gh_str ping = GH_STR_INIT("PING");
     struct gh_redis *redis = of_heartbeat(timer);
     uint64_t now_ms = gh_loop_now_ms(redis->loop);
-    uint32_t interval_ms = redis->options.heartbeat_ms;
-    bool silent = now_ms - redis->heard_ms >= interval_ms;
-    if (redis->pinged_ms) {
+    uint32_t next_ms = redis->options.heartbeat_ms;
+    bool silent = now_ms - redis->heard_ms >= next_ms;
+    if (redis->unheard >= 2) {
         gh_redis_give_up(redis, GH_REDIS_FAIL_TIMEOUT, "nothing was heard of it");
         return;
     }
-    if (silent && gh_redis_is_subscriber(redis)) {
+    if (redis->unheard == 1) {
+        redis->unheard = 2;
+        next_ms = 1; /* its answer may be there: timers run before sockets are read */
+    } else if (silent && gh_redis_is_subscriber(redis)) {
         bool put = gh_redis_queue_put(redis, &ping, 1);
         GH_ASSERT(put);
-        redis->pinged_ms = now_ms;
+        redis->unheard = 1;
         gh_loop_task_start(redis->loop, &redis->task);
     } else if (silent && redis->call_count == 0) {
-        gh_redis_queue_own(redis, GH_REDIS_CALL_HEARTBEAT, &ping, 1, interval_ms);
+        gh_redis_queue_own(redis, GH_REDIS_CALL_HEARTBEAT, &ping, 1, next_ms);
     }
-    gh_timer_start(redis->loop, &redis->heartbeat_timer, interval_ms, on_heartbeat);
+    gh_timer_start(redis->loop, &redis->heartbeat_timer, next_ms, on_heartbeat);
 }
 
 /* ---- Handshake ---- */

@@ -272,6 +272,30 @@ static void finds_the_newest_record_of_an_event_before_a_time(struct gh_contract
     gh_contract_commit(contract);
 }
 
+static void pages_checkpoints_from_either_end(struct gh_contract *contract)
+{
+    struct gh_audit_query query = {.event = GH_STR("audit_checkpoint"), .limit = 2};
+    struct gh_audit_row *rows;
+    size_t count;
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    for (unsigned i = 1; i <= 12; i++)
+        add_event(tx, i % 3 ? GH_AUDIT_LOGIN : GH_AUDIT_AUDIT_CHECKPOINT, GH_AUDIT_SUCCESS, i);
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 2);
+    assert_int_equal(rows[0].record.seq, 12);
+    assert_int_equal(rows[1].record.seq, 9);
+    query.oldest_first = true;
+    query.after_seq = 3;
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 2);
+    assert_int_equal(rows[0].record.seq, 6);
+    query.user_id = gh_contract_row(1).record.user_id;
+    query.before_seq = 9;
+    gh_contract_assert_ok(tx->ops->audit_page(tx, &query, &rows, &count));
+    assert_int_equal(count, 1);
+    gh_contract_commit(contract);
+}
+
 static uint64_t count_of(const struct gh_audit_day_count *rows, size_t count, uint64_t day_us,
                          enum gh_audit_event event, enum gh_audit_outcome outcome)
 {
@@ -397,6 +421,7 @@ const struct gh_contract_case gh_contract_chain_cases[] = {
     CASE(never_drops_the_newest_record),
     CASE(a_drop_that_is_undone_drops_nothing),
     CASE(finds_the_newest_record_of_an_event_before_a_time),
+    CASE(pages_checkpoints_from_either_end),
     CASE(counts_records_by_day_event_and_outcome),
     CASE(a_bulk_unit_sees_what_it_appends),
     CASE(a_bulk_unit_that_fails_leaves_no_gap_in_the_chain),

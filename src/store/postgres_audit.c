@@ -276,6 +276,12 @@ enum gh_err gh_postgres_audit_first(struct gh_tx *tx, uint64_t *out_seq,
 
 /* ---- What is asked of the log ---- */
 
+static bool is_of_checkpoints(const struct gh_audit_query *query)
+{
+    return !query->every_chain && !query->user_id.len &&
+           gh_str_eq(query->event, gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name);
+}
+
 static enum gh_postgres_statement page_statement(const struct gh_audit_query *query)
 {
 #define STATEMENTS(name)                                                                           \
@@ -290,6 +296,9 @@ static enum gh_postgres_statement page_statement(const struct gh_audit_query *qu
         {STATEMENTS(EVERY_NEWEST), STATEMENTS(EVERY_OLDEST)},
     };
 #undef STATEMENTS
+    if (is_of_checkpoints(query))
+        return query->oldest_first ? GH_POSTGRES_CHECKPOINTS_OLDEST
+                                   : GH_POSTGRES_CHECKPOINTS_NEWEST;
     return STATEMENTS[query->every_chain][query->oldest_first][query->user_id.len > 0]
                      [query->event.len > 0];
 }
@@ -331,7 +340,7 @@ static enum gh_err read_rows(struct gh_tx *tx, const struct gh_audit_query *quer
         gh_postgres_put_u64(&call, chain_of(tx));
     if (query->user_id.len)
         gh_postgres_put_key(&call, query->user_id);
-    if (query->event.len)
+    if (query->event.len && !is_of_checkpoints(query))
         gh_postgres_put_key(&call, query->event);
     void *rows;
     enum gh_err err =

@@ -26,7 +26,7 @@ CREATE TABLE audit_unsealed (
     metadata text NOT NULL,
     sealed bytea,
     refused boolean NOT NULL DEFAULT false
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000); -- all rows go
 CREATE INDEX audit_unsealed_chain ON audit_unsealed (chain, id) WHERE NOT refused;
 
 -- Append-only, but for the oldest of each chain, which retention drops. ip_address, user_agent and
@@ -59,6 +59,9 @@ CREATE INDEX security_audit_log_user ON security_audit_log (user_id, position);
 CREATE INDEX security_audit_log_actor ON security_audit_log (actor_id, position)
     WHERE actor_id IS DISTINCT FROM user_id;
 CREATE INDEX security_audit_log_event ON security_audit_log (event_type, position);
+-- The newest one is looked for whenever one is signed, the newest before a time for retention.
+CREATE INDEX security_audit_log_checkpoint ON security_audit_log (chain, seq) INCLUDE (time)
+    WHERE event_type = 'audit_checkpoint';
 
 -- Refusals of the running minute, counted and not in the log yet: what their records will be, one
 -- for each kind. ip_address and user_agent are commitments, which `sealed` opens, as in the log.

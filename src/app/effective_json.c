@@ -240,6 +240,8 @@ void gh_effective_print_json(FILE *out, const struct gh_effective *effective)
     put_list(out, "trusted_proxies", &policy->trusted_proxies.allow);
     put_cors(out, policy);
     put_rates(out, &policy->rate_limits);
+    fprintf(out, ",\"rate_limits_shared\":%s",
+            effective->settings->redis.url.len ? "true" : "false");
     put_identity(out, &policy->identity);
     put(out, ",\"routes\":[");
     for (size_t i = 0; i < effective->policy->route_count; i++)

@@ -217,6 +217,14 @@ static void print_rates(struct printer *printer)
     }
 }
 
+static void print_where_counted(struct printer *printer)
+{
+    if (!printer->effective->settings->redis.url.len)
+        return;
+    print_label(printer, "");
+    fputs("shared through Redis; while it is away each node counts alone\n", printer->out);
+}
+
 /* Those that come with identity and that the file leaves as they are. */
 static void print_identity_rates(struct printer *printer)
 {
@@ -392,6 +400,7 @@ void gh_effective_print(FILE *out, const struct gh_effective *effective)
     print_limits(&printer);
     print_rates(&printer);
     print_identity_rates(&printer);
+    print_where_counted(&printer);
     print_upstreams(&printer);
     print_identity(&printer);
     print_routes(&printer);

@@ -1,6 +1,7 @@
 """SPEC 12 B through examples/b-backlog.yaml and deploy/systemd: the ninety-day backlog, settled."""
 
 import configparser
+import contextlib
 import datetime
 import json
 import os
@@ -12,7 +13,10 @@ import pytest
 import yaml
 
 from harness.gate import BINARY, IS_RELEASE, ROOT, Gatehouse, free_port, run
-from harness.identity import ROOT_KEY, Deployment, assert_answer
+from harness.identity import ROOT_KEY, Deployment, Person, assert_answer
+from harness.nodes import at
+from harness.redis_server import Redis
+from harness.redis_server import program as redis_program
 from harness.store import audit_rows
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
@@ -167,13 +171,33 @@ def test_the_sixth_sign_in_of_a_minute_is_refused(world):
     assert stranger.try_login().status == 401
 
 
-def test_redis_is_understood_and_limits_are_not_kept_there_yet(tmp_path):
-    """When they are, the example gets them, and its login limits are tried with two replicas."""
-    settings = yaml.safe_load(EXAMPLE.read_text())
-    path = tmp_path / "redis.yaml"
-    path.write_text(yaml.safe_dump({**settings, "redis": "redis://127.0.0.1:6379"}))
-    assert run("check", path, env={"ALLOWED_HOSTS": "localhost"}).returncode == 0
-    assert "Not here yet: limits kept in Redis" in EXAMPLE.read_text()
+def try_any(person, replica):
+    """From the same address to an account that nobody has tried before."""
+    person.email = f"somebody{next(Person.numbers)}@example.com"
+    return at(person, replica).try_login().status
+
+
+@pytest.mark.skipif(not redis_program(), reason="redis-server is not installed")
+def test_replicas_share_the_limits_of_sign_ins(fastapi, tmp_path, database):
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(contextlib.closing(Redis()))
+        replicas = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            env = environment(fastapi, tmp_path / name, **DEVELOPMENT, STORE=database,
+                              REDIS_URL=redis.url)
+            replicas.append(stack.enter_context(Gatehouse(EXAMPLE, env=env)))
+            replicas[-1].wait_output("rate limits are shared through redis")
+        stranger, other = Person(replicas[0]), Person(replicas[1])
+        found = [try_any(stranger, replicas[i % 2]) for i in range(8)]
+        assert found == [401] * 5 + [429] * 3
+        assert [try_any(other, replicas[i % 2]) for i in range(2)] == [401] * 2
+        redis.stop()
+        for replica in replicas:
+            replica.wait_output("redis is away")
+        for replica in replicas:  # alone, each for itself
+            newcomer = Person(replica)
+            assert [try_any(newcomer, replica) for _ in range(6)] == [401] * 5 + [429]
 
 
 # -- secrets: none by default, rotated each quarter --

@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "app/audit_destination.h"
+#include "app/audit_messages.h"
 #include "audit/chain.h"
 #include "audit/format.h"
+#include "identity/audit_chains.h"
 #include "identity/audit_key.h"
 #include "json/writer.h"
 #include "net/loop.h"
@@ -17,16 +19,12 @@
 #define ARENA_BLOCK_BYTES (256u * 1024)
 #define ARENA_BYTES_MAX   (64u * 1024 * 1024)
 #define TEXTS_BYTES_MAX   (1024u * 1024)
-#define ROWS_MAX          128
-/* A webhook takes so much in one POST. */
-#define POST_BYTES_MAX  (512u * 1024)
-#define RETRY_MIN_MS    1000
-#define RETRY_MAX_MS    60000
-#define COMPLAIN_MS     60000
-#define END_SECONDS     5
-#define FILE_TAIL_BYTES (2 * GH_AUDIT_FORMATTED_BYTES_MAX)
-#define HOST_NAME_BYTES 128
-#define CURSOR_UNKNOWN  UINT64_MAX
+#define RETRY_MIN_MS      1000
+#define RETRY_MAX_MS      60000
+#define COMPLAIN_MS       60000
+#define END_SECONDS       5
+#define FILE_TAIL_BYTES   (2 * GH_AUDIT_FORMATTED_BYTES_MAX)
+#define HOST_NAME_BYTES   128
 
 /* One place, what goes there, and the thread that brings it: nobody waits for another place. */
 struct route {
@@ -37,15 +35,15 @@ struct route {
     bool checkpoints; /* else records */
     enum gh_audit_export_format format;
     pthread_t thread;
-    atomic_bool stop;            /* ends a transfer that is under way */
-    atomic_uint_fast64_t cursor; /* delivered through; CURSOR_UNKNOWN: the thread finds it */
+    atomic_bool stop; /* ends a transfer that is under way */
     atomic_bool failing;
     uint64_t retry_at_ms, retry_after_ms, complain_at_ms; /* the thread's */
     bool wanted;                                          /* the caller's, in a reload */
 
     /* Under the exporter's lock: */
-    bool leaving; /* the configuration has it no more */
-    bool over;    /* the thread may be joined */
+    struct gh_audit_cursor cursor; /* delivered through; chain 0: the thread finds it */
+    bool leaving;                  /* the configuration has it no more */
+    bool over;                     /* the thread may be joined */
     uint64_t looks;
 };
 
@@ -86,7 +84,6 @@ static struct route *route_new(struct gh_audit_exporter *exporter, struct gh_str
     route->checkpoints = checkpoints;
     route->format = format;
     route->wanted = true;
-    atomic_store(&route->cursor, CURSOR_UNKNOWN);
     struct gh_str own = gh_arena_dup(&route->arena, text);
     if (own.ptr && gh_audit_destination_parse(own, &route->arena, &route->destination, &why))
         return route;
@@ -94,8 +91,24 @@ static struct route *route_new(struct gh_audit_exporter *exporter, struct gh_str
     return NULL;
 }
 
-/* The number in the last whole line of what this process, or one before it, has written. */
-static uint64_t last_seq_of_file(const struct route *route)
+static struct gh_audit_cursor cursor_of(struct route *route)
+{
+    pthread_mutex_lock(&route->exporter->lock);
+    struct gh_audit_cursor cursor = route->cursor;
+    pthread_mutex_unlock(&route->exporter->lock);
+    return cursor;
+}
+
+static void set_cursor(struct route *route, struct gh_audit_cursor cursor)
+{
+    pthread_mutex_lock(&route->exporter->lock);
+    route->cursor = cursor;
+    pthread_mutex_unlock(&route->exporter->lock);
+}
+
+/* The number in the last whole line of this chain that this process, or one before it, has written.
+ */
+static uint64_t last_seq_of_file(const struct route *route, uint32_t chain)
 {
     uint64_t seq = 0;
     int fd = open(route->destination.path.ptr, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -110,7 +123,7 @@ static uint64_t last_seq_of_file(const struct route *route)
         struct gh_audit_row row;
         struct gh_str line = gh_str_split(&rest, '\n');
         gh_arena_reset(&arena);
-        if (gh_audit_parse_line(&arena, line, &row, NULL) == GH_OK)
+        if (gh_audit_parse_line(&arena, line, &row, NULL) == GH_OK && row.record.chain == chain)
             seq = row.record.seq;
     }
     gh_arena_done(&arena);
@@ -120,45 +133,79 @@ static uint64_t last_seq_of_file(const struct route *route)
     return seq;
 }
 
-static enum gh_err read_head(struct gh_tx *tx, void *args)
+/* The chain that this process writes now. */
+struct own {
+    uint32_t chain; /* 0: none */
+    uint64_t head_seq, checkpoint_seq;
+};
+
+static enum gh_err read_own(struct gh_tx *tx, void *args)
 {
-    uint64_t *head_seq = args;
+    struct own *own = args;
+    struct gh_audit_row checkpoint;
     uint8_t hash[GH_SHA256_BYTES];
-    enum gh_err err = tx->ops->audit_head(tx, head_seq, hash);
-    if (err == GH_ERR_NOT_FOUND)
-        *head_seq = 0;
+    *own = (struct own){.chain = 0};
+    enum gh_err err = gh_audit_chain_of_unit(tx, &own->chain);
+    if (err != GH_OK)
+        return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+    err = tx->ops->audit_head(tx, &own->head_seq, hash);
+    if (err == GH_OK)
+        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &checkpoint);
+    if (err == GH_OK)
+        own->checkpoint_seq = checkpoint.record.seq;
     return err == GH_ERR_NOT_FOUND ? GH_OK : err;
 }
 
-static uint64_t first_cursor(struct gh_audit_exporter *exporter, const struct route *route,
-                             struct gh_arena *arena)
+static void complain_of_file(struct gh_audit_exporter *exporter, const struct route *route)
 {
-    struct gh_store *store = exporter->options.identity->store;
-    uint64_t checkpoint_seq = exporter->options.checkpoint_seq, head_seq, file_seq = 0;
+    pthread_mutex_lock(&exporter->log_lock);
+    gh_log_message(exporter->ring, GH_LOG_ERROR,
+                   "audit: %.*s holds records that this log does not have: it is another's, or "
+                   "the store was put back",
+                   GH_STR_ARG(route->destination.text));
+    gh_log_flush(exporter->ring);
+    pthread_mutex_unlock(&exporter->log_lock);
+}
+
+static uint64_t first_seq(struct gh_audit_exporter *exporter, const struct route *route,
+                          const struct own *own)
+{
+    uint64_t file_seq = 0;
     if (!route->checkpoints && route->destination.place == GH_AUDIT_PLACE_FILE &&
         route->format != GH_AUDIT_EXPORT_CEF)
-        file_seq = last_seq_of_file(route);
-    if (file_seq && store->ops->read(store, read_head, &head_seq, arena) == GH_OK) {
-        if (file_seq <= head_seq)
-            return file_seq;
-        pthread_mutex_lock(&exporter->log_lock);
-        gh_log_message(exporter->ring, GH_LOG_ERROR,
-                       "audit: %.*s holds records that this log does not have: it is another's, or "
-                       "the store was put back",
-                       GH_STR_ARG(route->destination.text));
-        gh_log_flush(exporter->ring);
-        pthread_mutex_unlock(&exporter->log_lock);
-    }
+        file_seq = last_seq_of_file(route, own->chain);
+    if (file_seq && file_seq <= own->head_seq)
+        return file_seq;
+    if (file_seq)
+        complain_of_file(exporter, route);
+    const struct gh_audit_cursor *start = &exporter->options.checkpoint;
+    uint64_t checkpoint_seq = start->chain == own->chain ? start->seq : own->checkpoint_seq;
     return checkpoint_seq ? checkpoint_seq - 1 : 0;
+}
+
+/* The chain that is delivered is the one that this process writes; *out_moved: it goes on with
+   another, since it has lost that. False: there is none, or the store can't be read. */
+static bool find_cursor(struct route *route, struct gh_arena *arena, bool *out_moved)
+{
+    struct gh_audit_exporter *exporter = route->exporter;
+    struct gh_store *store = exporter->options.identity->store;
+    struct own own = {.chain = 0};
+    *out_moved = false;
+    gh_arena_reset(arena);
+    if (store->ops->read(store, read_own, &own, arena) != GH_OK || !own.chain)
+        return cursor_of(route).chain != 0;
+    *out_moved = cursor_of(route).chain != own.chain;
+    if (*out_moved)
+        set_cursor(route, (struct gh_audit_cursor){own.chain, first_seq(exporter, route, &own)});
+    return true;
 }
 
 /* ---- What is delivered ---- */
 
 struct page {
     const struct route *route;
-    struct gh_audit_row *rows;
-    size_t count;
-    struct gh_audit_passed passed;
+    struct gh_audit_cursor after;
+    struct gh_audit_message_page read;
 };
 
 static enum gh_err read_page(struct gh_tx *tx, void *args)
@@ -167,111 +214,13 @@ static enum gh_err read_page(struct gh_tx *tx, void *args)
     struct gh_audit_query query = {
         .event = page->route->checkpoints ? gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name
                                           : GH_STR(""),
-        .after_seq = atomic_load(&page->route->cursor),
+        .after_seq = page->after.seq,
         .oldest_first = true,
-        .limit = ROWS_MAX,
-        .passed = &page->passed,
+        .limit = GH_AUDIT_MESSAGES_MAX,
+        .passed = &page->read.passed,
     };
-    return tx->ops->audit_page(tx, &query, &page->rows, &page->count);
-}
-
-static bool is_syslog(const struct route *route)
-{
-    return route->destination.place != GH_AUDIT_PLACE_FILE &&
-           route->destination.place != GH_AUDIT_PLACE_WEBHOOK;
-}
-
-static enum gh_err put_syslog(const struct gh_audit_exporter *exporter, const struct route *route,
-                              struct gh_arena *arena, struct gh_buf *buf,
-                              const struct gh_audit_row *row)
-{
-    char memory[GH_AUDIT_LINE_BYTES_MAX];
-    struct gh_buf line = gh_buf_over(memory, sizeof(memory));
-    struct gh_audit_syslog_origin origin = {.host = gh_str_from_c(exporter->host),
-                                            .pid = (uint64_t)getpid()};
-    if (route->format == GH_AUDIT_EXPORT_CEF)
-        return gh_audit_put_syslog_cef(buf, row, NULL, &origin);
-    enum gh_err err = gh_audit_put_line(arena, &line, row, (struct gh_str){NULL, 0});
-    return err == GH_OK ? gh_audit_put_syslog(buf, row, &origin, gh_buf_str(&line)) : err;
-}
-
-/* One row as this place has it. */
-static enum gh_err put_row(const struct gh_audit_exporter *exporter, const struct route *route,
-                           struct gh_arena *arena, struct gh_buf *buf,
-                           const struct gh_audit_row *row)
-{
-    bool is_file = route->destination.place == GH_AUDIT_PLACE_FILE;
-    if (route->checkpoints && is_file) {
-        struct gh_str note = gh_audit_note_of(arena, row->record.metadata);
-        gh_buf_put(buf, note);
-        gh_buf_put_char(buf, '\n'); /* an empty line between them */
-        return note.ptr ? GH_OK : GH_ERR_INVALID;
-    }
-    if (is_syslog(route))
-        return put_syslog(exporter, route, arena, buf, row);
-    if (route->format != GH_AUDIT_EXPORT_CEF)
-        return gh_audit_put_line(arena, buf, row, (struct gh_str){NULL, 0});
-    enum gh_err err = gh_audit_put_cef(buf, row, NULL);
-    gh_buf_put_char(buf, '\n');
-    return err;
-}
-
-struct messages {
-    struct gh_str items[ROWS_MAX];
-    size_t count;
-    uint64_t through; /* the last record that is in them, or left out */
-    uint64_t left_out, left_out_seq;
-};
-
-/* Counted with the page that goes on behind them. */
-static void note_passed(const struct page *page, struct messages *out)
-{
-    bool whole = !page->count || out->through == page->rows[page->count - 1].record.seq;
-    if (!whole || !page->passed.count)
-        return;
-    out->left_out += page->passed.count;
-    out->left_out_seq = page->passed.last_seq;
-    if (page->passed.last_seq > out->through)
-        out->through = page->passed.last_seq;
-}
-
-/* The rows as messages in `buf`, as many as find room; a webhook gets one array of them. A row that
-   can't be written for this place is left out: those behind it must not wait for ever. */
-static enum gh_err put_page(const struct gh_audit_exporter *exporter, const struct page *page,
-                            struct gh_arena *arena, struct gh_buf *buf, struct messages *out)
-{
-    bool is_hook = page->route->destination.place == GH_AUDIT_PLACE_WEBHOOK;
-    for (size_t i = 0; i < page->count; i++) {
-        size_t before = buf->len;
-        if (is_hook)
-            gh_buf_put_char(buf, out->count ? ',' : '[');
-        size_t begin = buf->len;
-        bool is_full =
-            buf->cap - begin < GH_AUDIT_FORMATTED_BYTES_MAX || (is_hook && begin > POST_BYTES_MAX);
-        enum gh_err err =
-            is_full ? GH_OK : put_row(exporter, page->route, arena, buf, &page->rows[i]);
-        if (is_full || err == GH_ERR_INVALID || err == GH_ERR_FULL) {
-            buf->len = before;
-            buf->overflow = false;
-        }
-        if (is_full)
-            break;
-        if (err == GH_OK) {
-            out->items[out->count++] = gh_str_of(buf->ptr + begin, buf->len - begin);
-        } else if (err == GH_ERR_INVALID || err == GH_ERR_FULL) {
-            out->left_out++;
-            out->left_out_seq = page->rows[i].record.seq;
-        } else {
-            return err;
-        }
-        out->through = page->rows[i].record.seq;
-    }
-    note_passed(page, out);
-    if (is_hook && out->count) {
-        gh_buf_put_char(buf, ']');
-        out->items[0] = gh_buf_str(buf);
-    }
-    return GH_OK;
+    tx->chain = page->after.chain;
+    return tx->ops->audit_page(tx, &query, &page->read.rows, &page->read.count);
 }
 
 /* ---- Delivering ---- */
@@ -296,12 +245,12 @@ static void complain(struct route *route, enum gh_err err, struct gh_str detail)
     pthread_mutex_unlock(&exporter->log_lock);
 }
 
-static void settle(struct route *route, const struct messages *messages)
+static void settle(struct route *route, uint32_t chain, const struct gh_audit_messages *messages)
 {
     struct gh_audit_exporter *exporter = route->exporter;
     bool failed = atomic_exchange(&route->failing, false);
     route->retry_after_ms = 0;
-    atomic_store(&route->cursor, messages->through);
+    set_cursor(route, (struct gh_audit_cursor){chain, messages->through});
     if (!failed && !messages->left_out)
         return;
     pthread_mutex_lock(&exporter->log_lock);
@@ -321,18 +270,23 @@ static void settle(struct route *route, const struct messages *messages)
 /* One page. True: there may be more. */
 static bool deliver_page(struct route *route, struct gh_arena *arena)
 {
-    struct page page = {.route = route};
+    struct page page = {.route = route, .after = cursor_of(route)};
     struct gh_store *store = route->exporter->options.identity->store;
-    struct messages messages = {.count = 0};
+    struct gh_audit_messages messages = {.through = page.after.seq};
+    const struct gh_audit_message_form form = {.place = route->destination.place,
+                                               .checkpoints = route->checkpoints,
+                                               .format = route->format,
+                                               .host = gh_str_from_c(route->exporter->host)};
     struct gh_str detail = GH_STR("");
     gh_arena_reset(arena);
     enum gh_err err = store->ops->read(store, read_page, &page, arena);
-    if (err == GH_OK && !page.count && !page.passed.count)
+    if (err == GH_OK && !page.read.count && !page.read.passed.count)
         return false;
     char *texts = gh_arena_alloc(arena, TEXTS_BYTES_MAX);
     struct gh_buf buf = gh_buf_over(texts, texts ? TEXTS_BYTES_MAX : 0);
     if (err == GH_OK)
-        err = texts ? put_page(route->exporter, &page, arena, &buf, &messages) : GH_ERR_MEMORY;
+        err = texts ? gh_audit_messages_put(&form, &page.read, arena, &buf, &messages)
+                    : GH_ERR_MEMORY;
     if (err == GH_OK && messages.count)
         err = gh_audit_deliver(&route->destination, messages.items, messages.count, &route->stop,
                                arena, &detail);
@@ -340,7 +294,7 @@ static bool deliver_page(struct route *route, struct gh_arena *arena)
         complain(route, err, detail);
         return false;
     }
-    settle(route, &messages);
+    settle(route, page.after.chain, &messages);
     return true;
 }
 
@@ -348,7 +302,14 @@ static void deliver(struct route *route, struct gh_arena *arena, bool at_once)
 {
     if (atomic_load(&route->failing) && !at_once && gh_monotonic_now_ms() < route->retry_at_ms)
         return;
-    while (!atomic_load(&route->stop) && deliver_page(route, arena)) {
+    /* What is left of a chain that it has lost comes first. */
+    for (bool moved = true; moved && !atomic_load(&route->stop);) {
+        if (!cursor_of(route).chain && !find_cursor(route, arena, &moved))
+            return;
+        while (!atomic_load(&route->stop) && deliver_page(route, arena)) {
+        }
+        if (atomic_load(&route->failing) || !find_cursor(route, arena, &moved))
+            return;
     }
 }
 
@@ -357,10 +318,14 @@ static void say_what_is_left(struct route *route)
     struct gh_audit_exporter *exporter = route->exporter;
     if (!atomic_load(&route->failing))
         return;
+    char chain[GH_AUDIT_CURSOR_LEN + 1] = "";
+    struct gh_audit_cursor cursor = cursor_of(route);
+    if (cursor.chain > 1)
+        snprintf(chain, sizeof(chain), " of chain %u", (unsigned)cursor.chain);
     pthread_mutex_lock(&exporter->log_lock);
-    gh_log_message(
-        exporter->ring, GH_LOG_ERROR, "audit: at the end %.*s has the log through record %llu only",
-        GH_STR_ARG(route->destination.text), (unsigned long long)atomic_load(&route->cursor));
+    gh_log_message(exporter->ring, GH_LOG_ERROR,
+                   "audit: at the end %.*s has the log through record %llu%s only",
+                   GH_STR_ARG(route->destination.text), (unsigned long long)cursor.seq, chain);
     gh_log_flush(exporter->ring);
     pthread_mutex_unlock(&exporter->log_lock);
 }
@@ -389,8 +354,9 @@ static void *export(void *arg)
     struct gh_audit_exporter *exporter = route->exporter;
     struct gh_arena arena;
     gh_arena_init(&arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
-    if (atomic_load(&route->cursor) == CURSOR_UNKNOWN)
-        atomic_store(&route->cursor, first_cursor(exporter, route, &arena));
+    bool moved;
+    if (!cursor_of(route).chain) /* at once: where it begins is as of now */
+        (void)find_cursor(route, &arena, &moved);
     while (wait(route))
         deliver(route, &arena, false);
     deliver(route, &arena, true); /* nothing, where the route leaves */
@@ -415,9 +381,9 @@ static bool is_place(const struct route *route, struct gh_str text, bool checkpo
 /* What was there in another format hands over how far it is. */
 static void inherit(const struct gh_audit_exporter *exporter, struct route *route)
 {
-    for (const struct route *old = exporter->routes; old; old = old->next)
+    for (struct route *old = exporter->routes; old; old = old->next)
         if (is_place(old, route->destination.text, route->checkpoints))
-            atomic_store(&route->cursor, atomic_load(&old->cursor));
+            set_cursor(route, cursor_of(old));
 }
 
 static enum gh_err start(struct gh_audit_exporter *exporter, struct route *route)

@@ -1,8 +1,9 @@
 /*
  * The log on its way to second places while it is written: checkpoints, and records as they are
- * kept (personal values sealed). A thread for each place, so that one that does not answer holds up
- * nothing else. The log itself is the queue: what could not be delivered is tried again, from where
- * it stopped, for as long as the process lives and the records are kept.
+ * kept (personal values sealed). Of several processes each brings the chain that it writes. A
+ * thread for each place, so that one that does not answer holds up nothing else. The log itself is
+ * the queue: what could not be delivered is tried again, from where it stopped, for as long as the
+ * process lives and the records are kept.
  *
  * At a start a file of JSON is gone on with behind its last record; elsewhere delivery begins with
  * the newest checkpoint: records since then may come twice. Records before it that a place had not
@@ -12,6 +13,7 @@
 #define GH_APP_AUDIT_EXPORT_H
 
 #include "app/audit_settings.h"
+#include "identity/audit_chains.h"
 #include "identity/identity.h"
 #include "obs/log.h"
 
@@ -20,7 +22,8 @@ struct gh_audit_exporter;
 struct gh_audit_exporter_options {
     const struct gh_identity *identity;
     struct gh_log *log;
-    uint64_t checkpoint_seq; /* of the newest checkpoint; 0: none */
+    struct gh_audit_cursor checkpoint; /* the newest of the chain that this process writes; seq 0:
+                                          none */
 };
 
 /* Starts the threads. `settings` is read during the call. */

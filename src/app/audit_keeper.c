@@ -552,7 +552,7 @@ static enum gh_err begin(struct gh_audit_keeper *keeper, const struct gh_audit_s
     struct gh_audit_exporter_options options = {
         .identity = keeper->identity,
         .log = keeper->options.log,
-        .checkpoint_seq = keeper->signer.own.checkpoint_seq,
+        .checkpoint = {keeper->signer.own.id, keeper->signer.own.checkpoint_seq},
     };
     enum gh_err err =
         gh_audit_feed_begin(&keeper->feed, keeper->identity, since_us, &keeper->arena);

@@ -20,6 +20,8 @@
 #define ARGS_MAX        64
 #define NOTES_BYTES_MAX (64u * 1024 * 1024)
 #define FOLLOW_PAUSE_US (500u * 1000)
+/* Of some two thousand chains: what goes to a server's control socket has no more room. */
+#define CURSOR_BYTES_MAX (24u * 1024)
 
 struct words {
     const char *config, *output, *checkpoint, *public_key, *unsigned_max, *retention;
@@ -258,24 +260,24 @@ static int hand_on(const struct words *words, const char *option, const char *va
     return gh_cmd_operator(argc, argv);
 }
 
-/* The number that a look has left on standard error, where its cursor goes; what follows it is
+/* The cursor that a look has left on standard error; what follows it is
    told. False: it has written something else there, which is told too. */
 static bool read_cursor(int from, int errors, char *out, size_t size)
 {
     ssize_t len = pread(from, out, size - 1, 0);
     out[len > 0 ? len : 0] = 0;
-    size_t digits = strspn(out, "0123456789");
-    bool good = digits && out[digits] == '\n';
-    dprintf(errors, "%s", good ? out + digits + 1 : out);
+    size_t end = strspn(out, "0123456789:,");
+    bool good = end && out[end] == '\n';
+    dprintf(errors, "%s", good ? out + end + 1 : out);
     if (good)
-        out[digits] = 0;
+        out[end] = 0;
     return good;
 }
 
 /* Look after look, each by whoever has the store: no server holds a stream open for it. */
 static int follow(const struct words *words)
 {
-    char cursor[4096] = "";
+    char cursor[CURSOR_BYTES_MAX] = "";
     int cursors = memfd_create("cursor", MFD_CLOEXEC), errors = dup(STDERR_FILENO);
     int status = 0;
     if (cursors < 0 || errors < 0 || dup2(cursors, STDERR_FILENO) < 0)

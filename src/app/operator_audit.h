@@ -5,13 +5,16 @@
 #include "app/operator.h"
 #include "audit/format.h"
 #include "audit/verify.h"
+#include "identity/audit_chains.h"
 #include "identity/audit_log.h"
 
 #define GH_AUDIT_PAGE_ROWS 500
+/* Records that one command prints at most, but for an export. */
+#define GH_AUDIT_LIMIT_MAX 1000000
 
 struct gh_audit_command {
     uint64_t now_us, since_us, until_us; /* from, and before; 0: open */
-    uint64_t after_seq;
+    const char *after; /* a cursor of each chain (identity/audit_chains.h); NULL: from the start */
     uint64_t limit;
     const char *user; /* e-mail or id; NULL: any */
     const char *event, *outcome, *session;
@@ -20,7 +23,7 @@ struct gh_audit_command {
     bool json, html, personal;
     /* What cmd_audit.c puts together: */
     bool checkpoints; /* notes to compare with come on standard input */
-    bool cursor;      /* the last number goes to standard error */
+    bool cursor;      /* how far it came goes to standard error, as `after` has it */
     uint64_t rotate_after_ms;
 };
 
@@ -41,7 +44,11 @@ int gh_operator_audit_public_key(struct gh_operator *op, const struct gh_audit_c
 /* Says that rows were left out, where there were such; to the error stream. */
 void gh_operator_tell_passed(struct gh_operator *op, uint64_t count, uint64_t last_seq);
 
-/* Checks the whole chain in the store, by the settings; `notes`: the text of saved checkpoints. */
+/* Cursors of `after`, which was looked at before; in `arena`. False: no memory. */
+bool gh_audit_command_after(const struct gh_audit_command *command, struct gh_arena *arena,
+                            struct gh_audit_cursors *out);
+
+/* Checks all chains in the store, by the settings; `notes`: the text of saved checkpoints. */
 enum gh_err gh_operator_audit_check(struct gh_operator *op, struct gh_str notes,
                                     struct gh_audit_verdict *out_verdict);
 /* Says what was found; returns the exit status. */

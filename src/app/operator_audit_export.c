@@ -1,6 +1,6 @@
 /*
- * `audit export`: the log oldest first, as JSON Lines, CEF or syslog. Personal values go out
- * sealed, unless --personal is given; both are audited.
+ * `audit export`: the log chain after chain, oldest first, as JSON Lines, CEF or syslog. Personal
+ * values go out sealed, unless --personal is given; both are audited.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +12,14 @@
 
 #define OPENINGS_BYTES_MAX (16u * 1024)
 #define HOST_BYTES_MAX     256
+#define CHAINS_BYTES_MAX   (256u * 1024)
 
 struct export
 {
     struct gh_operator *op;
     const struct gh_audit_command *command;
     struct gh_audit_query query;
+    uint32_t chain; /* that is being read */
     struct gh_audit_syslog_origin origin;
     struct gh_audit_passed passed; /* of one page */
     uint64_t records, left_out, left_out_seq;
@@ -84,6 +86,7 @@ static enum gh_err put_page(struct gh_tx *tx, void *args)
 {
     struct export *export = args;
     struct gh_audit_row *rows;
+    tx->chain = export->chain;
     enum gh_err err = tx->ops->audit_page(tx, &export->query, &rows, &export->page);
     for (size_t i = 0; err == GH_OK && i < export->page; i++) {
         err = put_row(tx, export, &rows[i]);
@@ -151,12 +154,37 @@ static enum gh_err put_text_of_page(struct export *export)
     return err;
 }
 
-static enum gh_err put_all(struct export *export)
+static enum gh_err put_chain(struct export *export, uint32_t chain, uint64_t after_seq)
 {
     enum gh_err err;
+    export->chain = chain;
+    export->query.after_seq = after_seq;
     do
         err = put_text_of_page(export);
     while (err == GH_OK && export->page == GH_AUDIT_PAGE_ROWS && !ferror(export->op->out));
+    return err;
+}
+
+static enum gh_err put_chains(struct export *export, struct gh_arena *arena)
+{
+    struct gh_store *store = gh_identity_host_identity(export->op->host)->store;
+    struct gh_audit_cursors after;
+    struct gh_audit_chain *chains;
+    size_t count = 0;
+    enum gh_err err = gh_audit_chains_read(store, arena, &chains, &count);
+    if (err == GH_OK && !gh_audit_command_after(export->command, arena, &after))
+        err = GH_ERR_MEMORY;
+    for (size_t i = 0; err == GH_OK && i < count && !ferror(export->op->out); i++)
+        err = put_chain(export, chains[i].id, gh_audit_cursor_of(&after, chains[i].id));
+    return err;
+}
+
+static enum gh_err put_all(struct export *export)
+{
+    struct gh_arena arena;
+    gh_arena_init(&arena, CHAINS_BYTES_MAX, 4 * CHAINS_BYTES_MAX);
+    enum gh_err err = put_chains(export, &arena);
+    gh_arena_done(&arena);
     if (err == GH_OK && (fflush(export->op->out) != 0 || ferror(export->op->out)))
         err = GH_ERR_CLOSED;
     return err;
@@ -199,7 +227,6 @@ int gh_operator_audit_export(struct gh_operator *op, const struct gh_audit_comma
         return 1;
     export.query.user_id = gh_str_from_c(user); /* the call's arena is used again */
     export.query.oldest_first = true;
-    export.query.after_seq = command->after_seq;
     export.query.limit = GH_AUDIT_PAGE_ROWS;
     export.query.passed = &export.passed;
     if (gethostname(host, sizeof(host) - 1) != 0)

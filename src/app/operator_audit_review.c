@@ -26,7 +26,8 @@ static enum gh_err note_reading(struct gh_operator *op, const struct gh_audit_qu
 static enum gh_err add_records(struct gh_operator *op, struct gh_audit_review *review)
 {
     const struct gh_identity *identity = gh_identity_host_identity(op->host);
-    struct gh_audit_query query = {.since_us = review->since_us,
+    struct gh_audit_query query = {.every_chain = true,
+                                   .since_us = review->since_us,
                                    .until_us = review->until_us,
                                    .oldest_first = true,
                                    .limit = GH_AUDIT_PAGE_ROWS};
@@ -38,7 +39,7 @@ static enum gh_err add_records(struct gh_operator *op, struct gh_audit_review *r
         err = gh_audit_log_page(identity, &op->arena, &query, &page);
         for (size_t i = 0; err == GH_OK && i < page.count; i++) {
             gh_audit_review_add(review, &page.items[i].record);
-            query.after_seq = page.items[i].record.seq;
+            query.after_seq = page.items[i].position;
         }
         if (page.count < GH_AUDIT_PAGE_ROWS)
             break;

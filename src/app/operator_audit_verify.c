@@ -22,7 +22,7 @@ static void put_json(FILE *out, const struct gh_audit_verdict *verdict, bool wit
 
 static void put_retention(FILE *out, const struct gh_audit_verdict *verdict)
 {
-    if (verdict->first_seq <= 1)
+    if (verdict->chains > 1 ? verdict->retention_checked : verdict->first_seq <= 1)
         return;
     fputs(verdict->retention_checked
               ? "what was dropped before was older than the retention\n"
@@ -31,28 +31,59 @@ static void put_retention(FILE *out, const struct gh_audit_verdict *verdict)
           out);
 }
 
+/* Names the chain where there are several. */
+static void put_record(FILE *out, const struct gh_audit_verdict *verdict, uint64_t seq)
+{
+    fprintf(out, "record %llu", (unsigned long long)seq);
+    if (verdict->chains > 1 || verdict->chain > 1)
+        fprintf(out, " of chain %u", (unsigned)verdict->chain);
+}
+
+static void put_fault(FILE *out, const struct gh_audit_verdict *verdict)
+{
+    put_record(out, verdict, verdict->seq);
+    fprintf(out, " %.*s", GH_STR_ARG(gh_audit_fault_text(verdict->fault)));
+    if (verdict->line)
+        fprintf(out, " (line %llu)", (unsigned long long)verdict->line);
+    fprintf(out, "\n%llu records before it were checked\n", (unsigned long long)verdict->records);
+}
+
+static void put_extent(FILE *out, const struct gh_audit_verdict *verdict)
+{
+    if (verdict->chains > 1)
+        fprintf(out, "intact: %llu records in %llu chains\n", (unsigned long long)verdict->records,
+                (unsigned long long)verdict->chains);
+    else
+        fprintf(out, "intact: %llu records, %llu to %llu\n", (unsigned long long)verdict->records,
+                (unsigned long long)verdict->first_seq, (unsigned long long)verdict->last_seq);
+}
+
+static void put_signed(FILE *out, const struct gh_audit_verdict *verdict)
+{
+    if (verdict->chains > 1)
+        fprintf(out, "signed but for %llu at the ends of chains, by %llu checkpoints in the log\n",
+                (unsigned long long)verdict->unsigned_records,
+                (unsigned long long)verdict->checkpoints);
+    else
+        fprintf(out, "signed through record %llu, by %llu checkpoints in the log\n",
+                (unsigned long long)verdict->signed_through,
+                (unsigned long long)verdict->checkpoints);
+}
+
 static void put_text(FILE *out, const struct gh_audit_verdict *verdict, bool with_keys)
 {
     if (verdict->fault != GH_AUDIT_FAULT_NONE) {
-        fprintf(out, "record %llu %.*s", (unsigned long long)verdict->seq,
-                GH_STR_ARG(gh_audit_fault_text(verdict->fault)));
-        if (verdict->line)
-            fprintf(out, " (line %llu)", (unsigned long long)verdict->line);
-        fprintf(out, "\n%llu records before it were checked\n",
-                (unsigned long long)verdict->records);
+        put_fault(out, verdict);
         return;
     }
     if (!verdict->records) {
         fputs("there are no records\n", out);
         return;
     }
-    fprintf(out, "intact: %llu records, %llu to %llu\n", (unsigned long long)verdict->records,
-            (unsigned long long)verdict->first_seq, (unsigned long long)verdict->last_seq);
+    put_extent(out, verdict);
     put_retention(out, verdict);
     if (with_keys)
-        fprintf(out, "signed through record %llu, by %llu checkpoints in the log\n",
-                (unsigned long long)verdict->signed_through,
-                (unsigned long long)verdict->checkpoints);
+        put_signed(out, verdict);
     else
         fputs(
             "signatures were not checked: no key is known; --public-key names those of an export\n",

@@ -104,6 +104,7 @@ static void list(struct gh_audit_review *review, const struct gh_audit_record *r
 {
     if (*count < GH_REVIEW_LIST_MAX)
         lines[*count] = (struct gh_review_line){
+            .chain = gh_audit_chain_of(record),
             .seq = record->seq,
             .time_us = record->time_us,
             .event = record->event,
@@ -127,7 +128,8 @@ static void scan(struct gh_audit_review *review, const struct gh_audit_record *r
         review->finds_by_kind[kind] += counts[kind];
         if (review->find_count < GH_REVIEW_LIST_MAX)
             review->finds[review->find_count] =
-                (struct gh_review_find){record->seq, record->event, field, (enum gh_scan_kind)kind};
+                (struct gh_review_find){gh_audit_chain_of(record), record->seq, record->event,
+                                        field, (enum gh_scan_kind)kind};
         review->find_count++;
     }
 }
@@ -206,6 +208,23 @@ uint64_t gh_review_day_max(const struct gh_audit_review *review, enum gh_audit_e
     return max;
 }
 
+void gh_review_put_number(struct gh_buf *buf, uint32_t chain, uint64_t seq)
+{
+    if (chain > 1)
+        gh_buf_format(buf, "%u:", (unsigned)chain);
+    gh_buf_put_u64(buf, seq);
+}
+
+static void put_intact_chains(struct gh_buf *buf, const struct gh_audit_verdict *verdict)
+{
+    gh_buf_format(buf,
+                  "Intact: %llu records in %llu chains, signed but for %llu at their ends by %llu "
+                  "checkpoints in the log; %llu saved ones agree.",
+                  (unsigned long long)verdict->records, (unsigned long long)verdict->chains,
+                  (unsigned long long)verdict->unsigned_records,
+                  (unsigned long long)verdict->checkpoints, (unsigned long long)verdict->saved_met);
+}
+
 void gh_review_put_integrity(struct gh_buf *buf, const struct gh_audit_review *review)
 {
     const struct gh_audit_verdict *verdict = &review->verdict;
@@ -214,8 +233,13 @@ void gh_review_put_integrity(struct gh_buf *buf, const struct gh_audit_review *r
         return;
     }
     if (verdict->fault != GH_AUDIT_FAULT_NONE) {
-        gh_buf_format(buf, "BROKEN: record %llu %.*s.", (unsigned long long)verdict->seq,
-                      GH_STR_ARG(gh_audit_fault_text(verdict->fault)));
+        gh_buf_put(buf, GH_STR("BROKEN: record "));
+        gh_review_put_number(buf, verdict->chain, verdict->seq);
+        gh_buf_format(buf, " %.*s.", GH_STR_ARG(gh_audit_fault_text(verdict->fault)));
+        return;
+    }
+    if (verdict->chains > 1) {
+        put_intact_chains(buf, verdict);
         return;
     }
     gh_buf_format(buf,

@@ -20,12 +20,14 @@ struct gh_review_network {
 };
 /* A line of a list: all texts in the review's arena. */
 struct gh_review_line {
+    uint32_t chain;
     uint64_t seq, time_us;
     enum gh_audit_event event;
     struct gh_str actor_id, user_id, metadata;
 };
 /* Something that a text should not have. The text itself is never shown again. */
 struct gh_review_find {
+    uint32_t chain;
     uint64_t seq;
     enum gh_audit_event event;
     const char *field;
@@ -80,6 +82,8 @@ size_t gh_review_top_networks(const struct gh_audit_review *review, struct gh_re
 /* Of an event in a day, and the greatest of its days. */
 uint64_t gh_review_day(const struct gh_audit_review *review, enum gh_audit_event event, size_t day);
 uint64_t gh_review_day_max(const struct gh_audit_review *review, enum gh_audit_event event);
+/* The number of a record: "7", of other chains than the first "2:7". */
+void gh_review_put_number(struct gh_buf *buf, uint32_t chain, uint64_t seq);
 /* "intact: 1 to 1234, signed through 1200", or what is wrong. */
 void gh_review_put_integrity(struct gh_buf *buf, const struct gh_audit_review *review);
 /* "2026-01-31" */

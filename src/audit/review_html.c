@@ -57,6 +57,13 @@ static void put_number_cell(struct gh_buf *buf, uint64_t number)
     gh_buf_format(buf, "<td class=\"n\">%llu</td>", (unsigned long long)number);
 }
 
+static void put_record_cell(struct gh_buf *buf, uint32_t chain, uint64_t seq)
+{
+    gh_buf_put(buf, GH_STR("<td class=\"n\">"));
+    gh_review_put_number(buf, chain, seq);
+    gh_buf_put(buf, GH_STR("</td>"));
+}
+
 /* A bar for each day. */
 static void put_chart(struct gh_buf *buf, const struct gh_audit_review *review,
                       enum gh_audit_event event)
@@ -118,7 +125,7 @@ static void put_lines(struct gh_buf *buf, const char *title, const struct gh_rev
                            "<th>details</tr>\n"));
     for (uint64_t i = 0; i < count && i < GH_REVIEW_LIST_MAX; i++) {
         gh_buf_put(buf, GH_STR("<tr>"));
-        put_number_cell(buf, lines[i].seq);
+        put_record_cell(buf, lines[i].chain, lines[i].seq);
         gh_buf_put(buf, GH_STR("<td>"));
         gh_audit_put_time(buf, lines[i].time_us);
         gh_buf_put(buf, GH_STR("</td>"));
@@ -165,7 +172,7 @@ static void put_finds(struct gh_buf *buf, const struct gh_audit_review *review)
     for (uint64_t i = 0; i < review->find_count && i < GH_REVIEW_LIST_MAX; i++) {
         const struct gh_review_find *find = &review->finds[i];
         gh_buf_put(buf, GH_STR("<tr>"));
-        put_number_cell(buf, find->seq);
+        put_record_cell(buf, find->chain, find->seq);
         put_event_cell(buf, find->event);
         gh_buf_format(buf, "<td>%s</td>", find->field);
         put_cell(buf, gh_scan_kind_name(find->kind));

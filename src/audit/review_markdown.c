@@ -59,7 +59,9 @@ static void put_lines(struct gh_buf *buf, const char *title, const struct gh_rev
     gh_buf_put(buf, GH_STR("| record | time | event | by | account | details |\n"
                            "|---:|---|---|---|---|---|\n"));
     for (uint64_t i = 0; i < count && i < GH_REVIEW_LIST_MAX; i++) {
-        gh_buf_format(buf, "| %llu | ", (unsigned long long)lines[i].seq);
+        gh_buf_put(buf, GH_STR("| "));
+        gh_review_put_number(buf, lines[i].chain, lines[i].seq);
+        gh_buf_put(buf, GH_STR(" | "));
         gh_audit_put_time(buf, lines[i].time_us);
         gh_buf_format(buf, " | `%.*s` | ", GH_STR_ARG(gh_audit_event_facts(lines[i].event)->name));
         put_cell(buf, lines[i].actor_id);
@@ -105,7 +107,9 @@ static void put_finds(struct gh_buf *buf, const struct gh_audit_review *review)
     gh_buf_put(buf, GH_STR("\n| record | event | field | looks like |\n|---:|---|---|---|\n"));
     for (uint64_t i = 0; i < review->find_count && i < GH_REVIEW_LIST_MAX; i++) {
         const struct gh_review_find *find = &review->finds[i];
-        gh_buf_format(buf, "| %llu | `%.*s` | %s | %.*s |\n", (unsigned long long)find->seq,
+        gh_buf_put(buf, GH_STR("| "));
+        gh_review_put_number(buf, find->chain, find->seq);
+        gh_buf_format(buf, " | `%.*s` | %s | %.*s |\n",
                       GH_STR_ARG(gh_audit_event_facts(find->event)->name), find->field,
                       GH_STR_ARG(gh_scan_kind_name(find->kind)));
     }

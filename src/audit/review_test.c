@@ -210,6 +210,28 @@ static void says_what_is_wrong_with_the_chain_and_what_is_due(void **state)
     assert_has(html(), "class=\"bad\">BROKEN: record 4");
 }
 
+static void names_the_chain_where_there_are_several(void **state)
+{
+    const struct gh_audit_record record = {.chain = 3,
+                                           .seq = 1,
+                                           .time_us = SINCE_US,
+                                           .event = GH_AUDIT_ROLE_CHANGED,
+                                           .user_agent = GH_STR("bot ann@example.org"),
+                                           .metadata = GH_STR("{}")};
+    gh_audit_review_add(review, &record);
+    assert_has(markdown(), "\n| 3:1 | 2027-");
+    assert_has(markdown(), "\n| 3:1 | `role_changed` | user_agent |");
+    assert_has(html(), "<td class=\"n\">3:1</td>");
+    review->verified = true;
+    review->verdict = (struct gh_audit_verdict){
+        .chain = 1, .chains = 3, .records = 27, .checkpoints = 5, .unsigned_records = 4};
+    assert_has(markdown(), "Intact: 27 records in 3 chains, signed but for 4 at their ends by 5 ");
+    review->verdict.fault = GH_AUDIT_FAULT_CHANGED;
+    review->verdict.chain = 2;
+    review->verdict.seq = 4;
+    assert_has(markdown(), "BROKEN: record 2:4 is not the record that was written");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -224,6 +246,7 @@ int main(void)
         TEST(finds_personal_data_and_does_not_repeat_it),
         TEST(texts_of_others_stay_texts),
         TEST(says_what_is_wrong_with_the_chain_and_what_is_due),
+        TEST(names_the_chain_where_there_are_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@
 #include "store.h"
 
 #define DRAIN_STEP_MS 10
+/* How long nothing must have been in flight while connections are open: a request that is on its
+   way on one is answered yet, and the answer says that there will be no next. */
+#define QUIET_MS 200
 
 static const char usage[] =
     "usage: vote             serve; settings come from environment variables (README.md)\n"
@@ -38,11 +41,13 @@ static void block_signals(sigset_t *ending)
 static bool finish_requests(const struct server *server, int drain_seconds, const sigset_t *ending)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
-    for (long left_ms = drain_seconds * 1000L; left_ms > 0; left_ms -= DRAIN_STEP_MS) {
-        if (server_in_flight(server) == 0)
+    long quiet_ms = 0;
+    for (long ms = 0; ms < drain_seconds * 1000L; ms += DRAIN_STEP_MS) {
+        quiet_ms = server_in_flight(server) == 0 ? quiet_ms + DRAIN_STEP_MS : 0;
+        if (quiet_ms > QUIET_MS || server_connections(server) == 0)
             return true;
         if (sigtimedwait(ending, NULL, &step) > 0)
-            return false;
+            break;
     }
     return server_in_flight(server) == 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -25,7 +26,6 @@ struct server {
     const struct settings *settings;
     struct store intake;
     struct store tally;
-    int listener;
     atomic_bool draining;
     atomic_bool intake_failed;
     atomic_bool tally_failed;
@@ -395,7 +395,6 @@ struct server *server_start(const struct settings *settings, int listener,
     server->settings = settings;
     server->intake = *intake;
     server->tally = *tally;
-    server->listener = listener;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, listener, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, server},
@@ -419,10 +418,22 @@ struct server *server_start(const struct settings *settings, int listener,
     return server;
 }
 
+/* Those that the kernel has accepted already believe that they are connected, and may have sent
+   their request: they are served. Whoever comes later is refused, and can go to another server. */
 void server_drain(struct server *server)
 {
+    int listener = MHD_quiesce_daemon(server->daemon);
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof(address);
+    int connection;
+    while ((connection = accept4(listener, (struct sockaddr *)&address, &bytes,
+                                 SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        MHD_add_connection(server->daemon, connection, (struct sockaddr *)&address, bytes);
+        bytes = sizeof(address);
+    }
+    close(listener);
+    /* Only now: who is told that a connection ends comes back on a new one. */
     atomic_store(&server->draining, true);
-    MHD_quiesce_daemon(server->daemon);
 }
 
 size_t server_in_flight(const struct server *server)
@@ -430,10 +441,15 @@ size_t server_in_flight(const struct server *server)
     return atomic_load(&server->in_flight);
 }
 
+size_t server_connections(const struct server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info ? info->num_connections : 0;
+}
+
 void server_stop(struct server *server)
 {
     MHD_stop_daemon(server->daemon);
-    if (atomic_load(&server->draining))
-        close(server->listener); /* ours again since MHD_quiesce_daemon */
     free(server);
 }

@@ -29,6 +29,8 @@ struct server *server_start(const struct settings *settings, int listener,
 void server_drain(struct server *server);
 /* Requests that have begun and are not answered. */
 size_t server_in_flight(const struct server *server);
+/* Connections that are open, idle ones too. */
+size_t server_connections(const struct server *server);
 /* Ends the threads and closes what is open. */
 void server_stop(struct server *server);
 

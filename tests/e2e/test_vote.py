@@ -437,6 +437,28 @@ def test_a_signal_finishes_what_is_in_flight_and_ends_0(tmp_path, number):
         assert database.execute("SELECT * FROM votes").fetchall() == [("cats", 1)]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_is_connected_when_the_end_comes_is_answered(tmp_path, threads):
+    """Also those whom no thread has accepted yet, because all of them wait for the store."""
+    with Vote(tmp_path, THREADS=threads, STORE_TIMEOUT_MS=8000) as service:
+        holder = sqlite3.connect(tmp_path / "votes.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        clients = [Client(service.port) for _ in range(threads + 3)]
+        for client in clients:
+            client.send(request("POST", "/vote", JSON, CATS))
+        time.sleep(0.2)  # threads have taken what they can
+        service.signal()
+        wait_until(lambda: is_closed(service.port), "the listener's end")
+        holder.execute("ROLLBACK")
+        holder.close()
+        for client in clients:
+            assert client.read().status == 202
+            client.close()
+        assert service.wait_exit() == 0
+    with Vote(tmp_path) as service:
+        assert service.results()["cats"] == threads + 3
+
+
 def test_the_wait_for_slow_clients_is_bounded(tmp_path):
     service = Vote(tmp_path, DRAIN_SECONDS=1)
     with Client(service.port) as client:

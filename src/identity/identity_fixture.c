@@ -183,35 +183,46 @@ static void stop(struct gh_identity_fixture *fixture)
     gh_revocations_free(fixture->identity.revocations);
 }
 
+static void open_over(struct gh_identity_fixture *fixture, struct gh_store *store)
+{
+    gh_crypto_init();
+    gh_arena_init(&fixture->arena, 64 * 1024, 256 * 1024 * 1024);
+    fixture->store = store;
+    set_settings(fixture);
+    start(fixture);
+}
+
 void gh_identity_fixture_open(struct gh_identity_fixture *fixture)
 {
     *fixture = (struct gh_identity_fixture){.now_us = FIXTURE_BEGIN_US};
-    gh_crypto_init();
-    gh_arena_init(&fixture->arena, 64 * 1024, 256 * 1024 * 1024);
-    fixture->store = gh_fixture_store_open();
-    set_settings(fixture);
-    start(fixture);
+    open_over(fixture, gh_fixture_store_open());
+}
+
+void gh_identity_fixture_open_over(struct gh_identity_fixture *fixture, struct gh_store *store)
+{
+    *fixture = (struct gh_identity_fixture){.now_us = FIXTURE_BEGIN_US};
+    store->shared = true;
+    open_over(fixture, store);
 }
 
 void gh_identity_fixture_close(struct gh_identity_fixture *fixture)
 {
     stop(fixture);
-    if (!fixture->joined)
+    if (!fixture->borrowed)
         fixture->store->ops->close(fixture->store);
     gh_arena_done(&fixture->arena);
 }
 
 void gh_identity_fixture_join(struct gh_identity_fixture *fixture,
-                              struct gh_identity_fixture *first)
+                              struct gh_identity_fixture *first, struct gh_store *store)
 {
     static atomic_uint_fast64_t others;
-    *fixture = (struct gh_identity_fixture){
-        .now_us = first->now_us, .store = first->store, .joined = true};
+    *fixture = (struct gh_identity_fixture){.now_us = first->now_us, .borrowed = !store};
     atomic_store(&fixture->drawn, (atomic_fetch_add(&others, 1) + 1) << 40); /* other values */
-    gh_arena_init(&fixture->arena, 64 * 1024, 256 * 1024 * 1024);
     first->store->shared = first->identity.store->shared = true;
-    set_settings(fixture);
-    start(fixture);
+    if (store)
+        store->shared = true;
+    open_over(fixture, store ? store : first->store);
 }
 
 void gh_identity_fixture_restart(struct gh_identity_fixture *fixture)

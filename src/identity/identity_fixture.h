@@ -31,15 +31,18 @@ struct gh_identity_fixture {
     struct gh_identity_keys keys;
     atomic_uint_fast64_t drawn;
     uint64_t now_us; /* change at will */
-    bool joined;
+    bool borrowed;   /* the store is another fixture's */
 };
 
 void gh_identity_fixture_open(struct gh_identity_fixture *fixture);
 void gh_identity_fixture_close(struct gh_identity_fixture *fixture);
-/* Another process over the store of `first`, which is shared from then on: with a vault, keys and
-   revocations of its own, and its own clock. Closed before `first`. */
+/* The same over this store, which is shared with others and closed with the fixture. */
+void gh_identity_fixture_open_over(struct gh_identity_fixture *fixture, struct gh_store *store);
+/* Another process over what `first` has, which is shared from then on: with a vault, keys and
+   revocations of its own, and its own clock. `store`: its way there, closed with it; NULL: that of
+   `first`. Closed before `first`. */
 void gh_identity_fixture_join(struct gh_identity_fixture *fixture,
-                              struct gh_identity_fixture *first);
+                              struct gh_identity_fixture *first, struct gh_store *store);
 /* As after a restart: another vault, other keys read, no revocations, over the same store. */
 void gh_identity_fixture_restart(struct gh_identity_fixture *fixture);
 

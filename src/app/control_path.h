@@ -8,8 +8,7 @@
    seen by those who serve within a second. */
 static inline bool gh_control_is_used(struct gh_str store)
 {
-    return !gh_str_starts_with(store, GH_STR("postgresql:")) &&
-           !gh_str_starts_with(store, GH_STR("postgres:"));
+    return !gh_store_setting_is_shared(store);
 }
 
 /* In `arena`, NUL behind it; ptr NULL: the arena is full; empty: there is none. */

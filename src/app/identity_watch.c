@@ -9,6 +9,7 @@
 
 #include "app/config_file.h"
 #include "app/identity_state.h"
+#include "app/store_open.h"
 #include "net/loop.h"
 
 #define NEWS_EVERY_MS    250
@@ -176,6 +177,7 @@ enum gh_err gh_identity_watch_start(struct gh_identity_host *host)
         return GH_ERR_MEMORY;
     }
     gh_metrics_add_source(host->options.metrics, write_metrics, host);
+    gh_metrics_add_source(host->options.metrics, gh_store_write_metrics, host->identity.store);
     return GH_OK;
 }
 

@@ -243,8 +243,11 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      .default_yaml = "\"sqlite:/var/lib/gatehouse/gatehouse.db\"",
      .env = "DATABASE_URL",
      .doc = "Where accounts, sessions and the audit log live when identity is on: "
-            "`sqlite:PATH`, or in development `memory:` (`memory:DIRECTORY` with a place for "
-            "setup token and control socket)."},
+            "`sqlite:PATH`, `postgresql://user@host/database?sslmode=verify-full` for several "
+            "nodes (`env:NAME` or `file:PATH` where it has a password), or in development "
+            "`memory:` (`memory:DIRECTORY` with a place for setup token and control socket). With "
+            "PostgreSQL the setup token lies in `$STATE_DIRECTORY`; where there is none, "
+            "`gatehouse user add` makes the first admin."},
     {.name = "secrets",
      .type = GH_CONFIG_TYPE_TABLE,
      ROOT(secrets),

@@ -340,6 +340,7 @@ enum gh_err gh_postgres_open(const struct gh_postgres_options *options, struct g
         return GH_ERR_MEMORY;
     }
     store->store.ops = &STORE_OPS;
+    store->store.shared = true;
     store->writes = options->writes;
     store->wait_ms = options->wait_ms ? options->wait_ms : WAIT_MS_DEFAULT;
     store->retry_ms = options->retry_ms ? options->retry_ms : RETRY_MS_DEFAULT;

@@ -462,11 +462,26 @@ static enum gh_err check_server(const struct gh_postgres_connection *connection,
     return GH_ERR_INVALID;
 }
 
+/* What libpq says of a URL that it can't read has the URL in it, with the password. */
+static bool can_be_read(const struct gh_libpq *lib, const char *url)
+{
+    char *message = NULL;
+    PQconninfoOption *options = lib->conninfoParse(url, &message);
+    bool is_fine = options != NULL;
+    lib->conninfoFree(options);
+    lib->freemem(message);
+    return is_fine;
+}
+
 static enum gh_err connect_and_set_up(struct gh_postgres_connection *connection,
                                       const struct gh_postgres_target *target,
                                       struct gh_arena *arena, struct gh_str *out_message)
 {
     const struct gh_libpq *lib = connection->lib;
+    if (!can_be_read(lib, target->url)) {
+        *out_message = GH_STR("libpq can't read its URL");
+        return GH_ERR_INVALID;
+    }
     connection->pg = open_socket(lib, target);
     if (!connection->pg) {
         *out_message = GH_STR("out of memory");

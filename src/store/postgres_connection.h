@@ -59,7 +59,7 @@ struct gh_postgres_values {
 };
 
 /*
- * GH_ERR_INVALID: no libpq, or a server or database that can't be worked with; GH_ERR_IO,
+ * GH_ERR_INVALID: no libpq, or a URL, server or database that can't be worked with; GH_ERR_IO,
  * GH_ERR_MEMORY. *out_message (in `arena`, never with the password) says what. Nothing is left to
  * disconnect after a failure.
  */

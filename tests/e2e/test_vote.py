@@ -303,6 +303,24 @@ def test_the_app_of_the_listed_origin_can_vote(gate):
     assert response.get("Access-Control-Allow-Origin") == "http://localhost:3000"
 
 
+def test_replicas_share_the_limits_where_there_is_a_redis(service, redis):
+    redis.command("FLUSHALL")
+    env = {"BACKEND": service.url, "ENVIRONMENT": "development", "VOTE_RATE": "5/minute"}
+    env["REDIS_URL"] = redis.url
+    one = Gatehouse(D, env={**env, "LISTEN": f"127.0.0.1:{free_port()}"})
+    other = Gatehouse(D, env={**env, "LISTEN": f"127.0.0.1:{free_port()}"})
+    clients = iter(range(1, 255))
+
+    def votes_of_a_client():
+        fields = [*JSON, ("X-Forwarded-For", f"198.51.100.{next(clients)}")]
+        asked = (one, other) * 4
+        return [gate.request("POST", "/vote", fields, CATS).status for gate in asked]
+
+    with one, other:
+        # Each connects at its first requests, and decides alone until then.
+        wait_until(lambda: votes_of_a_client() == [202] * 5 + [429] * 3, "a limit that is shared")
+
+
 # -- one vote for each account --
 
 

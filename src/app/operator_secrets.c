@@ -306,6 +306,8 @@ static enum gh_err make_keys_new(struct gh_operator *op, struct gh_str root, boo
     }
     if (err == GH_OK)
         err = gh_rotation_begin(vault, store, root, gh_wall_now_us(), arena, out_changed);
+    if (err == GH_OK && waits)
+        usleep(GH_ROTATION_FOLLOW_MS * 1000);
     return err;
 }
 

@@ -16,6 +16,9 @@
 #define GH_ROTATION_SETTLE_SHARED_US (24 * GH_ROTATION_SETTLE_US)
 /* How long to wait behind gh_rotation_announce: others look each second. */
 #define GH_ROTATION_ANNOUNCE_MS 5000
+/* And behind gh_rotation_begin then, before a pass: until that long others go on sealing under the
+   key of before. */
+#define GH_ROTATION_FOLLOW_MS 2000
 
 /* One pass over all sealed columns. */
 struct gh_rotation {

@@ -1,5 +1,6 @@
 """The voting service of examples/vote: alone, behind gatehouse, with Redis and PostgreSQL."""
 
+import contextlib
 import json
 import re
 import signal
@@ -11,11 +12,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from harness import postgres_server, redis_server
 from harness.gate import ROOT, Gatehouse, free_port, run
 from harness.identity import ENV, Person, assert_answer
-from harness.vote import (
-    JSON, VOTE, PostgresServer, RedisServer, Vote, need_vote, run_vote, wait_until,
-)
+from harness.postgres_server import Postgres
+from harness.redis_server import Redis
+from harness.vote import JSON, VOTE, Tables, Vote, entries, need_vote, run_vote, wait_until
 from harness.wire import Client, ConnectionEnded, chunked, request
 
 D = ROOT / "examples" / "d-vote.yaml"
@@ -37,26 +39,27 @@ def gate(service):
         yield running
 
 
-@pytest.fixture(scope="module")
-def redis():
-    with RedisServer() as server:
+@contextlib.contextmanager
+def redis_with(**options):
+    if not redis_server.program():
+        pytest.skip("there is no redis-server")
+    with contextlib.closing(Redis(**options)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def postgres():
-    with PostgresServer() as server:
+def redis():
+    with redis_with() as server:
         yield server
 
 
 @pytest.fixture
-def tables(postgres):
-    """PostgreSQL with the schema and no votes."""
+def tables():
+    """A database with the schema and no votes."""
     need_vote()
-    result = run_vote("install", DATABASE_URL=postgres.url)
-    assert result.returncode == 0, result.stderr
-    postgres.ask("TRUNCATE votes, voters")
-    return postgres
+    if not postgres_server.shared():
+        pytest.skip("there is no PostgreSQL")
+    return Tables(postgres_server.shared()).install()
 
 
 # -- votes and results --
@@ -171,9 +174,9 @@ def test_a_body_without_end_is_cut_off(service):
         client.send(request("POST", "/vote", [*JSON, ("Transfer-Encoding", "chunked")]))
         block = b"10000\r\n" + b" " * 65536 + b"\r\n"
         sent = 0
-        while sent < 64 and client.try_send(block):
+        while client.try_send(block):
             sent += 1
-        assert sent < 64
+            assert sent < 1000  # what the sockets' buffers hold is far less
     assert service.get("/healthz").status == 200
 
 
@@ -304,7 +307,7 @@ def test_the_app_of_the_listed_origin_can_vote(gate):
 
 
 def test_replicas_share_the_limits_where_there_is_a_redis(service, redis):
-    redis.command("FLUSHALL")
+    redis.call("FLUSHALL")
     env = {"BACKEND": service.url, "ENVIRONMENT": "development", "VOTE_RATE": "5/minute"}
     env["REDIS_URL"] = redis.url
     one = Gatehouse(D, env={**env, "LISTEN": f"127.0.0.1:{free_port()}"})
@@ -533,23 +536,23 @@ def test_help_and_wrong_usage():
 
 
 def test_a_vote_is_an_entry_of_the_stream(redis, tables, tmp_path):
-    redis.command("DEL", "votes")
+    redis.call("DEL", "votes")
     with Vote(tmp_path, DATABASE_URL=tables.url, REDIS_URL=redis.url) as service:
         assert service.vote("cats", [("X-User-Id", "nobody asked")]).status == 202
         assert service.vote("dogs").status == 202
         assert service.vote("birds").status == 422
         assert service.results() == {"cats": 0, "dogs": 0}  # counting is the consumer's
         assert service.get("/health").status == 200
-    assert redis.entries() == [{"option": "cats", "user": ""}, {"option": "dogs", "user": ""}]
+    assert entries(redis) == [{"option": "cats", "user": ""}, {"option": "dogs", "user": ""}]
 
 
 def test_the_entry_names_the_voter_where_one_vote_counts(redis, tables, tmp_path):
-    redis.command("DEL", "once")
+    redis.call("DEL", "once")
     variables = {"DATABASE_URL": tables.url, "REDIS_URL": redis.url, "STREAM": "once"}
     with Vote(tmp_path, VOTE_ONCE="user", **variables) as service:
         assert service.vote("cats", [("X-User-Id", "ann")]).status == 202
         assert service.vote("cats").status == 401
-    assert redis.entries("once") == [{"option": "cats", "user": "ann"}]
+    assert entries(redis, "once") == [{"option": "cats", "user": "ann"}]
 
 
 def test_results_are_those_of_the_table(redis, tables, tmp_path):
@@ -594,7 +597,7 @@ def test_without_redis_votes_are_counted_in_postgresql_at_once(tables, tmp_path)
 
 
 def test_redis_away_is_503_and_a_vote_is_never_sent_twice(tables, tmp_path):
-    with RedisServer("--appendonly", "yes") as redis:
+    with redis_with(appendonly="yes") as redis:
         variables = {"DATABASE_URL": tables.url, "REDIS_URL": redis.url}
         with Vote(tmp_path, **variables, STORE_TIMEOUT_MS=300) as service:
             assert service.vote("cats").status == 202
@@ -606,34 +609,32 @@ def test_redis_away_is_503_and_a_vote_is_never_sent_twice(tables, tmp_path):
             # The connection of before has ended, and it is seen before a vote is sent on it.
             assert [service.vote("dogs").status for _ in range(8)] == [202] * 8
             assert service.get("/health").status == 200
-            redis.process.send_signal(signal.SIGSTOP)
+            redis.pause()
             begun = time.monotonic()
             assert service.vote("cats").status == 503
             assert time.monotonic() - begun < 5
-            redis.process.send_signal(signal.SIGCONT)
+            redis.resume()
             wait_until(lambda: service.get("/health").status == 200, "Redis again")
-            entries = [entry["option"] for entry in redis.entries()]
-            assert entries[:9] == ["cats"] + ["dogs"] * 8
-            assert len(entries) <= 10  # the one of the stopped server may have come late
+            options = [entry["option"] for entry in entries(redis)]
+            assert options[:9] == ["cats"] + ["dogs"] * 8
+            assert len(options) <= 10  # the one of the stopped server may have come late
 
 
 def test_a_redis_that_takes_no_writes_is_503(tables, tmp_path):
-    with RedisServer("--maxmemory", "1", "--maxmemory-policy", "noeviction") as redis:
+    with redis_with(maxmemory=1, maxmemory_policy="noeviction") as redis:
         with Vote(tmp_path, DATABASE_URL=tables.url, REDIS_URL=redis.url) as service:
             assert service.vote("cats").status == 503
-            assert redis.entries() == []
-            redis.command("CONFIG", "SET", "maxmemory", "0")
+            assert entries(redis) == []
+            redis.call("CONFIG", "SET", "maxmemory", "0")
             assert service.vote("cats").status == 202
 
 
 def test_the_rights_of_the_checklist_are_enough_and_no_more_are_given(redis, tables, tmp_path):
     tables.ask("CREATE ROLE reader LOGIN")
     tables.ask("CREATE ROLE adder LOGIN")
-    reader = tables.url.replace("voter@", "reader@")
-    redis.command("ACL", "SETUSER", "taker", "on", ">taken", "+xadd", "+ping", "~votes")
-    port = free_port()
-    redis.command("CONFIG", "SET", "port", port)
-    stream = f"redis://taker:taken@127.0.0.1:{port}"
+    reader = tables.url.replace("gatehouse@", "reader@")
+    redis.call("ACL", "SETUSER", "taker", "on", ">taken", "+xadd", "+ping", "~votes")
+    stream = f"redis://taker:taken@127.0.0.1:{redis.port}"
     with Vote(tmp_path, DATABASE_URL=reader, REDIS_URL=stream) as service:
         assert service.get("/health").status == 503
         tables.ask("GRANT SELECT ON votes TO reader")
@@ -661,14 +662,11 @@ def test_the_rights_of_the_checklist_are_enough_and_no_more_are_given(redis, tab
 
 
 def test_redis_with_a_password_and_a_database(tables, tmp_path):
-    port = free_port()
-    options = ["--requirepass", "open sesame", "--port", port, "--bind", "127.0.0.1"]
-    with RedisServer(*map(str, options[2:])) as redis:
-        redis.command("CONFIG", "SET", "requirepass", "open sesame")
-        right = f"redis://:open%20sesame@127.0.0.1:{port}/2"
+    with redis_with(password="open sesame") as redis:
+        right = f"redis://:open%20sesame@127.0.0.1:{redis.port}/2"
         with Vote(tmp_path, DATABASE_URL=tables.url, REDIS_URL=right) as service:
             assert service.vote("cats").status == 202
-        wrong = f"redis://:wrong@127.0.0.1:{port}/2"
+        wrong = f"redis://:wrong@127.0.0.1:{redis.port}/2"
         with Vote(tmp_path, DATABASE_URL=tables.url, REDIS_URL=wrong) as service:
             assert service.vote("cats").status == 503
             assert "wrong" not in service.stderr
@@ -676,16 +674,19 @@ def test_redis_with_a_password_and_a_database(tables, tmp_path):
 
 def test_postgresql_away_is_503_and_comes_back(tmp_path):
     need_vote()
-    with PostgresServer() as postgres:
-        with Vote(tmp_path, DATABASE_URL=postgres.url, STORE_TIMEOUT_MS=500) as service:
+    if not postgres_server.programs():
+        pytest.skip("there is no PostgreSQL")
+    with contextlib.closing(Postgres()) as server:
+        tables = Tables(server)
+        with Vote(tmp_path, DATABASE_URL=tables.url, STORE_TIMEOUT_MS=500) as service:
             assert service.get("/health").status == 503  # no schema yet
-            assert run_vote("install", DATABASE_URL=postgres.url).returncode == 0
+            tables.install()
             assert service.get("/health").status == 200
             assert service.vote("cats").status == 202
-            postgres.stop()
+            server.stop()
             assert service.vote("cats").status == 503
             assert service.get("/results").status == 503
-            postgres.start()
+            server.start()
             assert [service.vote("cats").status for _ in range(6)] == [202] * 6
             assert service.results()["cats"] == 7
 

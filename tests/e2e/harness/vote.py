@@ -1,11 +1,8 @@
-"""The voting service of examples/vote as a process, and a Redis server of one's own."""
+"""The voting service of examples/vote as a process, and what its stores hold."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -130,130 +127,30 @@ def wait_until(condition, what):
     return found
 
 
-class RedisServer:
-    """On a Unix socket in a directory of its own, nothing written to disk."""
-
-    def __init__(self, *options):
-        self.program = shutil.which("redis-server")
-        if not self.program:
-            pytest.skip("there is no redis-server")
-        self.folder = tempfile.TemporaryDirectory(prefix="vote-redis-")
-        self.path = f"{self.folder.name}/redis.sock"
-        self.url = f"unix:{self.path}"
-        self.options = options
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.program, "--port", "0", "--unixsocket", self.path, "--save", ""]
-            + ["--dir", self.folder.name, *self.options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        wait_until(self.is_up, "redis-server")
-
-    def is_up(self):
-        try:
-            return self.command("PING") == "PONG"
-        except OSError:
-            return False
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(WAIT_SECONDS)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-        self.folder.cleanup()
-
-    def command(self, *words):
-        """One command and its reply, as RESP2 has it."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(WAIT_SECONDS)
-            connection.connect(self.path)
-            parts = [str(word).encode() for word in words]
-            text = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
-            connection.sendall(b"*%d\r\n%s" % (len(parts), text))
-            return self.reply(connection.makefile("rb"))
-
-    def reply(self, stream):
-        line = stream.readline()
-        kind, rest = line[:1], line[1:-2].decode()
-        if kind == b"-":
-            raise AssertionError(rest)
-        if kind == b"+":
-            return rest
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == "-1" else stream.read(int(rest) + 2)[:-2].decode()
-        assert kind == b"*", line
-        return [self.reply(stream) for _ in range(int(rest))]
-
-    def entries(self, stream="votes"):
-        """The fields of each entry, oldest first."""
-        entries = self.command("XRANGE", stream, "-", "+")
-        return [dict(zip(fields[::2], fields[1::2])) for _, fields in entries]
+def entries(redis, stream="votes"):
+    """The fields of each entry of the stream, oldest first."""
+    found = []
+    for _, fields in redis.call("XRANGE", stream, "-", "+"):
+        words = [word.decode() for word in fields]
+        found.append(dict(zip(words[::2], words[1::2])))
+    return found
 
 
-class PostgresServer:
-    """A cluster in a directory of its own, on a Unix socket there."""
+class Tables:
+    """A new database of a PostgreSQL server, for the service."""
 
-    def __init__(self):
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if not programs:
-            pytest.skip("there is no PostgreSQL")
-        self.programs = programs[-1].parent
-        self.folder = tempfile.TemporaryDirectory(prefix="vote-postgres-")
-        self.path = self.folder.name
-        self.prefix = []
-        if os.geteuid() == 0:  # which it refuses to run as
-            shutil.chown(self.path, "postgres", "postgres")
-            self.prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        self.url = f"postgresql://voter@/votes?host={self.path}"
-        self.run("initdb", "-D", f"{self.path}/data", "-U", "voter", "--auth=trust", "--no-sync")
-        self.start()
-        self.run("createdb", "-h", self.path, "-U", "voter", "votes")
+    def __init__(self, server):
+        self.server = server
+        self.name = server.database()
+        self.url = server.url(self.name)
 
-    def run(self, program, *arguments):
-        command = [*self.prefix, str(self.programs / program), *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/")
+    def ask(self, sql, role=None):
+        """What psql prints of it, columns between bars."""
+        prefix = f"SET SESSION AUTHORIZATION {role}; " if role else ""
+        rows = self.server.query(prefix + sql, self.name)
+        return "\n".join("|".join(row) for row in rows)
+
+    def install(self):
+        result = run_vote("install", DATABASE_URL=self.url)
         assert result.returncode == 0, result.stderr
-        return result.stdout
-
-    def start(self):
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.path}"]
-        options += ["-c", "fsync=off", "-D", f"{self.path}/data"]
-        self.process = subprocess.Popen(
-            [*self.prefix, str(self.programs / "postgres"), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-        )
-        wait_until(self.is_up, "PostgreSQL")
-
-    def is_up(self):
-        command = [str(self.programs / "pg_isready"), "-q", "-h", self.path]
-        return subprocess.run(command, timeout=10).returncode == 0
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)  # its fast shutdown
-        self.process.wait(WAIT_SECONDS)
-
-    def __enter__(self):
         return self
-
-    def __exit__(self, *_):
-        self.stop()
-        self.folder.cleanup()
-
-    def ask(self, sql, role="voter"):
-        """What psql prints of one statement, without titles."""
-        return self.run(
-            "psql", "-h", self.path, "-U", role, "-d", "votes", "-v", "ON_ERROR_STOP=1",
-            "-Atqc", sql,
-        ).strip()

@@ -14,7 +14,7 @@ build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
     python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy
-    postgresql redis-server umoci"
+    postgresql redis-server umoci ca-certificates"
 bench_packages="nginx-light haproxy wrk nodejs npm python3-jsonschema"
 
 usage() {

@@ -1,0 +1,238 @@
+/* The PostgreSQL adapter: what becomes of the log when connections are cut, the server crashes, or
+   a process is killed. */
+#include "store/postgres_sealer_fixture.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Many at once ---- */
+
+#define THREADS 4
+
+static void run_threads(struct gh_store *store, struct gh_sealing_appending appending[THREADS + 2],
+                        pthread_t threads[THREADS + 2])
+{
+    for (unsigned i = 0; i < THREADS + 2; i++) {
+        appending[i] = (struct gh_sealing_appending){
+            .store = store, .first = i * 200, .count = 200, .in_bulk = i >= THREADS};
+        assert_int_equal(pthread_create(&threads[i], NULL, gh_sealing_append_all, &appending[i]),
+                         0);
+    }
+}
+
+static void assert_threads_did_well(struct gh_sealing_appending appending[THREADS + 2],
+                                    pthread_t threads[THREADS + 2])
+{
+    for (unsigned i = 0; i < THREADS + 2; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < THREADS + 2; i++)
+        assert_int_equal(appending[i].result, GH_OK);
+}
+
+static void four_threads_append_while_bulk_units_run(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    struct gh_sealing_appending appending[THREADS + 2];
+    pthread_t threads[THREADS + 2];
+    run_threads(contract.store, appending, threads);
+    assert_threads_did_well(appending, threads);
+    gh_contract_assert_chain(&contract, 1, 1, (THREADS + 2) * 200);
+    gh_sealing_assert_each_once((THREADS + 2) * 200);
+    gh_contract_done(&contract);
+}
+
+/* Cuts connections while records come; none is lost, and none there twice. */
+static void append_while_cutting(const char *cut)
+{
+    struct gh_contract contract = gh_sealing_open();
+    struct gh_sealing_appending appending[THREADS + 2];
+    pthread_t threads[THREADS + 2];
+    const struct timespec pause = {.tv_nsec = 30000000};
+    run_threads(contract.store, appending, threads);
+    for (unsigned i = 0; i < 15; i++) {
+        gh_sealing_ask(cut);
+        nanosleep(&pause, NULL); /* for more to come */
+    }
+    assert_threads_did_well(appending, threads);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, (THREADS + 2) * 200, 1, true));
+    gh_sealing_assert_all_chains(&contract);
+    gh_sealing_assert_each_once((THREADS + 2) * 200 + 1);
+    gh_contract_done(&contract);
+    contract = gh_sealing_open();
+    gh_sealing_assert_all_chains(&contract);
+    gh_contract_done(&contract);
+}
+
+static void loses_nothing_when_the_sealers_connection_is_cut(void **state)
+{
+    append_while_cutting("SELECT count(pg_terminate_backend(pid)) " GH_SEALING_HOLDERS);
+}
+
+static void loses_nothing_when_all_connections_are_cut(void **state)
+{
+    append_while_cutting("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+                         "datname = current_database() AND pid <> pg_backend_pid()");
+}
+
+static void loses_nothing_when_the_server_crashes_and_comes_back(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    struct gh_sealing_appending appending[THREADS + 2];
+    pthread_t threads[THREADS + 2];
+    run_threads(contract.store, appending, threads);
+    gh_sealing_wait_for("SELECT least(count(*), 50) FROM security_audit_log", 50);
+    gh_postgres_fixture_stop(&gh_sealing_server, SIGQUIT);
+    gh_postgres_fixture_restart(&gh_sealing_server);
+    assert_threads_did_well(appending, threads);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, (THREADS + 2) * 200, 1, true));
+    gh_sealing_assert_all_chains(&contract);
+    gh_sealing_assert_each_once((THREADS + 2) * 200 + 1);
+    gh_contract_done(&contract);
+}
+
+/* In the middle: the rows are taken, and wait to be inserted. */
+static void a_connection_that_is_cut_while_it_seals_seals_nothing_twice(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    PGconn *lock = gh_sealing_hold_up();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 5, false));
+    gh_sealing_wait_for("SELECT count(*) FROM pg_locks WHERE NOT granted", 1);
+    gh_sealing_ask("SELECT count(pg_terminate_backend(pid)) " GH_SEALING_HOLDERS);
+    gh_sealing_wait_for("SELECT count(*) FROM pg_locks WHERE NOT granted",
+                        1); /* it is back, and tries again */
+    gh_libpq_get()->finish(lock);
+    gh_contract_assert_chain(&contract, 1, 1, 5);
+    gh_sealing_assert_each_once(5);
+    gh_contract_done(&contract);
+}
+
+/* ---- Processes that die ---- */
+
+/* Appends `count` records as another process, which then waits to be killed. */
+static pid_t start_process(unsigned count)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        struct gh_store *store = gh_postgres_fixture_open(&gh_sealing_server);
+        bool is_fine = store;
+        for (unsigned i = 0; is_fine && i < count; i++)
+            is_fine = gh_sealing_append(store, i, 1, false) == GH_OK;
+        if (!is_fine || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return child;
+}
+
+static void kill_process(pid_t child)
+{
+    int status;
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+}
+
+static void what_a_killed_process_left_goes_into_its_own_chain(void **state)
+{
+    PGconn *lock = gh_sealing_hold_up();
+    pid_t child = start_process(7);
+    struct gh_contract second = gh_sealing_open();
+    assert_int_equal(gh_sealing_chain_of(&second), 2);
+    gh_contract_assert_ok(gh_sealing_append(second.store, 7, 1, false));
+    kill_process(child);
+    assert_int_equal(gh_sealing_ask(GH_SEALING_UNSEALED), 8);
+    gh_libpq_get()->finish(lock);
+    gh_sealing_wait_for(GH_SEALING_UNSEALED,
+                        0); /* the second one seals its own, and then comes by */
+    gh_contract_assert_chain(&second, 1, 1, 7);
+    gh_contract_assert_chain(&second, 2, 1, 1);
+
+    struct gh_contract third = gh_sealing_open();
+    assert_int_equal(gh_sealing_chain_of(&third), 1);
+    gh_contract_assert_ok(gh_sealing_append(third.store, 8, 1, false));
+    gh_contract_assert_ok(gh_sealing_append(third.store, 9, 1, true));
+    gh_contract_assert_chain(&third, 1, 1, 9);
+    gh_sealing_assert_each_once(10);
+    gh_contract_done(&third);
+    gh_contract_done(&second);
+}
+
+static void who_takes_a_killed_ones_chain_goes_on_with_what_it_left(void **state)
+{
+    PGconn *lock = gh_sealing_hold_up();
+    kill_process(start_process(30));
+    gh_libpq_get()->finish(lock);
+    gh_sealing_wait_for("SELECT count(*) " GH_SEALING_HOLDERS, 0);
+    struct gh_contract next = gh_sealing_open();
+    assert_int_equal(gh_sealing_chain_of(&next), 1);
+    gh_contract_assert_ok(gh_sealing_append(next.store, 30, 1, true));
+    gh_contract_assert_chain(&next, 1, 1, 31);
+    gh_sealing_assert_each_once(31);
+    assert_int_equal(gh_sealing_ask("SELECT (metadata::json ->> 'n')::int FROM security_audit_log "
+                                    "ORDER BY seq DESC LIMIT 1"),
+                     30);
+    gh_contract_done(&next);
+}
+
+/* Cut off, and somebody was faster. */
+static void a_process_whose_chain_was_taken_writes_another_one(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 2, true));
+    PGconn *other = gh_sealing_connect();
+    gh_sealing_run_sql(other, "SELECT pg_terminate_backend(pid) " GH_SEALING_HOLDERS);
+    gh_sealing_run_sql(other, "SELECT pg_advisory_lock('audit_chains'::regclass::oid::int4, 1)");
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 2, 1, true));
+    assert_int_equal(gh_sealing_chain_of(&contract), 2);
+    /* A unit that was under way still wrote to the old one. */
+    gh_sealing_run_sql(
+        other, "INSERT INTO audit_unsealed (chain, time, event_type, outcome, metadata) VALUES "
+               "(1, 5, 'login', 'success', '{\"n\":3}')");
+    gh_libpq_get()->finish(other);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 4, 1, false));
+    gh_sealing_wait_for(GH_SEALING_UNSEALED, 0);
+    gh_contract_assert_chain(&contract, 1, 1, 3);
+    gh_contract_assert_chain(&contract, 2, 1, 2);
+    gh_sealing_assert_each_once(5);
+    gh_contract_done(&contract);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(four_threads_append_while_bulk_units_run, gh_sealing_fresh),
+        cmocka_unit_test_setup(loses_nothing_when_the_sealers_connection_is_cut, gh_sealing_fresh),
+        cmocka_unit_test_setup(loses_nothing_when_all_connections_are_cut, gh_sealing_fresh),
+        cmocka_unit_test_setup(loses_nothing_when_the_server_crashes_and_comes_back,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(a_connection_that_is_cut_while_it_seals_seals_nothing_twice,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(what_a_killed_process_left_goes_into_its_own_chain,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(who_takes_a_killed_ones_chain_goes_on_with_what_it_left,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(a_process_whose_chain_was_taken_writes_another_one,
+                               gh_sealing_fresh),
+    };
+    if (!gh_postgres_fixture_start(&gh_sealing_server))
+        return GH_POSTGRES_SKIPPED;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    gh_postgres_fixture_done(&gh_sealing_server);
+    return failed;
+}

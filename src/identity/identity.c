@@ -153,14 +153,14 @@ struct watched {
     bool met_unknown;
 };
 
-/* What such a unit has decided is undone: it could not open a value, or the value of a call beside
-   it, and a session whose secret can't be read is no forged one. */
+/* What such a unit has decided is undone: it could not open a value, and a session whose secret
+   can't be read is no forged one. */
 static enum gh_err run_watched(struct gh_tx *tx, void *args)
 {
     struct watched *watched = args;
-    uint64_t before = gh_vault_unknown(watched->vault);
+    uint64_t before = gh_vault_unknown(watched->vault, tx->arena);
     enum gh_err err = watched->unit(tx, watched->args);
-    watched->met_unknown = gh_vault_unknown(watched->vault) != before;
+    watched->met_unknown = gh_vault_unknown(watched->vault, tx->arena) != before;
     return watched->met_unknown ? GH_ERR_INVALID : err;
 }
 
@@ -181,7 +181,8 @@ static enum gh_err run_among_others(struct gh_identity_call *call, run_unit *run
         again = err == GH_ERR_EXISTS;
         if (err != GH_OK && watched.met_unknown)
             again = gh_vault_catch_up(identity->vault, identity->store, seen, call->now_us,
-                                      call->arena);
+                                      call->arena) ||
+                    tries == 0; /* it may have been the value of a call beside it */
     }
     return err;
 }

@@ -242,7 +242,7 @@ struct gh_str gh_vault_open_field(const struct gh_vault *vault, struct gh_arena 
         return GH_STR("");
     const struct gh_vault_field_key *key = gh_vault_find_field_key(vault, gh_vault_key_id(sealed));
     if (!key)
-        atomic_fetch_add(vault->unknown, 1);
+        atomic_fetch_add(gh_vault_unknown_of(vault, arena), 1);
     if (!key || !put_context(&context, key->id, field, row))
         return (struct gh_str){NULL, 0};
     return gh_unseal(arena, key->bytes, gh_buf_str(&context), gh_str_skip(sealed, PREFIX_BYTES));

@@ -114,9 +114,10 @@ bool gh_vault_is_other_root(const struct gh_vault *vault, struct gh_str root);
 bool gh_vault_wraps_like(const struct gh_vault *vault, struct gh_arena *arena,
                          struct gh_key_row *rows, size_t count);
 
-/* Texts met under keys that are not known here: more than before a unit mean that it saw what
-   another process has sealed meanwhile. */
-uint64_t gh_vault_unknown(const struct gh_vault *vault);
+/* Texts that were to be opened into this arena and are under keys not known here: more than before
+   a unit mean that it saw what another process has sealed meanwhile. (Or, once in a thousand times,
+   that a call beside it did.) */
+uint64_t gh_vault_unknown(const struct gh_vault *vault, const struct gh_arena *arena);
 /* Grows with the keys that this vault knows. */
 uint64_t gh_vault_changes(const struct gh_vault *vault);
 /* Looks for keys that came since gh_vault_changes gave `seen`. False: there are none. Looks once a

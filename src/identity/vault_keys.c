@@ -257,7 +257,7 @@ enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, si
         return GH_ERR_MEMORY;
     }
     vault->random = *random;
-    vault->unknown = calloc(1, sizeof(*vault->unknown));
+    vault->unknown = calloc(GH_VAULT_UNKNOWN_COUNTERS, sizeof(*vault->unknown));
     pthread_mutex_init(&vault->changing, NULL);
     enum gh_err err = vault->unknown && add_roots(vault, roots, root_count)
                           ? load(store, vault, now_us, arena)

@@ -255,9 +255,9 @@ bool gh_vault_wraps_like(const struct gh_vault *vault, struct gh_arena *arena,
 
 /* ---- Catching up ---- */
 
-uint64_t gh_vault_unknown(const struct gh_vault *vault)
+uint64_t gh_vault_unknown(const struct gh_vault *vault, const struct gh_arena *arena)
 {
-    return atomic_load(vault->unknown);
+    return atomic_load(gh_vault_unknown_of(vault, arena));
 }
 
 uint64_t gh_vault_changes(const struct gh_vault *vault)

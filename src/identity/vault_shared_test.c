@@ -419,9 +419,9 @@ static void finds_the_key_of_a_value_that_it_does_not_know(void **state)
     assert_int_equal(announce(toys, a, NO_ROOT), GH_OK);
     assert_int_equal(activate(toys, a, &changed), GH_OK); /* b stood still all the time */
     struct gh_str sealed = seal(toys, a);
-    uint64_t unknown = gh_vault_unknown(b), seen = gh_vault_changes(b);
+    uint64_t unknown = gh_vault_unknown(b, &toys->arena), seen = gh_vault_changes(b);
     assert_false(opens(toys, b, sealed));
-    assert_int_equal(gh_vault_unknown(b), unknown + 1);
+    assert_int_equal(gh_vault_unknown(b, &toys->arena), unknown + 1);
     assert_true(catch_up(toys, b, seen, NOW_US));
     assert_true(opens(toys, b, sealed));
     unsigned reads = toys->reads;
@@ -449,6 +449,21 @@ static void rubbish_makes_it_look_once_a_second_and_no_more(void **state)
     gh_vault_close(vault);
 }
 
+static void a_call_that_meets_rubbish_is_not_taken_for_those_beside_it(void **state)
+{
+    struct toys *toys = *state;
+    struct gh_vault *vault = start(toys, OLD_ROOT, 1);
+    struct gh_str rubbish = gh_arena_dup(&toys->arena, seal(toys, vault));
+    struct gh_arena others[64];
+    unsigned taken = 0;
+    ((char *)rubbish.ptr)[1] = 77; /* of the key's id */
+    assert_false(opens(toys, vault, rubbish));
+    for (size_t i = 0; i < 64; i++)
+        taken += gh_vault_unknown(vault, &others[i]) != 0;
+    assert_true(taken <= 4);
+    gh_vault_close(vault);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +483,7 @@ int main(void)
         TEST(who_has_missed_a_new_root_makes_nothing_that_could_be_lost),
         TEST(finds_the_key_of_a_value_that_it_does_not_know),
         TEST(rubbish_makes_it_look_once_a_second_and_no_more),
+        TEST(a_call_that_meets_rubbish_is_not_taken_for_those_beside_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,12 +37,11 @@ struct gh_vault {
     /* Others have replaced the keys, and this process can't open the new ones: it makes nothing
        that might be lost to them. */
     atomic_bool cut_off;
-    /* Counted: texts met whose key is not known here, and keys taken over since the start. */
-    atomic_uint_fast64_t *unknown;
-    atomic_uint_fast64_t changes;
-    pthread_mutex_t changing; /* one thread at a time changes anything, and holds this */
-    uint64_t tried_us;        /* when gh_vault_catch_up looked last; under `changing` */
-    uint32_t announced;       /* a field key that waits to seal; 0: none; under `changing` */
+    atomic_uint_fast64_t *unknown; /* texts met whose key is not known here: gh_vault_unknown */
+    atomic_uint_fast64_t changes;  /* keys taken over since the start */
+    pthread_mutex_t changing;      /* one thread at a time changes anything, and holds this */
+    uint64_t tried_us;             /* when gh_vault_catch_up looked last; under `changing` */
+    uint32_t announced;            /* a field key that waits to seal; 0: none; under `changing` */
     uint8_t index[GH_KEY_BYTES];
     struct gh_fernet_key fernet[GH_VAULT_FERNET_MAX];
     size_t fernet_count;
@@ -55,6 +54,15 @@ struct gh_vault_field_key *gh_vault_find_field_key(const struct gh_vault *vault,
 /* What is there already stays. False: no memory, or no key of ours. */
 bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row,
                             struct gh_str bytes, uint64_t known_us);
+
+/* Calls at the same time hardly ever share a counter, and it costs them a second run of a unit. */
+#define GH_VAULT_UNKNOWN_COUNTERS 1024
+static inline atomic_uint_fast64_t *gh_vault_unknown_of(const struct gh_vault *vault,
+                                                        const struct gh_arena *arena)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)arena * 0x9e3779b97f4a7c15u;
+    return &vault->unknown[(mixed >> 32) % GH_VAULT_UNKNOWN_COUNTERS];
+}
 
 /* The row of the field key that seals: the oldest that is not retired. What is newer was announced
    and has sealed nothing yet. NULL: there is none. */

@@ -5,23 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/redis_target.h"
 #include "base/assert.h"
 #include "store/redis_limits.h"
 
-#define TARGET_BLOCK_BYTES 1024
-#define TARGET_BYTES_MAX   (16u * 1024)
-#define MESSAGE_BYTES_MAX  4096
-#define WHY_BYTES_MAX      160
+#define MESSAGE_BYTES_MAX 4096
+#define WHY_BYTES_MAX     160
 /* So that a server which comes and goes is not told of each time. */
 #define HOLD_MS 1000
-
-/* Where Redis is: own copies. */
-struct target {
-    struct gh_arena arena;
-    struct gh_redis_url url;
-    const char *ca; /* NULL: the system's */
-    uint32_t timeout_ms;
-};
 
 /* One worker's. */
 struct part {
@@ -42,7 +33,7 @@ struct gh_shared_limits {
     atomic_uint next; /* part to be asked by a thread */
 
     pthread_mutex_t lock; /* guards `target` and what says so in parts */
-    struct target *target;
+    struct gh_redis_target *target;
     char why[WHY_BYTES_MAX]; /* of the last loss */
 
     /* The control thread's. */
@@ -52,54 +43,6 @@ struct gh_shared_limits {
     void (*on_change)(void *context, bool is_shared, struct gh_str what, uint64_t seconds);
     void *context;
 };
-
-/* ---- Where it is ---- */
-
-static void free_target(struct target *target)
-{
-    if (!target)
-        return;
-    gh_arena_done(&target->arena);
-    free(target);
-}
-
-/* With a NUL behind it. */
-static bool copy_text(struct gh_arena *arena, struct gh_str from, struct gh_str *out)
-{
-    *out = gh_arena_dup(arena, from);
-    return out->ptr != NULL;
-}
-
-static struct target *new_target(const struct gh_redis_url *url,
-                                 const struct gh_redis_settings *settings)
-{
-    struct target *target = calloc(1, sizeof(*target));
-    struct gh_str ca;
-    if (!target)
-        return NULL;
-    gh_arena_init(&target->arena, TARGET_BLOCK_BYTES, TARGET_BYTES_MAX);
-    target->url = *url;
-    target->timeout_ms = (uint32_t)settings->timeout_ms;
-    if (copy_text(&target->arena, url->host, &target->url.host) &&
-        copy_text(&target->arena, url->path, &target->url.path) &&
-        copy_text(&target->arena, url->user, &target->url.user) &&
-        copy_text(&target->arena, url->password, &target->url.password) &&
-        copy_text(&target->arena, url->text, &target->url.text) &&
-        copy_text(&target->arena, settings->ca, &ca)) {
-        target->ca = ca.len ? ca.ptr : NULL;
-        return target;
-    }
-    free_target(target);
-    return NULL;
-}
-
-static bool is_same(const struct target *a, const struct target *b)
-{
-    return gh_str_eq(a->url.text, b->url.text) && a->url.tls == b->url.tls &&
-           gh_str_eq(a->url.user, b->url.user) && gh_str_eq(a->url.password, b->url.password) &&
-           a->url.database == b->url.database && a->timeout_ms == b->timeout_ms &&
-           gh_str_eq(gh_str_from_c(a->ca ? a->ca : ""), gh_str_from_c(b->ca ? b->ca : ""));
-}
 
 /* ---- Is it shared: the control thread ---- */
 
@@ -205,11 +148,11 @@ static bool part_ready(struct gh_limit_shared *port, struct gh_hash_key *out_sec
     return inner->ops->ready(inner, out_secret);
 }
 
-static bool part_ask(struct gh_limit_shared *port, struct gh_limit_ask *ask)
+static enum gh_limit_asked part_ask(struct gh_limit_shared *port, struct gh_limit_ask *ask)
 {
     struct part *part = (struct part *)port;
     if (!part->limits)
-        return false;
+        return GH_LIMIT_NOT_ASKED;
     struct gh_limit_shared *inner = gh_redis_limits_port(part->limits);
     return inner->ops->ask(inner, ask);
 }
@@ -311,17 +254,17 @@ static void run_errand(void *arg)
     struct errand *errand = arg;
     const struct gh_shared_question *question = errand->question;
     struct gh_limit_shared *port = &errand->part->port;
+    enum gh_limit_asked asked = GH_LIMIT_NOT_ASKED;
     struct gh_hash_key secret;
     errand->ask =
         (struct gh_limit_ask){.count = 1, .together = 1, .answered = finish, .owner = errand};
     if (part_ready(port, &secret)) {
         errand->ask.charges[0] =
             (struct gh_limit_charge){question->rule, question->make_key(question->source, secret)};
-        if (part_ask(port, &errand->ask))
-            return;
+        asked = part_ask(port, &errand->ask);
     }
-    errand->ask.decided = false;
-    finish(&errand->ask);
+    if (asked != GH_LIMIT_ASKED) /* else its memory may be gone already */
+        finish(&errand->ask);
 }
 
 /* To the next part that takes it. */
@@ -383,7 +326,7 @@ struct gh_shared_limits *gh_shared_limits_new(const struct gh_shared_limits_opti
     shared->host = (struct gh_shared_limits_host){shared, host_open, host_close};
     pthread_mutex_init(&shared->lock, NULL);
     shared->parts = calloc(options->worker_count, sizeof(*shared->parts));
-    shared->target = new_target(url, settings);
+    shared->target = gh_redis_target_new(url, settings);
     if (!shared->parts || !shared->target || define_metrics(shared) != GH_OK) {
         gh_shared_limits_close(shared);
         return NULL;
@@ -422,13 +365,13 @@ static void reconnect(void *arg)
 void gh_shared_limits_adopt(struct gh_shared_limits *shared, const struct gh_redis_url *url,
                             const struct gh_redis_settings *settings)
 {
-    struct target *target = new_target(url, settings);
-    if (!target || is_same(target, shared->target)) {
-        free_target(target);
+    struct gh_redis_target *target = gh_redis_target_new(url, settings);
+    if (!target || gh_redis_target_is_same(target, shared->target)) {
+        gh_redis_target_free(target);
         return;
     }
     pthread_mutex_lock(&shared->lock);
-    struct target *old = shared->target;
+    struct gh_redis_target *old = shared->target;
     shared->target = target;
     for (unsigned i = 0; i < shared->options.worker_count; i++) {
         struct part *part = &shared->parts[i];
@@ -437,7 +380,7 @@ void gh_shared_limits_adopt(struct gh_shared_limits *shared, const struct gh_red
                            "worker %u keeps its old connection to redis", i);
     }
     pthread_mutex_unlock(&shared->lock);
-    free_target(old);
+    gh_redis_target_free(old);
     gh_log_message(shared->options.ring, GH_LOG_INFO, "redis: its settings are new");
 }
 
@@ -446,7 +389,7 @@ void gh_shared_limits_close(struct gh_shared_limits *shared)
     if (!shared)
         return;
     gh_timer_stop(shared->options.control, &shared->hold);
-    free_target(shared->target);
+    gh_redis_target_free(shared->target);
     free(shared->parts);
     pthread_mutex_destroy(&shared->lock);
     free(shared);

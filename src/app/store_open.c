@@ -130,7 +130,7 @@ bool gh_store_setting_is_shared(struct gh_str setting)
     struct gh_arena scratch;
     struct gh_str store;
     gh_arena_init(&scratch, URL_BYTES_MAX, 2 * URL_BYTES_MAX);
-    bool is_shared = resolve(&scratch, setting, &store) == GH_OK && is_postgresql(store);
+    bool is_shared = resolve(&scratch, setting, &store) != GH_OK || is_postgresql(store);
     gh_arena_done(&scratch);
     return is_shared;
 }

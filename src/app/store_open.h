@@ -18,7 +18,8 @@ void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place 
 GH_MUST_USE enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive,
                                               struct gh_arena *arena, struct gh_store **out_store,
                                               struct gh_str *out_message);
-/* Several processes may write it at once. */
+/* Several processes may write it at once. A reference that leads nowhere counts as one: opening it
+   says what is wrong. */
 bool gh_store_setting_is_shared(struct gh_str setting);
 /* Where the setup token and the control socket lie, ending in '/': the directory of the store's
    file, that of "memory:DIRECTORY", or $STATE_DIRECTORY where the store is a server. In `arena`;

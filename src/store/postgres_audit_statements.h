@@ -71,10 +71,15 @@
                         "(event_type, position) <= ($8, $4) AND ",                                 \
                         "", "position", order))
 
+/* The head of a chain is the newest record, also where audit_chains is behind: tables were filled
+   or restored by hand. */
 #define GH_POSTGRES_AUDIT_STATEMENTS(X)                                                            \
     X(CHAINS, READS, "SELECT id, " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c ORDER BY id")      \
     X(CHAIN_IS_HELD, READS, "SELECT " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c WHERE id = $1") \
-    X(CHAIN_HEAD, READS, "SELECT seq, hash FROM audit_chains WHERE id = $1")                       \
+    X(CHAIN_HEAD, READS,                                                                           \
+      "SELECT seq, hash FROM (SELECT seq, hash FROM audit_chains WHERE id = $1 UNION ALL (SELECT " \
+      "seq, hash FROM security_audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1)) AS h "       \
+      "WHERE EXISTS (SELECT FROM audit_chains WHERE id = $1) ORDER BY seq DESC LIMIT 1")           \
     X(CHAIN_TAKE, WRITES,                                                                          \
       "SELECT id FROM (SELECT id FROM audit_chains ORDER BY id OFFSET 0) AS c "                    \
       "WHERE " GH_PG_CHAIN_LOCK("pg_try_advisory_lock", "id") " LIMIT 1")                          \
@@ -103,7 +108,7 @@
     X(UNSEALED_REFUSE, WRITES, "UPDATE audit_unsealed SET refused = true WHERE id = $1")           \
     X(UNSEALED_RETRY, WRITES, "UPDATE audit_unsealed SET refused = false WHERE refused")           \
     X(RECORDS_INSERT, WRITES,                                                                      \
-      "WITH head AS (UPDATE audit_chains SET seq = $3, hash = $4 WHERE id = $1 AND seq = $2 "      \
+      "WITH head AS (UPDATE audit_chains SET seq = $3, hash = $4 WHERE id = $1 AND seq <= $2 "     \
       "RETURNING 1) INSERT INTO security_audit_log (chain, seq, time, " GH_PG_FACTS                \
       ", prev_hash, hash, sealed) SELECT $1, r.* FROM unnest($5::bigint[], $6::bigint[], "         \
       "$7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], "   \

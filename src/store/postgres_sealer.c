@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -9,7 +10,7 @@
 #define PATIENCE_MS      10000 /* of whoever waits for what is unsealed, and of a bulk unit's tries */
 #define RETRY_MS         50    /* after a failure; then twice as long, ... */
 #define RETRY_MAX_MS     1000
-#define STOP_TRIES       5 /* then what is unsealed is left to others */
+#define STOP_TRIES       2 /* then what is unsealed is left to others */
 #define BACKOFF_MAX_MS   64
 #define PASS_BLOCK_BYTES (256u << 10)
 #define PASS_BYTES_MAX   (64u << 20)
@@ -98,13 +99,10 @@ static enum gh_err prepare(struct gh_postgres_sealer *sealer)
     return err == GH_OK || err == GH_ERR_TIMEOUT ? GH_OK : GH_ERR_IO;
 }
 
-/* Where the server could not be used for long, once. */
 static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
                            bool is_prepared)
 {
-    int64_t now_ms = gh_postgres_now_ms();
-    bool is_away = sealer->failing_since_ms && now_ms - sealer->failing_since_ms > PATIENCE_MS;
-    int64_t until_ms = is_away ? now_ms : now_ms + PATIENCE_MS;
+    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
     for (unsigned tries = 0;; tries++) {
         enum gh_postgres_next next = GH_POSTGRES_TRY_AGAIN;
         enum gh_err err = is_prepared ? GH_OK : prepare(sealer);
@@ -125,7 +123,7 @@ static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
     if (err == GH_OK)
         err = gh_postgres_sealer_seal(sealer);
     if (err == GH_OK && gh_postgres_now_ms() >= sealer->look_at_ms) {
-        err = gh_postgres_sealer_look(sealer);
+        gh_postgres_sealer_look(sealer);
         sealer->look_at_ms = gh_postgres_now_ms() + sealer->look_ms;
     }
     gh_arena_reset(&sealer->arena);
@@ -134,6 +132,20 @@ static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
     else if (!sealer->failing_since_ms)
         sealer->failing_since_ms = gh_postgres_now_ms();
     return err;
+}
+
+/* The server could not be used for so long that nobody should wait for it. */
+static bool is_away(const struct gh_postgres_sealer *sealer)
+{
+    return sealer->failing_since_ms &&
+           gh_postgres_now_ms() - sealer->failing_since_ms > PATIENCE_MS;
+}
+
+/* The lock is held. */
+static void answer(struct gh_postgres_job *job, enum gh_err result)
+{
+    job->result = result;
+    job->done = true;
 }
 
 /* One turn; the lock is held, and not while it works. */
@@ -145,14 +157,14 @@ static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
     pthread_mutex_unlock(&sealer->lock);
     bool looks = is_behind || gh_postgres_now_ms() >= sealer->look_at_ms;
     enum gh_err err = looks || !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : GH_OK;
-    enum gh_err result = job ? run_job(sealer, job, err == GH_OK) : GH_OK;
+    enum gh_err result = GH_ERR_IO;
+    if (job && !is_away(sealer))
+        result = run_job(sealer, job, err == GH_OK);
     pthread_mutex_lock(&sealer->lock);
     if (err == GH_OK)
         sealer->sealed = committed;
-    if (job) {
-        job->result = result;
-        job->done = true;
-    }
+    for (; job; job = is_away(sealer) ? take_job(sealer) : NULL)
+        answer(job, result);
     pthread_cond_broadcast(&sealer->changed);
     return err;
 }
@@ -306,6 +318,17 @@ static bool copy_options(struct gh_postgres_sealer *sealer,
     return sealer->url && (sealer->application || !options->target.application);
 }
 
+/* Signals are for the threads of the program that knows them. */
+static int start_thread(struct gh_postgres_sealer *sealer)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&sealer->thread, NULL, work, sealer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
 enum gh_err gh_postgres_sealer_open(const struct gh_postgres_sealer_options *options,
                                     struct gh_arena *arena, struct gh_postgres_sealer **out_sealer,
                                     struct gh_str *out_message)
@@ -321,7 +344,7 @@ enum gh_err gh_postgres_sealer_open(const struct gh_postgres_sealer_options *opt
     gh_postgres_batch_init(&sealer->batch);
     if (copy_options(sealer, options))
         err = gh_postgres_sealer_connect(sealer, arena, out_message);
-    if (err == GH_OK && pthread_create(&sealer->thread, NULL, work, sealer) != 0) {
+    if (err == GH_OK && start_thread(sealer) != 0) {
         *out_message = GH_STR("no thread");
         err = GH_ERR_MEMORY;
     }

@@ -273,7 +273,7 @@ static void take_number(struct gh_postgres_call *call, void *out_row)
     *(uint64_t *)out_row = gh_postgres_take_u64(call);
 }
 
-enum gh_err gh_postgres_sealer_look(struct gh_postgres_sealer *sealer)
+void gh_postgres_sealer_look(struct gh_postgres_sealer *sealer)
 {
     uint64_t chains[CHAINS_AT_ONCE];
     struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
@@ -285,11 +285,9 @@ enum gh_err gh_postgres_sealer_look(struct gh_postgres_sealer *sealer)
     enum gh_err err = gh_postgres_take_all(&call, take_number, sizeof(chains[0]), &found, &count);
     if (err == GH_OK && count)
         memcpy(chains, found, count * sizeof(chains[0]));
-    for (size_t i = 0; err == GH_OK && i < count; i++) {
-        err = seal_chain(sealer, chains[i]);
-        if (err == GH_ERR_EXISTS || err == GH_ERR_NOT_FOUND) /* it is alive, or never was */
-            err = GH_OK;
+    for (size_t i = 0; err == GH_OK && i < count && gh_postgres_is_up(&sealer->connection); i++) {
+        enum gh_err left = seal_chain(sealer, chains[i]);
+        (void)left; /* that process is alive, or the chain never was: the others all the same */
     }
     gh_arena_reset(&sealer->arena);
-    return err;
 }

@@ -54,8 +54,8 @@ void gh_postgres_sealer_disconnect(struct gh_postgres_sealer *sealer);
 /* Seals all that is committed of this process; GH_ERR_TIMEOUT: some of it is in a chain that it had
    before, and which another process holds now, who will. */
 GH_MUST_USE enum gh_err gh_postgres_sealer_seal(struct gh_postgres_sealer *sealer);
-/* Seals what processes have left that are gone. */
-GH_MUST_USE enum gh_err gh_postgres_sealer_look(struct gh_postgres_sealer *sealer);
+/* Seals what processes have left that are gone; what it can't, the next look may. */
+void gh_postgres_sealer_look(struct gh_postgres_sealer *sealer);
 
 /* A transaction of the sealer's own. */
 struct gh_postgres_tx gh_postgres_sealer_tx(struct gh_postgres_sealer *sealer,

@@ -69,6 +69,20 @@ static void takes_the_lowest_chain_that_nobody_holds_and_no_lock_more(void **sta
         gh_contract_done(&stores[i]);
 }
 
+static void goes_on_behind_the_newest_record_when_the_table_of_chains_is_behind(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 5, true));
+    gh_contract_done(&contract);
+    gh_sealing_ask("UPDATE audit_chains SET seq = 2, hash = decode(repeat('01', 32), 'hex')");
+    contract = gh_sealing_open();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 5, 1, true));
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 6, 1, false));
+    gh_contract_assert_chain(&contract, 1, 1, 7);
+    gh_sealing_assert_all_chains(&contract);
+    gh_contract_done(&contract);
+}
+
 /* ---- Seeing what is not sealed yet ---- */
 
 struct reading {
@@ -229,6 +243,8 @@ int main(void)
         cmocka_unit_test_setup(seals_what_is_left_when_it_closes_and_gives_its_chain_up,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(takes_the_lowest_chain_that_nobody_holds_and_no_lock_more,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(goes_on_behind_the_newest_record_when_the_table_of_chains_is_behind,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(what_reads_waits_for_what_this_process_has_appended,
                                gh_sealing_fresh),

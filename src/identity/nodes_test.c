@@ -1,5 +1,7 @@
 /* Several processes over one store (nodes): what one has done holds on the others, and what is to
-   happen once happens once. */
+   happen once happens once. Their keys: nodes_keys_test.c. */
+#include "identity/nodes_fixture.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,77 +9,23 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "crypto/totp.h"
 #include "identity/account.h"
 #include "identity/admin.h"
-#include "identity/identity_fixture.h"
-#include "identity/lease.h"
-#include "identity/outbox.h"
 #include "identity/passwords.h"
-#include "identity/rotation.h"
-#include "identity/session_news.h"
 #include "identity/sessions.h"
-#include "store/postgres_fixture.h"
 
 #define ALICE   "alice@example.com"
 #define BOB     "bob@example.com"
 #define USER    1
 #define ADMIN   2
-#define NODES   3
 #define RACERS  24
 #define SECRET  GH_STR("a secret of 20 bytes")
 #define NO_ROOT ((struct gh_str){NULL, 0})
 
-struct world {
-    struct gh_postgres_fixture *postgres; /* NULL: over one store in memory */
-    struct gh_identity_fixture nodes[NODES];
-    struct gh_session_news news[NODES];
-    struct gh_arena work;
-};
-
-/* Over PostgreSQL each has connections of its own. */
-static void open_nodes(struct world *world)
-{
-    struct gh_postgres_fixture *postgres = world->postgres;
-    if (postgres) {
-        gh_postgres_fixture_fresh(postgres);
-        gh_identity_fixture_open_over(&world->nodes[0], gh_postgres_fixture_open(postgres));
-    } else {
-        gh_identity_fixture_open(&world->nodes[0]);
-    }
-    for (size_t i = 1; i < NODES; i++)
-        gh_identity_fixture_join(&world->nodes[i], &world->nodes[0],
-                                 postgres ? gh_postgres_fixture_open(postgres) : NULL);
-}
-
-static struct world the_world;
-
-static int setup(void **state)
-{
-    struct world *world = &the_world;
-    open_nodes(world);
-    for (size_t i = 0; i < NODES; i++) {
-        world->news[i] = (struct gh_session_news){.cursor = 0};
-        gh_revocations_share(world->nodes[i].identity.revocations, 1000);
-    }
-    gh_arena_init(&world->work, 8192, 16 << 20);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    for (size_t i = NODES; i-- > 0;)
-        gh_identity_fixture_close(&world->nodes[i]);
-    gh_arena_done(&world->work);
-    return 0;
-}
-
 /* What the watch of a node does (app/identity_watch.c). */
-static void read_news(struct world *world, size_t node)
+static void read_news(struct gh_nodes *world, size_t node)
 {
     struct gh_identity_fixture *fixture = &world->nodes[node];
     assert_int_equal(gh_session_news_read(&world->news[node], fixture->identity.store,
@@ -86,7 +34,7 @@ static void read_news(struct world *world, size_t node)
                      GH_OK);
 }
 
-static bool sees_end(struct world *world, size_t node, const struct gh_session_grant *grant)
+static bool sees_end(struct gh_nodes *world, size_t node, const struct gh_session_grant *grant)
 {
     read_news(world, node);
     return gh_fixture_is_revoked(&world->nodes[node], grant->access_token);
@@ -123,8 +71,9 @@ static void *run_racer(void *args)
 }
 
 /* How many of them came to `wanted`. */
-static size_t run_race(struct world *world, racing *race, struct gh_str text, struct gh_str other,
-                       struct racer racers[RACERS], enum gh_identity_result wanted)
+static size_t run_race(struct gh_nodes *world, racing *race, struct gh_str text,
+                       struct gh_str other, struct racer racers[RACERS],
+                       enum gh_identity_result wanted)
 {
     pthread_t threads[RACERS];
     pthread_barrier_t barrier;
@@ -160,7 +109,7 @@ static enum gh_identity_result race_refresh(struct racer *racer, struct gh_ident
 
 static void a_token_refreshed_on_all_nodes_has_one_successor(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE);
     struct gh_session_row row;
@@ -174,18 +123,9 @@ static void a_token_refreshed_on_all_nodes_has_one_successor(void **state)
     end_race(racers);
 }
 
-/* Each node has a chain of the log to itself where it has its own way to the store. */
-static size_t audited(struct world *world, enum gh_audit_event event)
-{
-    size_t count = gh_fixture_audit_count(&world->nodes[0], event, NULL);
-    for (size_t i = 1; world->postgres && i < NODES; i++)
-        count += gh_fixture_audit_count(&world->nodes[i], event, NULL);
-    return count;
-}
-
 static void a_token_replayed_on_all_nodes_ends_one_family_once(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE), next;
     struct gh_identity_call call = gh_fixture_call(&world->nodes[1]);
@@ -196,7 +136,7 @@ static void a_token_replayed_on_all_nodes_ends_one_family_once(void **state)
                               GH_IDENTITY_SESSION_REUSED),
                      1);
     end_race(racers);
-    assert_int_equal(audited(world, GH_AUDIT_SESSION_REVOKED), 1);
+    assert_int_equal(gh_nodes_audited(world, GH_AUDIT_SESSION_REVOKED), 1);
     for (size_t i = 0; i < NODES; i++)
         assert_true(sees_end(world, i, &next));
 }
@@ -208,7 +148,7 @@ static enum gh_identity_result race_sign_up(struct racer *racer, struct gh_ident
     return gh_sign_up(call, &request, &view);
 }
 
-static size_t account_count(struct world *world)
+static size_t account_count(struct gh_nodes *world)
 {
     struct gh_identity_call call = gh_fixture_call(&world->nodes[0]);
     struct gh_user_query query = {.limit = 100};
@@ -220,7 +160,7 @@ static size_t account_count(struct world *world)
 
 static void sign_ups_of_one_address_make_one_account_and_say_the_same(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     assert_int_equal(run_race(world, race_sign_up, GH_STR(ALICE), NO_ROOT, racers, GH_IDENTITY_OK),
                      RACERS);
@@ -230,7 +170,7 @@ static void sign_ups_of_one_address_make_one_account_and_say_the_same(void **sta
 
 static void sign_ups_without_confirmation_tell_one_of_them_that_it_is_theirs(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     size_t taken = 0;
     for (size_t i = 0; i < NODES; i++)
@@ -251,7 +191,7 @@ static enum gh_identity_result race_reset(struct racer *racer, struct gh_identit
 
 static void a_link_is_used_on_one_node(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     struct gh_str id = gh_fixture_account(&world->nodes[0], ALICE, FIXTURE_PASSWORD, USER);
     struct gh_str token = gh_fixture_ticket(&world->nodes[0], GH_TICKET_RESET, id, GH_STR(""));
@@ -271,7 +211,7 @@ static enum gh_identity_result race_second_step(struct racer *racer, struct gh_i
 
 static void a_code_opens_one_session_on_one_node(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     struct gh_account account;
     char code[GH_TOTP_DIGITS + 1];
@@ -297,7 +237,7 @@ static enum gh_identity_result race_guess(struct racer *racer, struct gh_identit
 
 static void guesses_on_all_nodes_are_counted_together(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     gh_fixture_account(&world->nodes[0], ALICE, FIXTURE_PASSWORD, USER);
     size_t told = run_race(world, race_guess, GH_STR("a wrong password, guessed"), NO_ROOT, racers,
@@ -322,7 +262,7 @@ static enum gh_identity_result race_setup(struct racer *racer, struct gh_identit
 
 static void each_node_has_a_setup_token_and_one_makes_the_first_admin(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct racer racers[RACERS];
     struct gh_str tokens[NODES];
     for (size_t i = 0; i < NODES; i++) {
@@ -345,7 +285,7 @@ static void each_node_has_a_setup_token_and_one_makes_the_first_admin(void **sta
 
 static void a_logout_is_seen_on_the_others_whatever_their_clocks_say(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE);
     world->nodes[1].now_us -= 5 * FIXTURE_SECOND;
     world->nodes[2].now_us += 5 * FIXTURE_SECOND;
@@ -378,7 +318,7 @@ static struct gh_str admin_token(struct gh_identity_fixture *node)
 
 static void what_an_admin_does_on_one_node_holds_on_the_others(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct gh_identity_fixture *node = &world->nodes[0];
     struct gh_account_view view;
     struct gh_session_grant grant = sign_in(&world->nodes[1], ALICE), refreshed;
@@ -403,7 +343,7 @@ static void what_an_admin_does_on_one_node_holds_on_the_others(void **state)
 
 static void a_new_password_ends_the_sessions_of_the_other_nodes(void **state)
 {
-    struct world *world = *state;
+    struct gh_nodes *world = *state;
     struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE);
     struct gh_session_grant other = gh_fixture_login(&world->nodes[1], ALICE, FIXTURE_PASSWORD);
     struct gh_identity_call call = gh_fixture_call_as(&world->nodes[0], grant.access_token);
@@ -417,187 +357,9 @@ static void a_new_password_ends_the_sessions_of_the_other_nodes(void **state)
     assert_int_equal(gh_login(&again, &request, &answer), GH_IDENTITY_BAD_CREDENTIALS);
 }
 
-/* ---- Keys ---- */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gh_nodes_open, gh_nodes_close)
 
-static void maintain(struct gh_identity_fixture *node, struct gh_identity_keys *out_keys)
-{
-    assert_int_equal(gh_identity_keys_maintain(node->identity.store, node->vault, &node->settings,
-                                               &node->identity.random, node->now_us, &node->arena,
-                                               out_keys),
-                     GH_OK);
-}
-
-struct maintaining {
-    struct gh_identity_fixture *node;
-    pthread_barrier_t *barrier;
-    struct gh_identity_keys keys;
-};
-
-static void *maintain_at_once(void *args)
-{
-    struct maintaining *maintaining = args;
-    pthread_barrier_wait(maintaining->barrier);
-    maintain(maintaining->node, &maintaining->keys);
-    return NULL;
-}
-
-static void a_rotation_that_is_due_on_all_nodes_is_made_once(void **state)
-{
-    struct world *world = *state;
-    struct maintaining nodes[NODES];
-    pthread_t threads[NODES];
-    pthread_barrier_t barrier;
-    pthread_barrier_init(&barrier, NULL, NODES);
-    for (size_t i = 0; i < NODES; i++) {
-        world->nodes[i].now_us += 31 * FIXTURE_DAY + i * FIXTURE_SECOND;
-        nodes[i] = (struct maintaining){.node = &world->nodes[i], .barrier = &barrier};
-        assert_int_equal(pthread_create(&threads[i], NULL, maintain_at_once, &nodes[i]), 0);
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        pthread_join(threads[i], NULL);
-        gh_identity_keys_done(&nodes[i].keys);
-    }
-    pthread_barrier_destroy(&barrier);
-    assert_int_equal(audited(world, GH_AUDIT_SECRET_ROTATED), 2); /* a secret and a pair */
-    for (size_t i = 0; i < NODES; i++) {
-        struct gh_identity_keys keys;
-        maintain(&world->nodes[i], &keys);
-        assert_int_equal(keys.cookie.count, 2);
-        assert_int_equal(keys.ring.count, 2);
-        gh_identity_keys_done(&keys);
-    }
-}
-
-static void a_key_is_known_everywhere_before_it_signs(void **state)
-{
-    struct world *world = *state;
-    struct gh_identity_fixture *a = &world->nodes[0], *b = &world->nodes[1];
-    struct gh_identity_keys keys;
-    uint8_t before[GH_SHA256_BYTES], after[GH_SHA256_BYTES];
-    assert_int_equal(gh_identity_keys_digest(b->identity.store, &world->work, before), GH_OK);
-    a->now_us += 31 * FIXTURE_DAY;
-    maintain(a, &keys);
-    gh_identity_keys_done(&keys);
-    /* b sees each second that there are others, and has them all the minutes until they sign */
-    assert_int_equal(gh_identity_keys_digest(b->identity.store, &world->work, after), GH_OK);
-    assert_memory_not_equal(before, after, sizeof(before));
-    b->now_us = a->now_us;
-    gh_identity_keys_done(&b->keys);
-    maintain(b, &b->keys);
-    a->now_us += 11 * FIXTURE_MINUTE;
-    gh_identity_keys_done(&a->keys);
-    maintain(a, &a->keys);
-    assert_false(gh_str_eq(a->keys.cookie.keys[0].kid, b->keys.cookie.keys[0].kid));
-    b->now_us = a->now_us;
-    struct gh_session_grant grant = sign_in(a, ALICE);
-    assert_non_null(gh_fixture_call_as(b, grant.access_token).subject);
-}
-
-static void replace_field_key(struct gh_identity_fixture *node, struct gh_str root)
-{
-    bool waits = false, changed;
-    assert_int_equal(gh_rotation_announce(node->vault, node->identity.store, root, node->now_us,
-                                          &node->arena, &waits),
-                     GH_OK);
-    assert_true(waits);
-    assert_int_equal(gh_rotation_begin(node->vault, node->identity.store, root, node->now_us,
-                                       &node->arena, &changed),
-                     GH_OK);
-}
-
-static void a_session_under_a_key_not_heard_of_goes_on(void **state)
-{
-    struct world *world = *state;
-    replace_field_key(&world->nodes[0], NO_ROOT); /* the others stood still all the time */
-    struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE), next;
-    struct gh_identity_call call = gh_fixture_call(&world->nodes[1]);
-    assert_int_equal(gh_session_refresh(&call, grant.refresh_token, &next), GH_IDENTITY_OK);
-    assert_int_equal(gh_vault_state(world->nodes[1].vault).sealing_id,
-                     gh_vault_state(world->nodes[0].vault).sealing_id);
-}
-
-static enum gh_err accept_mail(void *context, struct gh_arena *arena, struct gh_str recipient,
-                               struct gh_str message_id, struct gh_str message, struct gh_str link)
-{
-    (*(unsigned *)context)++;
-    return GH_OK;
-}
-
-static void a_mail_under_a_key_not_heard_of_is_sent(void **state)
-{
-    struct world *world = *state;
-    unsigned sent = 0;
-    struct gh_mailer mailer = {accept_mail, &sent};
-    replace_field_key(&world->nodes[0], NO_ROOT);
-    gh_fixture_account(&world->nodes[0], ALICE, FIXTURE_PASSWORD, USER);
-    struct gh_identity_call call = gh_fixture_call(&world->nodes[0]);
-    assert_int_equal(gh_password_reset_request(&call, GH_STR(ALICE)), GH_IDENTITY_OK);
-    call = gh_fixture_call(&world->nodes[1]);
-    assert_int_equal(gh_outbox_step(&call, &mailer), GH_IDENTITY_OK);
-    call = gh_fixture_call(&world->nodes[2]);
-    assert_int_equal(gh_outbox_step(&call, &mailer), GH_IDENTITY_NOT_FOUND);
-    assert_int_equal(sent, 1);
-}
-
-static void who_can_not_open_a_session_does_not_say_that_it_has_ended(void **state)
-{
-    struct world *world = *state;
-    replace_field_key(&world->nodes[0], GH_STR("a root that the others were not told of, long"));
-    struct gh_session_grant grant = sign_in(&world->nodes[0], ALICE), next;
-    struct gh_identity_call call = gh_fixture_call(&world->nodes[1]);
-    assert_int_equal(gh_session_refresh(&call, grant.refresh_token, &next),
-                     GH_IDENTITY_UNAVAILABLE);
-    struct gh_sign_up request = {GH_STR(BOB), FIXTURE_PASSWORD, GH_STR("")};
-    struct gh_account_view view;
-    assert_int_equal(gh_sign_up(&call, &request, &view), GH_IDENTITY_UNAVAILABLE);
-    struct gh_identity_call good = gh_fixture_call(&world->nodes[0]);
-    assert_int_equal(gh_session_refresh(&good, grant.refresh_token, &next), GH_IDENTITY_OK);
-}
-
-static void a_key_that_some_node_may_still_seal_with_stays_for_a_day(void **state)
-{
-    struct world *world = *state;
-    struct gh_identity_fixture *node = &world->nodes[0];
-    struct gh_rotation rotation;
-    unsigned dropped = 9;
-    replace_field_key(node, NO_ROOT);
-    gh_rotation_init(&rotation, node->vault, node->identity.store, node->now_us + 2 * FIXTURE_HOUR);
-    while (!rotation.over)
-        assert_int_equal(gh_rotation_step(&rotation, &world->work), GH_OK);
-    assert_int_equal(gh_rotation_drop_retired(&rotation, &world->work, &dropped), GH_OK);
-    assert_int_equal(dropped, 0);
-    rotation.begun_us = node->now_us + 25 * FIXTURE_HOUR;
-    assert_int_equal(gh_rotation_drop_retired(&rotation, &world->work, &dropped), GH_OK);
-    assert_int_equal(dropped, 1);
-}
-
-/* ---- Jobs ---- */
-
-static bool take(struct world *world, size_t node, enum gh_lease lease)
-{
-    struct gh_identity_fixture *fixture = &world->nodes[node];
-    return gh_lease_take(fixture->identity.store, lease, fixture->now_us, FIXTURE_MINUTE,
-                         &world->work);
-}
-
-static void a_job_is_done_by_one_node_at_a_time(void **state)
-{
-    struct world *world = *state;
-    assert_true(take(world, 0, GH_LEASE_PURGE));
-    assert_false(take(world, 0, GH_LEASE_PURGE));
-    assert_false(take(world, 1, GH_LEASE_PURGE));
-    assert_true(take(world, 1, GH_LEASE_ROTATION)); /* another job */
-    world->nodes[2].now_us += FIXTURE_MINUTE;
-    assert_true(take(world, 2, GH_LEASE_PURGE)); /* whoever had it may be dead */
-    assert_false(take(world, 2, GH_LEASE_PURGE));
-    assert_false(take(world, 0, GH_LEASE_PURGE));
-    world->nodes[1].now_us -= FIXTURE_HOUR; /* what was taken by a wrong clock is not waited for */
-    assert_true(take(world, 1, GH_LEASE_PURGE));
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-int main(void)
+static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_token_refreshed_on_all_nodes_has_one_successor),
@@ -611,21 +373,11 @@ int main(void)
         TEST(a_logout_is_seen_on_the_others_whatever_their_clocks_say),
         TEST(what_an_admin_does_on_one_node_holds_on_the_others),
         TEST(a_new_password_ends_the_sessions_of_the_other_nodes),
-        TEST(a_rotation_that_is_due_on_all_nodes_is_made_once),
-        TEST(a_key_is_known_everywhere_before_it_signs),
-        TEST(a_session_under_a_key_not_heard_of_goes_on),
-        TEST(a_mail_under_a_key_not_heard_of_is_sent),
-        TEST(who_can_not_open_a_session_does_not_say_that_it_has_ended),
-        TEST(a_key_that_some_node_may_still_seal_with_stays_for_a_day),
-        TEST(a_job_is_done_by_one_node_at_a_time),
     };
-    static struct gh_postgres_fixture postgres;
-    if (!getenv("GH_TEST_POSTGRESQL"))
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    if (!gh_postgres_fixture_start(&postgres))
-        return GH_POSTGRES_SKIPPED;
-    the_world.postgres = &postgres;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    gh_postgres_fixture_done(&postgres);
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return gh_nodes_main(run_all);
 }

@@ -45,11 +45,16 @@ bool gh_exchange_ask_limits(struct gh_exchange *exchange)
     struct gh_limit_ask *ask = request->limit_ask;
     ask->answered = on_answered;
     ask->owner = exchange;
-    if (request->shared_limits->ops->ask(request->shared_limits, ask)) {
+    switch (request->shared_limits->ops->ask(request->shared_limits, ask)) {
+    case GH_LIMIT_NOT_ASKED:
+        ask->decided = false;
+        break;
+    case GH_LIMIT_ANSWERED:
+        break;
+    case GH_LIMIT_ASKED:
         exchange->limits_asked = true;
         return false;
     }
-    ask->decided = false;
     request->limits_known = true;
     return true;
 }

@@ -52,6 +52,18 @@ static void where_nobody_takes_the_question_it_goes_on_at_once(void **state)
     gh_toys_end(exchange, true);
 }
 
+static void where_the_answer_is_known_it_goes_on_at_once(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_GET, GH_BODY_NONE);
+    gh_toys.asks_limits = gh_toys.limits_known = true;
+    gh_toys.verdict = (struct gh_verdict){GH_VERDICT_RESPOND, GH_REASON_RATE_LIMITED};
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_toys_expect("limits? decided head:403! ");
+    gh_exchange_body_end(exchange);
+    gh_toys_end(exchange, false);
+}
+
 static void a_request_that_is_complete_counts_as_such_while_it_waits(void **state)
 {
     (void)state;
@@ -204,6 +216,7 @@ int main(void)
         cmocka_unit_test(nothing_happens_before_the_answer),
         cmocka_unit_test(a_refusal_goes_out_with_the_answer),
         cmocka_unit_test(where_nobody_takes_the_question_it_goes_on_at_once),
+        cmocka_unit_test(where_the_answer_is_known_it_goes_on_at_once),
         cmocka_unit_test(a_request_that_is_complete_counts_as_such_while_it_waits),
         cmocka_unit_test(what_came_of_the_body_meanwhile_goes_upstream),
         cmocka_unit_test(a_whole_body_goes_upstream_with_its_head),

@@ -274,14 +274,16 @@ void gh_upstream_call_abort(struct gh_upstream_call *c)
 
 /* ---- Shared limits ---- */
 
-static bool toy_ask(struct gh_limit_shared *shared, struct gh_limit_ask *ask)
+static enum gh_limit_asked toy_ask(struct gh_limit_shared *shared, struct gh_limit_ask *ask)
 {
     (void)shared;
     trace("limits? ");
     if (gh_toys.limits_refused)
-        return false;
+        return GH_LIMIT_NOT_ASKED;
+    if (gh_toys.limits_known)
+        return GH_LIMIT_ANSWERED;
     gh_toys.question = ask;
-    return true;
+    return GH_LIMIT_ASKED;
 }
 
 static void toy_forget(struct gh_limit_shared *shared, struct gh_limit_ask *ask)

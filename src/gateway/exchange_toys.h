@@ -25,6 +25,7 @@ struct gh_toys {
     size_t ask_body_max; /* not 0: a stage asks for the body */
     bool asks_limits;    /* a stage asks about shared limits, first of all */
     bool limits_refused; /* ... and nobody takes the question */
+    bool limits_known;   /* ... and the answer is known at once */
     bool asks_again;     /* after the first answer, once */
     bool lane_is_full;
     unsigned loop_full_times;    /* posts to the loop that find it full first */

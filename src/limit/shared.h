@@ -35,13 +35,19 @@ struct gh_limit_ask {
     uint64_t asked_us;
 };
 
+/* What becomes of a question. */
+enum gh_limit_asked {
+    GH_LIMIT_NOT_ASKED, /* no answer will come: away, or too many wait already */
+    GH_LIMIT_ANSWERED,  /* at once, without `answered`: it was refused a moment ago */
+    GH_LIMIT_ASKED,     /* `answered` comes */
+};
+
 struct gh_limit_shared;
 
 struct gh_limit_shared_ops {
     /* The secret that keys are hashed with: the same on all nodes. False: away, don't ask. */
     bool (*ready)(struct gh_limit_shared *shared, struct gh_hash_key *out_secret);
-    /* False: no answer will come: away, or too many wait already. */
-    bool (*ask)(struct gh_limit_shared *shared, struct gh_limit_ask *ask);
+    enum gh_limit_asked (*ask)(struct gh_limit_shared *shared, struct gh_limit_ask *ask);
     /* No answer is wanted any more. */
     void (*forget)(struct gh_limit_shared *shared, struct gh_limit_ask *ask);
 };

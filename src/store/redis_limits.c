@@ -8,6 +8,16 @@
 
 /* Between two looks at a server that takes commands and can't carry them out. */
 #define RETRY_MS 1000
+/* Refusals that are remembered, and for how long: the count may be deleted by hand. */
+#define REFUSALS    1024
+#define REMEMBER_MS 1000
+
+/* Of one limit. */
+struct refusal {
+    struct gh_hash128 key;
+    uint64_t until_ms;     /* when it would be admitted again */
+    uint64_t ask_after_ms; /* not remembered from then on */
+};
 
 struct gh_redis_limits {
     struct gh_limit_shared port; /* first */
@@ -19,6 +29,7 @@ struct gh_redis_limits {
     struct gh_timer retry;
     bool ready, told, closing;
     struct gh_redis_counters counted;
+    struct refusal refusals[REFUSALS]; /* by key; a later one takes the place */
 };
 
 /* ---- Metrics ---- */
@@ -47,11 +58,12 @@ enum gh_err gh_redis_limits_define(struct gh_metrics *metrics,
         {GH_METRIC_COUNTER, "gatehouse_shared_limits_connects_total",
          "Connections to Redis that were made for shared limits.", &out_slots->connects},
     };
-    enum gh_err err = gh_metrics_define(
-        metrics, GH_METRIC_COUNTER, "gatehouse_shared_limits_total",
-        "Questions about shared limits by what became of them; all but decided ones were decided "
-        "by this process's own table.",
-        "result", RESULTS, GH_REDIS_LIMITS_RESULT_COUNT, out_slots->results);
+    enum gh_err err =
+        gh_metrics_define(metrics, GH_METRIC_COUNTER, "gatehouse_shared_limits_total",
+                          "Questions about shared limits by what became of them; all but decided "
+                          "and remembered ones were decided "
+                          "by this process's own table.",
+                          "result", RESULTS, GH_REDIS_LIMITS_RESULT_COUNT, out_slots->results);
     for (size_t i = 0; err == GH_OK && i < sizeof(plain) / sizeof(plain[0]); i++)
         err = gh_metrics_define(metrics, plain[i].kind, plain[i].name, plain[i].help, NULL, NULL, 1,
                                 plain[i].slot);
@@ -199,6 +211,51 @@ static bool is_ready(struct gh_limit_shared *shared, struct gh_hash_key *out_sec
     return false;
 }
 
+/* ---- Refusals ---- */
+
+static struct refusal *place_of(struct gh_redis_limits *limits, struct gh_hash128 key)
+{
+    return &limits->refusals[key.lo % REFUSALS];
+}
+
+static void remember(struct gh_redis_limits *limits, const struct gh_limit_ask *ask)
+{
+    uint64_t now_ms = gh_loop_now_ms(limits->loop);
+    for (size_t i = 0; i < ask->together; i++) {
+        uint64_t wait_ms = ask->decisions[i].retry_after_ms;
+        if (!ask->decisions[i].allowed)
+            *place_of(limits, ask->charges[i].key) = (struct refusal){
+                .key = ask->charges[i].key,
+                .until_ms = now_ms + wait_ms,
+                .ask_after_ms = now_ms + (wait_ms < REMEMBER_MS ? wait_ms : REMEMBER_MS),
+            };
+    }
+}
+
+/* True: one of those that are charged together refuses still. Of the others it is not known what is
+   left, nor is that told with a refusal. */
+static bool recall(struct gh_redis_limits *limits, struct gh_limit_ask *ask)
+{
+    uint64_t now_ms = gh_loop_now_ms(limits->loop);
+    bool refused = false;
+    for (size_t i = 0; i < ask->together; i++) {
+        const struct gh_hash128 key = ask->charges[i].key;
+        const struct refusal *refusal = place_of(limits, key);
+        bool holds = refusal->key.lo == key.lo && refusal->key.hi == key.hi &&
+                     refusal->ask_after_ms > now_ms;
+        uint64_t wait_ms = holds ? refusal->until_ms - now_ms : 0;
+        ask->decisions[i] = (struct gh_limit_decision){
+            .allowed = !holds, .retry_after_ms = wait_ms, .reset_ms = wait_ms};
+        refused |= holds;
+    }
+    ask->decided = refused;
+    ask->admitted = false;
+    ask->decided_count = ask->together;
+    return refused;
+}
+
+/* ---- Questions ---- */
+
 static enum gh_redis_limits_result result_of(enum gh_err err, const struct gh_redis_reply *reply)
 {
     if (err == GH_ERR_TIMEOUT)
@@ -214,6 +271,8 @@ static enum gh_redis_limits_result take(struct gh_redis_limits *limits, struct g
         be_unable(limits, "a strange answer");
         return GH_REDIS_LIMITS_ERROR;
     case GH_REDIS_LIMITS_SAID_DECISIONS:
+        if (!ask->admitted)
+            remember(limits, ask);
         break;
     case GH_REDIS_LIMITS_SAID_SECRET:
         return GH_REDIS_LIMITS_OTHER_SECRET;
@@ -240,17 +299,21 @@ static void on_answer(void *context, enum gh_err err, const struct gh_redis_repl
     ask->answered(ask);
 }
 
-static bool ask(struct gh_limit_shared *shared, struct gh_limit_ask *question)
+static enum gh_limit_asked ask(struct gh_limit_shared *shared, struct gh_limit_ask *question)
 {
     struct gh_redis_limits *limits = limits_of(shared);
     GH_ASSERT(question->count && question->together <= question->count);
+    if (recall(limits, question)) {
+        count(limits, GH_REDIS_LIMITS_REMEMBERED);
+        return GH_LIMIT_ANSWERED;
+    }
     question->adapter = limits;
     question->asked_us = gh_loop_now_us(limits->loop);
     enum gh_err err = call(limits, question, on_answer, question);
     if (err == GH_OK)
-        return true;
+        return GH_LIMIT_ASKED;
     count(limits, err == GH_ERR_FULL ? GH_REDIS_LIMITS_FULL : GH_REDIS_LIMITS_AWAY);
-    return false;
+    return GH_LIMIT_NOT_ASKED;
 }
 
 static void forget(struct gh_limit_shared *shared, struct gh_limit_ask *question)

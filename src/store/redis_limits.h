@@ -6,6 +6,9 @@
  * It is ready once a question without limits was answered, so that a server which is there but
  * can't be written to (a replica, a full one) counts as away. Away, it is tried again by itself.
  *
+ * A refusal is remembered for as long as it holds, a second at most: who is refused by what other
+ * nodes have admitted costs no round trip for each try.
+ *
  * Names of keys are hashed with a secret that lies in Redis: the first node proposes it, the others
  * take it over, and whoever asks brings it back when it was lost.
  */
@@ -21,8 +24,9 @@ struct gh_redis_limits;
 /* What became of questions: X(NAME, "label"). */
 #define GH_REDIS_LIMITS_RESULTS(X)                                                                 \
     X(DECIDED, "decided")                                                                          \
-    X(AWAY, "away")       /* not asked */                                                          \
-    X(FULL, "queue_full") /* not asked */                                                          \
+    X(REMEMBERED, "remembered") /* not asked: refused a moment ago */                              \
+    X(AWAY, "away")             /* not asked */                                                    \
+    X(FULL, "queue_full")       /* not asked */                                                    \
     X(TIMEOUT, "timeout")                                                                          \
     X(LOST, "connection_lost")                                                                     \
     X(ERROR, "error")                                                                              \

@@ -101,7 +101,8 @@ static bool begin(struct rig *rig, struct question *question, uint64_t key)
     question->ask.charges[0] = (struct gh_limit_charge){&rig->rule, {key, key}};
     question->ask.answered = on_answered;
     question->ask.owner = question;
-    return port->ops->ready(port, &secret) && port->ops->ask(port, &question->ask);
+    return port->ops->ready(port, &secret) &&
+           port->ops->ask(port, &question->ask) == GH_LIMIT_ASKED;
 }
 
 static void wait_for(struct rig *rig, struct question *question)
@@ -223,6 +224,56 @@ static void what_waits_is_answered_when_it_closes(void **state)
     rig.limits = NULL;
     assert_int_equal(question.answers, 1);
     assert_false(question.ask.decided);
+    close_rig(&rig);
+}
+
+static void a_refusal_is_remembered_for_a_second_and_not_longer(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct question question;
+    open_rig(&rig);
+    until_ready(&rig, true);
+    for (int i = 0; i < 5; i++)
+        decide(&rig, 7);
+    struct gh_limit_decision refusal = decide(&rig, 7);
+    assert_false(refusal.allowed);
+    gh_redis_server_ask(&rig.server, "FLUSHALL");
+    assert_false(begin(&rig, &question, 7));
+    assert_true(question.ask.decided);
+    assert_false(question.ask.admitted);
+    assert_int_equal(question.ask.decided_count, 1);
+    assert_in_range(question.ask.decisions[0].retry_after_ms, refusal.retry_after_ms - 1000,
+                    refusal.retry_after_ms);
+    assert_true(decide(&rig, 8).allowed);
+    uint64_t began_ms = gh_loop_now_ms(rig.client.loop);
+    while (!begin(&rig, &question, 7)) {
+        usleep(10000);
+        client_test_turn(&rig.client);
+    }
+    assert_in_range(gh_loop_now_ms(rig.client.loop) - began_ms, 500, 20000);
+    wait_for(&rig, &question);
+    assert_true(question.ask.admitted);
+    close_rig(&rig);
+}
+
+static void of_a_group_only_those_that_refuse_are_remembered(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct question question;
+    open_rig(&rig);
+    until_ready(&rig, true);
+    struct gh_limit_shared *port = gh_redis_limits_port(rig.limits);
+    for (int i = 0; i < 6; i++)
+        decide(&rig, 7);
+    assert_false(begin(&rig, &question, 7));
+    question.ask.charges[1] = (struct gh_limit_charge){&rig.rule, {8, 8}};
+    question.ask.count = question.ask.together = 2;
+    assert_int_equal(port->ops->ask(port, &question.ask), GH_LIMIT_ANSWERED);
+    assert_false(question.ask.decisions[0].allowed);
+    assert_true(question.ask.decisions[1].allowed);
+    assert_int_equal(decide(&rig, 8).remaining, 4);
     close_rig(&rig);
 }
 
@@ -395,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_forgotten_question_is_not_answered),
         cmocka_unit_test(an_answer_may_close_it),
         cmocka_unit_test(what_waits_is_answered_when_it_closes),
+        cmocka_unit_test(a_refusal_is_remembered_for_a_second_and_not_longer),
+        cmocka_unit_test(of_a_group_only_those_that_refuse_are_remembered),
         cmocka_unit_test(the_second_node_takes_the_secret_of_the_first_over),
         cmocka_unit_test(a_secret_that_was_replaced_is_taken_over_with_the_next_question),
         cmocka_unit_test(a_server_that_hangs_is_away_after_the_deadline),

@@ -149,7 +149,8 @@ static enum gh_err recover_unit(struct gh_tx *tx, void *args)
         if (err == GH_OK)
             err = tx->ops->pending_delete(tx, rows[i].place);
     }
-    return err;
+    /* What was there a moment ago somebody else has recovered: nothing of this commits. */
+    return err == GH_ERR_NOT_FOUND && recovery->chain ? GH_ERR_EXISTS : err;
 }
 
 enum gh_err gh_audit_pending_recover(const struct gh_identity *identity, struct gh_arena *arena,

@@ -48,7 +48,9 @@ static const char HELP[] =
     "  rotate --signing      the keys of tokens, cookies and checkpoints; old ones still verify.\n"
     "                        Exit status 1: the last new ones do not sign yet, nothing was made\n"
     "\n"
-    "While the gateway serves, it carries status and rotate out.\n";
+    "While the gateway serves, it carries status and rotate out. Over PostgreSQL the command\n"
+    "does, and rotate shows the new keys to every node first: a new root key must be in\n"
+    "secrets.root or secrets.previous of each, else nothing is changed.\n";
 
 /* ---- status ---- */
 

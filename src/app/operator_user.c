@@ -35,7 +35,8 @@ static const char HELP[] =
     "  export EMAIL          everything held on a person, as JSON\n"
     "  delete EMAIL\n"
     "\n"
-    "An id may stand for EMAIL. While the gateway serves, it carries the command out.\n";
+    "An id may stand for EMAIL. While the gateway serves, it carries the command out\n"
+    "(over PostgreSQL the command does it itself).\n";
 
 /* ---- One account as text ---- */
 

@@ -65,8 +65,9 @@ struct serve {
     struct gh_log_ring *ring;
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
-    struct gh_shared_limits *shared_limits; /* NULL: there is no Redis */
-    struct gh_sanctions *sanctions;         /* NULL: identity is off */
+    struct gh_shared_limits *shared_limits;           /* NULL: there is no Redis */
+    struct gh_shared_revocations *shared_revocations; /* the same, or identity is off */
+    struct gh_sanctions *sanctions;                   /* NULL: identity is off */
     struct gh_upstream_groups *groups;
     struct gh_server *server;
     struct gh_signals *signals;
@@ -119,7 +120,9 @@ static void adopt_redis(struct serve *serve, const struct gh_loaded *loaded,
 {
     if (serve->shared_limits && url->text.len)
         gh_shared_limits_adopt(serve->shared_limits, url, &loaded->settings.redis);
-    else if (!serve->shared_limits != !url->text.len)
+    if (serve->shared_revocations && url->text.len)
+        gh_shared_revocations_adopt(serve->shared_revocations, url, &loaded->settings.redis);
+    if (!serve->shared_limits != !url->text.len)
         gh_log_message(serve->ring, GH_LOG_WARNING,
                        "redis is taken up, or given up, with a restart only");
 }
@@ -273,29 +276,45 @@ static void on_limits_changed(void *context, bool is_shared, struct gh_str what,
         gh_identity_host_limits_changed(serve->identity.host, is_shared, what, seconds);
 }
 
-static bool open_shared_limits(struct serve *serve, struct gh_str *out_message)
+/* What nodes share through it. False: no memory. */
+static bool open_shared(struct serve *serve, const struct gh_redis_url *url)
 {
-    struct gh_shared_limits_options options = {
+    const struct gh_redis_settings *settings = &serve->loaded.settings.redis;
+    const struct gh_shared_limits_options limits = {
         .worker_count = serve->worker_count,
         .control = serve->control,
         .ring = serve->ring,
         .metrics = serve->metrics,
         .secret = random_key(),
     };
+    const struct gh_shared_revocations_options revocations = {
+        .log = serve->log,
+        .metrics = serve->metrics,
+        .row = serve->worker_count,
+    };
+    serve->shared_limits = gh_shared_limits_new(&limits, url, settings);
+    if (!serve->shared_limits)
+        return false;
+    gh_shared_limits_tell(serve->shared_limits, on_limits_changed, serve);
+    if (!serve->loaded.settings.identity.enabled)
+        return true;
+    serve->shared_revocations = gh_shared_revocations_new(&revocations, url, settings);
+    return serve->shared_revocations != NULL;
+}
+
+static bool open_redis(struct serve *serve, struct gh_str *out_message)
+{
     struct gh_arena secrets;
     struct gh_redis_url url;
     gh_arena_init(&secrets, URL_BLOCK_BYTES, URL_BYTES_MAX);
     bool found = find_redis(&serve->loaded, &secrets, &url, out_message);
     if (found && url.text.len) {
-        serve->shared_limits = gh_shared_limits_new(&options, &url, &serve->loaded.settings.redis);
-        found = serve->shared_limits != NULL;
+        found = open_shared(serve, &url);
         *out_message = GH_STR("out of memory");
     } else if (!found) { /* the text goes with its arena */
         *out_message = gh_arena_dup(&serve->messages, *out_message);
     }
     gh_arena_done(&secrets);
-    if (serve->shared_limits)
-        gh_shared_limits_tell(serve->shared_limits, on_limits_changed, serve);
     return found;
 }
 
@@ -310,6 +329,7 @@ static enum gh_err open_identity(struct serve *serve)
         .log = serve->log,
         .limits = serve->limits,
         .shared_limits = serve->shared_limits,
+        .shared_revocations = serve->shared_revocations,
         .hash_key = random_key(),
         .metrics = serve->metrics,
         .sanctions = serve->sanctions,
@@ -431,6 +451,7 @@ static void close_all(struct serve *serve)
     if (serve->log)
         gh_log_close(serve->log, LOG_CLOSE_MS);
     gh_shared_limits_close(serve->shared_limits);
+    gh_shared_revocations_free(serve->shared_revocations);
     if (serve->limits)
         gh_limit_table_close(serve->limits);
     gh_sanctions_free(serve->sanctions);
@@ -466,7 +487,7 @@ static int start_and_run(struct serve *serve)
     if (warning.len)
         fprintf(stderr, "gatehouse: warning: %.*s\n", GH_STR_ARG(warning));
     enum gh_err err = open_parts(serve);
-    if (err == GH_OK && !open_shared_limits(serve, &message))
+    if (err == GH_OK && !open_redis(serve, &message))
         return fail("", message);
     if (err == GH_OK)
         err = open_identity(serve);

@@ -60,6 +60,35 @@ static void wake(void *context)
     pthread_mutex_unlock(&host->lock);
 }
 
+/* ---- Sessions that end ---- */
+
+/* The use of the keyed hash that the secret of the channel is: the key is the store's, the same for
+   all who share it, and outlasts every rotation. */
+#define CHANNEL_USE "revocations"
+
+static void publish_revoked(void *context, const struct gh_id *session_ids, size_t count,
+                            uint64_t until_s)
+{
+    struct gh_identity_host *host = context;
+    gh_shared_revocations_publish(host->options.shared_revocations, session_ids, count, until_s);
+}
+
+/* Where a store is shared; elsewhere nobody would listen. */
+static enum gh_err start_shared_revocations(struct gh_identity_host *host)
+{
+    struct gh_shared_revocations_host shared = {
+        .revocations = host->revocations,
+        .read_back = gh_identity_watch_read_back,
+        .context = host,
+    };
+    if (!host->options.shared_revocations || !host->identity.store->shared)
+        return GH_OK;
+    gh_vault_index(host->vault, CHANNEL_USE, GH_STR("channel"), shared.secret);
+    enum gh_err err = gh_shared_revocations_start(host->options.shared_revocations, &shared);
+    gh_wipe(shared.secret, sizeof(shared.secret));
+    return err;
+}
+
 /* ---- Keys ---- */
 
 static void release(struct gh_keys_version *version)
@@ -163,6 +192,8 @@ struct gh_identity_host *gh_identity_host_new(const struct gh_identity_host_opti
     atomic_store(&host->identity.scrub_waits, true); /* a crash may have come before it */
     host->identity.wake = wake;
     host->identity.wake_context = host;
+    host->identity.revoked = options->shared_revocations ? publish_revoked : NULL;
+    host->identity.revoked_context = host;
     gh_arena_init(&host->api_arena, WORK_BYTES_BLOCK, INPUTS_BYTES_MAX);
     host->api = (struct gh_api){.identity = &host->identity,
                                 .keys_take = keys_take,
@@ -373,6 +404,8 @@ enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_serv
         return GH_ERR_MEMORY;
     host->running = true;
     enum gh_err err = gh_identity_watch_start(host);
+    if (err == GH_OK)
+        err = start_shared_revocations(host);
     return err == GH_OK ? gh_audit_keeper_start(host->audit) : err;
 }
 
@@ -412,6 +445,8 @@ void gh_identity_host_stop(struct gh_identity_host *host)
     pthread_cond_signal(&host->woken);
     pthread_mutex_unlock(&host->lock);
     pthread_join(host->thread, NULL);
+    if (host->options.shared_revocations)
+        gh_shared_revocations_stop(host->options.shared_revocations);
     gh_identity_watch_stop(host);
     host->running = false;
     gh_audit_keeper_stop(host->audit);

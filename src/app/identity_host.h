@@ -9,6 +9,7 @@
 #include "app/root_config.h"
 #include "app/secrets.h"
 #include "app/shared_limits.h"
+#include "app/shared_revocations.h"
 #include "gateway/server.h"
 #include "identity/identity.h"
 
@@ -17,7 +18,8 @@ struct gh_identity_host;
 struct gh_identity_host_options {
     struct gh_log *log;
     struct gh_limit_table *limits;
-    struct gh_shared_limits *shared_limits; /* NULL: limits are this process's own */
+    struct gh_shared_limits *shared_limits;           /* NULL: limits are this process's own */
+    struct gh_shared_revocations *shared_revocations; /* NULL: others read the store only */
     struct gh_hash_key hash_key;
     struct gh_metrics *metrics;
     struct gh_sanctions *sanctions;

@@ -65,6 +65,7 @@ struct gh_identity_host {
     pthread_t watch; /* identity_watch.c; only where the store is shared */
     bool watching;
     pthread_cond_t watch_woken;
+    bool read_back; /* the watch shall read the store at once; under the lock */
     struct gh_log_ring *watch_ring;
     char *root_files[GH_SECRET_ROOTS_MAX]; /* references to roots, for the watch; NULL: no more */
     atomic_uint_fast64_t news_ms; /* when the last reading that succeeded began; 0: never */
@@ -85,6 +86,8 @@ bool gh_identity_host_publish(struct gh_identity_host *host,
 void *gh_identity_keeper(void *host);
 /* The thread that follows what other processes do to the store; none where there are no others. */
 GH_MUST_USE enum gh_err gh_identity_watch_start(struct gh_identity_host *host);
+/* Sessions that others ended may have been missed: they are read at once. From any thread. */
+void gh_identity_watch_read_back(void *host);
 /* Once host->stop is set. */
 void gh_identity_watch_stop(struct gh_identity_host *host);
 /* Writes a new setup token while there is no admin, removes its file when there is one. */

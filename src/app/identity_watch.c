@@ -3,6 +3,11 @@
  * Four times a second the sessions that they ended, so that a logout counts everywhere within a
  * second; once a second whether there are other keys. It does nothing that could keep it from that:
  * what waits for mail servers and issuers is the keeper's.
+ *
+ * What nodes tell each other through Redis (shared_revocations.h) makes this no rarer. Who dies, or
+ * is cut off from Redis, between its commit and its message is heard of here alone, so only these
+ * readings tell that nothing is missing, and that counts for a second: read once a second, each
+ * reading would have to be there at once, and a slow one would send everybody away.
  */
 #include <stdio.h>
 #include <time.h>
@@ -130,10 +135,20 @@ static bool wait(struct gh_identity_host *host)
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&host->lock);
-    if (!atomic_load(&host->stop))
+    if (!atomic_load(&host->stop) && !host->read_back)
         pthread_cond_timedwait(&host->watch_woken, &host->lock, &until);
+    host->read_back = false;
     pthread_mutex_unlock(&host->lock);
     return !atomic_load(&host->stop);
+}
+
+void gh_identity_watch_read_back(void *context)
+{
+    struct gh_identity_host *host = context;
+    pthread_mutex_lock(&host->lock);
+    host->read_back = true;
+    pthread_cond_signal(&host->watch_woken);
+    pthread_mutex_unlock(&host->lock);
 }
 
 static void *watch_main(void *arg)

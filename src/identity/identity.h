@@ -60,6 +60,11 @@ struct gh_identity {
        next look. NULL: none. */
     void (*wake)(void *context);
     void *wake_context;
+    /* Called after a commit that ended sessions, with those ids and until when (revocation.h), so
+       that other processes hear of it before they have read the store. Must not wait. NULL: nobody
+       is told. */
+    void (*revoked)(void *context, const struct gh_id *session_ids, size_t count, uint64_t until_s);
+    void *revoked_context;
     atomic_bool mail_waits;  /* put since the last wake */
     atomic_bool scrub_waits; /* an account went, and the store's files may still hold it */
     /* For checks of the audit log (audit/verify.h), by the settings of now; 0: unknown. */

@@ -277,8 +277,11 @@ enum gh_err gh_session_open(struct gh_tx *tx, struct gh_identity_call *call,
 
 void gh_sessions_revoked(const struct gh_identity_call *call, const struct gh_revoked *revoked)
 {
-    uint64_t until_us = revoked_until_us(call);
+    const struct gh_identity *identity = call->identity;
+    uint64_t until_s = revoked_until_us(call) / SECOND_US + 1;
     for (size_t i = 0; i < revoked->count; i++)
-        gh_revocations_add(call->identity->revocations, gh_id_str(&revoked->session_ids[i]),
-                           until_us / SECOND_US + 1, call->now_us / SECOND_US);
+        gh_revocations_add(identity->revocations, gh_id_str(&revoked->session_ids[i]), until_s,
+                           call->now_us / SECOND_US);
+    if (identity->revoked && revoked->count)
+        identity->revoked(identity->revoked_context, revoked->session_ids, revoked->count, until_s);
 }

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t message[2 * GH_REVOCATION_MESSAGE_BYTES_MAX], again[GH_REVOCATION_MESSAGE_BYTES_MAX];
     uint8_t mac[GH_SHA256_BYTES];
     size_t count;
+    gh_crypto_init();
     GH_ASSERT(!gh_revocation_message_read(KEY, gh_str_of((const char *)data, size), notes, &count));
     if (size > sizeof(message) - GH_REVOCATION_MAC_BYTES)
         return 0;

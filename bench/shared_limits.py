@@ -102,7 +102,8 @@ class Gate:
     def alone(self):
         """Questions that Redis did not decide."""
         return sum(value for name, value in self.metrics().items()
-                   if name.startswith("gatehouse_shared_limits_total") and "decided" not in name)
+                   if name.startswith("gatehouse_shared_limits_total")
+                   and not re.search("decided|remembered", name))
 
     def close(self):
         self.process.terminate()

@@ -123,6 +123,12 @@ static void look(void *arg)
 }
 
 /* On a worker's loop. A look that finds no room is made up for by the next. */
+static void post_look(struct gh_shared_limits *shared)
+{
+    if (gh_loop_post(shared->options.control, look, shared) != GH_OK)
+        return;
+}
+
 static void on_change(void *context, bool ready, const char *why)
 {
     struct part *part = context;
@@ -133,8 +139,7 @@ static void on_change(void *context, bool ready, const char *why)
     if (!ready)
         snprintf(shared->why, sizeof(shared->why), "%s", why);
     pthread_mutex_unlock(&shared->lock);
-    if (gh_loop_post(shared->options.control, look, shared) != GH_OK)
-        return;
+    post_look(shared);
 }
 
 /* ---- A worker's port ---- */
@@ -358,8 +363,8 @@ static void reconnect(void *arg)
         return;
     part->limits = NULL; /* what waits is answered, and decided here */
     gh_redis_limits_close(old);
-    if (connect_part(part, part->loop) != GH_OK)
-        return; /* told as away */
+    if (connect_part(part, part->loop) == GH_OK) /* else it is told as away */
+        post_look(part->shared);
 }
 
 void gh_shared_limits_adopt(struct gh_shared_limits *shared, const struct gh_redis_url *url,

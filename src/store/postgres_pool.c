@@ -93,13 +93,23 @@ static struct gh_postgres_connection *connect_one(struct gh_postgres_pool *pool)
     return NULL;
 }
 
+/* Without the lock, because a server that is silent makes one wait. */
+static bool is_up_or_gone(struct gh_postgres_pool *pool, struct gh_postgres_connection *connection)
+{
+    pthread_mutex_unlock(&pool->lock);
+    bool is_up = gh_postgres_is_up(connection);
+    if (!is_up)
+        gh_postgres_disconnect(connection);
+    pthread_mutex_lock(&pool->lock);
+    return is_up;
+}
+
 static struct gh_postgres_connection *take_idle(struct gh_postgres_pool *pool)
 {
     while (pool->idle_count) {
         struct gh_postgres_connection *connection = pool->idle[--pool->idle_count];
-        if (gh_postgres_is_up(connection))
+        if (is_up_or_gone(pool, connection))
             return connection;
-        gh_postgres_disconnect(connection);
         pool->counts.losses++;
         pool->closed[pool->closed_count++] = connection;
     }

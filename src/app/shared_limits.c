@@ -122,7 +122,7 @@ static void look(void *arg)
     shared->announced = true;
 }
 
-/* On a worker's loop. A look that finds no room is made up for by the next. */
+/* A look that finds no room is made up for by the next. */
 static void post_look(struct gh_shared_limits *shared)
 {
     if (gh_loop_post(shared->options.control, look, shared) != GH_OK)

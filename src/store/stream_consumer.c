@@ -1,74 +1,34 @@
+/* A consumer of a stream: what it asks of Redis, in which order, and its life. One command at a
+   time. The entries in hand are in stream_consumer_batch.c. */
 #include "store/stream_consumer.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
-#include "base/num.h"
-#include "json/writer.h"
-#include "store/stream_trials.h"
+#include "store/stream_consumer_state.h"
 
-#define BATCH_DEFAULT 256
 #define TRIES_DEFAULT 5
 #define CLAIM_MS      (30u * 1000)
 #define KEEP_MS       (7ull * 24 * 3600 * 1000)
 #define BLOCK_MS      500
 #define CALL_MS       5000
-/* Longer than BLOCK_MS, in which the server says nothing. */
-#define HEARTBEAT_MS    3000
-#define PAUSE_MIN_MS    100
-#define PAUSE_MAX_MS    5000
-#define INFO_EVERY_MS   2000
-#define FORGET_EVERY_MS (60u * 1000)
-/* XACK, the stream, the group, ids. */
-#define BATCH_MAX        (GH_REDIS_ARGUMENTS_MAX - 4)
-#define ID_BYTES_MAX     48
-#define FIELDS_BYTES_MAX (64u * 1024)
-#define ARENA_BLOCK      (64u * 1024)
-#define ARENA_BYTES_MAX  (64u * 1024 * 1024)
-
-enum item_state {
-    ITEM_NEW,
-    ITEM_REFUSED, /* with others, or alone: not applied yet */
-    ITEM_WAITS,   /* for its next try: not acknowledged */
-    ITEM_DONE,    /* to be acknowledged */
-};
-
-struct item {
-    struct gh_stream_entry entry;
-    const struct gh_redis_reply *fields; /* a copy in the arena; NULL: the entry was deleted */
-    const char *trouble;                 /* it can't be applied at all; NULL: it can */
-    enum item_state state;
-    char id[ID_BYTES_MAX];
-};
-
-struct gh_stream_consumer {
-    struct gh_stream_consumer_options options;
-    struct gh_loop *loop;
-    struct gh_redis *redis;
-    struct gh_timer timer; /* of a pause, after which what was in hand goes on */
-    bool calling;          /* a command has no answer yet */
-    bool stopping, ended;
-    bool group_is_made, database_was_lost;
-    bool own; /* its own entries are being read again, behind own_from */
-    char own_from[ID_BYTES_MAX], claim_from[ID_BYTES_MAX];
-    uint64_t own_since_ms, claim_at_ms, info_at_ms, forget_at_ms;
-    unsigned pauses; /* in a row */
-    struct item *items;
-    size_t item_count;
-    struct gh_arena arena; /* of the batch */
-    struct gh_stream_trials trials;
-    struct gh_stream_counts counts;
-};
+#define HEARTBEAT_MS  3000
+#define PAUSE_MIN_MS  100
+#define PAUSE_MAX_MS  5000
+#define INFO_EVERY_MS 2000
+/* Marks are forgotten: now and then, and at once again while there are many. */
+#define FORGET_EVERY_MS      (60u * 1000)
+#define FORGET_MORE_AFTER_MS 200
+#define ARENA_BLOCK          (64u * 1024)
+#define ARENA_BYTES_MAX      (96u * 1024 * 1024)
 
 static void go_on(struct gh_stream_consumer *consumer);
 
-static void tell(struct gh_stream_consumer *consumer, bool is_error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void tell(struct gh_stream_consumer *consumer, bool is_error, const char *format, ...)
+void gh_stream_consumer_tell(struct gh_stream_consumer *consumer, bool is_error, const char *format,
+                             ...)
 {
     char text[640];
     va_list arguments;
@@ -118,222 +78,13 @@ void gh_stream_consumer_stop(struct gh_stream_consumer *consumer)
         end(consumer);
 }
 
-/* ---- Entries ---- */
-
-static bool parse_id(struct gh_str text, struct gh_stream_id *out)
+/* Reads its own entries again, those that were delivered to it and not acknowledged. */
+static void begin_own(struct gh_stream_consumer *consumer)
 {
-    size_t dash = 0;
-    while (dash < text.len && text.ptr[dash] != '-')
-        dash++;
-    return dash < text.len && gh_num_parse_u64(gh_str_first(text, dash), INT64_MAX, &out->ms) &&
-           gh_num_parse_u64(gh_str_skip(text, dash + 1), INT64_MAX, &out->seq);
-}
-
-static const struct gh_redis_reply *copy_fields(struct gh_arena *arena,
-                                                const struct gh_redis_reply *reply)
-{
-    struct gh_redis_reply *copy = gh_arena_zalloc(arena, 1, sizeof(*copy));
-    struct gh_redis_reply *items =
-        copy ? gh_arena_zalloc(arena, reply->item_count + 1, sizeof(*items)) : NULL;
-    if (!items)
-        return NULL;
-    for (size_t i = 0; i < reply->item_count; i++) {
-        items[i].type = GH_REDIS_STRING;
-        items[i].text = gh_arena_dup(arena, reply->items[i].text);
-        if (!items[i].text.ptr)
-            return NULL;
-    }
-    *copy = (struct gh_redis_reply){
-        .type = GH_REDIS_ARRAY, .items = items, .item_count = reply->item_count};
-    return copy;
-}
-
-/* Fields come as name, value, name, value. */
-static struct gh_str find_field(const struct gh_redis_reply *fields, struct gh_str name)
-{
-    for (size_t i = 0; i + 1 < fields->item_count; i += 2)
-        if (gh_str_eq(fields->items[i].text, name))
-            return fields->items[i + 1].text;
-    return (struct gh_str){NULL, 0};
-}
-
-static const char *take_values(struct gh_stream_consumer *consumer, struct item *item)
-{
-    for (size_t i = 0; i < consumer->options.field_count; i++) {
-        struct gh_str value = find_field(item->fields, consumer->options.fields[i]);
-        if (!value.ptr)
-            return "it has not all of the fields";
-        if (memchr(value.ptr, '\0', value.len))
-            return "a value has a NUL byte";
-        item->entry.values[i] = gh_arena_dup(&consumer->arena, value).ptr;
-        if (!item->entry.values[i])
-            return "its values are too long";
-    }
-    return NULL;
-}
-
-/* One of [id, [name, value, ...]], or [id, nil] for one that was deleted meanwhile. */
-static bool take_item(struct gh_stream_consumer *consumer, const struct gh_redis_reply *reply)
-{
-    struct item *item = &consumer->items[consumer->item_count];
-    *item = (struct item){.state = ITEM_NEW};
-    if (reply->type != GH_REDIS_ARRAY || reply->item_count != 2 ||
-        !parse_id(reply->items[0].text, &item->entry.id))
-        return false;
-    snprintf(item->id, sizeof(item->id), "%.*s", GH_STR_ARG(reply->items[0].text));
-    consumer->item_count++;
-    if (reply->items[1].type != GH_REDIS_ARRAY) {
-        item->state = ITEM_DONE;
-        return true;
-    }
-    item->fields = copy_fields(&consumer->arena, &reply->items[1]);
-    if (!item->fields)
-        return false;
-    item->trouble = take_values(consumer, item);
-    if (!gh_stream_trials_is_due(&consumer->trials, item->entry.id, now_ms(consumer)))
-        item->state = ITEM_WAITS;
-    return true;
-}
-
-static bool take_items(struct gh_stream_consumer *consumer, const struct gh_redis_reply *entries)
-{
-    consumer->item_count = 0;
-    gh_arena_reset(&consumer->arena);
-    for (size_t i = 0; i < entries->item_count && i < BATCH_MAX; i++)
-        if (!take_item(consumer, &entries->items[i]))
-            return false;
-    return true;
-}
-
-/* ---- Applying ---- */
-
-/* The database is away, or will not do it: what is in hand waits. */
-static void lose_database(struct gh_stream_consumer *consumer)
-{
-    struct gh_str message = gh_stream_sink_message(consumer->options.sink);
-    consumer->counts.failures++;
-    consumer->counts.database_is_up = false;
-    if (!consumer->database_was_lost)
-        tell(consumer, true, "the database does not take entries, they wait: %.*s",
-             GH_STR_ARG(message));
-    consumer->database_was_lost = true;
-    if (consumer->stopping)
-        end(consumer);
-    else
-        pause(consumer);
-}
-
-static void note_database(struct gh_stream_consumer *consumer)
-{
-    if (consumer->database_was_lost)
-        tell(consumer, false, "the database takes entries again");
-    consumer->database_was_lost = false;
-    consumer->counts.database_is_up = true;
-    consumer->pauses = 0;
-}
-
-static struct gh_str fields_json(struct gh_stream_consumer *consumer, const struct item *item)
-{
-    char *memory = gh_arena_zalloc(&consumer->arena, FIELDS_BYTES_MAX, 1);
-    if (!memory)
-        return GH_STR("{}");
-    struct gh_buf buf = gh_buf_over(memory, FIELDS_BYTES_MAX);
-    gh_buf_put_char(&buf, '[');
-    for (size_t i = 0; i < item->fields->item_count; i++) {
-        if (i)
-            gh_buf_put_char(&buf, ',');
-        gh_json_put_string(&buf, item->fields->items[i].text);
-    }
-    gh_buf_put_char(&buf, ']');
-    return buf.overflow ? GH_STR("\"too long\"") : gh_buf_str(&buf);
-}
-
-/* False: the database is away. */
-static bool park(struct gh_stream_consumer *consumer, struct item *item, struct gh_str reason,
-                 unsigned tries)
-{
-    if (gh_stream_sink_park(consumer->options.sink, item->entry.id, fields_json(consumer, item),
-                            reason, tries) != GH_OK)
-        return false;
-    tell(consumer, true, "entry %s is parked after %u tries: %.*s", item->id, tries,
-         GH_STR_ARG(reason));
-    gh_stream_trials_forget(&consumer->trials, item->entry.id);
-    item->state = ITEM_DONE;
-    consumer->counts.parked++;
-    return true;
-}
-
-/* False: the database is away. */
-static bool refuse(struct gh_stream_consumer *consumer, struct item *item)
-{
-    unsigned tries = gh_stream_trials_note(&consumer->trials, item->entry.id, now_ms(consumer));
-    consumer->counts.refusals++;
-    if (tries < consumer->options.tries_max) {
-        item->state = ITEM_WAITS;
-        return true;
-    }
-    return park(consumer, item, gh_stream_sink_message(consumer->options.sink), tries);
-}
-
-static void count_applied(struct gh_stream_consumer *consumer, size_t count, size_t applied)
-{
-    consumer->counts.batches++;
-    consumer->counts.applied += applied;
-    consumer->counts.repeated += count - applied;
-    note_database(consumer);
-}
-
-/* False: the database is away. */
-static bool apply_alone(struct gh_stream_consumer *consumer, struct item *item)
-{
-    size_t applied = 0;
-    if (item->trouble)
-        return park(consumer, item, gh_str_from_c(item->trouble), 1);
-    enum gh_err err = gh_stream_sink_apply(consumer->options.sink, &item->entry, 1, &applied);
-    if (err == GH_ERR_REFUSED)
-        return refuse(consumer, item);
-    if (err != GH_OK)
-        return false;
-    gh_stream_trials_forget(&consumer->trials, item->entry.id);
-    item->state = ITEM_DONE;
-    count_applied(consumer, 1, applied);
-    return true;
-}
-
-/* All that are new in one transaction; which one was refused is found alone. False: as above. */
-static bool apply_together(struct gh_stream_consumer *consumer)
-{
-    struct gh_stream_entry *entries =
-        gh_arena_zalloc(&consumer->arena, BATCH_MAX, sizeof(*entries));
-    size_t count = 0, applied = 0;
-    for (size_t i = 0; i < consumer->item_count; i++) {
-        struct item *item = &consumer->items[i];
-        if (item->state == ITEM_NEW && (item->trouble || !entries))
-            item->state = ITEM_REFUSED;
-        else if (item->state == ITEM_NEW)
-            entries[count++] = item->entry;
-    }
-    if (!count)
-        return true;
-    enum gh_err err = gh_stream_sink_apply(consumer->options.sink, entries, count, &applied);
-    if (err != GH_OK && err != GH_ERR_REFUSED)
-        return false;
-    for (size_t i = 0; i < consumer->item_count; i++)
-        if (consumer->items[i].state == ITEM_NEW)
-            consumer->items[i].state = err == GH_OK ? ITEM_DONE : ITEM_REFUSED;
-    if (err == GH_OK)
-        count_applied(consumer, count, applied);
-    return true;
-}
-
-static bool apply(struct gh_stream_consumer *consumer)
-{
-    if (!apply_together(consumer))
-        return false;
-    for (size_t i = 0; i < consumer->item_count; i++)
-        if (consumer->items[i].state == ITEM_REFUSED && !apply_alone(consumer, &consumer->items[i]))
-            return false;
-    return true;
+    consumer->own = true;
+    consumer->has_unnoted = false;
+    consumer->own_since_ms = now_ms(consumer);
+    snprintf(consumer->own_from, sizeof(consumer->own_from), "0");
 }
 
 /* ---- Commands ---- */
@@ -349,66 +100,103 @@ static void call(struct gh_stream_consumer *consumer, const struct gh_str *argv,
     /* Else the state's hook goes on once it is there again. */
 }
 
+static bool is_error(const struct gh_redis_reply *reply, struct gh_str beginning)
+{
+    return reply && reply->type == GH_REDIS_ERROR && gh_str_starts_with(reply->text, beginning);
+}
+
 /* False: nothing more is to be done with this answer. */
 static bool take_answer(struct gh_stream_consumer *consumer, enum gh_err err,
                         const struct gh_redis_reply *reply, const char *what)
 {
     consumer->calling = false;
-    if (err == GH_OK)
+    if (err == GH_OK) {
+        if (!consumer->database_was_lost)
+            consumer->pauses = 0;
         return true;
+    }
     if (consumer->stopping) {
         end(consumer);
-    } else if (reply && reply->type == GH_REDIS_ERROR &&
-               gh_str_starts_with(reply->text, GH_STR("NOGROUP"))) {
-        consumer->group_is_made = false; /* it was flushed, or another server took over */
+    } else if (is_error(reply, GH_STR("NOGROUP")) || is_error(reply, GH_STR("ERR no such key"))) {
+        /* It was flushed, or a server without it took over. */
+        consumer->group_is_made = false;
+        gh_stream_consumer_tell(consumer, true, "the group is gone; it is made again");
         go_on(consumer);
     } else if (gh_redis_is_ready(consumer->redis)) {
         if (!consumer->pauses)
-            tell(consumer, true, "%s: Redis %s", what,
-                 gh_redis_failure_facts[gh_redis_reply_failure(reply)].text);
+            gh_stream_consumer_tell(consumer, true, "%s: Redis %s", what,
+                                    gh_redis_failure_facts[gh_redis_reply_failure(reply)].text);
         pause(consumer);
     }
     return false;
 }
 
+/* ---- Entries ---- */
+
 static void on_acknowledged(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
+    if (err != GH_OK)
+        begin_own(consumer); /* they are applied, and come again to be acknowledged */
     if (take_answer(consumer, err, reply, "acknowledging"))
         go_on(consumer);
 }
 
-/* True: a command is under way. */
-static bool acknowledge(struct gh_stream_consumer *consumer)
+static void acknowledge(struct gh_stream_consumer *consumer)
 {
     struct gh_str argv[GH_REDIS_ARGUMENTS_MAX] = {GH_STR("XACK"), consumer->options.stream,
                                                   consumer->options.group};
     size_t argc = 3;
     for (size_t i = 0; i < consumer->item_count; i++)
-        if (consumer->items[i].state == ITEM_DONE)
+        if (consumer->items[i].state == GH_STREAM_ITEM_DONE)
             argv[argc++] = gh_str_from_c(consumer->items[i].id);
     consumer->item_count = 0;
     if (argc > 3)
         call(consumer, argv, argc, on_acknowledged);
-    return argc > 3;
+    else
+        go_on(consumer);
+}
+
+static void note_failure(struct gh_stream_consumer *consumer)
+{
+    consumer->counts.failures++;
+    consumer->counts.database_is_up = false;
+    if (!consumer->database_was_lost)
+        gh_stream_consumer_tell(consumer, true,
+                                "the database does not take entries, they wait: %.*s",
+                                GH_STR_ARG(gh_stream_sink_message(consumer->options.sink)));
+    consumer->database_was_lost = true;
+}
+
+static void note_success(struct gh_stream_consumer *consumer)
+{
+    if (consumer->database_was_lost)
+        gh_stream_consumer_tell(consumer, false, "the database takes entries again");
+    consumer->database_was_lost = false;
+    consumer->counts.database_is_up = true;
+    consumer->pauses = 0;
 }
 
 static void work(struct gh_stream_consumer *consumer)
 {
-    if (!apply(consumer))
-        lose_database(consumer);
-    else if (!acknowledge(consumer))
+    if (!consumer->item_count) {
         go_on(consumer);
+    } else if (gh_stream_batch_apply(consumer)) {
+        note_success(consumer);
+        acknowledge(consumer);
+    } else {
+        note_failure(consumer);
+        if (consumer->stopping)
+            end(consumer);
+        else
+            pause(consumer);
+    }
 }
 
 static void use_entries(struct gh_stream_consumer *consumer, const struct gh_redis_reply *entries)
 {
-    if (!take_items(consumer, entries)) {
-        tell(consumer, true, "Redis sent entries that can't be read");
-        consumer->item_count = 0;
-        pause(consumer);
-        return;
-    }
+    if (!gh_stream_batch_take(consumer, entries))
+        begin_own(consumer); /* what did not fit comes again */
     work(consumer);
 }
 
@@ -431,20 +219,27 @@ static void on_new(void *context, enum gh_err err, const struct gh_redis_reply *
         use_entries(consumer, entries_of(reply));
 }
 
+/* Behind the last of these; false: it can't be told. */
+static bool go_behind(struct gh_stream_consumer *consumer, const struct gh_redis_reply *entries)
+{
+    const struct gh_redis_reply *last = &entries->items[entries->item_count - 1];
+    struct gh_stream_id id;
+    if (last->type != GH_REDIS_ARRAY || !last->item_count ||
+        !gh_stream_id_parse(last->items[0].text, &id))
+        return false;
+    snprintf(consumer->own_from, sizeof(consumer->own_from), "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
+    return true;
+}
+
 static void on_own(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
     if (!take_answer(consumer, err, reply, "reading again"))
         return;
     const struct gh_redis_reply *entries = entries_of(reply);
-    consumer->own = entries->item_count > 0;
+    consumer->own = entries->item_count > 0 && go_behind(consumer, entries);
     if (!consumer->own) /* what was due and did not come is somebody else's by now */
         gh_stream_trials_drop(&consumer->trials, consumer->own_since_ms);
-    if (consumer->own)
-        snprintf(consumer->own_from, sizeof(consumer->own_from), "%.*s",
-                 GH_STR_ARG(entries->items[entries->item_count - 1].item_count
-                                ? entries->items[entries->item_count - 1].items[0].text
-                                : GH_STR("")));
     use_entries(consumer, entries);
 }
 
@@ -452,27 +247,31 @@ static void on_own(void *context, enum gh_err err, const struct gh_redis_reply *
 static void on_claimed(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
+    snprintf(consumer->claim_from, sizeof(consumer->claim_from), "0-0");
     if (!take_answer(consumer, err, reply, "taking over"))
         return;
-    bool good = reply->type == GH_REDIS_ARRAY && reply->item_count >= 2 &&
-                reply->items[1].type == GH_REDIS_ARRAY;
-    struct gh_str cursor = good ? reply->items[0].text : GH_STR("0-0");
-    snprintf(consumer->claim_from, sizeof(consumer->claim_from), "%.*s", GH_STR_ARG(cursor));
-    if (gh_str_eq(cursor, GH_STR("0-0")))
-        consumer->claim_at_ms = now_ms(consumer) + consumer->options.claim_ms / 2;
-    if (!good) {
+    if (reply->type != GH_REDIS_ARRAY || reply->item_count < 2 ||
+        reply->items[1].type != GH_REDIS_ARRAY) {
         go_on(consumer);
         return;
     }
+    struct gh_str cursor = reply->items[0].text;
+    if (cursor.len < sizeof(consumer->claim_from) && !gh_str_eq(cursor, GH_STR("0-0"))) {
+        snprintf(consumer->claim_from, sizeof(consumer->claim_from), "%.*s", GH_STR_ARG(cursor));
+        consumer->claim_at_ms = now_ms(consumer); /* there are more */
+    }
+    if (reply->item_count > 2)
+        consumer->counts.vanished += reply->items[2].item_count;
     consumer->counts.claimed += reply->items[1].item_count;
     use_entries(consumer, &reply->items[1]);
 }
 
+/* ---- All else ---- */
+
 static void on_group(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
-    bool is_there = reply && reply->type == GH_REDIS_ERROR &&
-                    gh_str_starts_with(reply->text, GH_STR("BUSYGROUP"));
+    bool is_there = is_error(reply, GH_STR("BUSYGROUP"));
     if (!take_answer(consumer, is_there ? GH_OK : err, reply, "making the group"))
         return;
     consumer->group_is_made = true;
@@ -504,13 +303,62 @@ static void on_info(void *context, enum gh_err err, const struct gh_redis_reply 
     go_on(consumer);
 }
 
+/* [count, lowest id, highest id, ...]; nil where nothing is pending. Marks of what is pending are
+   kept, however old. Also the look at the database when nothing comes. */
+static void on_pending(void *context, enum gh_err err, const struct gh_redis_reply *reply)
+{
+    struct gh_stream_consumer *consumer = context;
+    struct gh_stream_id below = {UINT64_MAX, UINT64_MAX};
+    bool more = false;
+    if (!take_answer(consumer, err, reply, "looking at what is pending"))
+        return;
+    bool good =
+        reply->type == GH_REDIS_ARRAY && reply->item_count >= 2 &&
+        (reply->items[1].type == GH_REDIS_NIL || gh_stream_id_parse(reply->items[1].text, &below));
+    if (!good)
+        below = (struct gh_stream_id){0, 0};
+    if (gh_stream_sink_forget(consumer->options.sink, below, consumer->options.keep_ms, &more) ==
+        GH_OK) {
+        note_success(consumer);
+    } else {
+        note_failure(consumer);
+        consumer->forget_at_ms = now_ms(consumer) + INFO_EVERY_MS;
+    }
+    if (more)
+        consumer->forget_at_ms = now_ms(consumer) + FORGET_MORE_AFTER_MS;
+    go_on(consumer);
+}
+
 /* ---- What is next ---- */
+
+static void make_group(struct gh_stream_consumer *consumer)
+{
+    const struct gh_str argv[] = {
+        GH_STR("XGROUP"),        GH_STR("CREATE"), consumer->options.stream,
+        consumer->options.group, GH_STR("0"),      GH_STR("MKSTREAM")};
+    call(consumer, argv, 6, on_group);
+}
+
+static void look(struct gh_stream_consumer *consumer)
+{
+    const struct gh_str argv[] = {GH_STR("XINFO"), GH_STR("GROUPS"), consumer->options.stream};
+    consumer->info_at_ms = now_ms(consumer) + INFO_EVERY_MS;
+    call(consumer, argv, 3, on_info);
+}
+
+static void look_at_pending(struct gh_stream_consumer *consumer)
+{
+    const struct gh_str argv[] = {GH_STR("XPENDING"), consumer->options.stream,
+                                  consumer->options.group};
+    consumer->forget_at_ms = now_ms(consumer) + FORGET_EVERY_MS;
+    call(consumer, argv, 3, on_pending);
+}
 
 static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, bool blocks,
                        gh_redis_answer_fn *callback)
 {
-    char count[16], block[16];
-    snprintf(count, sizeof(count), "%zu", consumer->options.batch);
+    char count[24], block[16];
+    snprintf(count, sizeof(count), "%zu", consumer->batch);
     snprintf(block, sizeof(block), "%u", BLOCK_MS);
     struct gh_str argv[12] = {GH_STR("XREADGROUP"),   GH_STR("GROUP"), consumer->options.group,
                               consumer->options.name, GH_STR("COUNT"), gh_str_from_c(count)};
@@ -527,54 +375,35 @@ static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, 
 
 static void claim(struct gh_stream_consumer *consumer)
 {
-    char idle[24], count[16];
-    snprintf(idle, sizeof(idle), "%llu", (unsigned long long)consumer->options.claim_ms);
-    snprintf(count, sizeof(count), "%zu", consumer->options.batch);
+    char idle[24], count[24];
+    snprintf(idle, sizeof(idle), "%" PRIu64, consumer->options.claim_ms);
+    snprintf(count, sizeof(count), "%zu", consumer->batch);
     const struct gh_str argv[] = {GH_STR("XAUTOCLAIM"),    consumer->options.stream,
                                   consumer->options.group, consumer->options.name,
                                   gh_str_from_c(idle),     gh_str_from_c(consumer->claim_from),
                                   GH_STR("COUNT"),         gh_str_from_c(count)};
+    /* An error does not hold up the reading. */
+    consumer->claim_at_ms = now_ms(consumer) + consumer->options.claim_ms / 2;
     call(consumer, argv, 8, on_claimed);
-}
-
-static void forget(struct gh_stream_consumer *consumer)
-{
-    uint64_t wall_ms = gh_wall_now_us() / 1000;
-    consumer->forget_at_ms = now_ms(consumer) + FORGET_EVERY_MS;
-    if (wall_ms > consumer->options.keep_ms &&
-        gh_stream_sink_forget(consumer->options.sink, wall_ms - consumer->options.keep_ms) != GH_OK)
-        consumer->counts.failures++; /* the next time */
-}
-
-/* Reads its own entries again, those that were delivered to it and not acknowledged. */
-static void begin_own(struct gh_stream_consumer *consumer)
-{
-    consumer->own = true;
-    consumer->own_since_ms = now_ms(consumer);
-    snprintf(consumer->own_from, sizeof(consumer->own_from), "0");
 }
 
 static void go_on_reading(struct gh_stream_consumer *consumer)
 {
     uint64_t now = now_ms(consumer);
-    if (!consumer->own && gh_stream_trials_any_due(&consumer->trials, now)) {
+    bool is_full = gh_stream_trials_are_full(&consumer->trials);
+    if (!consumer->own &&
+        (gh_stream_trials_any_due(&consumer->trials, now) || (consumer->has_unnoted && !is_full)))
         begin_own(consumer);
-    }
-    if (now >= consumer->forget_at_ms)
-        forget(consumer);
-    if (consumer->own) {
+    if (consumer->own)
         read_group(consumer, gh_str_from_c(consumer->own_from), false, on_own);
-    } else if (now >= consumer->info_at_ms) {
-        const struct gh_str argv[] = {GH_STR("XINFO"), GH_STR("GROUPS"), consumer->options.stream};
-        consumer->info_at_ms = now + INFO_EVERY_MS;
-        call(consumer, argv, 3, on_info);
-    } else if (gh_stream_trials_are_full(&consumer->trials)) {
+    else if (is_full)
         pause(consumer); /* until some of them are applied or parked */
-    } else if (now >= consumer->claim_at_ms) {
+    else if (now >= consumer->forget_at_ms)
+        look_at_pending(consumer);
+    else if (now >= consumer->claim_at_ms)
         claim(consumer);
-    } else {
+    else
         read_group(consumer, GH_STR(">"), true, on_new);
-    }
 }
 
 static void go_on(struct gh_stream_consumer *consumer)
@@ -582,24 +411,17 @@ static void go_on(struct gh_stream_consumer *consumer)
     if (consumer->ended || consumer->calling)
         return;
     gh_timer_stop(consumer->loop, &consumer->timer);
-    if (consumer->item_count) { /* from before a pause */
-        work(consumer);
-        return;
-    }
-    if (consumer->stopping) {
+    if (consumer->stopping && !consumer->item_count)
         end(consumer);
-        return;
-    }
-    if (!gh_redis_is_ready(consumer->redis))
-        return;
-    if (consumer->group_is_made) {
+    else if (gh_redis_is_ready(consumer->redis) && consumer->group_is_made &&
+             now_ms(consumer) >= consumer->info_at_ms)
+        look(consumer); /* also while entries wait: the lag is what tells */
+    else if (consumer->item_count)
+        work(consumer);
+    else if (gh_redis_is_ready(consumer->redis) && !consumer->group_is_made)
+        make_group(consumer);
+    else if (gh_redis_is_ready(consumer->redis))
         go_on_reading(consumer);
-        return;
-    }
-    const struct gh_str argv[] = {
-        GH_STR("XGROUP"),        GH_STR("CREATE"), consumer->options.stream,
-        consumer->options.group, GH_STR("0"),      GH_STR("MKSTREAM")};
-    call(consumer, argv, 6, on_group);
 }
 
 /* ---- Life ---- */
@@ -607,32 +429,49 @@ static void go_on(struct gh_stream_consumer *consumer)
 static void on_state(void *context, const struct gh_redis_status *status)
 {
     struct gh_stream_consumer *consumer = context;
-    bool is_up = status->state == GH_REDIS_READY;
-    if (is_up) {
+    consumer->counts.redis_is_up = status->state == GH_REDIS_READY;
+    if (status->state == GH_REDIS_READY) {
         /* What was under way when the last connection broke is its own and not acknowledged. */
         consumer->group_is_made = false;
         begin_own(consumer);
-        tell(consumer, false, "Redis is there");
+        gh_stream_consumer_tell(consumer, false, "Redis is there");
         go_on(consumer);
-    } else if (consumer->counts.redis_is_up || status->state == GH_REDIS_AWAY) {
-        if (consumer->counts.redis_is_up || !consumer->counts.failures)
-            tell(consumer, true, "Redis is away: %s", status->message);
+        return;
     }
-    consumer->counts.redis_is_up = is_up;
+    consumer->counts.lag = UINT64_MAX;
+    if (status->failure == GH_REDIS_FAIL_PROTOCOL) /* so much at a time may have been too long */
+        gh_stream_batch_shrink(consumer);
+    gh_stream_consumer_tell(consumer, true, "Redis is away: %s", status->message);
 }
 
 static void set_defaults(struct gh_stream_consumer_options *options)
 {
-    if (!options->batch)
-        options->batch = BATCH_DEFAULT;
-    if (options->batch > BATCH_MAX)
-        options->batch = BATCH_MAX;
+    if (!options->batch || options->batch > GH_STREAM_ITEMS_MAX)
+        options->batch = GH_STREAM_ITEMS_MAX;
     if (!options->tries_max)
         options->tries_max = TRIES_DEFAULT;
     if (!options->claim_ms)
         options->claim_ms = CLAIM_MS;
     if (!options->keep_ms)
         options->keep_ms = KEEP_MS;
+}
+
+static enum gh_err open_parts(struct gh_stream_consumer *consumer, struct gh_arena *arena,
+                              struct gh_str *out_message)
+{
+    const struct gh_redis_options redis = {
+        .url = consumer->options.url,
+        .ca_path = consumer->options.redis_ca,
+        .client_name = "gatehouse-consume",
+        .reply_bytes_max = GH_STREAM_REPLY_BYTES_MAX,
+        .heartbeat_ms = HEARTBEAT_MS,
+        .hooks = {.on_state = on_state},
+        .context = consumer,
+    };
+    consumer->items = calloc(GH_STREAM_ITEMS_MAX, sizeof(*consumer->items));
+    if (!consumer->items)
+        return GH_ERR_MEMORY;
+    return gh_redis_open(consumer->loop, &redis, arena, &consumer->redis, out_message);
 }
 
 enum gh_err gh_stream_consumer_open(struct gh_loop *loop,
@@ -650,20 +489,9 @@ enum gh_err gh_stream_consumer_open(struct gh_loop *loop,
     consumer->counts.lag = UINT64_MAX;
     snprintf(consumer->claim_from, sizeof(consumer->claim_from), "0-0");
     set_defaults(&consumer->options);
+    consumer->batch = consumer->options.batch;
     gh_arena_init(&consumer->arena, ARENA_BLOCK, ARENA_BYTES_MAX);
-    consumer->items = calloc(BATCH_MAX, sizeof(*consumer->items));
-    const struct gh_redis_options redis = {
-        .url = options->url,
-        .ca_path = options->redis_ca,
-        .client_name = "gatehouse-consume",
-        .reply_bytes_max = ARENA_BYTES_MAX / 2,
-        .heartbeat_ms = HEARTBEAT_MS,
-        .hooks = {.on_state = on_state},
-        .context = consumer,
-    };
-    enum gh_err err = consumer->items
-                          ? gh_redis_open(loop, &redis, arena, &consumer->redis, out_message)
-                          : GH_ERR_MEMORY;
+    enum gh_err err = open_parts(consumer, arena, out_message);
     if (err == GH_OK)
         *out_consumer = consumer;
     else

@@ -25,8 +25,9 @@ struct gh_stream_counts {
     uint64_t parked;
     uint64_t refusals; /* tries that the statement refused */
     uint64_t claimed;  /* of consumers that were gone */
+    uint64_t vanished; /* deleted from the stream before they were acknowledged */
     uint64_t batches;  /* transactions */
-    uint64_t failures; /* of the database */
+    uint64_t failures; /* of the database: each time that entries have to wait for it */
     uint64_t lag;      /* gauge: entries behind the group's last one; UINT64_MAX: unknown */
     uint64_t pending;  /* gauge: delivered to somebody and not acknowledged */
     bool database_is_up, redis_is_up;
@@ -40,7 +41,8 @@ struct gh_stream_consumer_options {
     size_t field_count;
     size_t batch;       /* entries in a transaction; 0: 256 */
     unsigned tries_max; /* 0: 5 */
-    uint64_t claim_ms;  /* entries of another consumer idle for so long are taken over; 0: 30 s */
+    uint64_t claim_ms;  /* entries of another consumer idle for so long are taken over; 0: 30 s;
+                           longer than GH_STREAM_TRIAL_PAUSE_MAX_MS, or refused entries wander */
     uint64_t keep_ms;   /* what was applied is remembered for so long; 0: 7 days */
     struct gh_stream_sink *sink;
     /* Told in words, once each time that something changes; `is_error`. */

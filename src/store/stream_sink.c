@@ -16,35 +16,62 @@
 #define MESSAGE_BYTES_MAX 512
 /* "18446744073709551615," for each entry. */
 #define NUMBERS_BYTES_MAX (GH_STREAM_BATCH_MAX * 22 + 2)
-#define FORGOTTEN_MAX     "5000"
 #define ARENA_BYTES_MAX   (64u * 1024)
+/* A batch that another transaction came in the way of is run again so often, at once. */
+#define RUNS_MAX 3
 
-/* The lock keeps processes that start together from making them twice. */
+static const char COUNT_TABLES[] =
+    "SELECT count(*) FROM (VALUES ('gatehouse_consumed'), ('gatehouse_parked')) AS ours (name) "
+    "WHERE to_regclass(name) IS NOT NULL";
+#define TABLE_COUNT 2
+
+/* The lock keeps processes that start together from making them twice. Ids take all of 64 bits
+   without a sign, which bigint has not. */
 static const char TABLES[] =
     "BEGIN; SELECT pg_advisory_xact_lock(7241530115);"
     "CREATE TABLE IF NOT EXISTS gatehouse_consumed ("
-    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms bigint NOT NULL, "
-    "entry_seq bigint NOT NULL, PRIMARY KEY (stream, consumer_group, entry_ms, entry_seq));"
+    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms numeric(20) NOT NULL, "
+    "entry_seq numeric(20) NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), "
+    "PRIMARY KEY (stream, consumer_group, entry_ms, entry_seq));"
     "CREATE TABLE IF NOT EXISTS gatehouse_parked ("
-    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms bigint NOT NULL, "
-    "entry_seq bigint NOT NULL, fields text NOT NULL, reason text NOT NULL, tries bigint NOT NULL, "
-    "parked_at timestamptz NOT NULL DEFAULT now(), "
+    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms numeric(20) NOT NULL, "
+    "entry_seq numeric(20) NOT NULL, fields text NOT NULL, reason text NOT NULL, "
+    "tries bigint NOT NULL, parked_at timestamptz NOT NULL DEFAULT now(), "
     "PRIMARY KEY (stream, consumer_group, entry_ms, entry_seq)); COMMIT";
 
-enum prepared { MARK, APPLY, PARK, FORGET, PREPARED_COUNT };
-static const char *const NAMES[PREPARED_COUNT] = {"mark", "apply", "park", "forget"};
+/* The statement is the user's: it is planned as usual. Whoever hangs within a transaction, or is
+   gone from it, does not hold up the group's other consumers for long (version 13 does not know the
+   last one). */
+static const char SET_UP[] =
+    "RESET enable_seqscan; RESET plan_cache_mode; "
+    "SET idle_in_transaction_session_timeout = 10000; "
+    "SELECT set_config('client_connection_check_interval', '1000', false) "
+    "WHERE current_setting('client_connection_check_interval', true) IS NOT NULL";
+
+enum prepared { LOCK, MARK, APPLY, PARK, FORGET, PREPARED_COUNT };
+static const char *const NAMES[PREPARED_COUNT] = {"lock", "mark", "apply", "park", "forget"};
+
+#define MARK_SQL                                                                                   \
+    "INSERT INTO gatehouse_consumed (stream, consumer_group, entry_ms, entry_seq) "                \
+    "SELECT $1, $2, ms, seq FROM unnest($3::numeric[], $4::numeric[]) AS entry (ms, seq) "         \
+    "ORDER BY ms, seq ON CONFLICT DO NOTHING RETURNING entry_ms, entry_seq"
+
 static const char *const STATEMENTS[PREPARED_COUNT] = {
-    [MARK] = "INSERT INTO gatehouse_consumed (stream, consumer_group, entry_ms, entry_seq) "
-             "SELECT $1, $2, ms, seq FROM unnest($3::bigint[], $4::bigint[]) AS entry (ms, seq) "
-             "ORDER BY ms, seq ON CONFLICT DO NOTHING RETURNING entry_ms, entry_seq",
-    [PARK] = "INSERT INTO gatehouse_parked (stream, consumer_group, entry_ms, entry_seq, fields, "
-             "reason, tries) VALUES ($1, $2, $3::bigint, $4::bigint, $5, $6, $7::bigint) "
-             "ON CONFLICT DO NOTHING",
-    [FORGET] =
-        "DELETE FROM gatehouse_consumed WHERE (stream, consumer_group, entry_ms, entry_seq) "
-        "IN (SELECT stream, consumer_group, entry_ms, entry_seq FROM gatehouse_consumed "
-        "WHERE stream = $1 AND consumer_group = $2 AND entry_ms < $3::bigint LIMIT " FORGOTTEN_MAX
-        ")",
+    /* A group's batches one after another: two that touch the same rows in another order would
+       wait for each other. */
+    [LOCK] = "SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7241530115))",
+    [MARK] = MARK_SQL,
+    /* Nothing where somebody else was faster, and has applied it or parked it. */
+    [PARK] = "WITH marked AS (" MARK_SQL ") INSERT INTO gatehouse_parked (stream, consumer_group, "
+             "entry_ms, entry_seq, fields, reason, tries) SELECT $1, $2, entry_ms, entry_seq, $5, "
+             "$6, $7::bigint FROM marked ON CONFLICT DO NOTHING",
+    /* Ids grow, so the lowest are the oldest. */
+    [FORGET] = "DELETE FROM gatehouse_consumed WHERE (stream, consumer_group, entry_ms, entry_seq) "
+               "IN (SELECT stream, consumer_group, entry_ms, entry_seq FROM (SELECT * FROM "
+               "gatehouse_consumed WHERE stream = $1 AND consumer_group = $2 AND "
+               "(entry_ms, entry_seq) < ($3::numeric, $4::numeric) ORDER BY entry_ms, entry_seq "
+               "LIMIT $5::bigint) AS oldest WHERE applied_at < now() - "
+               "$6::bigint * interval '1 millisecond')",
 };
 
 struct gh_stream_sink {
@@ -53,13 +80,16 @@ struct gh_stream_sink {
     struct gh_postgres_connection connection;
     bool connected;
     char message[MESSAGE_BYTES_MAX];
+    char sqlstate[6]; /* of the same failure; empty: it was not the server that said so */
     char ms[NUMBERS_BYTES_MAX], seq[NUMBERS_BYTES_MAX]; /* of a batch: "{1,2}" */
 };
 
 /* What a round of answers came to. */
 struct round {
     enum gh_err err;
-    bool *is_new; /* of each entry: the mark was made */
+    bool collides, committed;
+    uint64_t rows; /* of the last statement that changed any */
+    bool *is_new;  /* of each entry: the mark was made */
     const struct gh_stream_entry *entries;
     size_t count, marked;
 };
@@ -69,14 +99,28 @@ struct gh_str gh_stream_sink_message(const struct gh_stream_sink *sink)
     return gh_str_from_c(sink->message);
 }
 
-static void note(struct gh_stream_sink *sink, const char *text)
+const char *gh_stream_sink_sqlstate(const struct gh_stream_sink *sink)
 {
+    return sink->sqlstate;
+}
+
+static void note(struct gh_stream_sink *sink, const char *sqlstate, const char *text)
+{
+    snprintf(sink->sqlstate, sizeof(sink->sqlstate), "%s", sqlstate ? sqlstate : "");
     snprintf(sink->message, sizeof(sink->message), "%s", text ? text : "");
     for (char *at = sink->message; *at; at++) /* it may be cut within a character */
         if (*at < ' ' || *at > '~')
             *at = *at > 0 ? ' ' : '?';
     for (size_t len = strlen(sink->message); len && sink->message[len - 1] == ' '; len--)
         sink->message[len - 1] = '\0';
+}
+
+static char *copy(struct gh_str text)
+{
+    char *bytes = malloc(text.len + 1);
+    if (bytes)
+        snprintf(bytes, text.len + 1, "%.*s", GH_STR_ARG(text));
+    return bytes;
 }
 
 static void disconnect(struct gh_stream_sink *sink)
@@ -88,22 +132,48 @@ static void disconnect(struct gh_stream_sink *sink)
 
 static enum gh_err lose(struct gh_stream_sink *sink)
 {
-    note(sink, sink->connection.lib->errorMessage(sink->connection.pg));
+    const char *why = sink->connection.lib->errorMessage(sink->connection.pg);
+    note(sink, "", why && *why ? why : "the connection was lost");
     disconnect(sink);
     return GH_ERR_IO;
 }
 
+static enum gh_err give_up_waiting(struct gh_stream_sink *sink)
+{
+    if (sink->connection.lib->status(sink->connection.pg) != CONNECTION_OK)
+        return lose(sink);
+    note(sink, "", "no answer in time");
+    disconnect(sink);
+    return GH_ERR_TIMEOUT;
+}
+
 /* ---- Answers ---- */
 
-/* The entry's own fault: a value that does not fit, a constraint, what a function raises. All else
-   is the database's, and passes. */
-static bool is_refusal(const char *sqlstate)
+static bool is_one_of(const char *sqlstate, const char *const *classes, size_t count)
 {
-    static const char *const CLASSES[] = {"22", "23", "44", "P0"};
-    for (size_t i = 0; sqlstate && i < sizeof(CLASSES) / sizeof(CLASSES[0]); i++)
-        if (strncmp(sqlstate, CLASSES[i], 2) == 0)
+    for (size_t i = 0; sqlstate && i < count; i++)
+        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
             return true;
     return false;
+}
+
+/* The entry's own fault: a value that does not fit (22), rows that the statement can't have (21,
+   23, 44), what a function raises (38, P0), what is too large or too deep (54). All else is the
+   database's, and passes or is mended: no such function, no right, no room. */
+static enum gh_err err_of(const char *sqlstate)
+{
+    static const char *const ENTRY[] = {"21", "22", "23", "38", "44", "54", "P0"};
+    static const char *const LATE[] = {"57014"};
+    if (is_one_of(sqlstate, ENTRY, sizeof(ENTRY) / sizeof(ENTRY[0])))
+        return GH_ERR_REFUSED;
+    return is_one_of(sqlstate, LATE, 1) ? GH_ERR_TIMEOUT : GH_ERR_IO;
+}
+
+/* Another transaction came in the way: serialization, deadlock, a lock. */
+static bool is_collision(const char *sqlstate)
+{
+    static const char *const CLASSES[] = {"40", "55P03"};
+    return is_one_of(sqlstate, CLASSES, sizeof(CLASSES) / sizeof(CLASSES[0]));
 }
 
 /* Until the next result can be taken without waiting; false: the server is silent. */
@@ -144,27 +214,34 @@ static void take_result(struct gh_stream_sink *sink, struct round *round, PGresu
     ExecStatusType status = lib->resultStatus(result);
     if (status == PGRES_FATAL_ERROR && round->err == GH_OK) {
         const char *sqlstate = lib->resultErrorField(result, PG_DIAG_SQLSTATE);
-        note(sink, lib->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-        round->err = is_refusal(sqlstate) ? GH_ERR_REFUSED : GH_ERR_IO;
+        note(sink, sqlstate, lib->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        round->err = err_of(sqlstate);
+        round->collides = is_collision(sqlstate);
     }
-    if (status == PGRES_TUPLES_OK && round->is_new)
+    if (status == PGRES_TUPLES_OK && round->is_new && lib->nfields(result) == 2)
         note_marks(sink, round, result);
+    if (status == PGRES_COMMAND_OK) {
+        round->rows = strtoull(lib->cmdTuples(result), NULL, 10);
+        round->committed = strcmp(lib->cmdStatus(result), "COMMIT") == 0;
+    }
 }
 
-/* All answers up to the synchronisation point. */
+/* All answers up to the synchronisation point. The time is that of one statement: a batch that
+   needs more is made smaller by whoever asks. */
 static enum gh_err end_round(struct gh_stream_sink *sink, struct round *round)
 {
     const struct gh_libpq *lib = sink->connection.lib;
     unsigned statement_ms = sink->options.statement_ms ? sink->options.statement_ms : STATEMENT_MS;
-    int64_t until_ms = (int64_t)gh_postgres_now_ms() + statement_ms + ANSWER_MARGIN_MS;
+    int64_t until_ms = gh_postgres_now_ms() + statement_ms + ANSWER_MARGIN_MS;
     if (!lib->pipelineSync(sink->connection.pg))
         return lose(sink);
     for (bool synced = false; !synced;) {
         if (!wait_for_result(sink, until_ms))
-            return lose(sink);
+            return give_up_waiting(sink);
         PGresult *result = lib->getResult(sink->connection.pg);
         if (!result) {
-            if (lib->status(sink->connection.pg) != CONNECTION_OK)
+            if (lib->status(sink->connection.pg) != CONNECTION_OK ||
+                gh_postgres_now_ms() > until_ms)
                 return lose(sink);
             continue; /* between two statements */
         }
@@ -190,10 +267,12 @@ static bool send_prepared(struct gh_stream_sink *sink, enum prepared statement, 
                                                    values, NULL, NULL, 0);
 }
 
-static bool send_mark(struct gh_stream_sink *sink)
+/* BEGIN, the lock, the marks. */
+static bool send_marks(struct gh_stream_sink *sink)
 {
     const char *values[] = {sink->stream, sink->group, sink->ms, sink->seq};
-    return send_prepared(sink, MARK, 4, values);
+    return send_plain(sink, "BEGIN") && send_prepared(sink, LOCK, 2, values) &&
+           send_prepared(sink, MARK, 4, values);
 }
 
 /* Errors only of the connection: what the server says comes with the answers. */
@@ -211,6 +290,18 @@ static enum gh_err prepare_all(struct gh_stream_sink *sink)
     return err == GH_OK ? GH_OK : GH_ERR_IO;
 }
 
+/* Whoever may not make tables can still use those that are there. */
+static enum gh_err have_tables(struct gh_stream_sink *sink)
+{
+    uint64_t count = 0;
+    enum gh_err err = gh_postgres_script(&sink->connection, SET_UP);
+    if (err == GH_OK)
+        err = gh_postgres_number(&sink->connection, COUNT_TABLES, &count);
+    if (err == GH_OK && count < TABLE_COUNT)
+        err = gh_postgres_script(&sink->connection, TABLES);
+    return err;
+}
+
 static enum gh_err connect_now(struct gh_stream_sink *sink)
 {
     const struct gh_postgres_target target = {.url = sink->options.url,
@@ -221,14 +312,14 @@ static enum gh_err connect_now(struct gh_stream_sink *sink)
     gh_arena_init(&arena, 4096, ARENA_BYTES_MAX);
     enum gh_err err = gh_postgres_connect(&sink->connection, &target, &arena, &message);
     sink->connected = err == GH_OK;
-    if (err == GH_OK && gh_postgres_script(&sink->connection, TABLES) != GH_OK) {
+    if (err == GH_OK && have_tables(sink) != GH_OK) {
         message = gh_postgres_explain(&sink->connection, &arena);
         err = GH_ERR_IO;
     }
     if (err != GH_OK) {
         char text[MESSAGE_BYTES_MAX];
         snprintf(text, sizeof(text), "%.*s", GH_STR_ARG(message));
-        note(sink, text);
+        note(sink, "", text);
         disconnect(sink);
     }
     gh_arena_done(&arena);
@@ -268,12 +359,11 @@ static enum gh_err rollback(struct gh_stream_sink *sink)
 static enum gh_err mark(struct gh_stream_sink *sink, struct round *round)
 {
     write_ids(sink, round->entries, round->count);
-    if (!send_plain(sink, "BEGIN") || !send_mark(sink))
-        return lose(sink);
-    return end_round(sink, round);
+    return send_marks(sink) ? end_round(sink, round) : lose(sink);
 }
 
-static enum gh_err apply_marked(struct gh_stream_sink *sink, const struct round *marks)
+static enum gh_err apply_marked(struct gh_stream_sink *sink, const struct round *marks,
+                                bool *out_collides)
 {
     struct round round = {.err = GH_OK};
     for (size_t i = 0; i < marks->count; i++)
@@ -282,20 +372,26 @@ static enum gh_err apply_marked(struct gh_stream_sink *sink, const struct round 
             return lose(sink);
     if (!send_plain(sink, "COMMIT"))
         return lose(sink);
-    return end_round(sink, &round);
+    enum gh_err err = end_round(sink, &round);
+    *out_collides = round.collides;
+    if (err == GH_OK && !round.committed) {
+        note(sink, "", "the statement has ended the transaction");
+        err = GH_ERR_IO;
+    }
+    return err;
 }
 
-enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink, const struct gh_stream_entry *entries,
-                                 size_t count, size_t *out_applied)
+static enum gh_err apply_once(struct gh_stream_sink *sink, const struct gh_stream_entry *entries,
+                              size_t count, size_t *out_applied, bool *out_collides)
 {
     bool is_new[GH_STREAM_BATCH_MAX] = {false};
     struct round round = {.err = GH_OK, .is_new = is_new, .entries = entries, .count = count};
-    GH_ASSERT(count && count <= GH_STREAM_BATCH_MAX);
     enum gh_err err = be_connected(sink);
     if (err == GH_OK)
         err = mark(sink, &round);
+    *out_collides = round.collides;
     if (err == GH_OK)
-        err = apply_marked(sink, &round);
+        err = apply_marked(sink, &round, out_collides);
     if (err == GH_OK)
         *out_applied = round.marked;
     else if (sink->connected && rollback(sink) != GH_OK)
@@ -303,64 +399,57 @@ enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink, const struct gh_st
     return err;
 }
 
-/* ---- What is put aside, and what is forgotten ---- */
-
-static enum gh_err park(struct gh_stream_sink *sink, const char *const values[7])
+enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink, const struct gh_stream_entry *entries,
+                                 size_t count, size_t *out_applied)
 {
-    struct round round = {.err = GH_OK};
-    if (!send_plain(sink, "BEGIN") || !send_mark(sink) || !send_prepared(sink, PARK, 7, values) ||
-        !send_plain(sink, "COMMIT"))
-        return lose(sink);
-    return end_round(sink, &round);
+    bool collides = true;
+    enum gh_err err = GH_OK;
+    GH_ASSERT(count && count <= GH_STREAM_BATCH_MAX);
+    for (int run = 0; run < RUNS_MAX && collides; run++)
+        err = apply_once(sink, entries, count, out_applied, &collides);
+    return err;
 }
+
+/* ---- What is put aside, and what is forgotten ---- */
 
 enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct gh_stream_id id,
                                 struct gh_str fields, struct gh_str reason, unsigned tries)
 {
-    char ms[24], seq[24], count[16];
+    char count[16];
     const struct gh_stream_entry entry = {.id = id};
-    enum gh_err err = be_connected(sink);
-    char *texts = malloc(fields.len + reason.len + 2);
-    if (err != GH_OK || !texts) {
-        free(texts);
-        return err == GH_OK ? GH_ERR_MEMORY : err;
+    struct round round = {.err = GH_OK};
+    char *texts[] = {copy(fields), copy(reason)};
+    enum gh_err err = texts[0] && texts[1] ? be_connected(sink) : GH_ERR_MEMORY;
+    if (err == GH_OK) {
+        snprintf(count, sizeof(count), "%u", tries);
+        const char *const values[] = {sink->stream, sink->group, sink->ms, sink->seq,
+                                      texts[0],     texts[1],    count};
+        write_ids(sink, &entry, 1);
+        err = send_prepared(sink, PARK, 7, values) ? end_round(sink, &round) : lose(sink);
     }
-    snprintf(texts, fields.len + 1, "%.*s", GH_STR_ARG(fields));
-    snprintf(texts + fields.len + 1, reason.len + 1, "%.*s", GH_STR_ARG(reason));
-    snprintf(ms, sizeof(ms), "%" PRIu64, id.ms);
-    snprintf(seq, sizeof(seq), "%" PRIu64, id.seq);
-    snprintf(count, sizeof(count), "%u", tries);
-    const char *const values[7] = {sink->stream,           sink->group, ms, seq, texts,
-                                   texts + fields.len + 1, count};
-    write_ids(sink, &entry, 1);
-    err = park(sink, values);
-    free(texts);
-    if (err != GH_OK && sink->connected && rollback(sink) != GH_OK)
-        return GH_ERR_IO;
-    return err == GH_ERR_REFUSED ? GH_ERR_IO : err;
+    free(texts[0]);
+    free(texts[1]);
+    return err == GH_OK || err == GH_ERR_MEMORY ? err : GH_ERR_IO;
 }
 
-enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink, uint64_t ms)
+enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink, struct gh_stream_id below,
+                                  uint64_t keep_ms, bool *out_more)
 {
-    char text[24];
-    const char *values[] = {sink->stream, sink->group, text};
+    char ms[24], seq[24], keep[24], limit[24];
+    const char *values[] = {sink->stream, sink->group, ms, seq, limit, keep};
     struct round round = {.err = GH_OK};
     enum gh_err err = be_connected(sink);
-    snprintf(text, sizeof(text), "%" PRIu64, ms);
-    if (err != GH_OK)
-        return err;
-    return send_prepared(sink, FORGET, 3, values) ? end_round(sink, &round) : lose(sink);
+    snprintf(ms, sizeof(ms), "%" PRIu64, below.ms);
+    snprintf(seq, sizeof(seq), "%" PRIu64, below.seq);
+    snprintf(limit, sizeof(limit), "%d", GH_STREAM_FORGET_MAX);
+    snprintf(keep, sizeof(keep), "%" PRIu64, keep_ms);
+    if (err == GH_OK)
+        err = send_prepared(sink, FORGET, 6, values) ? end_round(sink, &round) : lose(sink);
+    *out_more = err == GH_OK && round.rows >= GH_STREAM_FORGET_MAX;
+    return err;
 }
 
 /* ---- Life ---- */
-
-static char *copy(struct gh_str text)
-{
-    char *bytes = malloc(text.len + 1);
-    if (bytes)
-        snprintf(bytes, text.len + 1, "%.*s", GH_STR_ARG(text));
-    return bytes;
-}
 
 enum gh_err gh_stream_sink_new(const struct gh_stream_sink_options *options,
                                struct gh_stream_sink **out_sink)

@@ -16,6 +16,8 @@
 #define GH_STREAM_FIELDS_MAX 32
 /* Entries of one transaction. */
 #define GH_STREAM_BATCH_MAX 512
+/* Marks that are forgotten at a time. */
+#define GH_STREAM_FORGET_MAX 5000
 
 /* An entry's id, as Redis gives it: milliseconds and a number within them. */
 struct gh_stream_id {
@@ -42,23 +44,34 @@ GH_MUST_USE enum gh_err gh_stream_sink_new(const struct gh_stream_sink_options *
 void gh_stream_sink_free(struct gh_stream_sink *sink); /* NULL is fine */
 
 /*
- * Applies the entries, all or none. *out_applied: how many had not been applied before.
- * GH_ERR_REFUSED: the statement refuses one of them because of its values (asked for alone: this
- * one); GH_ERR_IO: the database is away, or will not run the statement at all (no such function, no
- * right, ...): later. Connects when it must.
+ * Applies the entries, all or none. *out_applied: how many had not been applied before. Batches of
+ * one stream and group are applied one after another, whoever has them.
+ * GH_ERR_REFUSED  the statement refuses one of them because of its values (asked for alone: this
+ *                 one);
+ * GH_ERR_TIMEOUT  all of it, or a statement, took too long: fewer at a time may do;
+ * GH_ERR_IO       the database is away, or will not run the statement at all (no such function, no
+ *                 right, ...): later.
+ * Connects when it must.
  */
 GH_MUST_USE enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink,
                                              const struct gh_stream_entry *entries, size_t count,
                                              size_t *out_applied);
-/* Puts an entry aside for good; `fields` is what it held, as JSON. Errors as above, without
-   REFUSED. */
+/* Puts an entry aside for good, unless it has been applied or parked; `fields` is what it held, as
+   JSON. GH_ERR_IO, GH_ERR_MEMORY. */
 GH_MUST_USE enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct gh_stream_id id,
                                             struct gh_str fields, struct gh_str reason,
                                             unsigned tries);
-/* Forgets what was applied before `ms`, at most some thousand entries: none of them may come again.
+/*
+ * Forgets what was applied or parked longer than `keep_ms` ago, by the server's clock, and has an
+ * id below `below`: none of them may be pending. GH_STREAM_FORGET_MAX at most; *out_more: there may
+ * be others.
  */
-GH_MUST_USE enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink, uint64_t ms);
-/* What the server said when a call failed last; one line, valid until the next call. */
+GH_MUST_USE enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink,
+                                              struct gh_stream_id below, uint64_t keep_ms,
+                                              bool *out_more);
+/* What the server said when a call failed last: one line, which may quote values of the entry; and
+   its SQLSTATE, empty when it was not the server. Valid until the next call. */
 struct gh_str gh_stream_sink_message(const struct gh_stream_sink *sink);
+const char *gh_stream_sink_sqlstate(const struct gh_stream_sink *sink);
 
 #endif

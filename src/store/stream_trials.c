@@ -1,9 +1,7 @@
 #include "store/stream_trials.h"
 
-#include <limits.h>
-
 #define PAUSE_MIN_MS 500u
-#define PAUSE_MAX_MS (60u * 1000)
+#define SHIFT_MAX    16
 #define BATCH_ROOM   256
 
 static size_t find(const struct gh_stream_trials *trials, struct gh_stream_id id)
@@ -21,13 +19,15 @@ unsigned gh_stream_trials_note(struct gh_stream_trials *trials, struct gh_stream
     size_t i = find(trials, id);
     if (i == trials->count) {
         if (trials->count == GH_STREAM_TRIALS_MAX)
-            return UINT_MAX;
+            return 0;
         trials->items[trials->count].id = id;
         trials->items[trials->count++].tries = 0;
     }
     unsigned tries = trials->items[i].tries++;
-    uint64_t pause_ms = (uint64_t)PAUSE_MIN_MS << (tries < 7 ? tries : 7);
-    trials->items[i].due_ms = now_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
+    uint64_t pause_ms = (uint64_t)PAUSE_MIN_MS << (tries < SHIFT_MAX ? tries : SHIFT_MAX);
+    trials->items[i].due_ms =
+        now_ms +
+        (pause_ms < GH_STREAM_TRIAL_PAUSE_MAX_MS ? pause_ms : GH_STREAM_TRIAL_PAUSE_MAX_MS);
     return tries + 1;
 }
 

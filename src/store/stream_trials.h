@@ -5,6 +5,8 @@
 #include "store/stream_sink.h"
 
 #define GH_STREAM_TRIALS_MAX 512
+/* The longest pause before the next try. */
+#define GH_STREAM_TRIAL_PAUSE_MAX_MS 4000
 
 struct gh_stream_trials {
     struct {
@@ -15,8 +17,7 @@ struct gh_stream_trials {
     size_t count;
 };
 
-/* It was refused at `now_ms`; returns how often by now. Where there is no room, the greatest
-   number: it is given up. */
+/* It was refused at `now_ms`; returns how often by now; 0: there is no room to remember it. */
 unsigned gh_stream_trials_note(struct gh_stream_trials *trials, struct gh_stream_id id,
                                uint64_t now_ms);
 void gh_stream_trials_forget(struct gh_stream_trials *trials, struct gh_stream_id id);

@@ -124,6 +124,36 @@ static void runs_a_unit_again_whose_connection_was_cut(void **state)
     store->ops->close(store);
 }
 
+static pid_t silent;
+
+static void stop_backend(struct adding *adding)
+{
+    if (adding->runs > 1)
+        return;
+    silent = (pid_t)gh_postgres_fixture_sql(
+        &fixture, "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND "
+                  "datname = current_database()");
+    assert_true(silent > 0);
+    assert_int_equal(kill(silent, SIGSTOP), 0);
+}
+
+/* It still has what the unit would write. */
+static void a_silent_server_does_not_hold_a_unit_up_for_ever(void **state)
+{
+    struct adding adding = {.number = 1, .between = stop_backend};
+    struct gh_store *store =
+        open_with((struct gh_postgres_options){.statement_ms = 200, .retry_ms = 1000});
+    assert_int_equal(run(store, add_account, &adding), GH_ERR_IO);
+    assert_int_equal(counts_of(store).losses, 1);
+    kill(silent, SIGCONT);
+    enum gh_err err = GH_ERR_IO;
+    for (int tries = 0; err == GH_ERR_IO && tries < 100; tries++) /* it ends what it had begun */
+        err = add(store, 1);
+    gh_contract_assert_ok(err);
+    assert_int_equal(accounts(), 1);
+    store->ops->close(store);
+}
+
 /* ---- The COMMIT ---- */
 
 static void commit_through(enum gh_relay_cut cut, unsigned runs)
@@ -435,6 +465,7 @@ int main(void)
         cmocka_unit_test(goes_on_behind_a_restart_of_the_server),
         cmocka_unit_test(says_so_while_the_server_is_away),
         cmocka_unit_test(runs_a_unit_again_whose_connection_was_cut),
+        cmocka_unit_test(a_silent_server_does_not_hold_a_unit_up_for_ever),
         cmocka_unit_test(looks_up_what_became_of_a_commit_without_an_answer),
         cmocka_unit_test(runs_a_unit_again_whose_commit_did_not_arrive),
         cmocka_unit_test(a_commit_that_may_be_under_way_is_done_once),

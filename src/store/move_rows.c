@@ -1,10 +1,10 @@
-#include "store/transfer_rows.h"
+#include "store/move_rows.h"
 
 #include <endian.h>
 
 /* The signature, no flags, no extension. */
-const struct gh_str gh_transfer_header = {"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
-const struct gh_str gh_transfer_trailer = {"\377\377", 2};
+const struct gh_str gh_move_header = {"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+const struct gh_str gh_move_trailer = {"\377\377", 2};
 
 #define NULL_FIELD UINT32_MAX
 
@@ -51,8 +51,7 @@ static void put_bytes(struct gh_buf *buf, sqlite3_stmt *statement, int at)
 }
 
 /* False: it is of another type than its column. */
-static bool put_field(struct gh_buf *buf, enum gh_transfer_type type, sqlite3_stmt *statement,
-                      int at)
+static bool put_field(struct gh_buf *buf, enum gh_move_type type, sqlite3_stmt *statement, int at)
 {
     int stored = sqlite3_column_type(statement, at);
     if (stored == SQLITE_NULL) {
@@ -60,24 +59,24 @@ static bool put_field(struct gh_buf *buf, enum gh_transfer_type type, sqlite3_st
         return true;
     }
     switch (type) {
-    case GH_TRANSFER_BIGINT:
+    case GH_MOVE_BIGINT:
         put_bigint(buf, sqlite3_column_int64(statement, at));
         return stored == SQLITE_INTEGER;
-    case GH_TRANSFER_FLAG:
+    case GH_MOVE_FLAG:
         put_flag(buf, sqlite3_column_int64(statement, at) != 0);
         return stored == SQLITE_INTEGER;
-    case GH_TRANSFER_TEXT:
+    case GH_MOVE_TEXT:
         put_text(buf, statement, at);
         return stored == SQLITE_TEXT;
-    case GH_TRANSFER_BYTES:
+    case GH_MOVE_BYTES:
         put_bytes(buf, statement, at);
         return stored == SQLITE_BLOB;
     }
     return false;
 }
 
-enum gh_err gh_transfer_put_row(struct gh_buf *buf, const struct gh_transfer_table *table,
-                                sqlite3_stmt *statement)
+enum gh_err gh_move_put_row(struct gh_buf *buf, const struct gh_move_table *table,
+                            sqlite3_stmt *statement)
 {
     put_u16(buf, table->column_count + table->has_chain);
     if (table->has_chain)
@@ -100,21 +99,21 @@ static void put_names(struct gh_buf *buf, const struct gh_str *names, size_t cou
     }
 }
 
-void gh_transfer_put_columns(struct gh_buf *buf, const struct gh_transfer_table *table)
+void gh_move_put_columns(struct gh_buf *buf, const struct gh_move_table *table)
 {
     if (table->has_chain)
         gh_buf_put(buf, GH_STR("chain, "));
     put_names(buf, table->columns, table->column_count);
 }
 
-void gh_transfer_put_keys(struct gh_buf *buf, const struct gh_transfer_table *table)
+void gh_move_put_keys(struct gh_buf *buf, const struct gh_move_table *table)
 {
     if (table->has_chain)
         gh_buf_put(buf, GH_STR("chain, "));
     put_names(buf, table->keys, table->key_count);
 }
 
-void gh_transfer_put_select(struct gh_buf *buf, const struct gh_transfer_table *table)
+void gh_move_put_select(struct gh_buf *buf, const struct gh_move_table *table)
 {
     gh_buf_put(buf, GH_STR("SELECT "));
     put_names(buf, table->columns, table->column_count);

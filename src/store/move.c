@@ -1,4 +1,4 @@
-#include "store/transfer.h"
+#include "store/move.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "store/sqlite_connection.h"
 #include "store/sqlite_file.h"
 #include "store/sqlite_schema.h"
-#include "store/transfer_rows.h"
+#include "store/move_rows.h"
 
 /* Far more than the longest record takes. */
 #define ROW_BYTES_MAX (4u << 20)
@@ -19,13 +19,13 @@
 #define PROGRESS_ROWS 1024
 
 struct transfer {
-    const struct gh_transfer_options *options;
+    const struct gh_move_options *options;
     struct gh_arena *arena;
     struct gh_str *out_message;
     struct gh_sqlite_connection source;
     struct gh_postgres_connection target;
     int lock_descriptor;
-    struct gh_transfer_table tables[GH_TRANSFER_TABLES_MAX];
+    struct gh_move_table tables[GH_MOVE_TABLES_MAX];
     size_t table_count;
     char *memory; /* of a row */
     uint64_t rows, rows_max;
@@ -51,7 +51,7 @@ static enum gh_err fail_target(struct transfer *transfer)
     return fail(transfer, GH_ERR_IO, gh_postgres_explain(&transfer->target, transfer->arena));
 }
 
-static enum gh_err fail_row(struct transfer *transfer, const struct gh_transfer_table *table,
+static enum gh_err fail_row(struct transfer *transfer, const struct gh_move_table *table,
                             enum gh_err err, const char *what)
 {
     return fail(transfer, err,
@@ -150,16 +150,16 @@ static enum gh_err claim_chains(struct transfer *transfer)
 
 /* ---- What is to be moved: what SQLite has, under the names that it has there ---- */
 
-static bool type_of(struct gh_str name, enum gh_transfer_type *out_type)
+static bool type_of(struct gh_str name, enum gh_move_type *out_type)
 {
     static const struct {
         struct gh_str name;
-        enum gh_transfer_type type;
+        enum gh_move_type type;
     } TYPES[] = {
-        {GH_STR_INIT("bigint"), GH_TRANSFER_BIGINT},
-        {GH_STR_INIT("text"), GH_TRANSFER_TEXT},
-        {GH_STR_INIT("bytea"), GH_TRANSFER_BYTES},
-        {GH_STR_INIT("boolean"), GH_TRANSFER_FLAG},
+        {GH_STR_INIT("bigint"), GH_MOVE_BIGINT},
+        {GH_STR_INIT("text"), GH_MOVE_TEXT},
+        {GH_STR_INIT("bytea"), GH_MOVE_BYTES},
+        {GH_STR_INIT("boolean"), GH_MOVE_FLAG},
     };
     for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
         if (gh_str_eq(name, TYPES[i].name)) {
@@ -185,14 +185,14 @@ static enum gh_err find_column(struct transfer *transfer, struct gh_str table, s
     return ask(transfer, sql, out_type);
 }
 
-static enum gh_err add_column(struct transfer *transfer, struct gh_transfer_table *table,
+static enum gh_err add_column(struct transfer *transfer, struct gh_move_table *table,
                               struct gh_str name, int key_place)
 {
     struct gh_str type;
     enum gh_err err = find_column(transfer, table->name, name, &type);
     if (err != GH_OK)
         return err;
-    if (!name.ptr || table->column_count == GH_TRANSFER_COLUMNS_MAX || !type.ptr ||
+    if (!name.ptr || table->column_count == GH_MOVE_COLUMNS_MAX || !type.ptr ||
         !type_of(type, &table->types[table->column_count]))
         return fail(transfer, GH_ERR_INVALID,
                     gh_arena_format(transfer->arena, "no place for %.*s.%.*s in the database",
@@ -219,7 +219,7 @@ static struct gh_str column_text(struct transfer *transfer, sqlite3_stmt *statem
                         gh_str_from_c((const char *)sqlite3_column_text(statement, at)));
 }
 
-static enum gh_err read_columns(struct transfer *transfer, struct gh_transfer_table *table)
+static enum gh_err read_columns(struct transfer *transfer, struct gh_move_table *table)
 {
     sqlite3_stmt *statement =
         prepare(transfer, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid");
@@ -241,7 +241,7 @@ static enum gh_err read_columns(struct transfer *transfer, struct gh_transfer_ta
     return err;
 }
 
-static enum gh_err count_rows(struct transfer *transfer, struct gh_transfer_table *table)
+static enum gh_err count_rows(struct transfer *transfer, struct gh_move_table *table)
 {
     sqlite3_int64 rows = 0;
     const char *sql =
@@ -264,8 +264,8 @@ static enum gh_err read_tables(struct transfer *transfer)
     enum gh_err err = GH_OK;
     int result = SQLITE_ERROR;
     while (err == GH_OK && statement && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct gh_transfer_table *table = &transfer->tables[transfer->table_count];
-        if (transfer->table_count == GH_TRANSFER_TABLES_MAX)
+        struct gh_move_table *table = &transfer->tables[transfer->table_count];
+        if (transfer->table_count == GH_MOVE_TABLES_MAX)
             err = fail(transfer, GH_ERR_INVALID, GH_STR("more tables than gatehouse has"));
         else
             transfer->table_count++;
@@ -288,8 +288,7 @@ static enum gh_err read_tables(struct transfer *transfer)
 
 /* ---- There ---- */
 
-static const char *copy_sql(struct transfer *transfer, const struct gh_transfer_table *table,
-                            bool out)
+static const char *copy_sql(struct transfer *transfer, const struct gh_move_table *table, bool out)
 {
     char memory[SQL_BYTES_MAX];
     struct gh_buf sql = gh_buf_over(memory, sizeof(memory));
@@ -298,12 +297,12 @@ static const char *copy_sql(struct transfer *transfer, const struct gh_transfer_
         gh_buf_put(&sql, table->name);
         gh_buf_put(&sql, GH_STR("\" ("));
     }
-    gh_transfer_put_columns(&sql, table);
+    gh_move_put_columns(&sql, table);
     if (out) {
         gh_buf_put(&sql, GH_STR(" FROM \""));
         gh_buf_put(&sql, table->name);
         gh_buf_put(&sql, GH_STR("\" ORDER BY "));
-        gh_transfer_put_keys(&sql, table);
+        gh_move_put_keys(&sql, table);
     }
     gh_buf_put(&sql, out ? GH_STR(") TO STDOUT (FORMAT binary)")
                          : GH_STR(") FROM STDIN (FORMAT binary)"));
@@ -311,11 +310,11 @@ static const char *copy_sql(struct transfer *transfer, const struct gh_transfer_
     return sql.overflow ? NULL : gh_arena_dup(transfer->arena, gh_buf_str(&sql)).ptr;
 }
 
-static sqlite3_stmt *select_rows(struct transfer *transfer, const struct gh_transfer_table *table)
+static sqlite3_stmt *select_rows(struct transfer *transfer, const struct gh_move_table *table)
 {
     char memory[SQL_BYTES_MAX];
     struct gh_buf sql = gh_buf_over(memory, sizeof(memory));
-    gh_transfer_put_select(&sql, table);
+    gh_move_put_select(&sql, table);
     return sql.overflow ? NULL : prepare(transfer, memory);
 }
 
@@ -326,10 +325,10 @@ static bool send(struct transfer *transfer, struct gh_str bytes)
 
 /* What is done with each row of a table, in the order of its key; GH_ERR_INVALID and more come from
    the row itself. */
-typedef enum gh_err row_user(struct transfer *transfer, const struct gh_transfer_table *table,
+typedef enum gh_err row_user(struct transfer *transfer, const struct gh_move_table *table,
                              void *context, struct gh_str row);
 
-static enum gh_err each_row(struct transfer *transfer, const struct gh_transfer_table *table,
+static enum gh_err each_row(struct transfer *transfer, const struct gh_move_table *table,
                             row_user *use, void *context)
 {
     sqlite3_stmt *statement = select_rows(transfer, table);
@@ -338,7 +337,7 @@ static enum gh_err each_row(struct transfer *transfer, const struct gh_transfer_
     while (err == GH_OK && statement && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct gh_buf row = gh_buf_over(transfer->memory, ROW_BYTES_MAX);
         tell(transfer);
-        if (gh_transfer_put_row(&row, table, statement) != GH_OK)
+        if (gh_move_put_row(&row, table, statement) != GH_OK)
             err = fail_row(transfer, table, GH_ERR_INVALID,
                            "is not as gatehouse writes it; look at the file before it is moved");
         else
@@ -350,7 +349,7 @@ static enum gh_err each_row(struct transfer *transfer, const struct gh_transfer_
     return err;
 }
 
-static enum gh_err send_row(struct transfer *transfer, const struct gh_transfer_table *table,
+static enum gh_err send_row(struct transfer *transfer, const struct gh_move_table *table,
                             void *context, struct gh_str row)
 {
     (void)context;
@@ -374,7 +373,7 @@ static enum gh_err end_copy(struct transfer *transfer)
     return err;
 }
 
-static enum gh_err copy_table(struct transfer *transfer, const struct gh_transfer_table *table)
+static enum gh_err copy_table(struct transfer *transfer, const struct gh_move_table *table)
 {
     const struct gh_libpq *lib = transfer->target.lib;
     const char *sql = copy_sql(transfer, table, false);
@@ -383,12 +382,12 @@ static enum gh_err copy_table(struct transfer *transfer, const struct gh_transfe
     PGresult *result = lib->exec(transfer->target.pg, sql);
     bool copying = lib->resultStatus(result) == PGRES_COPY_IN;
     lib->clear(result);
-    if (!copying || !send(transfer, gh_transfer_header))
+    if (!copying || !send(transfer, gh_move_header))
         return fail_target(transfer);
     enum gh_err err = each_row(transfer, table, send_row, NULL);
     if (err != GH_OK)
         return err; /* the connection is closed with the copy under way */
-    if (!send(transfer, gh_transfer_trailer) || lib->putCopyEnd(transfer->target.pg, NULL) != 1)
+    if (!send(transfer, gh_move_trailer) || lib->putCopyEnd(transfer->target.pg, NULL) != 1)
         return fail_target(transfer);
     return end_copy(transfer);
 }
@@ -427,7 +426,7 @@ static bool comes_next(struct transfer *transfer, struct stream *stream, struct 
     return true;
 }
 
-static enum gh_err compare_row(struct transfer *transfer, const struct gh_transfer_table *table,
+static enum gh_err compare_row(struct transfer *transfer, const struct gh_move_table *table,
                                void *context, struct gh_str row)
 {
     return comes_next(transfer, context, row)
@@ -435,7 +434,7 @@ static enum gh_err compare_row(struct transfer *transfer, const struct gh_transf
                : fail_row(transfer, table, GH_ERR_IO, "came back as another; nothing was moved");
 }
 
-static enum gh_err compare_table(struct transfer *transfer, const struct gh_transfer_table *table)
+static enum gh_err compare_table(struct transfer *transfer, const struct gh_move_table *table)
 {
     const struct gh_libpq *lib = transfer->target.lib;
     const char *sql = copy_sql(transfer, table, true);
@@ -445,11 +444,11 @@ static enum gh_err compare_table(struct transfer *transfer, const struct gh_tran
     PGresult *result = lib->exec(transfer->target.pg, sql);
     bool copying = lib->resultStatus(result) == PGRES_COPY_OUT;
     lib->clear(result);
-    if (!copying || !comes_next(transfer, &stream, gh_transfer_header))
+    if (!copying || !comes_next(transfer, &stream, gh_move_header))
         return fail_target(transfer);
     enum gh_err err = each_row(transfer, table, compare_row, &stream);
     if (err == GH_OK &&
-        (!comes_next(transfer, &stream, gh_transfer_trailer) || next_message(transfer, &stream)))
+        (!comes_next(transfer, &stream, gh_move_trailer) || next_message(transfer, &stream)))
         err = fail(transfer, GH_ERR_IO,
                    gh_arena_format(transfer->arena, "%.*s came back with more rows than it has",
                                    GH_STR_ARG(table->name)));
@@ -523,8 +522,8 @@ static void close_all(struct transfer *transfer)
     free(transfer->memory);
 }
 
-enum gh_err gh_transfer_run(const struct gh_transfer_options *options, struct gh_arena *arena,
-                            struct gh_transfer_result *out_result, struct gh_str *out_message)
+enum gh_err gh_move_run(const struct gh_move_options *options, struct gh_arena *arena,
+                        struct gh_move_result *out_result, struct gh_str *out_message)
 {
     struct transfer *transfer = gh_arena_zalloc(arena, 1, sizeof(*transfer));
     *out_message = GH_STR("out of memory");

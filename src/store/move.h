@@ -6,15 +6,15 @@
  * The file stays as it is. It is locked meanwhile, so that no server writes what would be left
  * behind.
  */
-#ifndef GH_STORE_TRANSFER_H
-#define GH_STORE_TRANSFER_H
+#ifndef GH_STORE_MOVE_H
+#define GH_STORE_MOVE_H
 
 #include "base/arena.h"
 #include "base/err.h"
 
-#define GH_TRANSFER_TABLES_MAX 32
+#define GH_MOVE_TABLES_MAX 32
 
-struct gh_transfer_options {
+struct gh_move_options {
     struct gh_str sqlite_path;
     const char *postgres_url;
     /* Told now and then how many rows of all were copied or compared; NULL: nobody asks. */
@@ -22,11 +22,11 @@ struct gh_transfer_options {
     void *context;
 };
 
-struct gh_transfer_result {
+struct gh_move_result {
     struct {
         struct gh_str name; /* in the arena */
         uint64_t rows;
-    } tables[GH_TRANSFER_TABLES_MAX];
+    } tables[GH_MOVE_TABLES_MAX];
     size_t table_count;
 };
 
@@ -37,9 +37,7 @@ struct gh_transfer_result {
  * can't hold; GH_ERR_IO, GH_ERR_TIMEOUT, GH_ERR_MEMORY. *out_message (in `arena`, never with a
  * password) says what, and what to do.
  */
-GH_MUST_USE enum gh_err gh_transfer_run(const struct gh_transfer_options *options,
-                                        struct gh_arena *arena,
-                                        struct gh_transfer_result *out_result,
-                                        struct gh_str *out_message);
+GH_MUST_USE enum gh_err gh_move_run(const struct gh_move_options *options, struct gh_arena *arena,
+                                    struct gh_move_result *out_result, struct gh_str *out_message);
 
 #endif

@@ -11,7 +11,7 @@
 #include "store/contract_suite.h"
 #include "store/postgres_fixture.h"
 #include "store/sqlite_fixture.h"
-#include "store/transfer.h"
+#include "store/move.h"
 
 #define RECORDS 700
 
@@ -21,7 +21,7 @@ struct world {
     struct gh_sqlite_fixture file;
     struct gh_contract contract;
     struct gh_arena arena;
-    struct gh_transfer_result result;
+    struct gh_move_result result;
     struct gh_str message;
 };
 
@@ -46,11 +46,11 @@ static int tear_down(void **state)
 
 static enum gh_err transfer(struct world *world)
 {
-    const struct gh_transfer_options options = {
+    const struct gh_move_options options = {
         .sqlite_path = gh_str_from_c(world->file.path),
         .postgres_url = server.url,
     };
-    return gh_transfer_run(&options, &world->arena, &world->result, &world->message);
+    return gh_move_run(&options, &world->arena, &world->result, &world->message);
 }
 
 static void assert_moves(struct world *world)
@@ -259,15 +259,14 @@ static void tells_how_far_it_is(void **state)
 {
     struct world *world = *state;
     unsigned told = 0;
-    const struct gh_transfer_options options = {
+    const struct gh_move_options options = {
         .sqlite_path = gh_str_from_c(world->file.path),
         .postgres_url = server.url,
         .progress = count_progress,
         .context = &told,
     };
     fill(world);
-    assert_int_equal(gh_transfer_run(&options, &world->arena, &world->result, &world->message),
-                     GH_OK);
+    assert_int_equal(gh_move_run(&options, &world->arena, &world->result, &world->message), GH_OK);
     assert_int_not_equal(told, 0);
 }
 
@@ -361,12 +360,12 @@ static void refuses_a_table_that_it_does_not_know(void **state)
 static void a_server_that_is_away_is_told(void **state)
 {
     struct world *world = *state;
-    const struct gh_transfer_options options = {
+    const struct gh_move_options options = {
         .sqlite_path = gh_str_from_c(world->file.path),
         .postgres_url = "postgresql:///x?host=/nowhere",
     };
     fill(world);
-    assert_int_not_equal(gh_transfer_run(&options, &world->arena, &world->result, &world->message),
+    assert_int_not_equal(gh_move_run(&options, &world->arena, &world->result, &world->message),
                          GH_OK);
     assert_int_not_equal(world->message.len, 0);
 }

@@ -12,6 +12,7 @@ int gh_cmd_audit(int argc, char **argv);
 int gh_cmd_audit_events(int argc, char **argv);
 int gh_cmd_openapi(int argc, char **argv);
 int gh_cmd_secrets(int argc, char **argv);
+int gh_cmd_store(int argc, char **argv);
 /* `user` and `access` */
 int gh_cmd_operator(int argc, char **argv);
 

@@ -12,7 +12,7 @@ from harness.nodes import at, settings_of
 from harness.redis_server import Redis
 from harness.redis_server import program as redis_program
 from harness.store import audit_rows
-from harness.wire import request
+from harness.wire import chunked, request
 
 LIMITS = {
     "five": {"limit": "5/minute"},
@@ -288,6 +288,54 @@ def test_hanging_makes_nobody_wait_for_long(gate, redis):
     # Each worker waits for its time-out once, and knows then.
     assert sorted(took)[10] < 0.1
     assert max(took) < 2
+
+
+@pytest.fixture
+def patient(start, backend, redis):
+    """A node that waits for Redis for a second."""
+    node = start(settings(backend, redis, redis={"url": redis.url, "timeout": "1s"},
+                          limits={"request_body": "8MiB"}))
+    wait_shared(node)
+    return node
+
+
+def test_a_large_body_waits_with_its_request(patient, backend, redis):
+    body = bytes(range(256)) * (4 * 4096)
+    for fields in ((), [("Transfer-Encoding", "chunked")]):
+        wait_shared(patient)
+        redis.pause()
+        sent = chunked(*[body[i : i + 65536] for i in range(0, len(body), 65536)]) if fields else body
+        began = time.monotonic()
+        assert patient.request("POST", "/many", fields, sent).status == 200
+        assert time.monotonic() - began > 0.9
+        assert backend.requests[-1].body == body
+        redis.resume()
+
+
+def test_clients_that_go_while_redis_is_asked(patient, redis, backend):
+    redis.pause()
+    clients = [patient.connect() for _ in range(40)]
+    for i, client in enumerate(clients):
+        body = b"x" * 1000 if i % 2 else None
+        client.send(request("POST" if body else "GET", "/five", from_(f"198.18.5.{i}"), body))
+    time.sleep(0.2)
+    for client in clients:
+        client.reset()
+    patient.wait_access(40, reason="client_gone")
+    redis.resume()
+    assert len(backend.requests) == 0
+    assert statuses([patient], "/five", 1, from_("198.18.5.200")) == [200]
+
+
+def test_it_ends_while_redis_is_asked(patient, redis):
+    redis.pause()
+    with patient.connect() as client:
+        client.send(request("GET", "/five"))
+        time.sleep(0.1)
+        patient.signal(15)
+        assert client.read().status == 200  # decided alone, after the second
+    assert patient.wait_exit() == 0
+    redis.resume()
 
 
 def test_emptied(gate, redis):

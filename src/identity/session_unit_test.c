@@ -303,6 +303,43 @@ static void undoes_all_when_the_unit_fails(void **state)
     assert_int_equal(gh_fixture_audit_count(fixture, GH_AUDIT_SESSION_REVOKED, NULL), 0);
 }
 
+/* What other processes are told. */
+struct heard {
+    struct gh_id session_id;
+    uint64_t until_s;
+    size_t calls, count;
+};
+
+static void hear(void *context, const struct gh_id *session_ids, size_t count, uint64_t until_s)
+{
+    struct heard *heard = context;
+    heard->session_id = session_ids[0];
+    heard->until_s = until_s;
+    heard->count += count;
+    heard->calls++;
+}
+
+static void tells_others_once_it_is_committed_and_of_nobody_else(void **state)
+{
+    struct gh_identity_fixture *fixture = *state;
+    struct heard heard = {.calls = 0};
+    struct gh_session_grant grant = login(fixture, ALICE), other = login(fixture, BOB);
+    fixture->identity.revoked = hear;
+    fixture->identity.revoked_context = &heard;
+    assert_true(refreshes(fixture, other.refresh_token));
+    struct gh_identity_call call = gh_fixture_call_as(fixture, grant.access_token);
+    gh_fixture_store_fail(fixture->store, 1, GH_ERR_IO);
+    assert_int_equal(gh_logout(&call, GH_STR("")), GH_IDENTITY_UNAVAILABLE);
+    assert_int_equal(heard.calls, 0);
+    assert_int_equal(gh_logout(&call, GH_STR("")), GH_IDENTITY_OK);
+    assert_int_equal(heard.calls, 1);
+    assert_int_equal(heard.count, 1);
+    assert_string_equal(heard.session_id.text, grant.session_id.text);
+    assert_true(heard.until_s * 1000000 >= fixture->now_us + 60 * FIXTURE_MINUTE);
+    assert_int_equal(gh_logout(&call, GH_STR("")), GH_IDENTITY_OK);
+    assert_int_equal(heard.calls, 1);
+}
+
 static void revokes_all_that_an_account_can_have(void **state)
 {
     struct gh_identity_fixture *fixture = *state;
@@ -336,6 +373,7 @@ int main(void)
         TEST(keeps_revocations_in_the_store_for_the_longest_token_life),
         TEST(revives_no_token_when_their_life_is_lowered_and_raised),
         TEST(undoes_all_when_the_unit_fails),
+        TEST(tells_others_once_it_is_committed_and_of_nobody_else),
         TEST(revokes_all_that_an_account_can_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,9 @@
 #include "base/assert.h"
 #include "base/buf.h"
 
-#define CHANNEL_PREFIX     "gatehouse:revocations:"
-#define CHANNEL_HASH_BYTES 16
+/* Begins as the keys of limits do, so that one pattern gives the rights to all. */
+#define CHANNEL_PREFIX     "{gh}revocations:"
+#define CHANNEL_HASH_BYTES 8
 #define CHANNEL_BYTES_MAX  64
 /* Later than that everyone has read the store. */
 #define DEADLINE_MS 1000

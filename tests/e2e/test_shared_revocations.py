@@ -22,7 +22,7 @@ pytestmark = [
 
 UP = 'gatehouse_redis_up{use="revocations"}'
 MESSAGES = "gatehouse_revocation_messages_total"
-CHANNELS = "gatehouse:revocations:*"
+CHANNELS = "{gh}revocations:*"
 
 
 def reply(received, connection):
@@ -230,7 +230,7 @@ def test_two_systems_on_one_redis_do_not_hear_each_other(start, settings, backen
 
 def test_a_user_of_redis_with_the_documented_rights_will_do(start, settings, redis):
     redis.call("ACL", "SETUSER", "gatehouse", "on", ">good-password", "resetchannels", "~{gh}*",
-               "&gatehouse:revocations:*", "+evalsha", "+eval", "+get", "+set", "+time", "+select",
+               "&{gh}*", "+evalsha", "+eval", "+get", "+set", "+time", "+select",
                "+ping", "+publish", "+subscribe")
     url = f"redis://gatehouse:good-password@127.0.0.1:{redis.port}"
     environment = {**ENV, "REDIS_URL": url}

@@ -157,7 +157,10 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
     struct gh_root_settings settings;
     struct gh_effective effective = {.settings = &settings};
     gh_config_load_init(&load, arena, check->file, gh_environment_get, NULL);
-    if (gh_root_load(&load, text, NULL, &settings)) {
+    bool is_read = gh_root_load(&load, text, NULL, &settings);
+    if (is_read && gh_root_is_for_consume(&settings)) {
+        gh_root_check_consume(&load, &settings);
+    } else if (is_read) {
         gh_input_documents_load(&load, &settings);
         (void)gh_evidence_files_make(&load, &settings);
         effective.policy = gh_root_compile(&load, &settings, (int64_t)time(NULL));

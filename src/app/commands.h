@@ -10,6 +10,7 @@ int gh_cmd_config(int argc, char **argv);
 int gh_cmd_audit(int argc, char **argv);
 /* `audit events`, of which argv[0] is "audit" */
 int gh_cmd_audit_events(int argc, char **argv);
+int gh_cmd_consume(int argc, char **argv);
 int gh_cmd_openapi(int argc, char **argv);
 int gh_cmd_secrets(int argc, char **argv);
 int gh_cmd_store(int argc, char **argv);

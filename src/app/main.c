@@ -20,6 +20,7 @@ static const struct command COMMANDS[] = {
     {"access", gh_cmd_operator, "review who holds which role"},
     {"audit", gh_cmd_audit, "read, prove, review and export the audit log"},
     {"secrets", gh_cmd_secrets, "make, judge and rotate secrets"},
+    {"consume", gh_cmd_consume, "entries of Redis streams become rows of PostgreSQL"},
     {"store", gh_cmd_store, "move a deployment from SQLite to PostgreSQL"},
     {"openapi", gh_cmd_openapi, "audit an OpenAPI document, and write a constrained copy"},
     {"config", gh_cmd_config, "print the reference page or the JSON Schema of the configuration"},

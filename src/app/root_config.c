@@ -123,6 +123,8 @@ static const struct gh_config_field RATE_ITEM = {.type = GH_CONFIG_TYPE_TABLE,
                                                  .table = &gh_rate_table};
 static const struct gh_config_field ROUTE_ITEM = {.type = GH_CONFIG_TYPE_TABLE,
                                                   .table = &gh_route_table};
+static const struct gh_config_field CONSUME_ITEM = {.type = GH_CONFIG_TYPE_TABLE,
+                                                    .table = &gh_consume_table};
 static const struct gh_config_field LISTENER_ITEM = {.type = GH_CONFIG_TYPE_TABLE,
                                                      .table = &LISTENER_TABLE};
 
@@ -267,7 +269,12 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      ROOT(audit),
      .table = &gh_audit_table,
      .doc = "The audit log of accounts and refusals, where identity is on."},
-    {.name = "consume", .type = GH_CONFIG_TYPE_LATER, .doc = "Streams written to tables."},
+    {.name = "consume",
+     .type = GH_CONFIG_TYPE_LIST,
+     ROOT(consume),
+     .item = &CONSUME_ITEM,
+     .one_or_list = true,
+     .doc = "Streams of Redis whose entries become rows of PostgreSQL, by `gatehouse consume`."},
 };
 
 const struct gh_config_table gh_root_table = {
@@ -376,6 +383,24 @@ bool gh_root_load_upstream(struct gh_config_load *load, const char *upstream, co
     return gh_root_load(load, gh_buf_str(&buf), listen, out_settings);
 }
 
+bool gh_root_is_for_consume(const struct gh_root_settings *settings)
+{
+    return settings->consume.count > 0 && settings->policy.routes.count == 0 &&
+           settings->upstreams.count == 0 && settings->policy.hosts.allow.count == 0;
+}
+
+void gh_root_check_consume(struct gh_config_load *load, const struct gh_root_settings *settings)
+{
+    const struct gh_secret_source source = {load->getenv, load->getenv_context};
+    const struct gh_consume_base base = {
+        .store = settings->store,
+        .has_redis = settings->redis.url.len > 0,
+        .production = settings->policy.environment == GH_PRODUCTION,
+    };
+    gh_redis_settings_check(load, &settings->redis, base.production, &source);
+    gh_consume_settings_check(load, &settings->consume, &base, &source);
+}
+
 const struct gh_policy *gh_root_compile(struct gh_config_load *load,
                                         const struct gh_root_settings *settings,
                                         int64_t unix_seconds)
@@ -385,8 +410,7 @@ const struct gh_policy *gh_root_compile(struct gh_config_load *load,
     const struct gh_policy *policy = gh_policy_compile(
         load, &settings->policy, settings->upstreams.keys, settings->upstreams.count);
     gh_config_check(load, settings, unix_seconds);
-    gh_redis_settings_check(load, &settings->redis, settings->policy.environment == GH_PRODUCTION,
-                            &(struct gh_secret_source){load->getenv, load->getenv_context});
+    gh_root_check_consume(load, settings);
     gh_identity_check(load, settings, policy);
     gh_audit_check(load, settings);
     gh_input_check(load, settings, policy);

@@ -6,6 +6,7 @@
 #define GH_APP_ROOT_CONFIG_H
 
 #include "app/audit_settings.h"
+#include "app/consume_settings.h"
 #include "app/redis_settings.h"
 #include "app/secrets.h"
 #include "gateway/snapshot.h"
@@ -41,6 +42,7 @@ struct gh_root_settings {
     struct gh_secrets_settings secrets;
     struct gh_identity_settings identity;
     struct gh_audit_settings audit;
+    struct gh_config_list consume; /* of struct gh_consume_settings */
 };
 
 extern const struct gh_config_table gh_root_table;
@@ -66,5 +68,10 @@ bool gh_root_load_upstream(struct gh_config_load *load, const char *upstream, co
 const struct gh_policy *gh_root_compile(struct gh_config_load *load,
                                         const struct gh_root_settings *settings,
                                         int64_t unix_seconds);
+
+/* True for a file of `gatehouse consume` alone: streams, and nothing of a gateway. */
+bool gh_root_is_for_consume(const struct gh_root_settings *settings);
+/* What `gatehouse consume` needs of the settings, and nothing else. */
+void gh_root_check_consume(struct gh_config_load *load, const struct gh_root_settings *settings);
 
 #endif

@@ -210,10 +210,8 @@ static void expect_problems(const char *text, const char *expected)
 static void refuses_what_comes_later(void **state)
 {
     (void)state;
-    expect_problems("version: 1\nredis: redis://cache\nconsume: [{}]\n"
+    expect_problems("version: 1\nredis: redis://cache\n\n"
                     "listen: [{address: \"0.0.0.0:1\", h2c: true}]\n",
-                    "3:1 consume is not available yet | leave it out; it comes with a later "
-                    "version\n"
                     "4:33 h2c is not available yet | leave it out; it comes with a later "
                     "version\n");
     expect_problems("version: 1\nredis:\nstore: ${DATABASE_URL:-}\nidentity: ~\n", "");

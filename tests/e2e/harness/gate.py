@@ -122,6 +122,8 @@ class Gatehouse:
             command += ["--user", "root"]  # the tests' files are root's then
         environment = {**os.environ, **{k: str(v) for k, v in (env or {}).items()}}
         environment.setdefault("GATEHOUSE_TEST_CLOCK", str(self.path / "clock"))
+        if folder := self.state_directory():
+            environment.setdefault("STATE_DIRECTORY", str(folder))
         self.process = subprocess.Popen(
             command,
             env=environment,
@@ -143,6 +145,12 @@ class Gatehouse:
     def write_config(self, settings):
         self.settings = settings
         self.config_path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    def state_directory(self):
+        """Of a store that is no file: where its file would be."""
+        from .postgres_server import folder_of
+
+        return folder_of(self.settings.get("store")) if isinstance(self.settings, dict) else None
 
     def listen_address(self, arguments, environment):
         if isinstance(self.settings, dict):

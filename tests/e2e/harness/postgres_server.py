@@ -134,7 +134,17 @@ def shared():
     return server
 
 
+_folders = {}
+
+
 @functools.cache
 def database_of(folder):
     """The URL of a database of its own for each folder, empty at first."""
-    return shared().url(shared().database())
+    url = shared().url(shared().database())
+    _folders[url] = folder
+    return url
+
+
+def folder_of(url):
+    """What database_of made it for; None: it did not."""
+    return _folders.get(url)

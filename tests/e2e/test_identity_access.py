@@ -4,7 +4,7 @@ import pytest
 
 from harness.backend import Backend
 from harness.gate import IS_RELEASE
-from harness.identity import assert_answer, deployed
+from harness.identity import CLOCKS_APART, assert_answer, deployed
 from harness.jwks import decode, encode, fetch_keys, forge_hs256, is_signed, verify
 from harness.wire import request
 
@@ -316,7 +316,7 @@ def test_an_access_token_is_over_after_15_minutes(tmp_path):
     with bearer_world(tmp_path) as world:
         _, token = token_of(world)
         assert world.stranger().get("/tasks", extra=with_token(token)).status == 200
-        world.gate.clock.advance(15 * 60 + 1)
+        world.gate.clock.advance(15 * 60 + CLOCKS_APART + 1)
         response = world.stranger().get("/tasks", extra=with_token(token))
         assert_answer(response, 401)
         assert 'error="invalid_token"' in response.get("WWW-Authenticate")

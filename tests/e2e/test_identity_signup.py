@@ -13,6 +13,7 @@ from harness.identity import (
     assert_answer,
     deployed,
     link_token,
+    wait_for_commands,
 )
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
@@ -166,7 +167,7 @@ def test_an_unconfirmed_account_belongs_to_who_confirms_it(careful):
 def test_a_sign_up_does_not_take_an_imported_account(careful):
     owner = careful.stranger()
     line = {"email": owner.email, "roles": ["user", "admin"], "password_hash": IMPORTED_HASH}
-    careful.gate.wait_for((careful.folder / "control.sock").exists, "the control socket")
+    wait_for_commands(careful.gate, careful.folder)
     imported = run("user", "import", "-", "--config", careful.gate.config_path, env=ENV,
                    stdin=json.dumps(line) + "\n")
     assert imported.returncode == 0, imported.stdout + imported.stderr

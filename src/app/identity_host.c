@@ -440,6 +440,9 @@ void gh_identity_host_stop(struct gh_identity_host *host)
 {
     if (!host->running)
         return;
+    struct gh_store *store = host->identity.store;
+    if (store->ops->hurry)
+        store->ops->hurry(store);
     pthread_mutex_lock(&host->lock);
     atomic_store(&host->stop, true);
     pthread_cond_signal(&host->woken);

@@ -413,6 +413,9 @@ struct gh_store_ops {
        as `run` does. GH_ERR_TIMEOUT: a reader still sees it, try again; GH_ERR_IO, GH_ERR_INVALID.
      */
     enum gh_err (*scrub)(struct gh_store *store);
+    /* The process ends: from now on a store that does not answer is given up soon. NULL: it never
+       lets anybody wait for long. From any thread. */
+    void (*hurry)(struct gh_store *store);
     void (*close)(struct gh_store *store);
 };
 struct gh_store {

@@ -87,6 +87,7 @@ struct postgres_store {
     struct gh_store store; /* first */
     char *url;
     struct gh_postgres_target target;
+    struct gh_postgres_haste haste;
     struct gh_postgres_pool pool;
     struct gh_postgres_sealer *sealer;
     unsigned wait_ms, retry_ms;
@@ -142,7 +143,7 @@ static enum gh_err settle(struct work *work, const struct gh_postgres_unit_id *i
             *out_next = committed ? GH_POSTGRES_DONE : GH_POSTGRES_TRY_AGAIN;
             return GH_OK;
         }
-    } while (gh_postgres_now_ms() < work->until_ms);
+    } while (!gh_postgres_haste_is_late(&work->store->haste, work->until_ms));
     *out_next = GH_POSTGRES_DONE;
     return GH_ERR_IO;
 }
@@ -191,7 +192,8 @@ static enum gh_err run_until_done(struct work *work)
         enum gh_err err = try_once(work, &next);
         if (next == GH_POSTGRES_DONE)
             return err;
-        if (gh_postgres_now_ms() >= work->until_ms || !prepare_next(work, next))
+        if (gh_postgres_haste_is_late(&work->store->haste, work->until_ms) ||
+            !prepare_next(work, next))
             return err;
     }
 }
@@ -251,6 +253,14 @@ static enum gh_err store_scrub(struct gh_store *base)
     return err;
 }
 
+static void store_hurry(struct gh_store *base)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    gh_postgres_haste_begin(&store->haste);
+    if (store->sealer)
+        gh_postgres_sealer_look_up(store->sealer);
+}
+
 static void store_close(struct gh_store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
@@ -268,6 +278,7 @@ static const struct gh_store_ops STORE_OPS = {.run = store_run,
                                               .run_bulk = store_run_bulk,
                                               .read = store_read,
                                               .scrub = store_scrub,
+                                              .hurry = store_hurry,
                                               .close = store_close};
 
 bool gh_postgres_counts_of(struct gh_store *base, struct gh_postgres_counts *out_counts)
@@ -316,8 +327,8 @@ static enum gh_err open_all(struct postgres_store *store, const struct gh_postgr
     store->url = strndup(options->url.ptr, options->url.len);
     if (!store->url)
         return GH_ERR_MEMORY;
-    store->target =
-        (struct gh_postgres_target){.url = store->url, .statement_ms = options->statement_ms};
+    store->target = (struct gh_postgres_target){
+        .url = store->url, .statement_ms = options->statement_ms, .haste = &store->haste};
     enum gh_err err = open_schema(&store->target, options->writes, arena, out_message);
     if (err != GH_OK)
         return err;
@@ -326,7 +337,8 @@ static enum gh_err open_all(struct postgres_store *store, const struct gh_postgr
     store->has_pool = true;
     if (!options->writes)
         return GH_OK;
-    const struct gh_postgres_sealer_options sealing = {.target = store->target};
+    const struct gh_postgres_sealer_options sealing = {.target = store->target,
+                                                       .patience_ms = store->retry_ms};
     return gh_postgres_sealer_open(&sealing, arena, &store->sealer, out_message);
 }
 

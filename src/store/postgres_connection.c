@@ -11,6 +11,8 @@
 #define VERSION_MIN       130000
 #define STATEMENT_MS      5000
 #define CONNECT_S         5
+#define LOOK_MS           250  /* whether there is haste */
+#define CONNECT_HASTE_S   2    /* the least that libpq takes */
 #define ANSWER_MARGIN_MS  3000 /* behind the server's own timeout: it hangs, or the network does */
 #define SCRATCH_BYTES     (16u << 10)
 #define SCRATCH_BYTES_MAX (64u << 20) /* arrays of records */
@@ -126,12 +128,17 @@ static int64_t now_ms(void)
 static bool wait_for_answer(struct gh_postgres_connection *connection, int64_t until_ms)
 {
     const struct gh_libpq *lib = connection->lib;
+    bool hurries = false;
     while (lib->isBusy(connection->pg)) {
         struct pollfd watched = {.fd = lib->socket(connection->pg), .events = POLLIN};
+        if (!hurries && gh_postgres_haste_is_on(connection->haste)) {
+            hurries = true;
+            until_ms = gh_postgres_haste_bound(connection->haste, until_ms);
+        }
         int64_t left_ms = until_ms - now_ms();
         if (left_ms <= 0 || watched.fd < 0)
             return false;
-        if (poll(&watched, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms) > 0 &&
+        if (poll(&watched, 1, left_ms > LOOK_MS ? LOOK_MS : (int)left_ms) > 0 &&
             !lib->consumeInput(connection->pg))
             return false;
     }
@@ -408,7 +415,10 @@ static void ignore_notice(void *context, const char *message)
 static PGconn *open_socket(const struct gh_libpq *lib, const struct gh_postgres_target *target)
 {
     char connect_s[16];
-    snprintf(connect_s, sizeof(connect_s), "%u", target->connect_s ? target->connect_s : CONNECT_S);
+    unsigned seconds = target->connect_s ? target->connect_s : CONNECT_S;
+    if (gh_postgres_haste_is_on(target->haste) && seconds > CONNECT_HASTE_S)
+        seconds = CONNECT_HASTE_S;
+    snprintf(connect_s, sizeof(connect_s), "%u", seconds);
     const char *const options[][2] = {
         {"connect_timeout", connect_s},
         {"application_name", target->application ? target->application : "gatehouse"},
@@ -508,6 +518,7 @@ enum gh_err gh_postgres_connect(struct gh_postgres_connection *connection,
     *connection = (struct gh_postgres_connection){
         .lib = gh_libpq_get(),
         .statement_ms = target->statement_ms ? target->statement_ms : STATEMENT_MS,
+        .haste = target->haste,
     };
     if (!connection->lib) {
         *out_message = GH_STR("libpq is not installed (libpq5, version 14 or later)");

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "store/postgres_haste.h"
 #include "store/postgres_libpq.h"
 #include "store/postgres_statements.h"
 
@@ -34,12 +35,14 @@ struct gh_postgres_target {
     unsigned statement_ms;   /* a statement takes longer: GH_ERR_TIMEOUT */
     unsigned connect_s;      /* where the URL has none */
     const char *application; /* as the server shows it; NULL: gatehouse */
+    const struct gh_postgres_haste *haste; /* NULL: there is all the time */
 };
 
 struct gh_postgres_connection {
     const struct gh_libpq *lib;
     PGconn *pg; /* NULL: there is none */
     unsigned statement_ms;
+    const struct gh_postgres_haste *haste;
     bool is_ending; /* a ROLLBACK was sent, its answer not read yet */
     bool is_open;   /* a transaction */
     bool begin_due; /* BEGIN goes with the next statement */

@@ -127,7 +127,8 @@ static bool may_connect(const struct gh_postgres_pool *pool, int64_t now_ms)
 static bool is_given_up(const struct gh_postgres_pool *pool, int64_t now_ms)
 {
     return pool->failures && pool->closed_count == pool->size - pool->is_trying &&
-           now_ms - pool->failing_since_ms > PATIENCE_MS;
+           (now_ms - pool->failing_since_ms > PATIENCE_MS ||
+            gh_postgres_haste_is_on(pool->target.haste));
 }
 
 /* ---- Taking and giving ---- */
@@ -167,6 +168,7 @@ static enum gh_err take(struct gh_postgres_pool *pool, int64_t deadline_ms,
 enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, int64_t deadline_ms,
                                   struct gh_postgres_connection **out_connection)
 {
+    deadline_ms = gh_postgres_haste_bound(pool->target.haste, deadline_ms);
     pthread_mutex_lock(&pool->lock);
     enum gh_err err = take(pool, deadline_ms, out_connection);
     pool->counts.refusals += err != GH_OK;

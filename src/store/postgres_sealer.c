@@ -5,15 +5,15 @@
 #include "store/postgres_pool.h"
 #include "store/postgres_sealer_state.h"
 
-#define QUEUE_DEFAULT    64
-#define LOOK_MS_DEFAULT  2000
-#define PATIENCE_MS      10000 /* of whoever waits for what is unsealed, and of a bulk unit's tries */
-#define RETRY_MS         50    /* after a failure; then twice as long, ... */
-#define RETRY_MAX_MS     1000
-#define STOP_TRIES       2 /* then what is unsealed is left to others */
-#define BACKOFF_MAX_MS   64
-#define PASS_BLOCK_BYTES (256u << 10)
-#define PASS_BYTES_MAX   (64u << 20)
+#define QUEUE_DEFAULT       64
+#define LOOK_MS_DEFAULT     2000
+#define PATIENCE_MS_DEFAULT 10000
+#define RETRY_MS            50 /* after a failure; then twice as long, ... */
+#define RETRY_MAX_MS        1000
+#define STOP_TRIES          2 /* then what is unsealed is left to others */
+#define BACKOFF_MAX_MS      64
+#define PASS_BLOCK_BYTES    (256u << 10)
+#define PASS_BYTES_MAX      (64u << 20)
 
 /* ---- Waiting; the lock is held ---- */
 
@@ -30,6 +30,11 @@ static void wait_after(struct gh_postgres_sealer *sealer, unsigned failures)
     int64_t until_ms = gh_postgres_now_ms() + (failures > 1 ? ms : 0);
     while (!sealer->is_stopping && gh_postgres_now_ms() < until_ms)
         wait_until(sealer, until_ms);
+}
+
+static bool is_late(const struct gh_postgres_sealer *sealer, int64_t until_ms)
+{
+    return gh_postgres_haste_is_late(sealer->target.haste, until_ms);
 }
 
 static struct gh_postgres_job *take_job(struct gh_postgres_sealer *sealer)
@@ -69,7 +74,7 @@ static enum gh_err settle(struct gh_postgres_sealer *sealer, const struct gh_pos
     bool committed;
     *out_next = GH_POSTGRES_DONE;
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
-    for (unsigned tries = 0; err != GH_OK && gh_postgres_now_ms() < until_ms; tries++) {
+    for (unsigned tries = 0; err != GH_OK && !is_late(sealer, until_ms); tries++) {
         back_off(tries);
         err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     }
@@ -102,13 +107,13 @@ static enum gh_err prepare(struct gh_postgres_sealer *sealer)
 static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
                            bool is_prepared)
 {
-    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
+    int64_t until_ms = gh_postgres_now_ms() + sealer->patience_ms;
     for (unsigned tries = 0;; tries++) {
         enum gh_postgres_next next = GH_POSTGRES_TRY_AGAIN;
         enum gh_err err = is_prepared ? GH_OK : prepare(sealer);
         if (err == GH_OK)
             err = try_job(sealer, job, until_ms, &next);
-        if (next == GH_POSTGRES_DONE || gh_postgres_now_ms() >= until_ms)
+        if (next == GH_POSTGRES_DONE || is_late(sealer, until_ms))
             return err;
         is_prepared = false;
         back_off(tries);
@@ -138,7 +143,7 @@ static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
 static bool is_away(const struct gh_postgres_sealer *sealer)
 {
     return sealer->failing_since_ms &&
-           gh_postgres_now_ms() - sealer->failing_since_ms > PATIENCE_MS;
+           gh_postgres_now_ms() - sealer->failing_since_ms > sealer->patience_ms;
 }
 
 /* The lock is held. */
@@ -202,15 +207,22 @@ void gh_postgres_sealer_wake(struct gh_postgres_sealer *sealer)
     pthread_mutex_unlock(&sealer->lock);
 }
 
+void gh_postgres_sealer_look_up(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    pthread_cond_broadcast(&sealer->changed);
+    pthread_mutex_unlock(&sealer->lock);
+}
+
 enum gh_err gh_postgres_sealer_catch_up(struct gh_postgres_sealer *sealer)
 {
-    int64_t until_ms = gh_postgres_now_ms() + PATIENCE_MS;
+    int64_t until_ms = gh_postgres_now_ms() + sealer->patience_ms;
     pthread_mutex_lock(&sealer->lock);
     /* Who has committed may not have said so yet: this turn finds it all the same. */
     uint64_t wanted = ++sealer->committed;
     pthread_cond_broadcast(&sealer->changed);
-    while (sealer->sealed < wanted && gh_postgres_now_ms() < until_ms)
-        wait_until(sealer, until_ms);
+    while (sealer->sealed < wanted && !is_late(sealer, until_ms))
+        wait_until(sealer, gh_postgres_haste_bound(sealer->target.haste, until_ms));
     bool is_done = sealer->sealed >= wanted;
     pthread_mutex_unlock(&sealer->lock);
     return is_done ? GH_OK : GH_ERR_IO;
@@ -309,6 +321,7 @@ static bool copy_options(struct gh_postgres_sealer *sealer,
 {
     sealer->queue_max = options->bulk_queue_max ? options->bulk_queue_max : QUEUE_DEFAULT;
     sealer->look_ms = options->look_ms ? options->look_ms : LOOK_MS_DEFAULT;
+    sealer->patience_ms = options->patience_ms ? options->patience_ms : PATIENCE_MS_DEFAULT;
     sealer->target = options->target;
     sealer->url = strdup(options->target.url);
     if (options->target.application)

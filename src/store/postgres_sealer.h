@@ -19,7 +19,9 @@ struct gh_postgres_sealer;
 struct gh_postgres_sealer_options {
     struct gh_postgres_target target;
     unsigned bulk_queue_max; /* units of run_bulk that wait; 0: 64 */
-    unsigned look_ms;        /* looks this often for what others left; 0: 2000 */
+    unsigned look_ms;        /* looks this often for what others left; 0: 2,000 */
+    unsigned patience_ms;    /* bulk units, and who waits for sealing, wait for a server that is
+                                away for so long; 0: 10,000 */
 };
 
 /*
@@ -36,6 +38,8 @@ void gh_postgres_sealer_close(struct gh_postgres_sealer *sealer);
 
 /* A unit that had appended (gh_postgres_tx.appended) has committed. */
 void gh_postgres_sealer_wake(struct gh_postgres_sealer *sealer);
+/* The haste of its target has begun (postgres_haste.h). */
+void gh_postgres_sealer_look_up(struct gh_postgres_sealer *sealer);
 /* Waits until all is sealed whose `wake` came before the call. GH_ERR_IO: it took too long. */
 GH_MUST_USE enum gh_err gh_postgres_sealer_catch_up(struct gh_postgres_sealer *sealer);
 

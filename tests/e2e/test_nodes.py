@@ -281,7 +281,7 @@ def test_a_node_without_its_database_ends_when_it_is_asked_to(start, backend, tm
     else:
         relay.cut()
     gate.signal(signal.SIGTERM)
-    assert gate.wait_exit(30) == 0
+    assert gate.wait_exit(15) == 0
     relay.close()
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the project's tests, or some of them, and ends with a line "N passed, N failed".
 
-    tools/run_tests.py [lint] [unit] [threads] [e2e] [release] [deploy] [fuzz] [docs]
+    tools/run_tests.py [lint] [unit] [threads] [e2e] [postgresql] [release] [deploy] [fuzz] [docs]
                                        only these steps (default: all)
     tools/run_tests.py --format        let clang-format rewrite the sources
     tools/run_tests.py --write-docs    write the generated pages of docs/ again
@@ -31,6 +31,8 @@ SANITIZER_ENV = {
 }
 # Modules whose code is run by several threads.
 THREADED = ("obs", "limit", "session", "net", "store", "identity", "upstream", "gateway", "app")
+# Of tests/e2e/test_identity_*.py: those that do not look into SQLite's file.
+OVER_POSTGRESQL = ("access", "admin", "login", "password", "races", "session", "signup", "two_factor")
 GENERATED_DOCS = {
     "docs/config.schema.json": ("config", "schema"),
     "docs/configuration-reference.md": ("config", "reference"),
@@ -134,13 +136,13 @@ def threads(tally):
     meson_tests(tally, "tsan", lambda test: test.split("/")[0] in THREADED)
 
 
-def pytest(tally, name, binary, *arguments):
+def pytest(tally, name, binary, *arguments, **variables):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         result = run(
             [*command, f"--junitxml={report}", *arguments],
-            env=environment(GATEHOUSE_BIN=binary, PYTHONDONTWRITEBYTECODE=1),
+            env=environment(GATEHOUSE_BIN=binary, PYTHONDONTWRITEBYTECODE=1, **variables),
         )
         counts = re.search(
             r'<testsuite [^>]*errors="(\d+)" failures="(\d+)" skipped="(\d+)" tests="(\d+)"',
@@ -160,6 +162,15 @@ def e2e(tally):
     if folder:
         extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
         pytest(tally, "e2e", folder / builds.GATEHOUSE, "tests/e2e", *extra)
+
+
+def postgresql(tally):
+    announce("the tests of identity once more, over PostgreSQL")
+    folder = built(tally, "asan", builds.GATEHOUSE)
+    if folder:
+        files = [f"tests/e2e/test_identity_{name}.py" for name in OVER_POSTGRESQL]
+        pytest(tally, "postgresql e2e", folder / builds.GATEHOUSE, *files,
+               GATEHOUSE_TEST_STORE="postgresql")
 
 
 def release(tally):
@@ -242,6 +253,7 @@ STEPS = {
     "unit": unit,
     "threads": threads,
     "e2e": e2e,
+    "postgresql": postgresql,
     "release": release,
     "deploy": deploy,
     "fuzz": fuzz,

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "store/postgres_fixture.h"
+
 static struct gh_nodes world;
 
 static struct gh_store *open_store(void)

@@ -7,7 +7,8 @@
 
 #include "identity/identity_fixture.h"
 #include "identity/session_news.h"
-#include "store/postgres_fixture.h"
+
+struct gh_postgres_fixture; /* store/postgres_fixture.h */
 
 #define NODES 3
 

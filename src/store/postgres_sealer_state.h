@@ -24,7 +24,7 @@ struct gh_postgres_job {
 struct gh_postgres_sealer {
     char *url, *application;
     struct gh_postgres_target target; /* with these strings */
-    unsigned queue_max, look_ms;
+    unsigned queue_max, look_ms, patience_ms;
     pthread_t thread;
 
     pthread_mutex_t lock; /* of all below, up to the next comment */

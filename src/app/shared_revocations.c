@@ -10,6 +10,9 @@
 #define MESSAGE_BYTES_MAX 4096
 /* So that a server which comes and goes is not told of each time. */
 #define HOLD_MS 1000
+/* Each time it listens again the store is read: whoever breaks the connection again and again (a
+   message over all bounds does) brings about no more readings than there are anyway. */
+#define BACKOFF_MIN_MS 500
 /* Sessions that may wait for the thread: more than it ever lets wait while it runs at all. */
 #define WAITING_MAX 4096
 
@@ -99,6 +102,7 @@ static void connect_redis(struct gh_shared_revocations *shared)
         .url = &shared->target->url,
         .ca_path = shared->target->ca,
         .client_name = "gatehouse-revocations",
+        .backoff_min_ms = BACKOFF_MIN_MS,
     };
     struct gh_redis_revocations_options options = {
         .redis = &redis,

@@ -23,6 +23,10 @@ static void check_destination(struct gh_config_load *load, const struct gh_root_
     if (twin)
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, "keep one of them",
                               "%.*s stands here twice", GH_STR_ARG(shown));
+    if (destination.place == GH_AUDIT_PLACE_REDIS && !settings->redis.url.len)
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "write redis: env:REDIS_URL",
+                              "%.*s is a stream of Redis, and there is no redis",
+                              GH_STR_ARG(shown));
     if (format == GH_AUDIT_EXPORT_CEF && destination.place == GH_AUDIT_PLACE_WEBHOOK)
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, "leave format out",
                               "a URL is sent JSON, not CEF");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/audit_redis.h"
 #include "app/audit_syslog.h"
 #include "base/ip.h"
 #include "base/num.h"
@@ -16,7 +17,9 @@
 #define HOST_BYTES_MAX       253
 #define PATH_BYTES_MAX       4000
 #define SOCKET_PATH_MAX      100
-#define TLS_PORT             6514 /* RFC 5425 section 4.1 */
+/* Of a stream, unless said otherwise: some 500 MB of Redis's memory. */
+#define STREAM_LENGTH_MAX 1000000
+#define TLS_PORT          6514 /* RFC 5425 section 4.1 */
 
 /* ---- Parsing ---- */
 
@@ -94,6 +97,24 @@ static bool parse_syslog(struct gh_str rest, struct gh_arena *arena,
     return true;
 }
 
+/* STREAM or STREAM?maxlen=N */
+static bool parse_redis(struct gh_str rest, struct gh_arena *arena,
+                        struct gh_audit_destination *out, const char **out_why)
+{
+    static const struct gh_str LENGTH = GH_STR_INIT("?maxlen=");
+    size_t end = gh_str_find(rest, LENGTH);
+    *out_why = "write redis:STREAM or redis:STREAM?maxlen=1000000";
+    out->place = GH_AUDIT_PLACE_REDIS;
+    out->stream = gh_arena_dup(arena, gh_str_first(rest, end));
+    out->length_max = STREAM_LENGTH_MAX;
+    if (end < rest.len &&
+        (!gh_num_parse_u64(gh_str_skip(rest, end + LENGTH.len), INT64_MAX, &out->length_max) ||
+         !out->length_max))
+        return false;
+    return out->stream.len > 0 && out->stream.len <= HOST_BYTES_MAX &&
+           !gh_str_starts_with(rest, GH_STR("//"));
+}
+
 /* The host of a URL whose scheme is passed over, without user, port and path. */
 static struct gh_str url_host(struct gh_str rest)
 {
@@ -121,10 +142,11 @@ bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
                                 struct gh_audit_destination *out, const char **out_why)
 {
     static const struct gh_str FILE_PREFIX = GH_STR_INIT("file:"), SYSLOG = GH_STR_INIT("syslog:"),
-                               HTTPS = GH_STR_INIT("https://"), HTTP = GH_STR_INIT("http://");
+                               REDIS = GH_STR_INIT("redis:"), HTTPS = GH_STR_INIT("https://"),
+                               HTTP = GH_STR_INIT("http://");
     *out = (struct gh_audit_destination){.text = text};
     *out_why = "write file:PATH, syslog:, syslog:tls://HOST, syslog:tcp://HOST:PORT, "
-               "syslog:udp://HOST:PORT or an https URL";
+               "syslog:udp://HOST:PORT, redis:STREAM or an https URL";
     if (has_controls(text))
         return false;
     if (gh_str_starts_with(text, FILE_PREFIX)) {
@@ -136,6 +158,8 @@ bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
     }
     if (gh_str_starts_with(text, SYSLOG))
         return parse_syslog(gh_str_skip(text, SYSLOG.len), arena, out, out_why);
+    if (gh_str_starts_with(text, REDIS))
+        return parse_redis(gh_str_skip(text, REDIS.len), arena, out, out_why);
     if (gh_str_starts_with(text, HTTPS))
         return parse_url(text, HTTPS.len, arena, out, out_why);
     return gh_str_starts_with(text, HTTP) && parse_url(text, HTTP.len, arena, out, out_why);
@@ -227,6 +251,8 @@ enum gh_err gh_audit_deliver(const struct gh_audit_destination *destination,
     case GH_AUDIT_PLACE_SYSLOG_TCP:
     case GH_AUDIT_PLACE_SYSLOG_TLS:
         return gh_audit_syslog_send(destination, messages, count, stop, arena, out_detail);
+    case GH_AUDIT_PLACE_REDIS:
+        return gh_audit_redis_send(destination, messages, count, stop, arena, out_detail);
     case GH_AUDIT_PLACE_WEBHOOK:
         return count ? post(destination, messages[0], stop, arena, out_detail) : GH_OK;
     }

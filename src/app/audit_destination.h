@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "app/redis_target.h"
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -18,6 +19,7 @@ enum gh_audit_place {
     GH_AUDIT_PLACE_SYSLOG_TCP,
     GH_AUDIT_PLACE_SYSLOG_TLS,
     GH_AUDIT_PLACE_WEBHOOK,
+    GH_AUDIT_PLACE_REDIS,
 };
 
 struct gh_audit_destination {
@@ -26,14 +28,17 @@ struct gh_audit_destination {
     struct gh_str path; /* FILE, SYSLOG_LOCAL; NUL behind it */
     struct gh_str host; /* SYSLOG_UDP, _TCP, _TLS: a name or address; NUL behind it */
     uint16_t port;
-    struct gh_str url; /* WEBHOOK */
-    bool in_clear;     /* it goes over a network without TLS */
+    struct gh_str url;                   /* WEBHOOK */
+    struct gh_str stream;                /* REDIS: its key */
+    uint64_t length_max;                 /* REDIS: of the stream, about */
+    const struct gh_redis_target *redis; /* REDIS: set by whoever delivers; NULL: there is none */
+    bool in_clear;                       /* it goes over a network without TLS */
 };
 
 /*
  * file:PATH, syslog:, syslog:/PATH, syslog:udp://HOST:PORT, syslog:tcp://HOST:PORT,
- * syslog:tls://HOST[:PORT], https://..., http://...; texts live in `arena`. False: *out_why is a
- * sentence for the one who wrote it.
+ * syslog:tls://HOST[:PORT], redis:STREAM[?maxlen=N], https://..., http://...; texts live in
+ * `arena`. False: *out_why is a sentence for the one who wrote it.
  */
 bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
                                 struct gh_audit_destination *out, const char **out_why);
@@ -42,6 +47,7 @@ bool gh_audit_destination_parse(struct gh_str text, struct gh_arena *arena,
  * Delivers messages in their order; all or, where it fails in between, those before it once more.
  * FILE: appended as they are, and synced. SYSLOG: one datagram each, or counted octets (RFC 6587,
  * 5425).
+ * REDIS: entries of a stream (audit_redis.h).
  * WEBHOOK: one POST of the first message; the caller gives one only. *out_detail (in `arena`) says
  * what went wrong, for the log. `stop`: true ends a transfer by HTTP or TLS
  * early.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/audit_messages.h"
+#include "app/config_file.h"
 #include "audit/chain.h"
 #include "audit/format.h"
 #include "identity/audit_chains.h"
@@ -32,7 +33,8 @@ struct route {
     struct route *next;
     struct gh_arena arena; /* of the destination */
     struct gh_audit_destination destination;
-    bool checkpoints; /* else records */
+    struct gh_redis_target *redis; /* of the destination; NULL: none */
+    bool checkpoints;              /* else records */
     enum gh_audit_export_format format;
     pthread_t thread;
     atomic_bool stop; /* ends a transfer that is under way */
@@ -67,8 +69,26 @@ static void route_free(struct route *route)
 {
     if (!route)
         return;
+    gh_redis_target_free(route->redis);
     gh_arena_done(&route->arena);
     free(route);
+}
+
+/* Where it can't be had, delivering fails and says so. */
+static void find_redis(struct route *route, const struct gh_audit_settings *settings)
+{
+    const struct gh_secret_source source = {gh_environment_get, NULL};
+    struct gh_arena arena;
+    struct gh_redis_url url;
+    struct gh_str message;
+    if (route->destination.place != GH_AUDIT_PLACE_REDIS || !settings->redis.url.len)
+        return;
+    gh_arena_init(&arena, 4096, 64 * 1024);
+    if (gh_redis_settings_resolve(&settings->redis, settings->production, &source, &arena, &url,
+                                  &message))
+        route->redis = gh_redis_target_new(&url, &settings->redis);
+    gh_arena_done(&arena);
+    route->destination.redis = route->redis;
 }
 
 /* NULL: no memory, or no destination (which check has told). */
@@ -403,8 +423,9 @@ static enum gh_err start(struct gh_audit_exporter *exporter, struct route *route
 }
 
 /* Keeps the route that is there, or starts one. */
-static enum gh_err want(struct gh_audit_exporter *exporter, struct gh_str text, bool checkpoints,
-                        enum gh_audit_export_format format)
+static enum gh_err want(struct gh_audit_exporter *exporter,
+                        const struct gh_audit_settings *settings, struct gh_str text,
+                        bool checkpoints, enum gh_audit_export_format format)
 {
     for (struct route *route = exporter->routes; route; route = route->next)
         if (!route->wanted && route->format == format && is_place(route, text, checkpoints)) {
@@ -412,7 +433,10 @@ static enum gh_err want(struct gh_audit_exporter *exporter, struct gh_str text, 
             return GH_OK;
         }
     struct route *route = route_new(exporter, text, checkpoints, format);
-    return route ? start(exporter, route) : GH_ERR_MEMORY;
+    if (!route)
+        return GH_ERR_MEMORY;
+    find_redis(route, settings);
+    return start(exporter, route);
 }
 
 /* Takes those out of the list that have ended. */
@@ -461,10 +485,10 @@ static enum gh_err want_all(struct gh_audit_exporter *exporter,
     size_t count = 0; /* check told of those over the most */
     for (size_t i = 0; i < settings->checkpoint.exports.count && err == GH_OK; i++)
         if (count++ < GH_AUDIT_EXPORTS_MAX)
-            err = want(exporter, notes[i], true, GH_AUDIT_EXPORT_FITTING);
+            err = want(exporter, settings, notes[i], true, GH_AUDIT_EXPORT_FITTING);
     for (size_t i = 0; i < settings->exports.count && err == GH_OK; i++)
         if (count++ < GH_AUDIT_EXPORTS_MAX)
-            err = want(exporter, exports[i].to, false, exports[i].format);
+            err = want(exporter, settings, exports[i].to, false, exports[i].format);
     return err;
 }
 

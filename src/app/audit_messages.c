@@ -11,7 +11,8 @@
 
 static bool is_syslog(enum gh_audit_place place)
 {
-    return place != GH_AUDIT_PLACE_FILE && place != GH_AUDIT_PLACE_WEBHOOK;
+    return place == GH_AUDIT_PLACE_SYSLOG_LOCAL || place == GH_AUDIT_PLACE_SYSLOG_UDP ||
+           place == GH_AUDIT_PLACE_SYSLOG_TCP || place == GH_AUDIT_PLACE_SYSLOG_TLS;
 }
 
 static enum gh_err put_syslog(const struct gh_audit_message_form *form, struct gh_arena *arena,

@@ -11,7 +11,8 @@ static const struct gh_config_field EXPORT_FIELDS[] = {
      EXPORT(to),
      .required = true,
      .doc = "`file:PATH`, `syslog:` (the local one), `syslog:tls://HOST[:PORT]` (6514), "
-            "`syslog:tcp://HOST:PORT`, `syslog:udp://HOST:PORT`, or a URL that takes POSTs."},
+            "`syslog:tcp://HOST:PORT`, `syslog:udp://HOST:PORT`, `redis:STREAM` (of the `redis` "
+            "above, `?maxlen=N` long at most, 1000000 unless said), or a URL that takes POSTs."},
     {.name = "format",
      .type = GH_CONFIG_TYPE_ENUM,
      EXPORT(format),

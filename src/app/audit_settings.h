@@ -4,6 +4,7 @@
 #define GH_APP_AUDIT_SETTINGS_H
 
 #include "app/anomaly_settings.h"
+#include "app/redis_settings.h"
 #include "config/config.h"
 
 /* How records are written for a destination; the zero: as it fits the destination. */
@@ -26,7 +27,9 @@ struct gh_audit_settings {
         struct gh_config_list exports; /* of struct gh_str: destinations */
     } checkpoint;
     struct gh_anomaly_config anomaly;
-    struct gh_config_list exports; /* of struct gh_audit_export_settings */
+    struct gh_config_list exports;  /* of struct gh_audit_export_settings */
+    struct gh_redis_settings redis; /* a copy of the file's, for redis:STREAM */
+    bool production;                /* what its URL is judged by */
 };
 
 extern const struct gh_config_table gh_audit_table;

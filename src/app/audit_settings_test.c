@@ -77,7 +77,8 @@ static void refuses_what_is_no_place_and_what_stands_twice(void **state)
     (void)state;
     expect(HEAD HERE "audit: {checkpoint: {export: [var/log]}}\n",
            "6:31 \"var/log\" is no place that the audit log can go to | write file:PATH, syslog:, "
-           "syslog:tls://HOST, syslog:tcp://HOST:PORT, syslog:udp://HOST:PORT or an https URL\n");
+           "syslog:tls://HOST, syslog:tcp://HOST:PORT, syslog:udp://HOST:PORT, redis:STREAM or an "
+           "https URL\n");
     expect(HEAD HERE "audit: {export: [file:/a, {to: file:/a}]}\n",
            "6:32 file:/a stands here twice | keep one of them\n");
     expect(HEAD HERE "audit: {checkpoint: {export: file:/a}, export: file:/a}\n", "");

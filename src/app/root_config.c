@@ -335,6 +335,8 @@ bool gh_root_load(struct gh_config_load *load, struct gh_str text, const char *l
     /* the origins may come from the environment alone */
     settings->policy.cors_given = is_given(root, "cors") || settings->policy.cors.origins.count > 0;
     settings->policy.tls_port = first_tls_port(load, settings);
+    settings->audit.redis = settings->redis;
+    settings->audit.production = settings->policy.environment == GH_PRODUCTION;
     gh_identity_policy_fill(load, settings);
     return load->error_count == 0;
 }

@@ -104,9 +104,11 @@ void *gh_sealing_append_all(void *argument)
 {
     struct gh_sealing_appending *appending = argument;
     unsigned at_once = appending->in_bulk ? 20 : 1;
-    for (unsigned i = 0; i < appending->count && appending->result == GH_OK; i += at_once)
-        appending->result =
-            gh_sealing_append(appending->store, appending->first + i, at_once, appending->in_bulk);
+    while (appending->done < appending->count && appending->result == GH_OK) {
+        appending->result = gh_sealing_append(appending->store, appending->first + appending->done,
+                                              at_once, appending->in_bulk);
+        appending->done += appending->result == GH_OK ? at_once : 0;
+    }
     return NULL;
 }
 
@@ -121,6 +123,22 @@ void gh_sealing_assert_each_once(unsigned count)
         gh_sealing_ask(
             "SELECT coalesce(max((metadata::json ->> 'n')::int), -1) + 1 FROM security_audit_log"),
         count);
+}
+
+void gh_sealing_assert_acknowledged(const struct gh_sealing_appending *appending, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char sql[192];
+        snprintf(
+            sql, sizeof(sql),
+            "SELECT count(*) FROM security_audit_log WHERE (metadata::json ->> 'n')::int >= %u "
+            "AND (metadata::json ->> 'n')::int < %u",
+            appending[i].first, appending[i].first + appending[i].done);
+        assert_int_equal(gh_sealing_ask(sql), appending[i].done);
+    }
+    assert_int_equal(gh_sealing_ask("SELECT count(*) - count(DISTINCT metadata) FROM "
+                                    "security_audit_log"),
+                     0);
 }
 
 /* Every chain is recomputed from its first record to its last. */

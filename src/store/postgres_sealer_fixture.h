@@ -48,12 +48,15 @@ struct gh_sealing_appending {
     struct gh_store *store;
     unsigned first, count;
     bool in_bulk;
+    unsigned done; /* of count: they were acknowledged */
     enum gh_err result;
 };
 void *gh_sealing_append_all(void *appending);
 
 /* Each number of 0..count-1 is in the log once. */
 void gh_sealing_assert_each_once(unsigned count);
+/* What was acknowledged is there, and nothing twice. */
+void gh_sealing_assert_acknowledged(const struct gh_sealing_appending *appending, size_t count);
 /* Every chain is recomputed from its first record to its last. */
 void gh_sealing_assert_all_chains(struct gh_contract *contract);
 uint32_t gh_sealing_chain_of(struct gh_contract *contract);

@@ -82,7 +82,8 @@ static void loses_nothing_when_all_connections_are_cut(void **state)
                          "datname = current_database() AND pid <> pg_backend_pid()");
 }
 
-static void loses_nothing_when_the_server_crashes_and_comes_back(void **state)
+/* Units may fail while it is away, and those that were under way then may be there or not. */
+static void loses_nothing_acknowledged_when_the_server_crashes(void **state)
 {
     struct gh_contract contract = gh_sealing_open();
     struct gh_sealing_appending appending[THREADS + 2];
@@ -91,10 +92,13 @@ static void loses_nothing_when_the_server_crashes_and_comes_back(void **state)
     gh_sealing_wait_for("SELECT least(count(*), 50) FROM security_audit_log", 50);
     gh_postgres_fixture_stop(&gh_sealing_server, SIGQUIT);
     gh_postgres_fixture_restart(&gh_sealing_server);
-    assert_threads_did_well(appending, threads);
-    gh_contract_assert_ok(gh_sealing_append(contract.store, (THREADS + 2) * 200, 1, true));
+    for (unsigned i = 0; i < THREADS + 2; i++)
+        pthread_join(threads[i], NULL);
+    gh_contract_done(&contract);
+    contract = gh_sealing_open();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 100000, 1, true));
     gh_sealing_assert_all_chains(&contract);
-    gh_sealing_assert_each_once((THREADS + 2) * 200 + 1);
+    gh_sealing_assert_acknowledged(appending, THREADS + 2);
     gh_contract_done(&contract);
 }
 
@@ -219,7 +223,7 @@ int main(void)
         cmocka_unit_test_setup(four_threads_append_while_bulk_units_run, gh_sealing_fresh),
         cmocka_unit_test_setup(loses_nothing_when_the_sealers_connection_is_cut, gh_sealing_fresh),
         cmocka_unit_test_setup(loses_nothing_when_all_connections_are_cut, gh_sealing_fresh),
-        cmocka_unit_test_setup(loses_nothing_when_the_server_crashes_and_comes_back,
+        cmocka_unit_test_setup(loses_nothing_acknowledged_when_the_server_crashes,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(a_connection_that_is_cut_while_it_seals_seals_nothing_twice,
                                gh_sealing_fresh),

@@ -491,7 +491,7 @@ void gh_connection_turn_all(struct gh_worker *worker)
 void gh_connection_drain(struct gh_connection *connection)
 {
     if (connection->phase == GH_CONNECTION_IDLE && connection->pending_len == 0)
-        linger(connection);
+        gh_connection_set_deadline(connection, GH_CONNECTION_GRACE_MS);
 }
 
 const struct gh_stream_events gh_connection_stream_events = {

@@ -49,7 +49,8 @@ extern const struct gh_stream_events gh_connection_stream_events;
 
 /* Runs what connections have put off to the end of this turn of the loop. */
 void gh_connection_turn_all(struct gh_worker *worker);
-/* Closes it if no request is under way; else its answer will say "Connection: close". */
+/* Closes it if no request comes for GH_CONNECTION_GRACE_MS; else its answer will say "Connection:
+   close". */
 void gh_connection_drain(struct gh_connection *connection);
 /* Closes it now. */
 void gh_connection_kill(struct gh_connection *connection);
@@ -60,6 +61,9 @@ void gh_connection_kill(struct gh_connection *connection);
 #define GH_CONNECTION_LINGER_MS 2000
 /* How often a running exchange is looked at for stalls. */
 #define GH_CONNECTION_CHECK_MS 1000
+/* When the server ends, a connection without a request stays for so long: one may be on its way,
+   and its answer says Connection: close, which every client understands. */
+#define GH_CONNECTION_GRACE_MS 250
 
 void gh_connection_on_deadline(struct gh_timer *timer);
 /* Starts the look-out for a tunnel through which nothing goes. */

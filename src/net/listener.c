@@ -18,6 +18,8 @@
 /* Connections taken in one turn of the loop, so that a flood of them leaves time for others. */
 #define ACCEPTS_PER_TURN 64
 #define PAUSE_MS         100
+/* More than a backlog holds. */
+#define ACCEPTS_AT_CLOSE_MAX 8192
 
 struct gh_listener {
     uv_poll_t poll;
@@ -146,6 +148,9 @@ void gh_listener_close(struct gh_listener *listener)
 {
     if (!listener || listener->closing)
         return;
+    /* The kernel would reset what waits in the backlog. */
+    for (int i = 0; i < ACCEPTS_AT_CLOSE_MAX && accept_one(listener); i++)
+        ;
     listener->closing = true;
     gh_timer_stop(listener->loop, &listener->pause);
     uv_close((uv_handle_t *)&listener->poll, on_listener_closed);

@@ -154,7 +154,7 @@ GH_MUST_USE enum gh_err gh_listener_open(struct gh_loop *loop, int fd, bool is_u
                                          const struct gh_listener_events *events, void *owner,
                                          const struct gh_stream_events *stream_events,
                                          struct gh_listener **out_listener);
-/* Stops accepting and frees the listener later. */
+/* Takes the connections that wait already, then accepts no more and frees the listener later. */
 void gh_listener_close(struct gh_listener *listener);
 
 #endif

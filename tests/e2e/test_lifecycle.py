@@ -43,6 +43,25 @@ def test_an_idle_connection_does_not_delay_the_end(start, backend):
         assert idle.at_end() and used.at_end()
 
 
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+def test_a_request_that_is_on_its_way_when_it_ends_is_answered(start, backend, used):
+    gate = start(config(backend))
+    with gate.connect() as client:
+        if used:
+            assert client.request("GET", "/").status == 200
+        gate.signal(signal.SIGSTOP)
+        with gate.connect() as waiting:  # in the backlog
+            for one in (client, waiting):
+                one.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            gate.signal(signal.SIGTERM)
+            gate.signal(signal.SIGCONT)
+            for one in (client, waiting):
+                response = one.read()
+                assert response.status == 200
+                assert response.get("Connection") == "close"
+    assert gate.wait_exit() == 0
+
+
 def test_what_is_in_flight_is_finished(start):
     release = threading.Event()
     with slow_backend(release) as backend:

@@ -316,10 +316,24 @@ static void closing_while_paused_is_safe(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     for (int i = 0; i < 5; i++)
         uv_run(&net->loop->uv, UV_RUN_NOWAIT);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     gh_listener_close(net->listener);
     net->listener = NULL;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(net->accepts, 0);
+    close(client);
+}
+
+/* The kernel would reset it. */
+static void what_waits_when_it_closes_is_taken(void **state)
+{
+    struct test_net *net = *state;
+    int client = test_net_raw_connect(net);
+    assert_int_equal(net->accepts, 0);
+    gh_listener_close(net->listener);
+    net->listener = NULL;
+    assert_int_equal(net->accepts, 1);
+    assert_int_equal(write(client, "late", 4), 4);
+    TEST_RUN_UNTIL(net->loop, net->server.received_len == 4);
     close(client);
 }
 
@@ -340,6 +354,7 @@ int main(void)
         T(accepts_over_unix_sockets_and_may_close_inside),
         T(waits_while_descriptors_run_out),
         T(closing_while_paused_is_safe),
+        T(what_waits_when_it_closes_is_taken),
     };
     return cmocka_run_group_tests_name("net/listener", tests, NULL, NULL);
 }

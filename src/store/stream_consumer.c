@@ -121,7 +121,7 @@ static bool take_answer(struct gh_stream_consumer *consumer, enum gh_err err,
         /* It was flushed, or a server without it took over. */
         consumer->group_is_made = false;
         gh_stream_consumer_tell(consumer, true, "the group is gone; it is made again");
-        go_on(consumer);
+        pause(consumer);
     } else if (gh_redis_is_ready(consumer->redis)) {
         if (!consumer->pauses)
             gh_stream_consumer_tell(consumer, true, "%s: Redis %s", what,

@@ -118,6 +118,20 @@ class Postgres:
     def url(self, name, port=None):
         return f"postgresql://gatehouse@127.0.0.1:{port or self.port}/{name}"
 
+    def own(self, path, name):
+        """A copy that only the server may read."""
+        copy = self.path / name
+        shutil.copyfile(path, copy)
+        copy.chmod(0o600)
+        if self.user:
+            os.chown(copy, self.user["user"], self.user["group"])
+        return copy
+
+    def restart_with(self, **settings):
+        self.stop()
+        self.settings.update(settings)
+        self.start()
+
     def disconnect_all(self, name):
         """Ends the backends of a database's clients, in the middle of what they do."""
         self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -128,17 +128,21 @@ struct making {
 static enum gh_err insert(struct gh_tx *tx, void *args)
 {
     struct making *making = args;
-    struct reading reading;
+    const struct gh_identity *identity = making->identity;
+    struct gh_key_row *rows;
+    size_t count;
     uint64_t id;
-    enum gh_err err = read_rows(tx, &reading);
-    for (size_t i = 0; err == GH_OK && i < reading.count; i++)
-        if (!reading.rows[i]->retired_us)
+    enum gh_err err = tx->ops->keys_all(tx, &rows, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++)
+        if (rows[i].purpose == GH_KEY_AUDIT && !rows[i].retired_us)
             return GH_OK;
     if (err != GH_OK)
         return err;
+    if (identity->store->shared && !gh_vault_wraps_like(identity->vault, tx->arena, rows, count))
+        return GH_ERR_INVALID; /* once the vault has taken over the root of the others */
     /* In the unit: a change of the root wraps anew what is stored, and this is not yet. */
-    making->row.wrapped = gh_vault_wrap(making->identity->vault, tx->arena,
-                                        gh_vault_key_use(GH_KEY_AUDIT), making->der);
+    making->row.wrapped =
+        gh_vault_wrap(identity->vault, tx->arena, gh_vault_key_use(GH_KEY_AUDIT), making->der);
     return making->row.wrapped.ptr ? tx->ops->key_insert(tx, &making->row, &id) : GH_ERR_MEMORY;
 }
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "identity/account.h"
+#include "identity/audit_key.h"
 #include "identity/lease.h"
 #include "identity/outbox.h"
 #include "identity/passwords.h"
@@ -163,6 +164,18 @@ static void who_can_not_open_a_session_does_not_say_that_it_has_ended(void **sta
     assert_int_equal(gh_session_refresh(&good, grant.refresh_token, &next), GH_IDENTITY_OK);
 }
 
+static void who_has_missed_a_root_makes_no_key_for_checkpoints(void **state)
+{
+    struct gh_nodes *world = *state;
+    struct gh_identity_fixture *a = &world->nodes[0], *b = &world->nodes[1];
+    struct gh_audit_keys keys;
+    replace_field_key(a, GH_STR("a root that the others were not told of, long"));
+    assert_int_equal(gh_audit_keys_load(&b->identity, b->now_us, &b->arena, &keys), GH_ERR_INVALID);
+    assert_int_equal(gh_audit_keys_load(&a->identity, a->now_us, &a->arena, &keys), GH_OK);
+    assert_int_equal(keys.verifier_count, 1);
+    gh_audit_keys_done(&keys);
+}
+
 static void a_key_that_some_node_may_still_seal_with_stays_for_a_day(void **state)
 {
     struct gh_nodes *world = *state;
@@ -214,6 +227,7 @@ static int run_all(void)
         TEST(a_session_under_a_key_not_heard_of_goes_on),
         TEST(a_mail_under_a_key_not_heard_of_is_sent),
         TEST(who_can_not_open_a_session_does_not_say_that_it_has_ended),
+        TEST(who_has_missed_a_root_makes_no_key_for_checkpoints),
         TEST(a_key_that_some_node_may_still_seal_with_stays_for_a_day),
         TEST(a_job_is_done_by_one_node_at_a_time),
     };

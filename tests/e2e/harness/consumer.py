@@ -24,7 +24,7 @@ class Consumer:
         if os.geteuid() == 0 and "--user" not in arguments:
             self.command += ["--user", "root"]
         self.environment = {**os.environ, **(env or {})}
-        self.lines, self.stderr = [], ""
+        self.stderr = ""
         self.process = None
         self.readers = []
         self.start()
@@ -32,15 +32,16 @@ class Consumer:
     def start(self):
         process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.process = process
-        self.readers = [threading.Thread(target=self.read_lines, args=(process,), daemon=True),
-                        threading.Thread(target=self.read_stderr, args=(process,), daemon=True)]
+        self.process, self.lines = process, []
+        self.readers = [
+            threading.Thread(target=self.read_lines, args=(process, self.lines), daemon=True),
+            threading.Thread(target=self.read_stderr, args=(process,), daemon=True)]
         for reader in self.readers:
             reader.start()
 
-    def read_lines(self, process):
+    def read_lines(self, process, lines):
         for line in process.stdout:
-            self.lines.append(json.loads(line))
+            lines.append(json.loads(line))
 
     def read_stderr(self, process):
         for line in process.stderr:
@@ -58,7 +59,8 @@ class Consumer:
         self.process.wait()
 
     def stop(self, number=signal.SIGTERM):
-        """Its exit status."""
+        """Its exit status. It has begun to work, and so to listen to signals."""
+        wait_until(lambda: self.lines or self.process.poll() is not None, "its first line")
         self.process.send_signal(number)
         return self.end()
 

@@ -124,7 +124,8 @@ static enum gh_err take(const struct work *work, struct gh_postgres_connection *
     int64_t until_ms = gh_postgres_now_ms() + work->store->wait_ms;
     if (until_ms > work->until_ms)
         until_ms = work->until_ms;
-    return gh_postgres_pool_take(&work->store->pool, until_ms, out_connection);
+    return gh_postgres_pool_take(&work->store->pool, work->kind == GH_POSTGRES_READ, until_ms,
+                                 out_connection);
 }
 
 /* The answer to the COMMIT was lost. GH_ERR_IO: so is what came of it. */

@@ -264,6 +264,33 @@ static void says_so_when_no_connection_is_free(void **state)
     full_store->ops->close(full_store);
 }
 
+static enum gh_err find_nobody(struct gh_tx *tx, void *args)
+{
+    struct gh_account account;
+    (void)args;
+    enum gh_err err = tx->ops->account_by_id(tx, GH_STR("nobody"), &account);
+    return err == GH_ERR_NOT_FOUND || err == GH_ERR_INVALID ? GH_OK : err;
+}
+
+static void read_beside(struct adding *adding)
+{
+    struct gh_arena arena;
+    (void)adding;
+    gh_arena_init(&arena, 4096, 65536);
+    gh_contract_assert_ok(full_store->ops->read(full_store, find_nobody, NULL, &arena));
+    assert_int_equal(add(full_store, 2), GH_ERR_FULL);
+    gh_arena_done(&arena);
+}
+
+static void keeps_the_last_connection_for_who_reads(void **state)
+{
+    struct adding adding = {.number = 1, .between = read_beside};
+    full_store = open_with((struct gh_postgres_options){.connection_count = 2, .wait_ms = 100});
+    gh_contract_assert_ok(run(full_store, add_account, &adding));
+    assert_int_equal(counts_of(full_store).refusals, 1);
+    full_store->ops->close(full_store);
+}
+
 static void scrubs_when_nobody_sees_it_any_more(void **state)
 {
     struct gh_store *store = open_with((struct gh_postgres_options){.writes = true});
@@ -472,6 +499,7 @@ int main(void)
         cmocka_unit_test(leaves_an_id_for_each_unit_that_wrote),
         cmocka_unit_test(a_statement_that_takes_too_long_fails),
         cmocka_unit_test(says_so_when_no_connection_is_free),
+        cmocka_unit_test(keeps_the_last_connection_for_who_reads),
         cmocka_unit_test(scrubs_when_nobody_sees_it_any_more),
         cmocka_unit_test(the_last_of_two_admins_stays),
         cmocka_unit_test(those_who_come_at_once_migrate_once),

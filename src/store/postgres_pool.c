@@ -141,13 +141,20 @@ static void wait_until(struct gh_postgres_pool *pool, int64_t until_ms)
     pool->counts.waiting--;
 }
 
-static enum gh_err take(struct gh_postgres_pool *pool, int64_t deadline_ms,
+/* The last one is for who only reads: what has ended elsewhere must be heard of within a second,
+   however long writers take. */
+static bool is_there_one(const struct gh_postgres_pool *pool, bool reads)
+{
+    return reads || pool->size == 1 || pool->idle_count + pool->closed_count > 1;
+}
+
+static enum gh_err take(struct gh_postgres_pool *pool, bool reads, int64_t deadline_ms,
                         struct gh_postgres_connection **out_connection)
 {
     for (bool has_waited = false;; has_waited = true) {
-        *out_connection = take_idle(pool);
+        *out_connection = is_there_one(pool, reads) ? take_idle(pool) : NULL;
         int64_t now_ms = gh_postgres_now_ms();
-        bool may = may_connect(pool, now_ms);
+        bool may = is_there_one(pool, reads) && may_connect(pool, now_ms);
         if (!*out_connection && may)
             *out_connection = connect_one(pool);
         if (*out_connection)
@@ -165,12 +172,12 @@ static enum gh_err take(struct gh_postgres_pool *pool, int64_t deadline_ms,
     }
 }
 
-enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, int64_t deadline_ms,
+enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, bool reads, int64_t deadline_ms,
                                   struct gh_postgres_connection **out_connection)
 {
     deadline_ms = gh_postgres_haste_bound(pool->target.haste, deadline_ms);
     pthread_mutex_lock(&pool->lock);
-    enum gh_err err = take(pool, deadline_ms, out_connection);
+    enum gh_err err = take(pool, reads, deadline_ms, out_connection);
     pool->counts.refusals += err != GH_OK;
     pthread_mutex_unlock(&pool->lock);
     return err;
@@ -187,7 +194,7 @@ void gh_postgres_pool_give(struct gh_postgres_pool *pool, struct gh_postgres_con
         pool->closed[pool->closed_count++] = connection;
     else
         pool->idle[pool->idle_count++] = connection;
-    pthread_cond_signal(&pool->changed);
+    pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->lock);
 }
 

@@ -43,9 +43,10 @@ void gh_postgres_pool_done(struct gh_postgres_pool *pool);
 
 /* Monotonic milliseconds, of deadlines. */
 int64_t gh_postgres_now_ms(void);
-/* GH_ERR_FULL: all were in use until the deadline; GH_ERR_IO: the server can't be reached; at once
-   when it could not for some seconds. */
-GH_MUST_USE enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, int64_t deadline_ms,
+/* `reads`: it may be the last one, too. GH_ERR_FULL: all were in use until the deadline; GH_ERR_IO:
+   the server can't be reached; at once when it could not for some seconds. */
+GH_MUST_USE enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, bool reads,
+                                              int64_t deadline_ms,
                                               struct gh_postgres_connection **out_connection);
 void gh_postgres_pool_give(struct gh_postgres_pool *pool,
                            struct gh_postgres_connection *connection);

@@ -1,6 +1,7 @@
 /*
  * The migrations of the schemas, built in: src/store/migrations/NNNN_name.sql for SQLite,
- * migrations_postgresql/ for PostgreSQL. Forward only; a file that was released never changes again.
+ * migrations_postgresql/ for PostgreSQL. Forward only; a file that was released never changes
+ * again.
  */
 #ifndef GH_STORE_MIGRATIONS_H
 #define GH_STORE_MIGRATIONS_H

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "identity/identity_fixture.h"
@@ -27,7 +28,7 @@ struct toys {
     struct gh_store store; /* first: counts what is read */
     struct gh_store *inner;
     struct gh_arena arena;
-    unsigned reads;
+    atomic_uint reads; /* nodes start on threads */
 };
 
 static const struct gh_str OLD_ROOT[] = {OLD}, NEW_ROOT[] = {NEW}, THIRD_ROOT[] = {THIRD},
@@ -44,7 +45,7 @@ static enum gh_err read_through(struct gh_store *store, gh_store_unit *unit, voi
                                 struct gh_arena *arena)
 {
     struct toys *toys = (struct toys *)store;
-    toys->reads++;
+    atomic_fetch_add(&toys->reads, 1);
     return toys->inner->ops->read(toys->inner, unit, args, arena);
 }
 

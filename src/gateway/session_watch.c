@@ -8,17 +8,25 @@
 #define CHALLENGE                                                                                  \
     GH_STR("Bearer error=\"invalid_token\", error_description=\"The session has ended\"")
 
-/* Only what an upstream is still answering. Calls of the service are left alone: the one that ends
-   the session is among them, and its answer says so. */
+/* An upstream is answering it, or will be asked once the body is there, or a limit is known. Calls
+   of the service are left alone: the one that ends the session is among them, and its answer says
+   so. */
+static bool is_for_upstream(const struct gh_exchange *exchange)
+{
+    return exchange->call_active || exchange->start_wanted ||
+           ((exchange->body_asked || exchange->limits_asked) &&
+            exchange->request.target != GH_TARGET_SERVICE);
+}
+
 static bool is_ended(const struct gh_worker *worker, const struct gh_exchange *exchange,
                      uint64_t now_s)
 {
     const struct gh_request *request = &exchange->request;
-    /* Judged at now_s of the request, its token was not revoked: whatever names that moment as one
-       of refusal was said later. */
-    return exchange->call_active && request->signed_in && request->subject.session_id.len &&
+    /* Judged at that moment its token was not revoked: whatever names it as one of refusal was said
+       later. */
+    return is_for_upstream(exchange) && request->signed_in && request->subject.session_id.len &&
            gh_revocations_has(worker->shared->revocations, request->subject.session_id,
-                              request->now_s, now_s);
+                              request->identified_s, now_s);
 }
 
 static void end_stream(struct gh_connection *connection)

@@ -92,7 +92,9 @@ static int setup(void **state)
         connections[i].exchange = &exchanges[i];
         exchanges[i].call_active = true;
         exchanges[i].answer_half = GH_ANSWER_STREAMING;
-        exchanges[i].request.now_s = JUDGED_S;
+        exchanges[i].request.identified_s = JUDGED_S;
+        exchanges[i].request.now_s = NOW_S; /* it was gone on with later */
+        exchanges[i].request.target = GH_TARGET_UPSTREAM;
         exchanges[i].request.signed_in = true;
         exchanges[i].request.subject.session_id = GH_STR("here");
     }
@@ -138,6 +140,42 @@ static void a_stream_of_a_revoked_session_is_ended_and_others_are_not(void **sta
     assert_true(gh_str_eq(exchanges[1].request.extra[0].name, GH_STR("WWW-Authenticate")));
     assert_false(exchanges[0].close_after);
     assert_null(killed);
+}
+
+/* Else whoever sends the body slowly would come to the backend long after being shut out. */
+static void what_still_waits_for_its_body_or_a_limit_is_ended_too(void **state)
+{
+    (void)state;
+    exchanges[0].call_active = exchanges[1].call_active = false;
+    exchanges[0].request.subject.session_id = GH_STR("gone");
+    exchanges[0].body_asked = true;
+    version = 1;
+    tick();
+    assert_ptr_equal(refused, &exchanges[0]);
+    refused = NULL;
+    exchanges[0].body_asked = false;
+    exchanges[0].limits_asked = true;
+    version = 2;
+    tick();
+    assert_ptr_equal(refused, &exchanges[0]);
+    refused = NULL;
+    exchanges[0].limits_asked = false;
+    exchanges[0].start_wanted = true;
+    version = 3;
+    tick();
+    assert_ptr_equal(refused, &exchanges[0]);
+}
+
+static void a_call_of_the_service_that_waits_for_its_body_is_left_alone(void **state)
+{
+    (void)state;
+    exchanges[0].call_active = exchanges[1].call_active = false;
+    exchanges[0].request.subject.session_id = GH_STR("gone");
+    exchanges[0].body_asked = true;
+    exchanges[0].request.target = GH_TARGET_SERVICE;
+    version = 1;
+    tick();
+    assert_null(refused);
 }
 
 static void a_tunnel_of_a_revoked_session_is_cut_with_its_reason(void **state)
@@ -201,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nobody_is_looked_at_while_nothing_was_revoked),
         TEST(a_stream_of_a_revoked_session_is_ended_and_others_are_not),
+        TEST(what_still_waits_for_its_body_or_a_limit_is_ended_too),
+        TEST(a_call_of_the_service_that_waits_for_its_body_is_left_alone),
         TEST(a_tunnel_of_a_revoked_session_is_cut_with_its_reason),
         TEST(a_call_of_the_service_may_end_its_own_session_and_say_so),
         TEST(idle_connections_strangers_and_other_issuers_are_left_alone),

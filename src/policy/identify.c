@@ -139,6 +139,7 @@ static void identify(struct gh_request *request)
 {
     struct credential credential;
     find_credential(request, &credential);
+    request->identified_s = request->now_s;
     request->credential_found = credential.found;
     if (credential.found == GH_CREDENTIAL_JUDGED) {
         if (request->gate && request->gate_rules &&

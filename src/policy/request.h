@@ -138,6 +138,7 @@ struct gh_request {
     struct gh_gate *gate;                   /* NULL: identity is off, or explain */
     const struct gh_gate_rules *gate_rules; /* of this moment; NULL with gate */
     uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
+    uint64_t identified_s;                  /* now_s when its credential was judged */
     bool dry_run;                           /* explain: nothing is charged */
     bool draining, ready;
     bool inner; /* what forward-auth asks about: built-ins and preflights are not ours to answer */

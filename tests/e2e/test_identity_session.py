@@ -4,7 +4,7 @@ import pytest
 
 from harness.gate import IS_RELEASE, Gatehouse
 from harness.identity import (CLOCKS_APART, ENV, OTHER_PASSWORD, Person, assert_answer, claims_of,
-                              deployed)
+                              deployed, identity_config, new_person)
 
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
@@ -392,3 +392,19 @@ def test_step_up_makes_the_session_fresh_under_another_id(world):
     assert person.session()["fresh"] is True
     assert before["sid"] != after["sid"]
     assert access(copy) == 401
+
+
+def test_a_session_that_ends_while_its_body_comes_reaches_no_backend(start, backend, tmp_path):
+    """A body that is held, for a limit by one of its members, may take minutes."""
+    settings = identity_config(
+        backend, tmp_path, rate_limits={"by_mail": {"limit": "100/minute", "key": "body:email"}},
+        routes=[{"path": "/slow", "upstream": "api", "rate_limit": "by_mail"}])
+    gate = start(settings, env=ENV)
+    person = new_person(gate)
+    fields = person.fields([("Content-Type", "application/json"), ("Content-Length", "40")])
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    with gate.connect() as slow:
+        slow.send(f"POST /slow HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode() + b'{"email":')
+        person.api("POST", "/auth/logout", {})
+        assert slow.read().status == 401
+    assert backend.requests == []

@@ -113,9 +113,9 @@ static void pause_ms(int64_t ms)
     nanosleep(&pause, NULL);
 }
 
-static void back_off(const struct work *work)
+static void back_off(unsigned tries)
 {
-    int64_t ms = work->tries < 6 ? (int64_t)1 << work->tries : BACKOFF_MAX_MS;
+    int64_t ms = tries < 6 ? (int64_t)1 << tries : BACKOFF_MAX_MS;
     pause_ms(gh_postgres_jitter_ms(ms));
 }
 
@@ -128,23 +128,28 @@ static enum gh_err take(const struct work *work, struct gh_postgres_connection *
                                  out_connection);
 }
 
-/* The answer to the COMMIT was lost. GH_ERR_IO: so is what came of it. */
+/* The answer to the COMMIT was lost. GH_ERR_IO with GH_POSTGRES_TRY_AGAIN: it never happened; with
+   GH_POSTGRES_DONE: what came of it is not known. */
 static enum gh_err settle(struct work *work, const struct gh_postgres_unit_id *id,
                           enum gh_postgres_next *out_next)
 {
     struct gh_postgres_connection *connection;
-    bool committed;
+    bool committed = false;
     atomic_fetch_add(&work->store->lost_answers, 1);
-    do {
-        if (take(work, &connection) != GH_OK)
-            continue;
-        enum gh_err err = gh_postgres_unit_settle(connection, id, &committed);
-        gh_postgres_pool_give(&work->store->pool, connection);
+    for (unsigned tries = 0;; tries++) {
+        enum gh_err err = take(work, &connection);
+        if (err == GH_OK) {
+            err = gh_postgres_unit_settle(connection, id, &committed);
+            gh_postgres_pool_give(&work->store->pool, connection);
+        }
         if (err == GH_OK) {
             *out_next = committed ? GH_POSTGRES_DONE : GH_POSTGRES_TRY_AGAIN;
-            return GH_OK;
+            return committed ? GH_OK : GH_ERR_IO;
         }
-    } while (!gh_postgres_haste_is_late(&work->store->haste, work->until_ms));
+        if (gh_postgres_haste_is_late(&work->store->haste, work->until_ms))
+            break;
+        back_off(tries);
+    }
     *out_next = GH_POSTGRES_DONE;
     return GH_ERR_IO;
 }
@@ -181,7 +186,7 @@ static bool prepare_next(const struct work *work, enum gh_postgres_next next)
     if (next == GH_POSTGRES_SEAL)
         return work->store->sealer && gh_postgres_sealer_catch_up(work->store->sealer) == GH_OK;
     atomic_fetch_add(&work->store->retries, 1);
-    back_off(work);
+    back_off(work->tries);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "store/postgres_libpq.h"
+#include "store/postgres_pool.h"
 #include "store/postgres_relay_fixture.h"
 
 #define TERMINATE_ALL                                                                              \
@@ -156,18 +157,26 @@ static void a_silent_server_does_not_hold_a_unit_up_for_ever(void **state)
 
 /* ---- The COMMIT ---- */
 
-static void commit_through(enum gh_relay_cut cut, unsigned runs)
+static struct gh_store *open_through(struct gh_postgres_relay *relay, unsigned retry_ms)
 {
-    struct gh_postgres_relay relay;
-    struct adding adding = {.number = 1};
     struct gh_store *store = NULL;
     struct gh_arena arena;
     struct gh_str message;
     gh_postgres_fixture_fresh(&fixture);
+    gh_postgres_relay_start(relay, &fixture);
     gh_arena_init(&arena, 4096, 4 << 20);
-    gh_postgres_relay_start(&relay, &fixture);
-    struct gh_postgres_options options = {.url = gh_str_from_c(relay.url), .writes = true};
+    struct gh_postgres_options options = {
+        .url = gh_str_from_c(relay->url), .writes = true, .retry_ms = retry_ms};
     gh_contract_assert_ok(gh_postgres_open(&options, &arena, &store, &message));
+    gh_arena_done(&arena);
+    return store;
+}
+
+static void commit_through(enum gh_relay_cut cut, unsigned runs)
+{
+    struct gh_postgres_relay relay;
+    struct adding adding = {.number = 1};
+    struct gh_store *store = open_through(&relay, 0);
     atomic_store(&relay.cut, cut);
     gh_contract_assert_ok(run(store, add_account, &adding));
     assert_int_equal(accounts(), 1);
@@ -177,7 +186,53 @@ static void commit_through(enum gh_relay_cut cut, unsigned runs)
         assert_int_equal(adding.runs, runs);
     store->ops->close(store);
     gh_postgres_relay_stop(&relay);
-    gh_arena_done(&arena);
+}
+
+#define SOON_MS 20
+
+/* Until the unit is late, which it began before. */
+static void be_late(struct adding *adding)
+{
+    int64_t until_ms = gh_postgres_now_ms() + SOON_MS;
+    while (gh_postgres_now_ms() <= until_ms)
+        assert_int_equal(accounts(), 0);
+}
+
+static void commit_late(enum gh_relay_cut cut, enum gh_err err, uint64_t count)
+{
+    struct gh_postgres_relay relay;
+    struct adding adding = {.number = 1, .between = be_late};
+    struct gh_store *store = open_through(&relay, SOON_MS);
+    atomic_store(&relay.cut, cut);
+    assert_int_equal(run(store, add_account, &adding), err);
+    assert_int_equal(adding.runs, 1);
+    assert_int_equal(counts_of(store).lost_answers, 1);
+    assert_int_equal(accounts(), count);
+    store->ops->close(store);
+    gh_postgres_relay_stop(&relay);
+}
+
+static void a_late_unit_that_never_happened_is_not_said_to_be_done(void **state)
+{
+    commit_late(GH_RELAY_CUT_QUESTION, GH_ERR_IO, 0);
+}
+
+static void a_late_unit_that_happened_is_said_to_be_done(void **state)
+{
+    commit_late(GH_RELAY_CUT_ANSWER, GH_OK, 1);
+}
+
+/* The pool says at once that there is no server, once it was away for two seconds. */
+static void asks_with_pauses_what_became_of_a_commit(void **state)
+{
+    struct gh_postgres_relay relay;
+    struct gh_store *store = open_through(&relay, 3000);
+    atomic_store(&relay.cut, GH_RELAY_CUT_OFF);
+    assert_int_equal(add(store, 1), GH_ERR_IO);
+    assert_int_equal(counts_of(store).lost_answers, 1);
+    assert_in_range(counts_of(store).refusals, 2, 200);
+    store->ops->close(store);
+    gh_postgres_relay_stop(&relay);
 }
 
 static void looks_up_what_became_of_a_commit_without_an_answer(void **state)
@@ -496,6 +551,9 @@ int main(void)
         cmocka_unit_test(looks_up_what_became_of_a_commit_without_an_answer),
         cmocka_unit_test(runs_a_unit_again_whose_commit_did_not_arrive),
         cmocka_unit_test(a_commit_that_may_be_under_way_is_done_once),
+        cmocka_unit_test(a_late_unit_that_never_happened_is_not_said_to_be_done),
+        cmocka_unit_test(a_late_unit_that_happened_is_said_to_be_done),
+        cmocka_unit_test(asks_with_pauses_what_became_of_a_commit),
         cmocka_unit_test(leaves_an_id_for_each_unit_that_wrote),
         cmocka_unit_test(a_statement_that_takes_too_long_fails),
         cmocka_unit_test(says_so_when_no_connection_is_free),

@@ -37,7 +37,8 @@ static void accept_one(const struct gh_postgres_relay *relay, struct pair *pair)
     pair->client = accept(relay->listener, NULL, NULL);
     pair->server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     GH_ASSERT(pair->client >= 0 && pair->server >= 0);
-    if (connect(pair->server, (const struct sockaddr *)&address, sizeof(address)) != 0)
+    if (atomic_load(&relay->is_off) ||
+        connect(pair->server, (const struct sockaddr *)&address, sizeof(address)) != 0)
         cut(pair);
 }
 
@@ -68,7 +69,8 @@ static void pass_question(struct gh_postgres_relay *relay, struct pair *pair)
     int how = GH_RELAY_WHOLE;
     if (is_commit_of_unit(gh_str_of(buffer, (size_t)count)))
         how = atomic_exchange(&relay->cut, GH_RELAY_WHOLE);
-    if (how != GH_RELAY_CUT_QUESTION)
+    atomic_fetch_or(&relay->is_off, how == GH_RELAY_CUT_OFF);
+    if (how != GH_RELAY_CUT_QUESTION && how != GH_RELAY_CUT_OFF)
         GH_ASSERT(send(pair->server, buffer, (size_t)count, MSG_NOSIGNAL) == count);
     if (how == GH_RELAY_CUT_ANSWER) /* comes when it has committed */
         GH_ASSERT(recv(pair->server, buffer, sizeof(buffer), 0) > 0);

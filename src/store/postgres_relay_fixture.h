@@ -12,6 +12,7 @@ enum gh_relay_cut {
     GH_RELAY_CUT_QUESTION, /* the server never hears of the COMMIT */
     GH_RELAY_CUT_ANSWER,   /* it has committed, and nobody hears of it */
     GH_RELAY_CUT_BOTH,     /* at once, while it may be under way */
+    GH_RELAY_CUT_OFF,      /* as CUT_QUESTION, and nobody gets through from then on */
 };
 
 struct gh_postgres_relay {
@@ -19,7 +20,8 @@ struct gh_postgres_relay {
     char url[224];      /* through the relay */
     int listener;
     pthread_t thread;
-    _Atomic int cut; /* at the next COMMIT, once: an enum gh_relay_cut */
+    _Atomic int cut;    /* at the next COMMIT, once: an enum gh_relay_cut */
+    _Atomic int is_off; /* who comes is turned away */
     _Atomic bool stops;
 };
 

@@ -121,7 +121,8 @@ struct login {
     bool found, admitted;
     struct gh_account account;   /* as it was read */
     struct gh_str upgraded_hash; /* ptr NULL: the old one stays */
-    const char *refusal;         /* NULL: none */
+    const char *verdict;         /* of judge() */
+    const char *refusal;         /* that, or what the unit found; NULL: none */
     struct gh_str challenge;     /* ptr NULL: signed in without a second step */
 };
 
@@ -205,7 +206,11 @@ static enum gh_err admit(struct gh_tx *tx, struct login *login)
 static enum gh_err finish(struct gh_tx *tx, void *args)
 {
     struct login *login = args;
+    /* Nothing of a run that came to nothing. */
+    login->refusal = login->verdict;
     login->challenge = (struct gh_str){NULL, 0};
+    login->entry.grant = (struct gh_session_grant){.access_s = 0};
+    login->entry.revoked = (struct gh_revoked){.count = 0};
     /* Others may have guessed while this password was hashed, here or on another node: who comes
        too late is not told whether it was the right one. */
     login->admitted = gh_throttle_admits(tx, login->call, &login->entry.keys);
@@ -243,8 +248,8 @@ enum gh_identity_result gh_login(struct gh_identity_call *call, const struct gh_
     enum gh_err err = gh_password_check(call, login.index, hash, request->password, &upgrade);
     if (err == GH_ERR_MEMORY) /* for known and unknown alike; nobody's failure */
         return GH_IDENTITY_UNAVAILABLE;
-    login.refusal = judge(&login, err == GH_OK);
-    if (!login.refusal && upgrade)
+    login.verdict = judge(&login, err == GH_OK);
+    if (!login.verdict && upgrade)
         login.upgraded_hash = gh_password_make(call, request->password);
     result = gh_identity_run(call, finish, &login);
     if (result != GH_IDENTITY_OK)

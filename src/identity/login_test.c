@@ -517,6 +517,63 @@ static void signs_nobody_in_when_the_store_fails(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- A unit that is run again, and finds that something else happened ---- */
+
+struct again {
+    struct gh_store store; /* first */
+    struct gh_store *inner;
+    struct gh_str id;
+    gh_store_unit *unit;
+    void *args;
+    unsigned runs;
+};
+
+static enum gh_err run_disabled(struct gh_tx *tx, void *args)
+{
+    struct again *again = args;
+    struct gh_account account;
+    assert_int_equal(tx->ops->account_by_id(tx, again->id, &account), GH_OK);
+    account.status = GH_ACCOUNT_DISABLED;
+    assert_int_equal(tx->ops->account_update(tx, &account), GH_OK);
+    assert_int_equal(again->unit(tx, again->args), GH_OK);
+    again->runs++;
+    return GH_ERR_CLOSED; /* nothing of it happened */
+}
+
+static enum gh_err run_again(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    struct again *again = (struct again *)store;
+    again->unit = unit;
+    again->args = args;
+    assert_int_equal(again->inner->ops->run(again->inner, run_disabled, again, arena),
+                     GH_ERR_CLOSED);
+    return again->inner->ops->run(again->inner, unit, args, arena);
+}
+
+static enum gh_err read_once(struct gh_store *store, gh_store_unit *unit, void *args,
+                             struct gh_arena *arena)
+{
+    struct gh_store *inner = ((struct again *)store)->inner;
+    return inner->ops->read(inner, unit, args, arena);
+}
+
+static void forgets_what_a_run_that_came_to_nothing_refused(void **state)
+{
+    static const struct gh_store_ops OPS = {.run = run_again, .read = read_once};
+    struct gh_identity_fixture *fixture = *state;
+    struct gh_store *inner = fixture->identity.store;
+    struct again again = {{&OPS, inner->shared}, inner};
+    again.id = gh_fixture_account(fixture, ALICE, FIXTURE_PASSWORD, USER);
+    fixture->identity.store = &again.store;
+    enum gh_identity_result right = try_login(fixture, ALICE, FIXTURE_PASSWORD);
+    enum gh_identity_result wrong = try_login(fixture, ALICE, WRONG);
+    fixture->identity.store = inner;
+    assert_int_equal(right, GH_IDENTITY_OK);
+    assert_int_equal(wrong, GH_IDENTITY_BAD_CREDENTIALS);
+    assert_true(again.runs >= 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +599,8 @@ int main(void)
         TEST(leaves_a_hash_that_another_login_upgraded_meanwhile),
         TEST(opens_nothing_when_the_account_changes_meanwhile),
         TEST(signs_nobody_in_when_the_store_fails),
+        cmocka_unit_test_setup_teardown(forgets_what_a_run_that_came_to_nothing_refused, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "app/progress.h"
 #include "app/secrets.h"
 #include "app/store_open.h"
+#include "app/store_url.h"
 #include "config/config.h"
 #include "identity/audit_check.h"
 #include "store/move.h"
@@ -137,9 +138,11 @@ static int migrate(struct gh_arena *arena, const struct words *words)
         return fail(message);
     if (!gh_str_starts_with(from, SQLITE) || from.len == SQLITE.len)
         return fail(GH_STR("--from is a file: sqlite:PATH"));
-    if (!gh_str_starts_with(to, GH_STR("postgresql:")) &&
-        !gh_str_starts_with(to, GH_STR("postgres:")))
+    if (!gh_str_starts_with(to, GH_STR("postgresql://")) &&
+        !gh_str_starts_with(to, GH_STR("postgres://")))
         return fail(GH_STR("--to is a database: postgresql://..."));
+    if (!gh_store_url_read(arena, to).is_valid)
+        return fail(GH_STORE_URL_WRONG);
     if (move(arena, gh_str_skip(from, SQLITE.len), to, &result, &message) != GH_OK)
         return fail(message);
     for (size_t i = 0; i < result.table_count; i++)

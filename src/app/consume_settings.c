@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "app/store_open.h"
+#include "app/store_url.h"
 #include "net/stream.h"
 #include "store/stream_sink.h"
 
@@ -264,6 +265,9 @@ bool gh_consume_settings_database(const struct gh_consume_settings *settings, st
                                        GH_STR_ARG(gh_config_show(arena, setting)));
         return false;
     }
+    *out_message = GH_STORE_URL_WRONG;
+    if (!gh_store_url_read(arena, url).is_valid)
+        return false;
     *out_url = gh_arena_dup(arena, url);
     *out_message = GH_STR("out of memory");
     return out_url->ptr != NULL;

@@ -114,13 +114,17 @@ enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive, struct 
     struct gh_arena scratch; /* of a URL with its password: it is wiped */
     struct gh_str store;
     *out_message = GH_STR("out of memory");
-    gh_arena_init(&scratch, URL_BYTES_MAX, 2 * URL_BYTES_MAX);
+    gh_arena_init(&scratch, URL_BYTES_MAX, 4 * URL_BYTES_MAX);
     enum gh_err err = resolve(&scratch, setting, &store);
-    if (err == GH_OK)
-        err = open_resolved(store, exclusive, arena, out_store, out_message);
-    else
+    if (err != GH_OK) {
         *out_message = gh_arena_format(arena, "store: %.*s leads nowhere",
                                        GH_STR_ARG(gh_config_show(arena, setting)));
+    } else if (is_postgresql(store) && !gh_store_url_read(&scratch, store).is_valid) {
+        *out_message = GH_STORE_URL_WRONG;
+        err = GH_ERR_INVALID;
+    } else {
+        err = open_resolved(store, exclusive, arena, out_store, out_message);
+    }
     gh_arena_done(&scratch);
     return err;
 }

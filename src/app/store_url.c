@@ -51,6 +51,15 @@ static void add_hosts(struct gh_store_url *url, struct gh_str hosts)
     }
 }
 
+/* Empty: the default one. */
+static bool is_port(struct gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return true;
+}
+
 /* "db:5432,[::1]:5433" without the ports, each behind the last bracket. */
 static void add_places(struct gh_arena *arena, struct gh_store_url *url, struct gh_str places)
 {
@@ -59,7 +68,7 @@ static void add_places(struct gh_arena *arena, struct gh_store_url *url, struct 
         size_t address = place.len && place.ptr[0] == '[' ? gh_str_find_char(place, ']') : 0;
         size_t colon = address + gh_str_find_char(gh_str_skip(place, address), ':');
         struct gh_str host = decode(arena, gh_str_first(place, colon));
-        url->is_valid &= host.ptr != NULL;
+        url->is_valid &= host.ptr && is_port(gh_str_skip(place, colon + 1));
         if (host.ptr)
             add_hosts(url, host);
     }
@@ -107,6 +116,9 @@ struct gh_store_url gh_store_url_read(struct gh_arena *arena, struct gh_str text
         add_user(arena, &url, gh_str_first(authority, at));
         authority = gh_str_skip(authority, at + 1);
     }
+    /* The rest of a password that is not encoded: libpq would show it as a host or a port. */
+    if (gh_str_find_char(authority, '@') < authority.len || gh_str_find_char(path, '@') < path.len)
+        url.is_valid = false;
     add_places(arena, &url, authority);
     while (parameters.ptr)
         add_parameter(arena, &url, gh_str_split(&parameters, '&'));

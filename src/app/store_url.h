@@ -8,6 +8,12 @@
 #include "base/arena.h"
 #include "base/str.h"
 
+/* What to say of one that is not valid: never the URL, and never to libpq, which would show what it
+   takes for a host or a port. */
+#define GH_STORE_URL_WRONG                                                                         \
+    GH_STR("the store is no URL of PostgreSQL: write postgresql://user@host/database, with "       \
+           "special characters of the password percent-encoded")
+
 struct gh_store_url {
     bool is_valid;          /* its parts could be told apart */
     struct gh_str user;     /* decoded; empty: none, as all below */

@@ -113,6 +113,22 @@ static void refuses_what_is_no_url(void **state)
         assert_false(gh_store_url_read(*state, gh_str_from_c(NONE[i])).is_valid);
 }
 
+static void refuses_a_password_that_is_not_encoded(void **state)
+{
+    static const char *const CUT[] = {
+        "postgresql://u:q3/x@localhost/gate", "postgresql://u:p@ss@localhost/gate",
+        "postgresql://u:12/x@localhost/gate", "postgresql://u:p?x@localhost/gate",
+        "postgresql://u:p/@localhost/gate",   "postgresql://u:p@s/s@localhost/gate",
+        "postgresql://u:12?x@localhost/gate", "postgresql://u@db:54x/gate",
+        "postgresql://u@db:1,db:x/gate",      "postgresql://u@[::1]:x/gate",
+    };
+    for (size_t i = 0; i < sizeof(CUT) / sizeof(CUT[0]); i++)
+        if (gh_store_url_read(*state, gh_str_from_c(CUT[i])).is_valid)
+            fail_msg("%s", CUT[i]);
+    assert_true(
+        gh_store_url_read(*state, GH_STR("postgresql://u:q3%2F%40@[::1]:,db:1/g%40te")).is_valid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +139,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(takes_no_mode_that_trusts_any_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_url, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_a_password_that_is_not_encoded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

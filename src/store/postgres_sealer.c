@@ -67,11 +67,12 @@ static void back_off(unsigned tries)
     nanosleep(&pause, NULL);
 }
 
-/* The answer to the COMMIT was lost: asks on the next connection, once. */
+/* The answer to the COMMIT was lost: asks on the next connection, once. GH_ERR_IO: it has not
+   committed, or nobody can say. */
 static enum gh_err settle(struct gh_postgres_sealer *sealer, const struct gh_postgres_unit_id *id,
                           int64_t until_ms, enum gh_postgres_next *out_next)
 {
-    bool committed;
+    bool committed = false;
     *out_next = GH_POSTGRES_DONE;
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     for (unsigned tries = 0; err != GH_OK && !is_late(sealer, until_ms); tries++) {
@@ -82,7 +83,7 @@ static enum gh_err settle(struct gh_postgres_sealer *sealer, const struct gh_pos
         err = gh_postgres_unit_settle(&sealer->connection, id, &committed);
     if (err == GH_OK && !committed)
         *out_next = GH_POSTGRES_TRY_AGAIN;
-    return err == GH_OK ? GH_OK : GH_ERR_IO;
+    return committed ? GH_OK : GH_ERR_IO;
 }
 
 static enum gh_err try_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
@@ -101,7 +102,10 @@ static enum gh_err prepare(struct gh_postgres_sealer *sealer)
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     if (err == GH_OK)
         err = gh_postgres_sealer_seal(sealer);
-    return err == GH_OK || err == GH_ERR_TIMEOUT ? GH_OK : GH_ERR_IO;
+    if (err != GH_OK && err != GH_ERR_TIMEOUT)
+        return GH_ERR_IO;
+    sealer->failing_since_ms = 0;
+    return GH_OK;
 }
 
 static enum gh_err run_job(struct gh_postgres_sealer *sealer, struct gh_postgres_job *job,
@@ -146,6 +150,15 @@ static bool is_away(const struct gh_postgres_sealer *sealer)
            gh_postgres_now_ms() - sealer->failing_since_ms > sealer->patience_ms;
 }
 
+/* Who waits for that does not wait for the bulk unit of this turn. */
+static void tell_sealed(struct gh_postgres_sealer *sealer, uint64_t committed)
+{
+    pthread_mutex_lock(&sealer->lock);
+    sealer->sealed = committed;
+    pthread_cond_broadcast(&sealer->changed);
+    pthread_mutex_unlock(&sealer->lock);
+}
+
 /* The lock is held. */
 static void answer(struct gh_postgres_job *job, enum gh_err result)
 {
@@ -158,18 +171,20 @@ static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
 {
     uint64_t committed = sealer->committed;
     bool is_behind = sealer->sealed != committed;
-    struct gh_postgres_job *job = take_job(sealer);
+    struct gh_postgres_job *job = take_job(sealer), *unused;
     pthread_mutex_unlock(&sealer->lock);
     bool looks = is_behind || gh_postgres_now_ms() >= sealer->look_at_ms;
     enum gh_err err = looks || !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : GH_OK;
     enum gh_err result = GH_ERR_IO;
+    if (err == GH_OK && is_behind)
+        tell_sealed(sealer, committed);
     if (job && !is_away(sealer))
         result = run_job(sealer, job, err == GH_OK);
     pthread_mutex_lock(&sealer->lock);
-    if (err == GH_OK)
-        sealer->sealed = committed;
-    for (; job; job = is_away(sealer) ? take_job(sealer) : NULL)
+    if (job)
         answer(job, result);
+    while (is_away(sealer) && (unused = take_job(sealer)))
+        answer(unused, GH_ERR_IO);
     pthread_cond_broadcast(&sealer->changed);
     return err;
 }

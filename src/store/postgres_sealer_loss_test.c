@@ -9,9 +9,13 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "store/postgres_relay_fixture.h"
+#include "store/postgres_sealer.h"
 
 /* ---- Many at once ---- */
 
@@ -116,6 +120,45 @@ static void a_connection_that_is_cut_while_it_seals_seals_nothing_twice(void **s
     gh_contract_assert_chain(&contract, 1, 1, 5);
     gh_sealing_assert_each_once(5);
     gh_contract_done(&contract);
+}
+
+#define LATE_MS 300
+
+struct cutting {
+    struct gh_postgres_relay *relay;
+    unsigned runs;
+};
+
+/* Its COMMIT will not arrive; by then nobody waits for it any more. */
+static enum gh_err append_too_late(struct gh_tx *tx, void *args)
+{
+    struct cutting *cutting = args;
+    struct gh_sealing_numbers one = {cutting->runs++, 1};
+    const struct timespec pause = {.tv_nsec = 2 * LATE_MS * 1000000};
+    enum gh_err err = gh_sealing_append_numbers(tx, &one);
+    atomic_store(&cutting->relay->cut, GH_RELAY_CUT_QUESTION);
+    nanosleep(&pause, NULL);
+    return err;
+}
+
+static void a_bulk_unit_that_did_not_commit_is_never_said_to_be_done(void **state)
+{
+    struct gh_postgres_relay relay;
+    struct gh_postgres_sealer *sealer;
+    struct gh_str message;
+    struct gh_arena arena;
+    struct cutting cutting = {.relay = &relay};
+    gh_arena_init(&arena, 4096, 1 << 20);
+    gh_postgres_relay_start(&relay, &gh_sealing_server);
+    const struct gh_postgres_sealer_options options = {.target = {.url = relay.url},
+                                                       .patience_ms = LATE_MS};
+    gh_contract_assert_ok(gh_postgres_sealer_open(&options, &arena, &sealer, &message));
+    assert_int_equal(gh_postgres_sealer_run(sealer, append_too_late, &cutting, &arena), GH_ERR_IO);
+    assert_int_equal(cutting.runs, 1);
+    assert_int_equal(gh_sealing_ask("SELECT count(*) FROM security_audit_log"), 0);
+    gh_postgres_sealer_close(sealer);
+    gh_postgres_relay_stop(&relay);
+    gh_arena_done(&arena);
 }
 
 /* ---- Processes that die ---- */
@@ -226,6 +269,8 @@ int main(void)
         cmocka_unit_test_setup(loses_nothing_acknowledged_when_the_server_crashes,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(a_connection_that_is_cut_while_it_seals_seals_nothing_twice,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(a_bulk_unit_that_did_not_commit_is_never_said_to_be_done,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(what_a_killed_process_left_goes_into_its_own_chain,
                                gh_sealing_fresh),

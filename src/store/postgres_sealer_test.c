@@ -10,6 +10,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "store/postgres_sealer.h"
 
@@ -176,11 +177,15 @@ static void leaves_what_can_be_no_record_where_it_is(void **state)
 
 /* ---- The queue ---- */
 
+#define PATIENCE_MS 2000
+
+/* Bulk units wait here, one after another, until they are let through. */
 struct gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_entered, is_open;
+    unsigned entered, let_through;
     struct gh_postgres_sealer *sealer;
+    struct gh_arena arena;
     atomic_uint done;
 };
 
@@ -188,12 +193,28 @@ static enum gh_err pass_gate(struct gh_tx *tx, void *args)
 {
     struct gate *gate = args;
     pthread_mutex_lock(&gate->lock);
-    gate->is_entered = true;
+    unsigned place = gate->entered++;
     pthread_cond_broadcast(&gate->changed);
-    while (!gate->is_open)
+    while (gate->let_through <= place)
         pthread_cond_wait(&gate->changed, &gate->lock);
     pthread_mutex_unlock(&gate->lock);
     return GH_OK;
+}
+
+static void wait_at_gate(struct gate *gate, unsigned entered)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->entered < entered)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void let_through(struct gate *gate, unsigned count)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->let_through = count;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
 }
 
 static void *run_at_gate(void *argument)
@@ -207,34 +228,111 @@ static void *run_at_gate(void *argument)
     return NULL;
 }
 
-static void refuses_bulk_units_over_its_queue(void **state)
+static pthread_t start_at_gate(struct gate *gate)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_at_gate, gate), 0);
+    return thread;
+}
+
+static void wait_in_queue(struct gate *gate, unsigned count)
+{
+    while (gh_postgres_sealer_queued(gate->sealer) < count)
+        sched_yield();
+}
+
+/* A sealer that has entered the gate with a unit of the thread that is returned. */
+static pthread_t open_gate(struct gate *gate, unsigned queue_max)
 {
     const struct gh_postgres_sealer_options options = {.target = {.url = gh_sealing_server.url},
-                                                       .bulk_queue_max = 1};
-    struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+                                                       .bulk_queue_max = queue_max,
+                                                       .look_ms = 600000,
+                                                       .patience_ms = PATIENCE_MS};
     struct gh_str message;
-    struct gh_arena arena;
-    pthread_t first, second;
-    gh_arena_init(&arena, 4096, 1 << 20);
-    gh_contract_assert_ok(gh_postgres_sealer_open(&options, &arena, &gate.sealer, &message));
-    pthread_create(&first, NULL, run_at_gate, &gate);
-    pthread_mutex_lock(&gate.lock);
-    while (!gate.is_entered)
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    pthread_mutex_unlock(&gate.lock);
-    pthread_create(&second, NULL, run_at_gate, &gate);
-    while (gh_postgres_sealer_queued(gate.sealer) < 1)
+    *gate = (struct gate){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    gh_arena_init(&gate->arena, 4096, 1 << 20);
+    gh_contract_assert_ok(gh_postgres_sealer_open(&options, &gate->arena, &gate->sealer, &message));
+    while (gh_postgres_sealer_is_behind(gate->sealer)) /* the first turn */
         sched_yield();
-    assert_int_equal(gh_postgres_sealer_run(gate.sealer, pass_gate, &gate, &arena), GH_ERR_FULL);
-    pthread_mutex_lock(&gate.lock);
-    gate.is_open = true;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
+    pthread_t thread = start_at_gate(gate);
+    wait_at_gate(gate, 1);
+    return thread;
+}
+
+static void close_gate(struct gate *gate)
+{
+    gh_postgres_sealer_close(gate->sealer);
+    gh_arena_done(&gate->arena);
+}
+
+static void refuses_bulk_units_over_its_queue(void **state)
+{
+    struct gate gate;
+    pthread_t first = open_gate(&gate, 1), second = start_at_gate(&gate);
+    wait_in_queue(&gate, 1);
+    assert_int_equal(gh_postgres_sealer_run(gate.sealer, pass_gate, &gate, &gate.arena),
+                     GH_ERR_FULL);
+    let_through(&gate, 2);
     pthread_join(first, NULL);
     pthread_join(second, NULL);
     assert_int_equal(gate.done, 2);
-    gh_postgres_sealer_close(gate.sealer);
-    gh_arena_done(&arena);
+    close_gate(&gate);
+}
+
+/* Sealing fails, so that the sealer counts the server as failing; then a bulk unit is done, and
+   takes longer than anybody should wait for a server that fails. */
+static void what_waits_is_not_answered_with_what_became_of_another_unit(void **state)
+{
+    struct gate gate;
+    pthread_t first = open_gate(&gate, 4);
+    PGconn *lock = gh_sealing_hold_up();
+    gh_sealing_ask("INSERT INTO audit_unsealed (chain, time, event_type, outcome, metadata) VALUES "
+                   "(1, 5, 'login', 'success', '{\"n\":0}')");
+    gh_postgres_sealer_wake(gate.sealer);
+    pthread_t second = start_at_gate(&gate), third = start_at_gate(&gate);
+    wait_in_queue(&gate, 2);
+    let_through(&gate, 1);
+    gh_sealing_wait_for("SELECT count(*) FROM pg_locks WHERE NOT granted", 1);
+    gh_sealing_ask("SELECT count(pg_terminate_backend(pid)) " GH_SEALING_HOLDERS);
+    gh_libpq_get()->finish(lock);
+    wait_at_gate(&gate, 2);
+    const struct timespec pause = {.tv_sec = PATIENCE_MS / 1000, .tv_nsec = 100000000};
+    nanosleep(&pause, NULL);
+    let_through(&gate, 3);
+    pthread_join(first, NULL);
+    pthread_join(second, NULL);
+    pthread_join(third, NULL);
+    assert_int_equal(gate.done, 3);
+    assert_int_equal(gate.entered, 3);
+    close_gate(&gate);
+}
+
+static void *catch_up(void *argument)
+{
+    struct gate *gate = argument;
+    if (gh_postgres_sealer_catch_up(gate->sealer) == GH_OK)
+        gate->done += 100;
+    return NULL;
+}
+
+static void who_waits_for_sealing_does_not_wait_for_the_bulk_unit_behind_it(void **state)
+{
+    struct gate gate;
+    pthread_t reader, first = open_gate(&gate, 4), second = start_at_gate(&gate);
+    wait_in_queue(&gate, 1);
+    assert_false(gh_postgres_sealer_is_behind(gate.sealer));
+    assert_int_equal(pthread_create(&reader, NULL, catch_up, &gate), 0);
+    while (!gh_postgres_sealer_is_behind(gate.sealer))
+        sched_yield();
+    let_through(&gate, 1);
+    wait_at_gate(&gate, 2);
+    pthread_join(reader, NULL);
+    assert_false(gh_postgres_sealer_is_behind(gate.sealer));
+    let_through(&gate, 2);
+    pthread_join(first, NULL);
+    pthread_join(second, NULL);
+    assert_int_equal(gate.done, 102);
+    close_gate(&gate);
 }
 
 int main(void)
@@ -252,6 +350,10 @@ int main(void)
                                gh_sealing_fresh),
         cmocka_unit_test_setup(leaves_what_can_be_no_record_where_it_is, gh_sealing_fresh),
         cmocka_unit_test_setup(refuses_bulk_units_over_its_queue, gh_sealing_fresh),
+        cmocka_unit_test_setup(what_waits_is_not_answered_with_what_became_of_another_unit,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(who_waits_for_sealing_does_not_wait_for_the_bulk_unit_behind_it,
+                               gh_sealing_fresh),
     };
     if (!gh_postgres_fixture_start(&gh_sealing_server))
         return GH_POSTGRES_SKIPPED;

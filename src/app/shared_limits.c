@@ -229,9 +229,8 @@ static void host_close(void *context, unsigned worker)
     pthread_mutex_lock(&shared->lock);
     part->loop = NULL; /* from now on nobody posts to it */
     pthread_mutex_unlock(&shared->lock);
-    struct gh_redis_limits *limits = part->limits;
+    gh_redis_limits_close(part->limits); /* what it answers may forget what it has asked */
     part->limits = NULL;
-    gh_redis_limits_close(limits);
 }
 
 /* ---- Asking from other threads ---- */
@@ -358,11 +357,11 @@ void gh_shared_limits_tell(struct gh_shared_limits *shared,
 static void reconnect(void *arg)
 {
     struct part *part = arg;
-    struct gh_redis_limits *old = part->limits;
     if (!part->loop) /* it has ended meanwhile; only its own thread changes that */
         return;
-    part->limits = NULL; /* what waits is answered, and decided here */
-    gh_redis_limits_close(old);
+    /* What waits is answered, and decided here; an answer may have others forgotten. */
+    gh_redis_limits_close(part->limits);
+    part->limits = NULL;
     if (connect_part(part, part->loop) == GH_OK) /* else it is told as away */
         post_look(part->shared);
 }

@@ -28,6 +28,7 @@ struct gh_redis_limits {
     struct gh_hash_key secret;
     struct gh_timer retry;
     bool ready, told, closing;
+    bool secret_taken; /* over from Redis, and not used yet */
     struct gh_redis_counters counted;
     struct refusal refusals[REFUSALS]; /* by key; a later one takes the place */
 };
@@ -156,10 +157,15 @@ static void on_probed(void *context, enum gh_err err, const struct gh_redis_repl
         be_unable(limits, "a strange answer");
         return;
     case GH_REDIS_LIMITS_SAID_DECISIONS:
+        limits->secret_taken = false;
         set_ready(limits, true, "");
         return;
     case GH_REDIS_LIMITS_SAID_SECRET: /* nothing was written yet */
-        probe(limits);
+        limits->secret_taken = !limits->secret_taken;
+        if (limits->secret_taken)
+            probe(limits);
+        else
+            be_unable(limits, "its secret changes");
         return;
     }
 }

@@ -79,16 +79,22 @@ static enum gh_err take_own(struct gh_audit_signer *signer, uint32_t own, struct
     return err;
 }
 
-static enum gh_err find_newest_time(struct gh_tx *tx, void *args)
+/* Of all chains; 0: there is none. */
+static enum gh_err find_newest_time(struct gh_tx *tx, struct gh_str event, uint64_t *out_us)
 {
-    uint64_t *newest_us = args;
-    const struct gh_audit_query query = {.every_chain = true, .limit = 1};
+    const struct gh_audit_query query = {.every_chain = true, .event = event, .limit = 1};
     struct gh_audit_row *rows;
     size_t count;
     enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &count);
     if (err == GH_OK)
-        *newest_us = count ? rows[0].record.time_us : 0;
+        *out_us = count ? rows[0].record.time_us : 0;
     return err;
+}
+
+/* The own chain may be new, and have none. */
+static enum gh_err find_newest_checkpoint(struct gh_tx *tx, void *args)
+{
+    return find_newest_time(tx, gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name, args);
 }
 
 /* A clock that nobody sets. */
@@ -101,6 +107,7 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
                                  uint64_t now_us, struct gh_arena *arena)
 {
     uint64_t running_us = running_now_us(); /* at once: both clocks of one moment */
+    uint64_t newest_us = 0;
     uint32_t own = 0;
     *signer = (struct gh_audit_signer){.identity = identity};
     enum gh_err err = load_keys(signer, now_us);
@@ -108,8 +115,11 @@ enum gh_err gh_audit_signer_open(struct gh_audit_signer *signer, const struct gh
         err = identity->store->ops->read(identity->store, find_own, &own, arena);
     if (err == GH_OK)
         err = take_own(signer, own, arena);
+    if (err == GH_OK)
+        err =
+            identity->store->ops->read(identity->store, find_newest_checkpoint, &newest_us, arena);
     /* Not by the newest record: this start may have written some (keys that were due). */
-    gh_audit_clock_begin(&signer->clock, now_us, running_us, signer->own.checkpoint_us);
+    gh_audit_clock_begin(&signer->clock, now_us, running_us, newest_us);
     return err;
 }
 
@@ -448,19 +458,73 @@ static enum gh_err drop(struct gh_audit_signer *signer, struct gh_audit_signer_c
     return err;
 }
 
-/* In doubt nothing is dropped, and the clock is looked at again soon. */
+/* ---- Whether the clock is believed ---- */
+
+struct heard {
+    uint64_t newest_us;             /* of the newest record of all; 0: there is none */
+    uint64_t after_position;        /* what was heard before says nothing of now */
+    uint64_t position, earliest_us; /* 0: nothing was heard */
+};
+
+/*
+ * The newest record of each process that runs, where it is new. Not of the own chain, and not of
+ * those that nobody holds: what came there since the start has the time of this clock (its
+ * checkpoints, its counts of the dead), and would make any clock look right.
+ */
+static enum gh_err hear_others(struct gh_tx *tx, void *args)
+{
+    struct heard *heard = args;
+    const struct gh_audit_query query = {.limit = 1};
+    struct gh_audit_chain *chains;
+    struct gh_audit_row row;
+    size_t count = 0;
+    bool found;
+    *heard = (struct heard){.after_position = heard->after_position};
+    enum gh_err err = find_newest_time(tx, GH_STR(""), &heard->newest_us);
+    if (err == GH_OK)
+        err = tx->ops->audit_chains(tx, &chains, &count);
+    for (size_t i = 0; err == GH_OK && i < count; i++) {
+        if (chains[i].holder != GH_AUDIT_HELD_BY_ANOTHER)
+            continue;
+        tx->chain = chains[i].id;
+        err = find_one(tx, &query, &row, &found);
+        if (err != GH_OK || !found || row.position <= heard->after_position)
+            continue;
+        if (row.position > heard->position)
+            heard->position = row.position;
+        if (!heard->earliest_us || row.record.time_us < heard->earliest_us)
+            heard->earliest_us = row.record.time_us;
+    }
+    return err;
+}
+
+/*
+ * In doubt nothing is dropped, and the clock is looked at again soon. It is believed when it has
+ * stayed as it is for a day in which no other process wrote a record that contradicts it: one that
+ * is right and the first after a long pause is, one that is wrong among others that write is not.
+ */
 static enum gh_err judge_clock(struct gh_audit_signer *signer, uint64_t now_us,
                                struct gh_arena *arena)
 {
     struct gh_store *store = signer->identity->store;
-    uint64_t newest_us = 0;
-    enum gh_err err = store->ops->read(store, find_newest_time, &newest_us, arena);
-    if (err == GH_OK)
-        signer->verdict =
-            gh_audit_clock_judge(&signer->clock, gh_wall_now_us(), running_now_us(), newest_us);
-    if (err == GH_OK && signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE)
+    struct heard heard = {.after_position = signer->heard_position};
+    enum gh_err err = store->ops->read(store, hear_others, &heard, arena);
+    if (err != GH_OK)
+        return err;
+    uint64_t wall_us = gh_wall_now_us();
+    bool contradicted = heard.earliest_us && wall_us > heard.earliest_us &&
+                        wall_us - heard.earliest_us > GH_AUDIT_CLOCK_GAP_US;
+    signer->verdict = gh_audit_clock_judge(&signer->clock, wall_us, running_now_us(),
+                                           contradicted ? heard.earliest_us : heard.newest_us);
+    if (heard.position)
+        signer->heard_position = heard.position;
+    if (contradicted) {
+        signer->clock.doubted = false; /* the day begins anew */
+        signer->clock.ahead |= signer->verdict == GH_AUDIT_CLOCK_AHEAD;
+    }
+    if (signer->verdict != GH_AUDIT_CLOCK_PLAUSIBLE)
         signer->retention_us = now_us + DOUBT_US;
-    return err;
+    return GH_OK;
 }
 
 static void tell_doubt(struct gh_audit_signer *signer)

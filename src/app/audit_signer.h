@@ -34,6 +34,7 @@ struct gh_audit_signer {
     uint64_t others_us;    /* when they come next */
     uint64_t retention_us; /* when retention comes next */
     struct gh_audit_clock clock;
+    uint64_t heard_position; /* of the newest record of others that the clock was held against */
     enum gh_audit_clock_verdict verdict; /* of the clock, when retention came last */
     uint64_t doubt_told_us;              /* of the running clock; 0: nothing to tell of */
     bool tell_doubt; /* the caller shall: something may be too old and is kept, see verdict */
@@ -60,7 +61,8 @@ GH_MUST_USE enum gh_err gh_audit_signer_turn_others(struct gh_audit_signer *sign
                                                     size_t *out_signed);
 /* Once an hour: drops whole segments that are too old, of the own chain and of those that nobody
    holds, and destroys the keys of those days. Nothing while the clock can't be believed
-   (audit_clock.h); tell_doubt is set once an hour then. */
+   (audit_clock.h), by itself or beside the records of other processes that run; tell_doubt is set
+   once an hour then. */
 GH_MUST_USE enum gh_err gh_audit_signer_retain(struct gh_audit_signer *signer,
                                                const struct gh_audit_settings *settings,
                                                uint64_t now_us, struct gh_arena *arena,

@@ -289,7 +289,9 @@ static void retention_reaches_the_own_chain_and_those_of_nobody(void **state)
     f.now_us = wall_us;
     append_to(1, 2);
     append_to(2, 2);
+    append_to(3, 1); /* it runs, and agrees about the time */
     append_to(4, 2);
+    gh_memory_store_hold_elsewhere(f.store, 3);
     assert_int_equal(sign_own(4, true, &is_signed), GH_OK);
     assert_int_equal(sign_others(), 2);
     gh_audit_signer_close(&signer);
@@ -306,6 +308,116 @@ static void retention_reaches_the_own_chain_and_those_of_nobody(void **state)
     assert_int_equal(retain(), 0); /* once an hour */
 }
 
+/* ---- A clock that is wrong beside others that are right ---- */
+
+#define AHEAD (730 * FIXTURE_DAY)
+
+/* Another process writes, whose clock is that of the fixture. */
+static void other_writes(uint32_t other, uint32_t own)
+{
+    append_to(other, 1);
+    gh_memory_store_hold(f.store, own);
+    gh_memory_store_hold_elsewhere(f.store, other);
+}
+
+/* Chain 1 is left, 2 is another's, 3 is new; the wall is two years ahead of what they have. Chain 1
+   has segments that the wall makes too old. */
+static void open_two_years_ahead(uint64_t wall_us)
+{
+    bool is_signed;
+    for (unsigned i = 0; i < 2; i++) {
+        f.now_us = wall_us - AHEAD + i * MINUTE;
+        append_to(1, 3);
+        open_signer();
+        assert_int_equal(sign_own(1, true, &is_signed), GH_OK);
+        gh_audit_signer_close(&signer);
+    }
+    other_writes(2, 3);
+    f.now_us = wall_us;
+    open_signer();
+    assert_int_equal(signer.own.id, 3);
+    append_to(3, 1);
+    assert_int_equal(sign_own(3, true, &is_signed), GH_OK);
+    sign_others();
+}
+
+/* As if the process had run for a day since. */
+static uint64_t retain_a_day_later(void)
+{
+    signer.clock.doubted_us -= GH_AUDIT_CLOCK_BELIEVED_US;
+    signer.retention_us = 0;
+    return retain();
+}
+
+static void a_new_chain_does_not_make_a_wrong_clock_look_right(void **state)
+{
+    open_two_years_ahead(gh_wall_now_us());
+    assert_int_equal(retain(), 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+    assert_true(signer.tell_doubt);
+    assert_int_equal(numbers_of(1).first, 1);
+}
+
+static void a_clock_that_others_contradict_is_never_believed(void **state)
+{
+    uint64_t wall_us = gh_wall_now_us();
+    open_two_years_ahead(wall_us);
+    assert_int_equal(retain(), 0);
+    for (unsigned day = 1; day < 4; day++) {
+        f.now_us = wall_us - AHEAD + day * FIXTURE_DAY;
+        other_writes(2, 3);
+        f.now_us = wall_us;
+        append_to(3, 1);
+        assert_int_equal(retain_a_day_later(), 0);
+        assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+        signer.retention_us = 0;
+        assert_int_equal(retain(), 0); /* nor while they are silent for a moment */
+        assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+    }
+    assert_int_equal(numbers_of(1).first, 1);
+}
+
+static void a_clock_that_nobody_contradicts_for_a_day_is_believed(void **state)
+{
+    open_two_years_ahead(gh_wall_now_us());
+    assert_int_equal(retain(), 0);
+    other_writes(2, 3); /* it has the same time */
+    signer.retention_us = 0;
+    assert_int_equal(retain(), 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+    assert_true(retain_a_day_later() > 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_PLAUSIBLE);
+    assert_true(numbers_of(1).first > 1);
+}
+
+static void a_checkpoint_of_an_earlier_life_does_not_outweigh_who_runs(void **state)
+{
+    open_two_years_ahead(gh_wall_now_us());
+    gh_audit_signer_close(&signer);
+    open_signer(); /* the newest checkpoint is as far ahead as the wall */
+    assert_false(signer.clock.ahead);
+    assert_int_equal(retain(), 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+    signer.retention_us = 0;
+    assert_int_equal(retain(), 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_AHEAD);
+}
+
+static void a_new_chain_beside_others_of_this_time_is_believed_at_once(void **state)
+{
+    bool is_signed;
+    f.now_us = gh_wall_now_us() - FIXTURE_DAY;
+    append_to(1, 3);
+    open_signer();
+    assert_int_equal(sign_own(1, true, &is_signed), GH_OK);
+    gh_audit_signer_close(&signer);
+    other_writes(2, 3);
+    f.now_us += FIXTURE_DAY;
+    open_signer();
+    assert_int_equal(retain(), 0);
+    assert_int_equal(signer.verdict, GH_AUDIT_CLOCK_PLAUSIBLE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -320,6 +432,11 @@ int main(void)
         TEST(a_chain_of_nobody_that_was_built_anew_is_not_signed),
         TEST(what_another_process_dropped_is_no_contradiction),
         TEST(retention_reaches_the_own_chain_and_those_of_nobody),
+        TEST(a_new_chain_does_not_make_a_wrong_clock_look_right),
+        TEST(a_clock_that_others_contradict_is_never_believed),
+        TEST(a_clock_that_nobody_contradicts_for_a_day_is_believed),
+        TEST(a_checkpoint_of_an_earlier_life_does_not_outweigh_who_runs),
+        TEST(a_new_chain_beside_others_of_this_time_is_believed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -459,12 +459,16 @@ static enum gh_err compare_table(struct transfer *transfer, const struct gh_move
 
 /* ---- All of it ---- */
 
-/* What is no table of SQLite: the number of the last key of all, and the end of the chain. */
+/* What is no table of SQLite: the number of the last key of all, and the end of the chain. A number
+   must never be given twice, whatever can't be read of it. */
 static enum gh_err move_rest(struct transfer *transfer)
 {
     sqlite3_int64 last_key = 0;
-    (void)gh_sqlite_number(&transfer->source, "SELECT seq FROM sqlite_sequence WHERE name = 'keys'",
-                           &last_key); /* no row: there never was a key */
+    if (!gh_sqlite_number(&transfer->source,
+                          "SELECT max(coalesce((SELECT max(id) FROM keys), 0), coalesce((SELECT "
+                          "max(seq) FROM sqlite_sequence WHERE name = 'keys'), 0))",
+                          &last_key))
+        return fail(transfer, GH_ERR_IO, GH_STR("the number of the last key can't be read"));
     const char *sql =
         gh_arena_format(transfer->arena, "UPDATE key_number SET last = %lld", (long long)last_key)
             .ptr;

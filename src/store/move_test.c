@@ -237,6 +237,17 @@ static void a_key_never_gets_the_number_of_one_that_was_deleted(void **state)
     gh_contract_done(&world->contract);
 }
 
+static void no_key_gets_the_number_of_another_whatever_the_file_lost(void **state)
+{
+    struct world *world = *state;
+    fill(world);
+    tamper(world, "DELETE FROM sqlite_sequence WHERE name = 'keys'");
+    assert_moves(world);
+    uint64_t last = gh_postgres_fixture_sql(&server, "SELECT last FROM key_number");
+    assert_true(last > 0);
+    assert_int_equal(last, gh_postgres_fixture_sql(&server, "SELECT max(id) FROM keys"));
+}
+
 static void an_empty_deployment_moves_too(void **state)
 {
     struct world *world = *state;
@@ -378,6 +389,7 @@ int main(void)
         CASE(what_arrives_reads_as_it_was_written),
         CASE(the_chain_goes_on_behind_the_last_record),
         CASE(a_key_never_gets_the_number_of_one_that_was_deleted),
+        CASE(no_key_gets_the_number_of_another_whatever_the_file_lost),
         CASE(an_empty_deployment_moves_too),
         CASE(tells_how_far_it_is),
         CASE(refuses_a_database_that_is_not_empty),

@@ -78,48 +78,59 @@ struct beginning {
     uint64_t since_us;
     uint32_t chain;
     uint64_t cursor, start_seq;
-    uint64_t position;
+    uint64_t position; /* before the first record since then; 0: none is so young */
 };
+
+/*
+ * No index has times, so the log is not walked from its oldest record: that would take the longer
+ * the more is kept. The newest record that is older than that has only those since then behind it.
+ * Times need not be in order, since records get theirs before their place, and clocks are set. So
+ * it begins with the first of these that stands among the GH_AUDIT_FEED_LOOK_BACK records before.
+ * Assumed is that nothing since then stands even further before something that is older: after
+ * that many records, or more, of a clock that was set back by a day, what it replays is less.
+ */
+static enum gh_err find_first(struct gh_tx *tx, uint64_t since_us, struct gh_audit_row **out_rows,
+                              size_t *out_count)
+{
+    const struct gh_audit_query older = {.until_us = since_us, .limit = 1};
+    struct gh_audit_query since = {.since_us = since_us, .oldest_first = true, .limit = 1};
+    struct gh_audit_row *rows;
+    size_t count = 0;
+    enum gh_err err = since_us ? tx->ops->audit_page(tx, &older, &rows, &count) : GH_OK;
+    if (err != GH_OK)
+        return err;
+    if (count && rows[0].record.seq > GH_AUDIT_FEED_LOOK_BACK)
+        since.after_seq = rows[0].record.seq - GH_AUDIT_FEED_LOOK_BACK;
+    return tx->ops->audit_page(tx, &since, out_rows, out_count);
+}
 
 static enum gh_err find_beginning(struct gh_tx *tx, void *args)
 {
     struct beginning *beginning = args;
-    struct gh_audit_query query = {
-        .since_us = beginning->since_us, .oldest_first = true, .limit = 1};
     struct gh_audit_row *rows;
     uint8_t hash[GH_SHA256_BYTES];
-    size_t count;
+    size_t count = 0;
     tx->chain = beginning->chain;
-    beginning->start_seq = 0;
+    beginning->start_seq = beginning->position = 0;
     enum gh_err err = tx->ops->audit_head(tx, &beginning->start_seq, hash);
     if (err == GH_OK || err == GH_ERR_NOT_FOUND)
-        err = tx->ops->audit_page(tx, &query, &rows, &count);
-    if (err == GH_OK)
-        beginning->cursor = count ? rows[0].record.seq - 1 : beginning->start_seq;
-    return err;
+        err = find_first(tx, beginning->since_us, &rows, &count);
+    if (err != GH_OK)
+        return err;
+    beginning->cursor = count ? rows[0].record.seq - 1 : beginning->start_seq;
+    beginning->position = count ? rows[0].position : 0;
+    return GH_OK;
 }
 
-/* Before the first record since then, or behind the last. */
-static enum gh_err find_position(struct gh_tx *tx, void *args)
+static enum gh_err find_newest_position(struct gh_tx *tx, void *args)
 {
-    struct beginning *beginning = args;
-    struct gh_audit_query since = {.every_chain = true,
-                                   .since_us = beginning->since_us,
-                                   .oldest_first = true,
-                                   .limit = 1},
-                          newest = {.every_chain = true, .limit = 1};
+    uint64_t *position = args;
+    const struct gh_audit_query newest = {.every_chain = true, .limit = 1};
     struct gh_audit_row *rows;
     size_t count;
-    beginning->position = 0;
-    enum gh_err err = tx->ops->audit_page(tx, &since, &rows, &count);
-    if (err == GH_OK && count) {
-        beginning->position = rows[0].position - 1;
-        return GH_OK;
-    }
+    enum gh_err err = tx->ops->audit_page(tx, &newest, &rows, &count);
     if (err == GH_OK)
-        err = tx->ops->audit_page(tx, &newest, &rows, &count);
-    if (err == GH_OK && count)
-        beginning->position = rows[0].position;
+        *position = count ? rows[0].position : 0;
     return err;
 }
 
@@ -131,6 +142,8 @@ static enum gh_err begin_chain(struct gh_audit_feed *feed, const struct gh_audit
     enum gh_err err = store->ops->read(store, find_beginning, &beginning, arena);
     if (err != GH_OK)
         return err;
+    if (beginning.position && beginning.position <= feed->position)
+        feed->position = beginning.position - 1;
     return add_chain(feed, (struct gh_audit_feed_chain){.id = chain->id,
                                                         .holder = chain->holder,
                                                         .cursor = beginning.cursor,
@@ -141,16 +154,15 @@ enum gh_err gh_audit_feed_begin(struct gh_audit_feed *feed, const struct gh_iden
                                 uint64_t since_us, struct gh_arena *arena)
 {
     struct gh_store *store = identity->store;
-    struct beginning beginning = {.since_us = since_us};
     struct gh_audit_chain *chains;
     size_t count = 0;
     *feed = (struct gh_audit_feed){.identity = identity};
-    enum gh_err err = store->ops->read(store, find_position, &beginning, arena);
+    /* Behind the newest, or before the first of any chain. */
+    enum gh_err err = store->ops->read(store, find_newest_position, &feed->position, arena);
     if (err == GH_OK)
         err = gh_audit_chains_read(store, arena, &chains, &count);
     for (size_t i = 0; err == GH_OK && i < count; i++)
         err = begin_chain(feed, &chains[i], since_us, arena);
-    feed->position = beginning.position;
     if (err != GH_OK)
         gh_audit_feed_end(feed);
     return err;

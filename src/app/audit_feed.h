@@ -11,6 +11,8 @@
 
 #define GH_AUDIT_FEED_READERS_MAX 4
 #define GH_AUDIT_FEED_PAGE        256
+/* At the beginning, so far behind records that are too old may stand one that is not. */
+#define GH_AUDIT_FEED_LOOK_BACK 10000
 /* So often it looks who holds which chain, and after records that came behind their turn. */
 #define GH_AUDIT_FEED_LOOK_US  (2 * UINT64_C(1000000))
 #define GH_AUDIT_FEED_SWEEP_US (10 * UINT64_C(1000000))

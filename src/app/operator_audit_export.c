@@ -14,6 +14,16 @@
 #define HOST_BYTES_MAX     256
 #define CHAINS_BYTES_MAX   (256u * 1024)
 
+/* One run of the unit that reads a page. */
+struct page {
+    FILE *text; /* the page as text: nobody's reading holds up a transaction */
+    char *ptr;
+    size_t len;
+    size_t rows;
+    uint64_t after_seq, records;
+    struct gh_audit_passed passed;
+};
+
 struct export
 {
     struct gh_operator *op;
@@ -21,11 +31,9 @@ struct export
     struct gh_audit_query query;
     uint32_t chain; /* that is being read */
     struct gh_audit_syslog_origin origin;
-    struct gh_audit_passed passed; /* of one page */
     uint64_t records, left_out, left_out_seq;
-    size_t page; /* rows that the last page had */
-    char *line;  /* GH_AUDIT_FORMATTED_BYTES_MAX */
-    FILE *text;  /* the page as text: nobody's reading holds up a transaction */
+    char *line; /* GH_AUDIT_FORMATTED_BYTES_MAX */
+    struct page page;
 };
 
 /* ---- One row ---- */
@@ -64,38 +72,63 @@ static enum gh_err put_row(struct gh_tx *tx, struct export *export, const struct
         if (err == GH_OK)
             err = gh_audit_put_cef(&buf, row, clear ? &entry.record : NULL);
         gh_buf_put_char(&buf, '\n');
-        fwrite(buf.ptr, 1, buf.len, export->text);
+        fwrite(buf.ptr, 1, err == GH_OK ? buf.len : 0, export->page.text);
         return err;
     }
     enum gh_err err = read_openings(tx, export, row, &openings);
     if (err == GH_OK)
         err = gh_audit_put_line(tx->arena, &buf, row, openings);
     if (err != GH_OK || export->command->format == GH_AUDIT_JSONL) {
-        fwrite(buf.ptr, 1, err == GH_OK ? buf.len : 0, export->text);
+        fwrite(buf.ptr, 1, err == GH_OK ? buf.len : 0, export->page.text);
         return err;
     }
     struct gh_str line = gh_arena_dup(tx->arena, gh_buf_str(&buf));
     buf = gh_buf_over(export->line, GH_AUDIT_FORMATTED_BYTES_MAX);
     err = line.ptr ? gh_audit_put_syslog(&buf, row, &export->origin, line) : GH_ERR_MEMORY;
     gh_buf_put_char(&buf, '\n');
-    fwrite(buf.ptr, 1, err == GH_OK ? buf.len : 0, export->text);
+    fwrite(buf.ptr, 1, err == GH_OK ? buf.len : 0, export->page.text);
     return err;
 }
 
+static bool end_text(struct page *page)
+{
+    bool ended = !page->text || fclose(page->text) == 0;
+    page->text = NULL;
+    return ended;
+}
+
+static void discard(struct page *page)
+{
+    end_text(page);
+    if (page->ptr)
+        gh_wipe(page->ptr, page->len);
+    free(page->ptr);
+    *page = (struct page){.text = NULL};
+}
+
+/* A store may run it again after a run that came to nothing: each begins anew, and nothing of it
+   counts before the reading is done. */
 static enum gh_err put_page(struct gh_tx *tx, void *args)
 {
     struct export *export = args;
+    struct page *page = &export->page;
+    struct gh_audit_query query = export->query;
     struct gh_audit_row *rows;
+    discard(page);
+    page->text = open_memstream(&page->ptr, &page->len);
+    if (!page->text)
+        return GH_ERR_MEMORY;
     tx->chain = export->chain;
-    enum gh_err err = tx->ops->audit_page(tx, &export->query, &rows, &export->page);
-    for (size_t i = 0; err == GH_OK && i < export->page; i++) {
+    query.passed = &page->passed;
+    enum gh_err err = tx->ops->audit_page(tx, &query, &rows, &page->rows);
+    for (size_t i = 0; err == GH_OK && i < page->rows; i++) {
         err = put_row(tx, export, &rows[i]);
-        export->query.after_seq = rows[i].record.seq;
-        export->records += err == GH_OK;
+        page->after_seq = rows[i].record.seq;
+        page->records += err == GH_OK;
         if (err != GH_ERR_INVALID && err != GH_ERR_FULL)
             continue;
-        export->passed.count++; /* it has no form in which it could go out */
-        export->passed.last_seq = rows[i].record.seq;
+        page->passed.count++; /* it has no form in which it could go out */
+        page->passed.last_seq = rows[i].record.seq;
         err = GH_OK;
     }
     return err;
@@ -131,37 +164,42 @@ static enum gh_err audit_end(struct export *export, bool complete)
 
 /* ---- All rows ---- */
 
-static enum gh_err put_text_of_page(struct export *export)
+static void take_over(struct export *export)
+{
+    const struct page *page = &export->page;
+    fwrite(page->ptr, 1, page->len, export->op->out);
+    export->records += page->records;
+    if (page->rows)
+        export->query.after_seq = page->after_seq;
+    if (page->passed.count) {
+        export->left_out += page->passed.count;
+        export->left_out_seq = page->passed.last_seq;
+    }
+}
+
+static enum gh_err put_text_of_page(struct export *export, bool *out_more)
 {
     struct gh_store *store = gh_identity_host_identity(export->op->host)->store;
-    char *text = NULL;
-    size_t len = 0;
-    export->text = open_memstream(&text, &len);
-    if (!export->text)
-        return GH_ERR_MEMORY;
     gh_arena_reset(&export->op->arena);
     enum gh_err err = store->ops->read(store, put_page, export, &export->op->arena);
-    if (fclose(export->text) != 0 && err == GH_OK)
+    if (!end_text(&export->page) && err == GH_OK)
         err = GH_ERR_MEMORY;
     if (err == GH_OK)
-        fwrite(text, 1, len, export->op->out);
-    if (err == GH_OK && export->passed.count) {
-        export->left_out += export->passed.count;
-        export->left_out_seq = export->passed.last_seq;
-    }
-    gh_wipe(text, len);
-    free(text);
+        take_over(export);
+    *out_more = err == GH_OK && export->page.rows == GH_AUDIT_PAGE_ROWS;
+    discard(&export->page);
     return err;
 }
 
 static enum gh_err put_chain(struct export *export, uint32_t chain, uint64_t after_seq)
 {
     enum gh_err err;
+    bool more;
     export->chain = chain;
     export->query.after_seq = after_seq;
     do
-        err = put_text_of_page(export);
-    while (err == GH_OK && export->page == GH_AUDIT_PAGE_ROWS && !ferror(export->op->out));
+        err = put_text_of_page(export, &more);
+    while (more && !ferror(export->op->out));
     return err;
 }
 
@@ -228,7 +266,6 @@ int gh_operator_audit_export(struct gh_operator *op, const struct gh_audit_comma
     export.query.user_id = gh_str_from_c(user); /* the call's arena is used again */
     export.query.oldest_first = true;
     export.query.limit = GH_AUDIT_PAGE_ROWS;
-    export.query.passed = &export.passed;
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = 0;
     export.origin = (struct gh_audit_syslog_origin){gh_str_from_c(host), (uint64_t)getpid()};

@@ -251,6 +251,10 @@ static enum gh_err damaged_page(struct gh_tx *tx, const struct gh_audit_query *q
     return err;
 }
 
+static enum gh_err (*changed_page)(struct gh_tx *tx, const struct gh_audit_query *query,
+                                   struct gh_audit_row **out_rows,
+                                   size_t *out_count) = damaged_page;
+
 struct damaged_unit {
     gh_store_unit *unit;
     void *args;
@@ -261,7 +265,7 @@ static enum gh_err damaged_unit(struct gh_tx *tx, void *args)
     const struct damaged_unit *damaged = args;
     struct gh_tx_ops ops = *tx->ops;
     whole_ops = tx->ops;
-    ops.audit_page = damaged_page;
+    ops.audit_page = changed_page;
     tx->ops = &ops;
     enum gh_err err = damaged->unit(tx, damaged->args);
     tx->ops = whole_ops;
@@ -301,6 +305,42 @@ static void a_row_that_is_no_record_is_named(void **state)
     assert_int_equal(check_of(&damaged, 0, &verdict), GH_OK);
     assert_int_equal(verdict.fault, GH_AUDIT_FAULT_UNREADABLE);
     assert_int_equal(verdict.seq, 601);
+}
+
+/* ---- A store with a row that is at another position ---- */
+
+static uint64_t moved_seq, moved_position;
+
+static enum gh_err moved_page(struct gh_tx *tx, const struct gh_audit_query *query,
+                              struct gh_audit_row **out_rows, size_t *out_count)
+{
+    enum gh_err err = whole_ops->audit_page(tx, query, out_rows, out_count);
+    for (size_t i = 0; err == GH_OK && i < *out_count; i++)
+        if ((*out_rows)[i].record.seq == moved_seq)
+            (*out_rows)[i].position = moved_position;
+    return err;
+}
+
+static void a_row_at_a_position_that_does_not_rise_is_named(void **state)
+{
+    static const struct gh_store_ops OPS = {.read = damaged_read};
+    static const struct {
+        uint64_t seq, position, named; /* 0: none */
+    } CASES[] = {{1, 0, 1},     {777, 0, 777},   {777, 776, 777},    {501, 500, 501},
+                 {501, 1, 501}, {500, 501, 501}, {777, 100000, 778}, {MANY, 1, MANY},
+                 {1, 1, 0},     {777, 777, 0},   {MANY, 100000, 0}};
+    struct gh_store moved = {&OPS};
+    struct gh_audit_verdict verdict;
+    append(MANY);
+    changed_page = moved_page;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        moved_seq = CASES[i].seq;
+        moved_position = CASES[i].position;
+        assert_int_equal(check_of(&moved, 0, &verdict), GH_OK);
+        assert_int_equal(verdict.fault, CASES[i].named ? GH_AUDIT_FAULT_UNREADABLE : 0);
+        assert_int_equal(verdict.seq, CASES[i].named);
+    }
+    changed_page = damaged_page;
 }
 
 /* ---- Several chains ---- */
@@ -468,6 +508,7 @@ int main(void)
         TEST(a_cut_between_two_pages_is_a_fault),
         TEST(what_goes_on_for_ever_is_not_waited_for),
         TEST(a_row_that_is_no_record_is_named),
+        TEST(a_row_at_a_position_that_does_not_rise_is_named),
         TEST(all_chains_are_read),
         TEST(the_bound_of_records_is_of_all_chains),
         TEST(a_front_of_another_chain_is_found),

@@ -147,6 +147,7 @@ static void assert_page(struct gh_contract *contract, const struct gh_audit_quer
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(rows[i].record.chain * 10 + rows[i].record.seq, expected[i]);
         positions[i] = rows[i].position;
+        assert_true(positions[i] > 0);
         if (i)
             assert_true((positions[i] > positions[i - 1]) == query->oldest_first);
     }

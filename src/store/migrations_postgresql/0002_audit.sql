@@ -31,11 +31,11 @@ CREATE INDEX audit_unsealed_chain ON audit_unsealed (chain, id) WHERE NOT refuse
 
 -- Append-only, but for the oldest of each chain, which retention drops. ip_address, user_agent and
 -- personal members of metadata are commitments, which `sealed` opens. `position` is for pages of
--- every chain; no hash covers it.
+-- every chain; no hash covers it, so that verification looks whether it rises along each chain.
 CREATE TABLE security_audit_log (
     chain bigint NOT NULL CHECK (chain > 0),
     seq bigint NOT NULL CHECK (seq > 0),
-    position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    position bigint GENERATED ALWAYS AS IDENTITY UNIQUE CHECK (position > 0),
     time bigint NOT NULL,
     event_type text COLLATE "C" NOT NULL,
     user_id text COLLATE "C",

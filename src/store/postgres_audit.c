@@ -11,6 +11,8 @@
 
 #define SCRATCH_BLOCK_BYTES (16u << 10)
 #define SCRATCH_BYTES_MAX   (1u << 20)
+/* Stands for all numbers that no chain can have: somebody else wrote them. */
+#define CHAIN_OUTSIDE (INT32_MAX + 1u)
 
 static const struct gh_str SUCCESS = GH_STR_INIT("success");
 static const struct gh_str FAILURE = GH_STR_INIT("failure");
@@ -105,7 +107,7 @@ static enum gh_err see_all(struct gh_tx *tx)
 static void take_chain(struct gh_postgres_call *call, void *out_row)
 {
     struct gh_audit_chain *chain = out_row;
-    chain->id = gh_postgres_take_number(call, INT32_MAX);
+    chain->id = gh_postgres_take_number(call, CHAIN_OUTSIDE);
     bool is_held = gh_postgres_take_flag(call);
     chain->holder = is_held ? GH_AUDIT_HELD_BY_ANOTHER : GH_AUDIT_HELD_BY_NOBODY;
     if (call->tx->sealer && chain->id == gh_postgres_sealer_chain(call->tx->sealer))
@@ -236,7 +238,7 @@ static void take_row(struct gh_postgres_call *call, struct gh_audit_row *row)
         call->err = GH_ERR_INVALID;
 }
 
-/* One end of a chain: its number and one of its hashes. */
+/* One end of a chain: its number and one of its hashes, and whether it is a record's at all. */
 static enum gh_err find_end(struct gh_tx *tx, enum gh_postgres_statement statement,
                             uint64_t *out_seq, uint8_t out_hash[GH_SHA256_BYTES])
 {
@@ -251,7 +253,8 @@ static enum gh_err find_end(struct gh_tx *tx, enum gh_postgres_statement stateme
     if (found) {
         seq = gh_postgres_take_u64(&call);
         gh_postgres_take_bytes(&call, hash, sizeof(hash));
-        if (call.err == GH_ERR_IO) /* it was read */
+        bool is_named = gh_postgres_take_flag(&call);
+        if (call.err == GH_ERR_IO || !is_named) /* it was read */
             call.err = GH_ERR_INVALID;
     }
     err = gh_postgres_end_one(&call, found);
@@ -271,7 +274,9 @@ enum gh_err gh_postgres_audit_head(struct gh_tx *tx, uint64_t *out_seq,
 enum gh_err gh_postgres_audit_first(struct gh_tx *tx, uint64_t *out_seq,
                                     uint8_t out_prev_hash[GH_SHA256_BYTES])
 {
-    return find_end(tx, GH_POSTGRES_RECORD_FIRST, out_seq, out_prev_hash);
+    bool is_chain = chain_of(tx) < CHAIN_OUTSIDE;
+    return find_end(tx, is_chain ? GH_POSTGRES_RECORD_FIRST : GH_POSTGRES_RECORD_FIRST_OUTSIDE,
+                    out_seq, out_prev_hash);
 }
 
 /* ---- What is asked of the log ---- */

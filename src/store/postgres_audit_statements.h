@@ -10,6 +10,9 @@
     "metadata"
 #define GH_PG_RECORD "chain, seq, position, time, " GH_PG_FACTS ", prev_hash, hash, sealed"
 
+/* What the number of a chain can be: audit_chains has a CHECK for it, which somebody else may have
+   taken away. */
+#define GH_PG_IS_CHAIN "BETWEEN 1 AND 2147483647"
 /* The lock of a chain: one number is this table's, so that two schemas in a database have locks of
    their own. */
 #define GH_PG_CHAIN_LOCK(call, chain) call "('audit_chains'::regclass::oid::int4, " chain "::int4)"
@@ -71,23 +74,40 @@
                         "(event_type, position) <= ($8, $4) AND ",                                 \
                         "", "position", order))
 
-/* The head of a chain is the newest record, also where audit_chains is behind: tables were filled
-   or restored by hand. */
+/*
+ * The head of a chain is the newest record, also where audit_chains is behind: tables were filled
+ * or restored by hand.
+ *
+ * Somebody else can write records of a chain that audit_chains does not name. It is shown like the
+ * others, found along the primary key, one step for each chain; nobody writes it, and what says
+ * where it begins says that it can be no record. All whose number can be none are one chain.
+ */
 #define GH_POSTGRES_AUDIT_STATEMENTS(X)                                                            \
-    X(CHAINS, READS, "SELECT id, " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c ORDER BY id")      \
+    X(CHAINS, READS,                                                                               \
+      "WITH RECURSIVE logged (chain) AS ((SELECT chain FROM security_audit_log ORDER BY chain "    \
+      "LIMIT 1) UNION ALL SELECT (SELECT chain FROM security_audit_log WHERE chain > l.chain "     \
+      "ORDER BY chain LIMIT 1) FROM logged AS l WHERE l.chain IS NOT NULL), unnamed AS (SELECT "   \
+      "chain FROM logged WHERE chain IS NOT NULL AND chain NOT IN (SELECT id FROM audit_chains) "  \
+      "LIMIT 1000), numbers AS (SELECT CASE WHEN n " GH_PG_IS_CHAIN " THEN n ELSE 2147483648 "     \
+      "END AS id FROM (SELECT id FROM audit_chains UNION ALL SELECT chain FROM unnamed) AS a "     \
+      "(n)) SELECT id, " GH_PG_CHAIN_IS_HELD                                                       \
+      " FROM (SELECT DISTINCT id FROM numbers) AS c ORDER BY id")                                  \
     X(CHAIN_IS_HELD, READS, "SELECT " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c WHERE id = $1") \
     X(CHAIN_HEAD, READS,                                                                           \
       "SELECT seq, hash FROM (SELECT seq, hash FROM audit_chains WHERE id = $1 UNION ALL (SELECT " \
       "seq, hash FROM security_audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1)) AS h "       \
       "WHERE EXISTS (SELECT FROM audit_chains WHERE id = $1) ORDER BY seq DESC LIMIT 1")           \
     X(CHAIN_TAKE, WRITES,                                                                          \
-      "SELECT id FROM (SELECT id FROM audit_chains ORDER BY id OFFSET 0) AS c "                    \
-      "WHERE " GH_PG_CHAIN_LOCK("pg_try_advisory_lock", "id") " LIMIT 1")                          \
+      "SELECT id FROM (SELECT id FROM audit_chains WHERE id " GH_PG_IS_CHAIN                       \
+      " ORDER BY id OFFSET 0) AS c WHERE " GH_PG_CHAIN_LOCK("pg_try_advisory_lock",                \
+                                                            "id") " LIMIT 1")                      \
     X(CHAIN_TAKE_AGAIN, WRITES,                                                                    \
       "SELECT " GH_PG_CHAIN_LOCK("pg_try_advisory_lock", "id") " FROM audit_chains WHERE id = $1") \
     X(CHAIN_MAKE, WRITES,                                                                          \
-      "INSERT INTO audit_chains (id, seq, hash) SELECT coalesce(max(id), 0) + 1, 0, "              \
-      "decode(repeat('00', 32), 'hex') FROM audit_chains ON CONFLICT DO NOTHING")                  \
+      "WITH RECURSIVE next (id) AS (SELECT coalesce(max(id), 0) + 1 FROM audit_chains WHERE "      \
+      "id " GH_PG_IS_CHAIN " UNION ALL SELECT id + 1 FROM next WHERE EXISTS (SELECT FROM "         \
+      "security_audit_log WHERE chain = next.id)) INSERT INTO audit_chains (id, seq, hash) "       \
+      "SELECT max(id), 0, decode(repeat('00', 32), 'hex') FROM next ON CONFLICT DO NOTHING")       \
     X(CHAIN_GIVE_UP, WRITES, "SELECT " GH_PG_CHAIN_LOCK("pg_advisory_unlock", "$1::bigint"))       \
     X(CHAIN_BORROW, WRITES,                                                                        \
       "SELECT " GH_PG_CHAIN_LOCK("pg_try_advisory_xact_lock",                                      \
@@ -99,8 +119,8 @@
       "SELECT EXISTS (SELECT FROM audit_unsealed WHERE chain = ANY ($1::bigint[]) AND "            \
       "NOT refused)")                                                                              \
     X(UNSEALED_CHAINS, READS,                                                                      \
-      "SELECT chain FROM audit_unsealed WHERE NOT refused AND chain <> $1 GROUP BY chain "         \
-      "ORDER BY chain LIMIT $2")                                                                   \
+      "SELECT chain FROM audit_unsealed WHERE NOT refused AND chain <> $1 AND "                    \
+      "chain " GH_PG_IS_CHAIN " GROUP BY chain ORDER BY chain LIMIT $2")                           \
     X(UNSEALED_TAKE, WRITES,                                                                       \
       "WITH next AS (SELECT id FROM audit_unsealed WHERE chain = $1 AND NOT refused ORDER BY id "  \
       "LIMIT $2), taken AS (DELETE FROM audit_unsealed AS u USING next WHERE u.id = next.id "      \
@@ -116,9 +136,14 @@
       "time, " GH_PG_FACTS                                                                         \
       ", prev_hash, hash, sealed) WHERE EXISTS (SELECT FROM head) ORDER BY r.seq")                 \
     X(RECORD_HEAD, READS,                                                                          \
-      "SELECT seq, hash FROM security_audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1")       \
+      "SELECT seq, hash, true FROM security_audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1") \
     X(RECORD_FIRST, READS,                                                                         \
-      "SELECT seq, prev_hash FROM security_audit_log WHERE chain = $1 ORDER BY seq LIMIT 1")       \
+      "SELECT seq, prev_hash, EXISTS (SELECT FROM audit_chains WHERE id = $1) FROM "               \
+      "security_audit_log WHERE chain = $1 ORDER BY seq LIMIT 1")                                  \
+    X(RECORD_FIRST_OUTSIDE, READS,                                                                 \
+      "(SELECT seq, prev_hash, false FROM security_audit_log WHERE chain < 1 ORDER BY chain, seq " \
+      "LIMIT 1) UNION ALL (SELECT seq, prev_hash, false FROM security_audit_log WHERE chain >= "   \
+      "$1 ORDER BY chain, seq LIMIT 1) LIMIT 1")                                                   \
     X(RECORDS_DROP, WRITES,                                                                        \
       "DELETE FROM security_audit_log WHERE chain = $1 AND seq IN (SELECT seq FROM "               \
       "security_audit_log WHERE chain = $1 AND seq <= $2 AND seq < (SELECT max(seq) FROM "         \

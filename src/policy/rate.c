@@ -27,7 +27,7 @@ struct group {
 
 /* ---- Who is counted (the keys are rate_key.c's) ---- */
 
-/* False: the body can't be counted by in one way. */
+/* False: body or header can't be counted by in one way. */
 static bool gather(const struct gh_request *request, const struct gh_rate_policy *policies,
                    enum gh_rate_point point, enum gh_mode mode, const struct gh_rate_body *body,
                    struct group *group)
@@ -306,7 +306,7 @@ static struct gh_verdict take_answer(struct gh_request *request, struct asked *a
 
 /* ---- The stage ---- */
 
-/* False: the body can't be counted by in one way. What is only observed does not mind. */
+/* False: body or header can't be counted by in one way. What is only observed does not mind. */
 static bool gather_all(const struct gh_request *request, const struct gh_rate_policy *policies,
                        enum gh_rate_point point, const struct gh_rate_body *body,
                        struct groups *groups)
@@ -340,7 +340,8 @@ struct gh_verdict gh_rate_judge(struct gh_request *request, const struct gh_rate
     if (point == GH_RATE_AT_BODY)
         gh_rate_body_read(request, &body);
     if (!gather_all(request, policies, point, &body, &groups))
-        return gh_verdict_deny(GH_REASON_BODY_UNREADABLE);
+        return gh_verdict_deny(point == GH_RATE_AT_BODY ? GH_REASON_BODY_UNREADABLE
+                                                        : GH_REASON_HEADER_REPEATED);
     if (ask_shared(request, &groups, &body))
         return (struct gh_verdict){GH_VERDICT_ASK, GH_REASON_UNDECIDED};
     return decide(request, &groups);

@@ -18,7 +18,6 @@ enum gh_rate_key_kind {
 struct gh_rate_key {
     enum gh_rate_key_kind kind;
     struct gh_str name; /* of the header, in lower case; of the body's field */
-    enum gh_field_id header_id;
 };
 
 /* The first point at which all keys of a policy are known; each point is a group that is looked

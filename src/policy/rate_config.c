@@ -54,7 +54,7 @@ static bool read_header_key(struct gh_config_load *load, struct gh_str name,
         return false;
     for (size_t i = 0; i < lower.len; i++)
         ((char *)(uintptr_t)lower.ptr)[i] = gh_ascii_lower(lower.ptr[i]);
-    *out_key = (struct gh_rate_key){GH_RATE_KEY_HEADER, lower, gh_field_id_of(lower)};
+    *out_key = (struct gh_rate_key){GH_RATE_KEY_HEADER, lower};
     return true;
 }
 

@@ -24,17 +24,23 @@ struct making {
 
 /* ---- What is in the head ---- */
 
-/* The first line of that name; an absent one counts as empty. */
-static struct gh_str header_value(const struct gh_request *request, const struct gh_rate_key *key)
+/* False: there are several lines of it, and another reader may take another one. An absent one
+   counts as empty. */
+static bool header_part(const struct making *making, const struct gh_rate_key *key,
+                        struct gh_hash128 *out_part)
 {
-    const struct gh_fields *fields = &request->head->fields;
-    if (key->header_id != GH_FIELD_OTHER)
-        return gh_fields_value(fields, key->header_id);
+    const struct gh_fields *fields = &making->request->head->fields;
+    const struct gh_field *found = NULL;
     for (size_t i = 0; i < fields->count; i++) {
-        if (!fields->items[i].dropped && gh_str_ieq(fields->items[i].name, key->name))
-            return fields->items[i].value;
+        const struct gh_field *field = &fields->items[i];
+        if (field->dropped || !gh_str_ieq(field->name, key->name))
+            continue;
+        if (found)
+            return false;
+        found = field;
     }
-    return GH_STR("");
+    *out_part = gh_hash128(making->secret, found ? found->value : GH_STR(""));
+    return true;
 }
 
 static struct gh_hash128 client_part(const struct gh_request *request)
@@ -217,8 +223,7 @@ static bool key_part(const struct making *making, const struct gh_rate_key *key,
         *out_part = gh_hash128(making->secret, request->route->pattern);
         return true;
     case GH_RATE_KEY_HEADER:
-        *out_part = gh_hash128(making->secret, header_value(request, key));
-        return true;
+        return header_part(making, key, out_part);
     case GH_RATE_KEY_USER:
         *out_part = user_part(making);
         return true;

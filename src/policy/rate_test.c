@@ -234,6 +234,11 @@ static void keys_can_be_headers_routes_and_combinations(void **state)
     assert_int_equal(run_at(&f, 5, WITH("/k", "")), GH_VERDICT_RESPOND);
     assert_int_equal(run_at(&f, 5, WITH("/k", "x-api-key:\r\n")), GH_VERDICT_RESPOND);
 
+    /* One who counts by the first line and one who reads the last would see two clients. */
+    assert_int_equal(run_at(&f, 5, WITH("/k", "x-api-key: new\r\nX-Api-Key: one\r\n")),
+                     GH_VERDICT_RESPOND);
+    assert_int_equal(run_at(&f, 5, WITH("/k", "x-api-key: new\r\n")), GH_VERDICT_NEXT);
+
     assert_int_equal(run_at(&f, 5, WITH("/a/1", "authorization: x\r\n")), GH_VERDICT_NEXT);
     assert_int_equal(run_at(&f, 5, WITH("/a/2", "authorization: x\r\n")), GH_VERDICT_RESPOND);
     assert_int_equal(run_at(&f, 5, WITH("/b/1", "authorization: x\r\n")), GH_VERDICT_NEXT);

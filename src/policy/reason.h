@@ -110,6 +110,8 @@
     X(BODY_UNREADABLE, "body_unreadable", 400, REQUEST_REJECTED, "",                               \
       "The request body can't be read in one way only. Name each field once, in valid JSON or "    \
       "form encoding.")                                                                            \
+    X(HEADER_REPEATED, "header_repeated", 400, REQUEST_REJECTED, "",                               \
+      "Send the header that this limit counts by once.")                                           \
     X(INPUT_PATH, "input_path", 404, INPUT_REJECTED, "", "There is nothing here.")                 \
     X(INPUT_METHOD, "input_method", 405, INPUT_REJECTED, "", "This method is not allowed here.")   \
     X(INPUT_CONTENT_TYPE, "input_content_type", 415, INPUT_REJECTED, "",                           \

@@ -11,6 +11,7 @@
 #define VERSION_MIN       130000
 #define STATEMENT_MS      5000
 #define CONNECT_S         5
+#define SET_UP_MS         5000 /* like a connection's: whoever accepts need not answer */
 #define LOOK_MS           250  /* whether there is haste */
 #define CONNECT_HASTE_S   2    /* the least that libpq takes */
 #define ANSWER_MARGIN_MS  3000 /* behind the server's own timeout: it hangs, or the network does */
@@ -106,6 +107,8 @@ struct gh_str gh_postgres_explain(const struct gh_postgres_connection *connectio
     if (!copy.ptr)
         return GH_STR("out of memory");
     char *bytes = (char *)copy.ptr; /* of our arena */
+    if (!copy.len && connection->fault == GH_POSTGRES_LOST)
+        return GH_STR("the server does not answer");
     while (copy.len && bytes[copy.len - 1] == '\n')
         bytes[--copy.len] = '\0';
     for (size_t i = 0; i < copy.len; i++)
@@ -138,7 +141,8 @@ static bool wait_for_answer(struct gh_postgres_connection *connection, int64_t u
         int64_t left_ms = until_ms - now_ms();
         if (left_ms <= 0 || watched.fd < 0)
             return false;
-        if (poll(&watched, 1, left_ms > LOOK_MS ? LOOK_MS : (int)left_ms) > 0 &&
+        /* Whatever it says: TLS may have read already what it has not given to libpq. */
+        if (poll(&watched, 1, left_ms > LOOK_MS ? LOOK_MS : (int)left_ms) >= 0 &&
             !lib->consumeInput(connection->pg))
             return false;
     }
@@ -366,7 +370,27 @@ void gh_postgres_rollback(struct gh_postgres_connection *connection)
 
 /* ---- The simple protocol ---- */
 
-static PGresult *ask(struct gh_postgres_connection *connection, const char *sql)
+/* The last answer, which is the refusal where there is one. NULL: none. */
+static PGresult *ask_until(struct gh_postgres_connection *connection, const char *sql,
+                           int64_t until_ms)
+{
+    const struct gh_libpq *lib = connection->lib;
+    PGresult *last = NULL;
+    if (!lib->sendQuery(connection->pg, sql))
+        return NULL;
+    while (wait_for_answer(connection, until_ms)) {
+        PGresult *result = lib->getResult(connection->pg);
+        if (!result)
+            return last;
+        lib->clear(last);
+        last = result;
+    }
+    lib->clear(last);
+    return NULL;
+}
+
+/* until_ms 0: it takes as long as it takes. */
+static PGresult *ask(struct gh_postgres_connection *connection, const char *sql, int64_t until_ms)
 {
     const struct gh_libpq *lib = connection->lib;
     GH_ASSERT(!connection->is_open && !connection->begin_due);
@@ -375,26 +399,39 @@ static PGresult *ask(struct gh_postgres_connection *connection, const char *sql)
     if (connection->fault == GH_POSTGRES_LOST || !lib->exitPipelineMode(connection->pg))
         return NULL;
     connection->fault = GH_POSTGRES_FINE;
-    PGresult *result = lib->exec(connection->pg, sql);
+    PGresult *result =
+        until_ms ? ask_until(connection, sql, until_ms) : lib->exec(connection->pg, sql);
     ExecStatusType status = result ? lib->resultStatus(result) : PGRES_FATAL_ERROR;
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         note_refusal(connection, result);
-    if (lib->status(connection->pg) != CONNECTION_OK || !lib->enterPipelineMode(connection->pg))
+    if (connection->fault != GH_POSTGRES_LOST &&
+        (lib->status(connection->pg) != CONNECTION_OK || !lib->enterPipelineMode(connection->pg)))
         note_lost(connection);
     return result;
 }
 
-enum gh_err gh_postgres_script(struct gh_postgres_connection *connection, const char *sql)
+static enum gh_err run_script(struct gh_postgres_connection *connection, const char *sql,
+                              int64_t until_ms)
 {
-    PGresult *result = ask(connection, sql);
+    PGresult *result = ask(connection, sql, until_ms);
     connection->lib->clear(result);
     return connection->fault == GH_POSTGRES_FINE ? GH_OK : connection->err;
+}
+
+enum gh_err gh_postgres_script(struct gh_postgres_connection *connection, const char *sql)
+{
+    return run_script(connection, sql, until_ms(connection));
+}
+
+enum gh_err gh_postgres_long_script(struct gh_postgres_connection *connection, const char *sql)
+{
+    return run_script(connection, sql, 0);
 }
 
 enum gh_err gh_postgres_number(struct gh_postgres_connection *connection, const char *sql,
                                uint64_t *out_number)
 {
-    PGresult *result = ask(connection, sql);
+    PGresult *result = ask(connection, sql, until_ms(connection));
     const struct gh_libpq *lib = connection->lib;
     bool is_fine = connection->fault == GH_POSTGRES_FINE;
     if (is_fine)
@@ -441,18 +478,21 @@ static PGconn *open_socket(const struct gh_libpq *lib, const struct gh_postgres_
 }
 
 /* Small tables are read through their indexes too: a scan would make the transaction depend on all
-   their rows. The plans do not depend on the values. */
+   their rows. The plans do not depend on the values. The server has to notice too that we are gone,
+   so that locks of a machine that died are free soon; it ignores that on Unix sockets. */
 static enum gh_err set_up(struct gh_postgres_connection *connection)
 {
-    char sql[512];
+    char sql[768];
     snprintf(sql, sizeof(sql),
              "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 30000; "
+             "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; "
+             "SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000; "
              "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET "
              "plan_cache_mode = force_generic_plan; "
              "SELECT set_config('synchronous_commit', 'on', false) "
              "WHERE current_setting('synchronous_commit') = 'off'",
              connection->statement_ms);
-    return gh_postgres_script(connection, sql);
+    return run_script(connection, sql, now_ms() + SET_UP_MS);
 }
 
 static enum gh_err check_server(const struct gh_postgres_connection *connection,

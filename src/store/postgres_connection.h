@@ -94,10 +94,13 @@ GH_MUST_USE enum gh_err gh_postgres_commit(struct gh_postgres_connection *connec
 /* Sent, not waited for. Also the end of what only read. */
 void gh_postgres_rollback(struct gh_postgres_connection *connection);
 
-/* Runs SQL of several statements in the simple protocol: the schema. Not within a transaction of
-   the functions above. */
+/* Runs SQL of several statements in the simple protocol, which together take no longer than one
+   may. Not within a transaction of the functions above. */
 GH_MUST_USE enum gh_err gh_postgres_script(struct gh_postgres_connection *connection,
                                            const char *sql);
+/* Each of them may take as long as one may, and haste is not looked at: migrations. */
+GH_MUST_USE enum gh_err gh_postgres_long_script(struct gh_postgres_connection *connection,
+                                                const char *sql);
 /* The number that such a query gives; no row, NULL: 0. */
 GH_MUST_USE enum gh_err gh_postgres_number(struct gh_postgres_connection *connection,
                                            const char *sql, uint64_t *out_number);

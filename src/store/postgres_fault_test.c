@@ -252,6 +252,21 @@ static void a_commit_that_may_be_under_way_is_done_once(void **state)
         commit_through(GH_RELAY_CUT_BOTH, 0);
 }
 
+/* It lets in, and then is silent: the process ends all the same. */
+static void a_server_that_falls_silent_while_one_connects_is_given_up(void **state)
+{
+    struct gh_postgres_relay relay;
+    struct gh_store *store = open_through(&relay, 1000);
+    atomic_store(&relay.cut, GH_RELAY_MUTE);
+    store->ops->hurry(store);
+    int64_t before_ms = gh_postgres_now_ms();
+    assert_int_equal(add(store, 1), GH_ERR_IO);
+    assert_in_range(gh_postgres_now_ms() - before_ms, 0, 4900); /* haste, not the set-up's bound */
+    assert_int_equal(counts_of(store).connect_failures, 1);
+    store->ops->close(store);
+    gh_postgres_relay_stop(&relay);
+}
+
 static enum gh_err look(struct gh_tx *tx, void *args)
 {
     uint64_t count;
@@ -554,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_late_unit_that_never_happened_is_not_said_to_be_done),
         cmocka_unit_test(a_late_unit_that_happened_is_said_to_be_done),
         cmocka_unit_test(asks_with_pauses_what_became_of_a_commit),
+        cmocka_unit_test(a_server_that_falls_silent_while_one_connects_is_given_up),
         cmocka_unit_test(leaves_an_id_for_each_unit_that_wrote),
         cmocka_unit_test(a_statement_that_takes_too_long_fails),
         cmocka_unit_test(says_so_when_no_connection_is_free),

@@ -29,6 +29,7 @@
     X(enterPipelineMode, int, (PGconn * connection))                                               \
     X(exitPipelineMode, int, (PGconn * connection))                                                \
     X(pipelineSync, int, (PGconn * connection))                                                    \
+    X(sendQuery, int, (PGconn * connection, const char *sql))                                      \
     X(sendPrepare, int,                                                                            \
       (PGconn * connection, const char *name, const char *sql, int count, const Oid *types))       \
     X(sendQueryPrepared, int,                                                                      \

@@ -66,6 +66,10 @@ static void pass_question(struct gh_postgres_relay *relay, struct pair *pair)
         cut(pair);
         return;
     }
+    bool is_set_up = gh_str_find(gh_str_of(buffer, (size_t)count),
+                                 GH_STR("SET statement_timeout")) < (size_t)count;
+    if (is_set_up && atomic_load(&relay->cut) == GH_RELAY_MUTE)
+        return;
     int how = GH_RELAY_WHOLE;
     if (is_commit_of_unit(gh_str_of(buffer, (size_t)count)))
         how = atomic_exchange(&relay->cut, GH_RELAY_WHOLE);

@@ -12,6 +12,7 @@ enum gh_relay_cut {
     GH_RELAY_CUT_QUESTION, /* the server never hears of the COMMIT */
     GH_RELAY_CUT_ANSWER,   /* it has committed, and nobody hears of it */
     GH_RELAY_CUT_BOTH,     /* at once, while it may be under way */
+    GH_RELAY_MUTE,         /* who connects gets no answer any more, once it is let in */
     GH_RELAY_CUT_OFF,      /* as CUT_QUESTION, and nobody gets through from then on */
 };
 

@@ -51,7 +51,7 @@ static enum gh_err apply(struct gh_postgres_connection *connection,
                                         migration->sql, migration->number, migration->name);
     if (!sql.ptr)
         return GH_ERR_MEMORY;
-    enum gh_err err = gh_postgres_script(connection, sql.ptr);
+    enum gh_err err = gh_postgres_long_script(connection, sql.ptr);
     if (err == GH_OK)
         return GH_OK;
     *out_message = gh_arena_format(arena, "migration %u (%s): %s", migration->number,

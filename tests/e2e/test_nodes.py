@@ -181,6 +181,30 @@ def test_one_verification_covers_the_chains_of_all_nodes(start, settings, tmp_pa
     assert (verdict["chain"], verdict["seq"]) == (2, 3)
 
 
+def test_a_chain_that_somebody_invented_is_no_part_of_an_intact_log(start, settings, tmp_path,
+                                                                    postgres_server, name):
+    gate = start_nodes(start, settings, 1)[0]
+    new_person(gate)
+    gate.stop()
+    verdict = verdict_of(tmp_path, settings)
+    assert verdict["intact"] and verdict["records"]
+    facts = "seq, time, event_type, outcome, metadata, prev_hash, hash"
+    postgres_server.query(f"INSERT INTO security_audit_log (chain, {facts}) SELECT 77, {facts} FROM "
+                          "security_audit_log WHERE chain = 1", name)
+    result = run("audit", "verify", "--config", tmp_path / "verify.yaml", env=ENV)
+    assert result.returncode == 1, result.stdout + result.stderr
+    verdict = verdict_of(tmp_path, settings)
+    assert (verdict["fault"], verdict["chain"], verdict["seq"]) == ("unreadable", 77, 1)
+
+    count = "SELECT count(*) FROM security_audit_log WHERE chain "
+    before = postgres_server.query(count + "= 77", name)
+    gate = start_nodes(start, settings, 1)[0]
+    new_person(gate)
+    gate.stop()
+    assert postgres_server.query(count + "= 77", name) == before
+    assert postgres_server.query(count + "NOT IN (1, 77)", name) == [["0"]]
+
+
 def test_a_node_that_is_killed_under_load_loses_nothing_acknowledged(start, settings, tmp_path,
                                                                      postgres_server, name):
     nodes = start_nodes(start, settings, 2)

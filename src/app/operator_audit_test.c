@@ -233,6 +233,7 @@ static const struct gh_tx_ops *whole_ops;
 static struct {
     unsigned reads_left; /* of keys, before one fails */
     bool armed, failed;
+    enum gh_err err; /* GH_ERR_CLOSED: the connection is lost, and all is done again */
 } fault;
 
 struct broken {
@@ -245,8 +246,8 @@ static enum gh_err broken_key_get(struct gh_tx *tx, struct gh_str person,
 {
     if (fault.armed && !fault.reads_left--) {
         fault.armed = false;
-        fault.failed = true;
-        return GH_ERR_CLOSED;
+        fault.failed = fault.err == GH_ERR_CLOSED;
+        return fault.err;
     }
     return whole_ops->person_key_get(tx, person, out);
 }
@@ -269,8 +270,8 @@ static enum gh_err read_again(struct gh_store *store, gh_store_unit *unit, void 
     struct broken broken = {unit, args};
     (void)store;
     fault.failed = false;
-    enum gh_err err = f.identity.store->ops->read(f.identity.store, broken_unit, &broken, arena);
-    return fault.failed ? f.identity.store->ops->read(f.identity.store, unit, args, arena) : err;
+    enum gh_err err = f.store->ops->read(f.store, broken_unit, &broken, arena);
+    return fault.failed ? f.store->ops->read(f.store, unit, args, arena) : err;
 }
 
 static enum gh_err run_through(struct gh_store *store, gh_store_unit *unit, void *args,
@@ -304,6 +305,14 @@ static void append_personal(size_t count)
     }
 }
 
+/* At the third record. */
+static void break_off(enum gh_err err)
+{
+    fault.armed = true;
+    fault.reads_left = 2;
+    fault.err = err;
+}
+
 static void an_export_that_was_broken_off_in_a_page_has_each_record_once(void **state)
 {
     static const char *const WORDS[] = {"export --personal", "export --personal --format cef",
@@ -315,8 +324,7 @@ static void an_export_that_was_broken_off_in_a_page_has_each_record_once(void **
     for (unsigned i = 0; i < 3; i++) {
         unsigned records = 5 + 2 * i + 1; /* with those of the exports */
         size_t lines = 0;
-        fault.armed = true;
-        fault.reads_left = 2;
+        break_off(GH_ERR_CLOSED);
         assert_int_equal(run(WORDS[i]), 0);
         assert_false(fault.armed);
         if (!i)
@@ -328,6 +336,17 @@ static void an_export_that_was_broken_off_in_a_page_has_each_record_once(void **
         snprintf(count, sizeof(count), "\"record_count\":%u,", records);
         assert_true(gh_str_find(end.metadata, gh_str_from_c(count)) < end.metadata.len);
     }
+}
+
+static void a_record_that_cannot_go_out_leaves_no_line(void **state)
+{
+    append_personal(5);
+    host.identity.store = &again;
+    break_off(GH_ERR_FULL);
+    assert_int_equal(run("export --personal --format cef"), 0);
+    assert_false(fault.armed);
+    assert_null(strstr(out_text, "\n\n"));
+    assert_non_null(strstr(err_text, "1 row"));
 }
 
 /* ---- verify ---- */
@@ -370,6 +389,7 @@ int main(void)
         TEST(query_shows_all_chains_newest_first),
         TEST(export_writes_chain_after_chain),
         TEST(an_export_that_was_broken_off_in_a_page_has_each_record_once),
+        TEST(a_record_that_cannot_go_out_leaves_no_line),
         TEST(an_export_verifies_as_a_whole),
         TEST(verify_speaks_of_all_chains),
     };

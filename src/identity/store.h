@@ -306,8 +306,9 @@ struct gh_tx_ops {
        was committed before this reading began, however long its unit had run and whatever clock it
        went by. So a cursor is neither a time nor a number of a sequence, which do not follow the
        order of commits. PostgreSQL: each row has the pg_current_xact_id() that put it; the cursor
-       is pg_snapshot_xmin(pg_current_snapshot()) of this reading, and the next one gives what has
-       that number or a greater one. A store of one process may give all, every time. */
+       is pg_snapshot_xmin(pg_current_snapshot()) of this reading and which server gave it, and the
+       next one gives what has that number or a greater one, or all of another server. A store of
+       one process may give all, every time. */
     enum gh_err (*revocations_since)(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
                                      struct gh_revocation_row **out_rows, size_t *out_count,
                                      uint64_t *out_cursor);

@@ -157,6 +157,9 @@ static void take_revocation(struct gh_postgres_call *call, void *out_row)
     revocation->row.until_us = gh_postgres_take_u64(call);
 }
 
+/* A cursor is of one server since its start: another one, which was a standby, may give numbers of
+   transactions again. So the cursor has in its upper bits which it was; one of another starts from
+   the beginning. */
 enum gh_err gh_postgres_revocations_since(struct gh_tx *tx, uint64_t cursor, uint64_t now_us,
                                           struct gh_revocation_row **out_rows, size_t *out_count,
                                           uint64_t *out_cursor)

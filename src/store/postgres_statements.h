@@ -165,9 +165,11 @@
       "pg_current_xact_id()::text::bigint) ON CONFLICT (session_id) DO UPDATE SET until_us = "     \
       "greatest(kept.until_us, $2), put_by = excluded.put_by")                                     \
     X(REVOCATIONS_SINCE, READS,                                                                    \
-      "SELECT oldest, session_id, until_us FROM (SELECT "                                          \
-      "pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest) AS transactions LEFT "     \
-      "JOIN revocations ON put_by >= CASE WHEN $1 > oldest THEN 0 ELSE $1 END AND until_us > $2")  \
+      "SELECT server + oldest, session_id, until_us FROM (SELECT "                                 \
+      "pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest, (hashtextextended("        \
+      "extract(epoch FROM pg_postmaster_start_time())::text, 0) & 32767) << 48 AS server) AS now " \
+      "LEFT JOIN revocations ON put_by >= CASE WHEN $1 - server BETWEEN 0 AND oldest THEN $1 - "   \
+      "server ELSE 0 END AND until_us > $2")                                                       \
     X(PERSON_KEY_GET, READS, "SELECT " GH_PG_PERSON_KEY " FROM person_keys WHERE person = $1")     \
     X(PERSON_KEY_INSERT, WRITES,                                                                   \
       GH_PG_TELL("INSERT INTO person_keys (" GH_PG_PERSON_KEY                                      \

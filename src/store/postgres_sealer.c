@@ -96,13 +96,19 @@ static enum gh_err try_job(struct gh_postgres_sealer *sealer, struct gh_postgres
     return *out_next == GH_POSTGRES_SETTLE ? settle(sealer, &id, until_ms, out_next) : err;
 }
 
+/* What another process has to seal now is no failure of the server. */
+static bool is_fine(enum gh_err err)
+{
+    return err == GH_OK || err == GH_ERR_TIMEOUT;
+}
+
 /* A connection, and nothing unsealed: the unit comes behind that. */
 static enum gh_err prepare(struct gh_postgres_sealer *sealer)
 {
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     if (err == GH_OK)
         err = gh_postgres_sealer_seal(sealer);
-    if (err != GH_OK && err != GH_ERR_TIMEOUT)
+    if (!is_fine(err))
         return GH_ERR_IO;
     sealer->failing_since_ms = 0;
     return GH_OK;
@@ -131,12 +137,12 @@ static enum gh_err keep_up(struct gh_postgres_sealer *sealer)
     enum gh_err err = gh_postgres_sealer_connect(sealer, &sealer->arena, NULL);
     if (err == GH_OK)
         err = gh_postgres_sealer_seal(sealer);
-    if (err == GH_OK && gh_postgres_now_ms() >= sealer->look_at_ms) {
+    if (is_fine(err) && gh_postgres_now_ms() >= sealer->look_at_ms) {
         gh_postgres_sealer_look(sealer);
         sealer->look_at_ms = gh_postgres_now_ms() + sealer->look_ms;
     }
     gh_arena_reset(&sealer->arena);
-    if (err == GH_OK)
+    if (is_fine(err))
         sealer->failing_since_ms = 0;
     else if (!sealer->failing_since_ms)
         sealer->failing_since_ms = gh_postgres_now_ms();
@@ -179,7 +185,7 @@ static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
     if (err == GH_OK && is_behind)
         tell_sealed(sealer, committed);
     if (job && !is_away(sealer))
-        result = run_job(sealer, job, err == GH_OK);
+        result = run_job(sealer, job, is_fine(err));
     pthread_mutex_lock(&sealer->lock);
     if (job)
         answer(job, result);

@@ -260,6 +260,40 @@ static void a_process_whose_chain_was_taken_writes_another_one(void **state)
     gh_contract_done(&contract);
 }
 
+static enum gh_err do_nothing(struct gh_tx *tx, void *args)
+{
+    return GH_OK;
+}
+
+/* The other one, which has the chain now, does not seal what is left there. */
+static void bulk_units_run_while_another_process_has_to_seal_what_was_left(void **state)
+{
+    const struct gh_postgres_sealer_options options = {.target = {.url = gh_sealing_server.url},
+                                                       .patience_ms = LATE_MS};
+    const struct timespec pause = {.tv_sec = 1};
+    struct gh_postgres_sealer *sealer;
+    struct gh_str message;
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    gh_contract_assert_ok(gh_postgres_sealer_open(&options, &arena, &sealer, &message));
+    PGconn *other = gh_sealing_connect();
+    gh_sealing_run_sql(other, "SELECT pg_terminate_backend(pid) " GH_SEALING_HOLDERS);
+    gh_sealing_run_sql(other, "SELECT pg_advisory_lock('audit_chains'::regclass::oid::int4, 1)");
+    gh_sealing_run_sql(
+        other, "INSERT INTO audit_unsealed (chain, time, event_type, outcome, metadata) VALUES "
+               "(1, 5, 'login', 'success', '{\"n\":3}')");
+    while (gh_postgres_sealer_chain(sealer) == 1)
+        gh_postgres_sealer_wake(sealer);
+    nanosleep(&pause, NULL); /* longer than its patience */
+    assert_true(gh_postgres_sealer_is_behind(sealer));
+    for (unsigned i = 0; i < 3; i++)
+        gh_contract_assert_ok(gh_postgres_sealer_run(sealer, do_nothing, NULL, &arena));
+    gh_libpq_get()->finish(other);
+    gh_sealing_wait_for(GH_SEALING_UNSEALED, 0);
+    gh_postgres_sealer_close(sealer);
+    gh_arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup(who_takes_a_killed_ones_chain_goes_on_with_what_it_left,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(a_process_whose_chain_was_taken_writes_another_one,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(bulk_units_run_while_another_process_has_to_seal_what_was_left,
                                gh_sealing_fresh),
     };
     if (!gh_postgres_fixture_start(&gh_sealing_server))

@@ -105,6 +105,7 @@ struct work {
     struct gh_arena *arena;
     int64_t until_ms;
     unsigned tries;
+    bool has_caught_up; /* what was committed before its first try is sealed */
 };
 
 static void pause_ms(int64_t ms)
@@ -162,6 +163,7 @@ static enum gh_err try_once(struct work *work, enum gh_postgres_next *out_next)
         .tx = {.ops = &gh_postgres_tx_ops, .arena = work->arena},
         .sealer = store->sealer,
         .kind = work->kind,
+        .has_caught_up = work->has_caught_up,
     };
     *out_next = GH_POSTGRES_DONE;
     enum gh_err err = take(work, &tx.connection);
@@ -181,10 +183,13 @@ static enum gh_err try_once(struct work *work, enum gh_postgres_next *out_next)
 }
 
 /* Before the next try; false: it can't be. */
-static bool prepare_next(const struct work *work, enum gh_postgres_next next)
+static bool prepare_next(struct work *work, enum gh_postgres_next next)
 {
-    if (next == GH_POSTGRES_SEAL)
-        return work->store->sealer && gh_postgres_sealer_catch_up(work->store->sealer) == GH_OK;
+    if (next == GH_POSTGRES_SEAL) {
+        work->has_caught_up =
+            work->store->sealer && gh_postgres_sealer_catch_up(work->store->sealer) == GH_OK;
+        return work->has_caught_up;
+    }
     atomic_fetch_add(&work->store->retries, 1);
     back_off(work->tries);
     return true;

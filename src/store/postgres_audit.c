@@ -80,25 +80,27 @@ static enum gh_err find_unsealed(struct gh_postgres_tx *unit, bool *out_found)
 }
 
 /*
- * Before a unit looks at the log. One that has seen nothing yet waits until all is sealed; what it
- * sees begins behind that. One that has asks whether anything is unsealed in what it sees, and is
- * run again.
+ * Before a unit looks at the log. One that has seen nothing yet asks whether all is sealed; what it
+ * sees begins behind that. One that has asks whether anything is unsealed in what it sees. If so it
+ * is run again, once, after the sealer has caught up: readers, who may be many, wait for that
+ * without a connection. A unit that may write and has seen nothing yet waits here.
  */
 static enum gh_err see_all(struct gh_tx *tx)
 {
     struct gh_postgres_tx *unit = unit_of(tx);
-    bool found = false;
+    bool is_behind = false;
+    enum gh_err err = GH_OK;
     if (unit->kind == GH_POSTGRES_BULK)
         return gh_postgres_batch_flush(unit, gh_postgres_sealer_batch(unit->sealer));
-    if (!unit->sealer || unit->appended)
+    if (!unit->sealer || unit->appended || unit->has_caught_up)
         return GH_OK;
-    if (unit->connection->begin_due) {
-        bool is_behind = gh_postgres_sealer_is_behind(unit->sealer);
-        enum gh_err err = is_behind ? gh_postgres_sealer_catch_up(unit->sealer) : GH_OK;
-        return gh_postgres_fail(unit, err);
-    }
-    enum gh_err err = find_unsealed(unit, &found);
-    if (err != GH_OK || !found)
+    if (unit->connection->begin_due)
+        is_behind = gh_postgres_sealer_is_behind(unit->sealer);
+    else
+        err = find_unsealed(unit, &is_behind);
+    if (is_behind && unit->connection->begin_due && unit->kind == GH_POSTGRES_RUN)
+        return gh_postgres_fail(unit, gh_postgres_sealer_catch_up(unit->sealer));
+    if (err != GH_OK || !is_behind)
         return err;
     unit->must_seal = true;
     return GH_ERR_IO;

@@ -36,6 +36,7 @@ struct gh_postgres_tx {
     struct gh_postgres_connection *connection;
     struct gh_postgres_sealer *sealer; /* of the store; NULL: it has none */
     enum gh_postgres_kind kind;
+    bool has_caught_up;  /* all is sealed that was committed before the unit's first try */
     enum gh_err failure; /* of the store itself: such a unit can't commit, whatever it returns */
     bool wrote;          /* a statement that writes was sent */
     bool appended;       /* set by audit_append: the sealer is told after the commit */

@@ -133,6 +133,91 @@ static void what_has_seen_too_little_of_the_log_is_read_again(void **state)
     gh_contract_done(&contract);
 }
 
+/* Always something is unsealed in what it sees. */
+static enum gh_err look_under_traffic(struct gh_tx *tx, void *args)
+{
+    struct reading *reading = args;
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t mails;
+    PGconn *lock = gh_sealing_hold_up();
+    enum gh_err err = gh_sealing_append(reading->store, reading->runs++, 1, false);
+    if (err == GH_OK)
+        err = tx->ops->mail_count(tx, &mails);
+    gh_libpq_get()->finish(lock);
+    if (err == GH_OK)
+        err = tx->ops->audit_head(tx, &reading->seq, hash);
+    return err == GH_OK ? tx->ops->audit_head(tx, &reading->seq, hash) : err;
+}
+
+static void a_unit_is_read_again_once_however_much_comes_meanwhile(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    struct reading reading = {.store = contract.store};
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    gh_contract_assert_ok(
+        contract.store->ops->read(contract.store, look_under_traffic, &reading, &arena));
+    assert_int_equal(reading.runs, 2);
+    assert_true(reading.seq >= 1);
+    gh_arena_done(&arena);
+    gh_contract_done(&contract);
+}
+
+#define READERS 8 /* as many as there are connections */
+
+static enum gh_err look_at_once(struct gh_tx *tx, void *args)
+{
+    struct reading *reading = args;
+    uint8_t hash[GH_SHA256_BYTES];
+    reading->runs++;
+    return tx->ops->audit_head(tx, &reading->seq, hash);
+}
+
+static void *read_at_once(void *argument)
+{
+    struct reading *reading = argument;
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    reading->result = reading->store->ops->read(reading->store, look_at_once, reading, &arena);
+    gh_arena_done(&arena);
+    return NULL;
+}
+
+static enum gh_err count_mails(struct gh_tx *tx, void *args)
+{
+    return tx->ops->mail_count(tx, args);
+}
+
+static void who_waits_for_sealing_holds_no_connection(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    struct reading readings[READERS] = {{.store = NULL}};
+    pthread_t threads[READERS];
+    struct gh_arena arena;
+    uint64_t mails;
+    PGconn *lock = gh_sealing_hold_up();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 1, false));
+    for (unsigned i = 0; i < READERS; i++) {
+        readings[i].store = contract.store;
+        pthread_create(&threads[i], NULL, read_at_once, &readings[i]);
+    }
+    for (unsigned i = 0; i < READERS; i++)
+        while (!readings[i].runs)
+            sched_yield();
+    gh_arena_init(&arena, 4096, 1 << 20);
+    enum gh_err err = contract.store->ops->read(contract.store, count_mails, &mails, &arena);
+    gh_libpq_get()->finish(lock);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    gh_contract_assert_ok(err);
+    for (unsigned i = 0; i < READERS; i++) {
+        gh_contract_assert_ok(readings[i].result);
+        assert_int_equal(readings[i].seq, 1);
+    }
+    gh_arena_done(&arena);
+    gh_contract_done(&contract);
+}
+
 static void a_bulk_unit_comes_behind_what_was_committed_before_it(void **state)
 {
     struct gh_contract contract = gh_sealing_open();
@@ -346,6 +431,9 @@ int main(void)
         cmocka_unit_test_setup(goes_on_behind_the_newest_record_when_the_table_of_chains_is_behind,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(what_has_seen_too_little_of_the_log_is_read_again, gh_sealing_fresh),
+        cmocka_unit_test_setup(a_unit_is_read_again_once_however_much_comes_meanwhile,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(who_waits_for_sealing_holds_no_connection, gh_sealing_fresh),
         cmocka_unit_test_setup(a_bulk_unit_comes_behind_what_was_committed_before_it,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(leaves_what_can_be_no_record_where_it_is, gh_sealing_fresh),

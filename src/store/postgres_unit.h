@@ -19,9 +19,9 @@ struct gh_postgres_unit_id {
 };
 
 /*
- * `tx` has its connection, kind, arena, chain and sealer; all else is set here. A unit that wrote
- * leaves *out_id in the table `units`. Where TRY_AGAIN and SEAL are the answer, GH_ERR_IO or
- * GH_ERR_FULL is what to return when there is no time left.
+ * `tx` has its connection, kind, arena, chain, sealer and has_caught_up; all else is set here. A
+ * unit that wrote leaves *out_id in the table `units`. Where TRY_AGAIN and SEAL are the answer,
+ * GH_ERR_IO or GH_ERR_FULL is what to return when there is no time left.
  */
 GH_MUST_USE enum gh_err gh_postgres_unit_try(struct gh_postgres_tx *tx, gh_store_unit *unit,
                                              void *args, struct gh_postgres_unit_id *out_id,

@@ -230,7 +230,7 @@ static void asks_with_pauses_what_became_of_a_commit(void **state)
     atomic_store(&relay.cut, GH_RELAY_CUT_OFF);
     assert_int_equal(add(store, 1), GH_ERR_IO);
     assert_int_equal(counts_of(store).lost_answers, 1);
-    assert_in_range(counts_of(store).refusals, 2, 200);
+    assert_in_range(counts_of(store).refusals, 1, 200); /* without pauses: some hundred thousand */
     store->ops->close(store);
     gh_postgres_relay_stop(&relay);
 }

@@ -1,0 +1,51 @@
+/*
+ * The server side of HTTP/2 (RFC 9113) as a codec, over nghttp2: frames, HPACK, stream states and
+ * flow control are its; what a request may look like, how much of everything a client may ask for,
+ * and when input and output wait, is decided here. The upgrade from HTTP/1.1 and server push are
+ * not there.
+ *
+ * A head that is not as section 8 wants it ends its stream, never the connection: on_error, the
+ * answer that is written (if any), then RST_STREAM(PROTOCOL_ERROR). What breaks the protocol ends the
+ * connection with GOAWAY and the code that the RFC names; what is only too much of something ends
+ * it with ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
+ *
+ * Extended CONNECT (RFC 8441) with :protocol "websocket" is told as on HTTP/1.1: method GET,
+ * upgrade_websocket, and a `tunnel` answer is written as 200. From then on on_body and write_body
+ * carry what passes through, on_end is the client's end.
+ *
+ * Body bytes that can't be sent (a stream's or the connection's window is shut, or the wire is
+ * full) are copied and kept; is_full() says when a stream has enough of them, on_drained when it
+ * takes more. A client that does not read costs GH_H2_UNSENT_BYTES_MAX and one write for a stream.
+ */
+#ifndef GH_HTTP_H2_CODEC_H
+#define GH_HTTP_H2_CODEC_H
+
+#include "base/err.h"
+#include "http/codec.h"
+
+/* The connection preface, section 3.4: by these bytes h2c is known from HTTP/1.1. */
+#define GH_H2_PREFACE       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define GH_H2_PREFACE_BYTES 24
+
+/* Streams at once (SETTINGS_MAX_CONCURRENT_STREAMS). */
+#define GH_H2_STREAMS_MAX 100
+/* Body bytes that a stream may send before they are paid back: its window. */
+#define GH_H2_STREAM_WINDOW_BYTES (256u * 1024)
+/* The same of all streams together. */
+#define GH_H2_CONNECTION_WINDOW_BYTES (1024u * 1024)
+/* Unsent bytes of an answer above which is_full(). */
+#define GH_H2_UNSENT_BYTES_MAX (64u * 1024)
+
+/* `limits` is copied. The codec is heap memory; ops->done gives it back. GH_ERR_MEMORY. */
+GH_MUST_USE enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
+                                         const struct gh_codec_limits *limits,
+                                         struct gh_codec **out_codec);
+/* Monotonic milliseconds, said before feed: budgets are by the second. */
+void gh_h2_codec_set_now(struct gh_codec *codec, uint64_t now_ms);
+/* GOAWAY with NO_ERROR: first for streams still on their way (the last id open), at the second
+   call with the last stream taken; streams that are open are answered. wants_close() when none is. */
+void gh_h2_codec_drain(struct gh_codec *codec);
+/* Streams between on_begin and on_closed. */
+size_t gh_h2_codec_open_streams(const struct gh_codec *codec);
+
+#endif

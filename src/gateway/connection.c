@@ -205,11 +205,18 @@ static void on_stream_over(void *owner, gh_stream_id stream)
     gh_connection_set_deadline(connection, gh_connection_limits(connection)->idle_timeout_ms);
 }
 
-static void on_output(void *owner, const struct gh_str *slices, size_t count)
+static bool on_output(void *owner, const struct gh_str *slices, size_t count)
 {
     struct gh_connection *connection = owner;
     if (!gh_stream_write(&connection->stream, slices, count))
         connection->full = true;
+    return !connection->full;
+}
+
+static void on_drained(void *owner, gh_stream_id stream)
+{
+    (void)owner; /* HTTP/1.1 keeps nothing back */
+    (void)stream;
 }
 
 const struct gh_codec_events gh_connection_codec_events = {
@@ -220,6 +227,7 @@ const struct gh_codec_events gh_connection_codec_events = {
     .on_error = on_codec_error,
     .on_closed = on_stream_over,
     .output = on_output,
+    .on_drained = on_drained,
 };
 
 /* ---- The exchange's port ---- */
@@ -252,7 +260,7 @@ static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
 
 static void port_tunnel_write(void *owner, struct gh_str bytes)
 {
-    on_output(owner, &bytes, 1);
+    (void)on_output(owner, &bytes, 1);
 }
 
 static void port_tunnel_end(void *owner)

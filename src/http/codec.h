@@ -61,8 +61,14 @@ struct gh_codec_events {
     void (*on_error)(void *owner, gh_stream_id stream, enum gh_http_error error);
     /* The stream is over in both directions and its memory is no longer used by the codec. */
     void (*on_closed)(void *owner, gh_stream_id stream);
-    /* Bytes for the wire, borrowed for the call: up to 8 slices, to be written together. */
-    void (*output)(void *owner, const struct gh_str *slices, size_t count);
+    /*
+     * Bytes for the wire, borrowed for the call: up to 8 slices, to be written together. They are
+     * always taken. False: the wire is full now; until on_writable the codec gives out nothing but
+     * what it must.
+     */
+    bool (*output)(void *owner, const struct gh_str *slices, size_t count);
+    /* The stream's answer goes on: is_full() was true for it and no longer is. */
+    void (*on_drained)(void *owner, gh_stream_id stream);
 };
 
 /* The answer's head as the exchange wants it written. */
@@ -97,6 +103,11 @@ struct gh_codec_ops {
                        const struct gh_answer_head *head, struct gh_str first, bool is_last);
     void (*write_body)(struct gh_codec *codec, gh_stream_id stream, struct gh_str bytes,
                        bool is_last);
+    /*
+     * True when the codec keeps so much of the stream's answer that nothing should be written to it
+     * until on_drained. HTTP/1.1 keeps nothing: never true there, and on_drained never comes.
+     */
+    bool (*is_full)(const struct gh_codec *codec, gh_stream_id stream);
     /* `bytes` of the body events were passed on. */
     void (*consumed)(struct gh_codec *codec, gh_stream_id stream, size_t bytes);
     /*

@@ -480,6 +480,14 @@ static void write_body(struct gh_codec *codec, gh_stream_id stream, struct gh_st
     put_answer(h1, GH_STR(""), bytes, is_last);
 }
 
+/* What is written is given out at once; that the wire is full the exchange hears from the shell. */
+static bool is_full(const struct gh_codec *codec, gh_stream_id stream)
+{
+    (void)codec;
+    (void)stream;
+    return false;
+}
+
 static void consumed(struct gh_codec *codec, gh_stream_id stream, size_t bytes)
 {
     struct gh_h1_codec *h1 = h1_of(codec);
@@ -498,7 +506,6 @@ static void reset(struct gh_codec *codec, gh_stream_id stream)
 
 /* ---- The connection ---- */
 
-/* The exchange hears of a full transport from the shell; nothing is held back here. */
 static void on_writable(struct gh_codec *codec)
 {
     (void)codec;
@@ -525,6 +532,7 @@ static const struct gh_codec_ops OPS = {
     .write_continue = write_continue,
     .write_head = write_head,
     .write_body = write_body,
+    .is_full = is_full,
     .consumed = consumed,
     .reset = reset,
     .on_writable = on_writable,

@@ -77,7 +77,7 @@ static inline void on_closed(void *owner, gh_stream_id stream)
     gh_arena_done(&peer->arena); /* so that any later use is seen */
 }
 
-static inline void output(void *owner, const struct gh_str *slices, size_t count)
+static inline bool output(void *owner, const struct gh_str *slices, size_t count)
 {
     struct peer *peer = owner;
     assert_in_range(count, 1, 8);
@@ -87,10 +87,26 @@ static inline void output(void *owner, const struct gh_str *slices, size_t count
     }
     if (peer->in_output)
         peer->in_output(peer);
+    return true;
 }
 
-static const struct gh_codec_events EVENTS = {on_begin, on_head,   on_body, on_end,
-                                              on_error, on_closed, output};
+static inline void on_drained(void *owner, gh_stream_id stream)
+{
+    (void)owner;
+    (void)stream;
+    fail_msg("HTTP/1.1 keeps nothing");
+}
+
+static const struct gh_codec_events EVENTS = {
+    .on_begin = on_begin,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_error = on_error,
+    .on_closed = on_closed,
+    .output = output,
+    .on_drained = on_drained,
+};
 
 static inline struct peer *open_peer(void)
 {

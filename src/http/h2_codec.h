@@ -5,9 +5,9 @@
  * not there.
  *
  * A head that is not as section 8 wants it ends its stream, never the connection: on_error, the
- * answer that is written (if any), then RST_STREAM(PROTOCOL_ERROR). What breaks the protocol ends the
- * connection with GOAWAY and the code that the RFC names; what is only too much of something ends
- * it with ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
+ * answer that is written (if any), then RST_STREAM(PROTOCOL_ERROR). What breaks the protocol ends
+ * the connection with GOAWAY and the code that the RFC names; what is only too much of something
+ * ends it with ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
  *
  * Extended CONNECT (RFC 8441) with :protocol "websocket" is told as on HTTP/1.1: method GET,
  * upgrade_websocket, and a `tunnel` answer is written as 200. From then on on_body and write_body
@@ -43,8 +43,15 @@ GH_MUST_USE enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, v
 /* Monotonic milliseconds, said before feed: budgets are by the second. */
 void gh_h2_codec_set_now(struct gh_codec *codec, uint64_t now_ms);
 /* GOAWAY with NO_ERROR: first for streams still on their way (the last id open), at the second
-   call with the last stream taken; streams that are open are answered. wants_close() when none is. */
+   call with the last stream taken; streams that are open are answered. wants_close() when none is.
+ */
 void gh_h2_codec_drain(struct gh_codec *codec);
+/*
+ * How many exchanges of streams that are over are still at work (a job that can't be broken off).
+ * They count against GH_H2_STREAMS_MAX, so that resetting streams buys no more work than waiting
+ * for answers does; what is over it is refused with REFUSED_STREAM. 0 when nobody says.
+ */
+void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count);
 /* Streams between on_begin and on_closed. */
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec);
 

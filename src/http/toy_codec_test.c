@@ -156,6 +156,13 @@ static void toy_write_head(struct gh_codec *codec, gh_stream_id id,
     toy_write_body(codec, id, first, is_last);
 }
 
+static bool toy_is_full(const struct gh_codec *codec, gh_stream_id id)
+{
+    (void)codec;
+    (void)id;
+    return false;
+}
+
 static void toy_consumed(struct gh_codec *codec, gh_stream_id id, size_t bytes)
 {
     struct toy_stream *stream = toy_find(toy_of(codec), id);
@@ -193,8 +200,18 @@ static void toy_done(struct gh_codec *codec)
 }
 
 static const struct gh_codec_ops TOY_OPS = {
-    toy_feed,     toy_wants_input, toy_write_continue, toy_write_head,  toy_write_body,
-    toy_consumed, toy_reset,       toy_on_writable,    toy_wants_close, toy_done};
+    .feed = toy_feed,
+    .wants_input = toy_wants_input,
+    .write_continue = toy_write_continue,
+    .write_head = toy_write_head,
+    .write_body = toy_write_body,
+    .is_full = toy_is_full,
+    .consumed = toy_consumed,
+    .reset = toy_reset,
+    .on_writable = toy_on_writable,
+    .wants_close = toy_wants_close,
+    .done = toy_done,
+};
 
 /* ---- A minimal exchange: answers with what it got, knowing no protocol ---- */
 
@@ -284,15 +301,31 @@ static void on_closed(void *owner, gh_stream_id stream)
     server->closed_count++;
 }
 
-static void output(void *owner, const struct gh_str *slices, size_t count)
+static bool output(void *owner, const struct gh_str *slices, size_t count)
 {
     struct server *server = owner;
     for (size_t i = 0; i < count; i++)
         gh_buf_put(&server->wire, slices[i]);
+    return true;
 }
 
-static const struct gh_codec_events EVENTS = {on_begin, on_head,   on_body, on_end,
-                                              on_error, on_closed, output};
+static void on_drained(void *owner, gh_stream_id stream)
+{
+    (void)owner;
+    (void)stream;
+    GH_ASSERT(!"neither codec keeps anything");
+}
+
+static const struct gh_codec_events EVENTS = {
+    .on_begin = on_begin,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_error = on_error,
+    .on_closed = on_closed,
+    .output = output,
+    .on_drained = on_drained,
+};
 
 static void open_server(struct server *server, struct gh_codec *codec)
 {

@@ -190,15 +190,31 @@ static void on_closed(void *owner, gh_stream_id stream)
     gh_arena_reset(&((struct recording *)owner)->arena);
 }
 
-static void output(void *owner, const struct gh_str *slices, size_t count)
+static bool output(void *owner, const struct gh_str *slices, size_t count)
 {
     (void)owner;
     (void)slices;
     assert_in_range(count, 1, 8);
+    return true;
 }
 
-static const struct gh_codec_events EVENTS = {on_begin, on_head,   on_body, on_end,
-                                              on_error, on_closed, output};
+static void on_drained(void *owner, gh_stream_id stream)
+{
+    (void)owner;
+    (void)stream;
+    fail_msg("HTTP/1.1 keeps nothing");
+}
+
+static const struct gh_codec_events EVENTS = {
+    .on_begin = on_begin,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_error = on_error,
+    .on_closed = on_closed,
+    .output = output,
+    .on_drained = on_drained,
+};
 
 static void read_requests(struct recording *recording, const struct gh_str *pieces, size_t count)
 {

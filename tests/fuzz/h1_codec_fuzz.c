@@ -156,7 +156,7 @@ static void on_closed(void *context, gh_stream_id stream)
     gh_arena_done(&owner->arena);
 }
 
-static void output(void *context, const struct gh_str *slices, size_t count)
+static bool output(void *context, const struct gh_str *slices, size_t count)
 {
     struct owner *owner = context;
     GH_ASSERT(count >= 1 && count <= 8);
@@ -165,10 +165,26 @@ static void output(void *context, const struct gh_str *slices, size_t count)
         memcpy(owner->wire + owner->wire_len, slices[i].ptr, slices[i].len);
         owner->wire_len += slices[i].len;
     }
+    return true;
 }
 
-static const struct gh_codec_events EVENTS = {on_begin, on_head,   on_body, on_end,
-                                              on_error, on_closed, output};
+static void on_drained(void *context, gh_stream_id stream)
+{
+    (void)context;
+    (void)stream;
+    GH_ASSERT(!"HTTP/1.1 keeps nothing");
+}
+
+static const struct gh_codec_events EVENTS = {
+    .on_begin = on_begin,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_error = on_error,
+    .on_closed = on_closed,
+    .output = output,
+    .on_drained = on_drained,
+};
 
 /* Reads one body off `wire`; false when the wire ends inside it. */
 static bool read_body_back(struct gh_response_head *head, struct gh_str *wire)

@@ -129,6 +129,13 @@ void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count)
     (void)count;
 }
 
+size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream)
+{
+    (void)codec;
+    (void)stream; /* nothing is written yet */
+    return 0;
+}
+
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec)
 {
     (void)codec;

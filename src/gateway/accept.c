@@ -12,12 +12,6 @@ static int tls_pair_for(const void *tls_server, struct gh_str host)
 /* Plain or after the handshake: requests may come. */
 static void begin_http(struct gh_connection *connection)
 {
-    const struct gh_limits_settings *limits = gh_connection_limits(connection);
-    struct gh_codec_limits codec_limits = {
-        .head_bytes_max = limits->request_head,
-        .target_bytes_max = limits->target_length,
-        .field_count_max = limits->header_count,
-    };
     struct gh_stream *stream = &connection->stream;
     if (gh_stream_is_tls(stream)) {
         connection->peer.tls = true;
@@ -25,9 +19,9 @@ static void begin_http(struct gh_connection *connection)
         connection->peer.tls_server = gh_stream_tls_server(stream);
         connection->peer.tls_pair_for = tls_pair_for;
     }
-    gh_h1_codec_init(&connection->codec, &gh_connection_codec_events, connection, &codec_limits);
+    gh_connection_h1_begin(connection);
     connection->phase = GH_CONNECTION_IDLE;
-    gh_connection_set_deadline(connection, limits->head_timeout_ms);
+    gh_connection_set_deadline(connection, gh_connection_limits(connection)->head_timeout_ms);
     gh_stream_read_start(stream);
 }
 
@@ -36,7 +30,7 @@ static void begin_transport(struct gh_connection *connection, struct gh_str left
     if (!connection->slot->tls) {
         begin_http(connection);
         if (leftover.len)
-            gh_connection_feed(connection, leftover);
+            connection->protocol->on_read(connection, leftover);
         return;
     }
     connection->phase = GH_CONNECTION_HANDSHAKE;
@@ -100,6 +94,7 @@ static struct gh_stream *on_accept(void *owner, struct gh_listener *listener)
     }
     connection->worker = worker;
     connection->slot = slot;
+    connection->protocol = &gh_connection_h1;
     connection->peer.tls_pair = -1;
     connection->peer.admin = slot->admin;
     connection->peer.refuse_plain = slot->refuse_plain;

@@ -129,7 +129,7 @@ static void pay_back(struct gh_exchange *exchange, size_t bytes)
     if (bytes == 0)
         return;
     exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes);
-    exchange->port->input_wanted(exchange->owner);
+    exchange->port->input_wanted(exchange->owner, exchange);
 }
 
 /* `unpaid` of the bytes are the codec's still; what a stage asked for was paid when it came. */
@@ -231,7 +231,7 @@ static void on_call_drain(struct gh_upstream_call *call)
 {
     struct gh_exchange *exchange = call->owner;
     if (exchange->tunnel) {
-        exchange->port->input_wanted(exchange->owner);
+        exchange->port->input_wanted(exchange->owner, exchange);
         return;
     }
     size_t paid = exchange->unpaid;
@@ -300,9 +300,9 @@ static void write_held_head(struct gh_exchange *exchange, struct gh_str first, b
 static void pass_tunnel_bytes(struct gh_exchange *exchange, struct gh_str bytes, bool is_last)
 {
     if (bytes.len)
-        exchange->port->tunnel_write(exchange->owner, bytes);
+        exchange->port->tunnel_write(exchange->owner, exchange, bytes);
     if (is_last)
-        exchange->port->tunnel_end(exchange->owner);
+        exchange->port->tunnel_end(exchange->owner, exchange);
 }
 
 static void pass_body(struct gh_exchange *exchange, struct gh_str bytes, bool is_last)
@@ -335,7 +335,7 @@ static void on_call_body(struct gh_upstream_call *call, struct gh_str bytes, boo
         gh_exchange_answer_copy_judge(exchange);
     /* Ended or over: there is no call to pause. */
     if (exchange->call_active && !exchange->call_paused &&
-        exchange->port->is_full(exchange->owner)) {
+        exchange->port->is_full(exchange->owner, exchange)) {
         exchange->call_paused = true;
         gh_upstream_call_pause(call);
     }
@@ -367,7 +367,7 @@ static void on_call_failure(struct gh_upstream_call *call, enum gh_upstream_fail
     if (exchange->tunnel) {
         exchange->reason = reason_of_failure(failure);
         exchange->stage = GH_STAGE_HANDOVER;
-        exchange->port->tunnel_end(exchange->owner);
+        exchange->port->tunnel_end(exchange->owner, exchange);
         return;
     }
     enum gh_reason reason = reason_of_failure(failure);

@@ -21,6 +21,7 @@
 #define GH_GATEWAY_EXCHANGE_H
 
 #include "gateway/held_body.h"
+#include "gateway/pace.h"
 #include "gateway/worker.h"
 #include "http/h1_codec.h"
 #include "policy/route.h"
@@ -51,20 +52,20 @@ enum gh_answer_half {
 /* What an exchange asks of the connection it runs on. */
 struct gh_exchange_port {
     /* Body bytes were paid back to the codec: it may want input again. */
-    void (*input_wanted)(void *owner);
+    void (*input_wanted)(void *owner, struct gh_exchange *exchange);
     /* True: what was written to the client piles up; stop until gh_exchange_client_drained. */
-    bool (*is_full)(const void *owner);
+    bool (*is_full)(const void *owner, const struct gh_exchange *exchange);
     /* Calls gh_exchange_turn(exchange) at the end of this turn of the loop. */
     void (*want_turn)(void *owner, struct gh_exchange *exchange);
     /* The answer was a 101: from now on bytes pass through raw. */
     void (*tunnel_begin)(void *owner, struct gh_exchange *exchange);
-    void (*tunnel_write)(void *owner, struct gh_str bytes);
+    void (*tunnel_write)(void *owner, struct gh_exchange *exchange, struct gh_str bytes);
     /* The upstream's side of the tunnel has ended. */
-    void (*tunnel_end)(void *owner);
+    void (*tunnel_end)(void *owner, struct gh_exchange *exchange);
 };
 
 struct gh_exchange {
-    struct gh_exchange *next; /* in the worker's free list */
+    struct gh_exchange *next, *prev; /* of its connection; `next` also in the worker's free list */
     struct gh_worker *worker;
     struct gh_pin *pin;
     struct gh_codec *codec;
@@ -106,6 +107,11 @@ struct gh_exchange {
     enum gh_stage stage;
     uint64_t body_bytes_in, body_bytes_out;
     uint64_t started_us;
+
+    /* The connection's, which looks after the client's pace. */
+    struct gh_body_pace body_pace;
+    uint64_t tunnel_bytes; /* passed through at the last look */
+    bool discard_checked;  /* the rest of an unwanted body was waited for once */
 
     struct gh_request request; /* last: gh_request_init clears it, the pool what stands before */
 };

@@ -20,7 +20,7 @@ static void unpark(struct gh_exchange *exchange, bool ended)
     if (!exchange->ended && ended)
         gh_exchange_body_end(exchange);
     if (!exchange->ended)
-        exchange->port->input_wanted(exchange->owner);
+        exchange->port->input_wanted(exchange->owner, exchange);
 }
 
 static void on_answered(struct gh_limit_ask *ask)

@@ -434,14 +434,14 @@ static const struct gh_codec_ops TOY_OPS = {
 };
 static struct gh_codec codec = {.ops = &TOY_OPS};
 
-static void port_input_wanted(void *owner)
+static void port_input_wanted(void *owner, struct gh_exchange *exchange)
 {
-    (void)owner;
+    (void)owner, (void)exchange;
 }
 
-static bool port_is_full(const void *owner)
+static bool port_is_full(const void *owner, const struct gh_exchange *exchange)
 {
-    (void)owner;
+    (void)owner, (void)exchange;
     return gh_toys.client_is_full;
 }
 
@@ -457,15 +457,15 @@ static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
     trace("tunnel ");
 }
 
-static void port_tunnel_write(void *owner, struct gh_str bytes)
+static void port_tunnel_write(void *owner, struct gh_exchange *exchange, struct gh_str bytes)
 {
-    (void)owner;
+    (void)owner, (void)exchange;
     trace("raw:%.*s ", GH_STR_ARG(bytes));
 }
 
-static void port_tunnel_end(void *owner)
+static void port_tunnel_end(void *owner, struct gh_exchange *exchange)
 {
-    (void)owner;
+    (void)owner, (void)exchange;
     trace("tunnel-end ");
 }
 

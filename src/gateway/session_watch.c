@@ -29,16 +29,15 @@ static bool is_ended(const struct gh_worker *worker, const struct gh_exchange *e
                               request->identified_s, now_s);
 }
 
-static void end_stream(struct gh_connection *connection)
+static void end_stream(struct gh_connection *connection, struct gh_exchange *exchange)
 {
-    struct gh_exchange *exchange = connection->exchange;
     struct gh_request *request = &exchange->request;
     exchange->close_after = true;
     exchange->session_revoked = true;
     if (exchange->tunnel) {
         exchange->stage = GH_STAGE_IDENTIFY;
         exchange->reason = GH_REASON_CREDENTIAL_REVOKED;
-        gh_connection_kill(connection);
+        gh_connection_cut_tunnel(connection, exchange);
         return;
     }
     if (request->extra_count < GH_EXTRA_FIELDS_MAX)
@@ -50,11 +49,14 @@ static void end_stream(struct gh_connection *connection)
 static void end_streams(struct gh_worker *worker)
 {
     uint64_t now_s = gh_wall_now_us() / 1000000;
-    struct gh_connection *next;
-    for (struct gh_connection *connection = worker->connections; connection; connection = next) {
-        next = connection->next;
-        if (connection->exchange && is_ended(worker, connection->exchange, now_s))
-            end_stream(connection);
+    for (struct gh_connection *connection = worker->connections; connection;
+         connection = connection->next) {
+        struct gh_exchange *next;
+        for (struct gh_exchange *exchange = connection->exchanges; exchange; exchange = next) {
+            next = exchange->next;
+            if (is_ended(worker, exchange, now_s))
+                end_stream(connection, exchange);
+        }
     }
 }
 

@@ -52,8 +52,9 @@ bool gh_revocations_has(const struct gh_revocations *revocations, struct gh_str 
     return gh_str_eq(session_id, GH_STR("gone"));
 }
 
-void gh_connection_kill(struct gh_connection *connection)
+void gh_connection_cut_tunnel(struct gh_connection *connection, struct gh_exchange *exchange)
 {
+    assert_true(exchange->tunnel);
     killed = connection;
 }
 
@@ -89,7 +90,7 @@ static int setup(void **state)
     worker = (struct gh_worker){.shared = &shared, .connections = &connections[0]};
     connections[0].next = &connections[1];
     for (size_t i = 0; i < 2; i++) {
-        connections[i].exchange = &exchanges[i];
+        connections[i].exchanges = &exchanges[i];
         exchanges[i].call_active = true;
         exchanges[i].answer_half = GH_ANSWER_STREAMING;
         exchanges[i].request.identified_s = JUDGED_S;
@@ -207,7 +208,7 @@ static void idle_connections_strangers_and_other_issuers_are_left_alone(void **s
 {
     (void)state;
     version = 1;
-    connections[0].exchange = NULL;
+    connections[0].exchanges = NULL;
     exchanges[1].request.signed_in = false;
     exchanges[1].request.subject.session_id = GH_STR("gone");
     tick();

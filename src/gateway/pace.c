@@ -1,0 +1,38 @@
+#include "gateway/pace.h"
+
+/* A body must average limits.body_rate_min from this age on. */
+#define RATE_GRACE_MS 10000
+
+void gh_body_pace_begin(struct gh_body_pace *pace, uint64_t now_ms)
+{
+    *pace = (struct gh_body_pace){.started_ms = now_ms, .progress_ms = now_ms};
+}
+
+bool gh_body_pace_is_stalled(struct gh_body_pace *pace, const struct gh_limits_settings *limits,
+                             uint64_t now_ms, uint64_t bytes_in, bool ours)
+{
+    if (ours) {
+        pace->progress_ms = now_ms;
+        return false;
+    }
+    if (bytes_in != pace->seen) {
+        pace->seen = bytes_in;
+        pace->progress_ms = now_ms;
+    }
+    uint64_t age_ms = now_ms - pace->started_ms;
+    if (now_ms - pace->progress_ms >= limits->body_timeout_ms)
+        return true;
+    return limits->body_rate_min && age_ms > RATE_GRACE_MS &&
+           bytes_in / (age_ms / 1000) < limits->body_rate_min;
+}
+
+bool gh_output_pace_is_stalled(struct gh_output_pace *pace, const struct gh_limits_settings *limits,
+                               uint64_t now_ms, size_t queued)
+{
+    if (queued == 0 || queued != pace->queued || pace->since_ms == 0) {
+        pace->queued = queued;
+        pace->since_ms = queued ? now_ms : 0;
+        return false;
+    }
+    return now_ms - pace->since_ms >= limits->body_timeout_ms;
+}

@@ -1,0 +1,31 @@
+/*
+ * Whether a client keeps pace: with the body that it sends, and with the answers that it takes.
+ * Arithmetic over what the connection has counted; the clock and the settings are given.
+ */
+#ifndef GH_GATEWAY_PACE_H
+#define GH_GATEWAY_PACE_H
+
+#include "policy/settings.h"
+
+/* Of a request's body on its way in. */
+struct gh_body_pace {
+    uint64_t started_ms, progress_ms;
+    uint64_t seen; /* its bytes at progress_ms */
+};
+
+/* Of bytes on their way out. */
+struct gh_output_pace {
+    uint64_t since_ms; /* since when nothing of them was taken; 0: some was, or there are none */
+    size_t queued;     /* at the last look */
+};
+
+void gh_body_pace_begin(struct gh_body_pace *pace, uint64_t now_ms);
+/* True when the body has stopped coming for limits.body_timeout, or comes too slowly to be honest.
+   `ours`: it is us who take none of it. */
+bool gh_body_pace_is_stalled(struct gh_body_pace *pace, const struct gh_limits_settings *limits,
+                             uint64_t now_ms, uint64_t bytes_in, bool ours);
+/* True when nothing of `queued` bytes was taken for limits.body_timeout. */
+bool gh_output_pace_is_stalled(struct gh_output_pace *pace, const struct gh_limits_settings *limits,
+                               uint64_t now_ms, size_t queued);
+
+#endif

@@ -1,0 +1,98 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "gateway/pace.h"
+
+static const struct gh_limits_settings LIMITS = {.body_timeout_ms = 5000, .body_rate_min = 100};
+
+/* ---- Bodies ---- */
+
+static void a_body_that_comes_is_not_stalled(void **state)
+{
+    (void)state;
+    struct gh_body_pace pace;
+    gh_body_pace_begin(&pace, 1000);
+    for (uint64_t at_ms = 2000; at_ms < 60000; at_ms += 1000)
+        assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, at_ms, at_ms * 100, false));
+}
+
+static void a_body_that_stops_is_stalled_after_its_time(void **state)
+{
+    (void)state;
+    struct gh_body_pace pace;
+    gh_body_pace_begin(&pace, 1000);
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 3000, 500, false));
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 7999, 500, false));
+    assert_true(gh_body_pace_is_stalled(&pace, &LIMITS, 8000, 500, false));
+}
+
+static void time_in_which_we_take_nothing_is_ours(void **state)
+{
+    (void)state;
+    struct gh_body_pace pace;
+    gh_body_pace_begin(&pace, 1000);
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 9000, 4000, true));
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 9000, 4000, false));
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 13999, 4000, false));
+    assert_true(gh_body_pace_is_stalled(&pace, &LIMITS, 14000, 4000, false));
+}
+
+static void a_drip_is_too_slow_once_it_is_old_enough(void **state)
+{
+    (void)state;
+    struct gh_body_pace pace;
+    gh_body_pace_begin(&pace, 0);
+    for (uint64_t at_ms = 1000; at_ms <= 10000; at_ms += 1000)
+        assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, at_ms, at_ms / 1000, false));
+    assert_true(gh_body_pace_is_stalled(&pace, &LIMITS, 11000, 11, false));
+    struct gh_limits_settings any_rate = LIMITS;
+    any_rate.body_rate_min = 0;
+    assert_false(gh_body_pace_is_stalled(&pace, &any_rate, 12000, 12, false));
+}
+
+/* ---- Answers ---- */
+
+static void a_client_that_takes_nothing_is_stalled(void **state)
+{
+    (void)state;
+    struct gh_output_pace pace = {0};
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5999, 300));
+    assert_true(gh_output_pace_is_stalled(&pace, &LIMITS, 6000, 300));
+}
+
+static void a_client_that_takes_something_is_not(void **state)
+{
+    (void)state;
+    struct gh_output_pace pace = {0};
+    for (size_t queued = 300; queued > 200; queued--)
+        assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, (400 - queued) * 4000, queued));
+}
+
+static void nothing_that_waits_is_no_stall(void **state)
+{
+    (void)state;
+    struct gh_output_pace pace = {0};
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5000, 0));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900000, 0));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900001, 300));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 905000, 300));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_body_that_comes_is_not_stalled),
+        cmocka_unit_test(a_body_that_stops_is_stalled_after_its_time),
+        cmocka_unit_test(time_in_which_we_take_nothing_is_ours),
+        cmocka_unit_test(a_drip_is_too_slow_once_it_is_old_enough),
+        cmocka_unit_test(a_client_that_takes_something_is_not),
+        cmocka_unit_test(a_client_that_takes_nothing_is_stalled),
+        cmocka_unit_test(nothing_that_waits_is_no_stall),
+    };
+    return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
+}

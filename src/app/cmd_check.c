@@ -77,8 +77,8 @@ static void check_certificates(struct gh_config_load *load,
     struct gh_str message = GH_STR("");
     for (size_t i = 0; pairs && i < listener->tls.count; i++)
         pairs[i] = (struct gh_tls_pair){from[i].certificate.ptr, from[i].key.ptr};
-    if (pairs && gh_tls_server_open(pairs, listener->tls.count, GH_STR("\x08http/1.1"), load->arena,
-                                    &server, &message) == GH_OK)
+    if (pairs && gh_tls_server_open(pairs, listener->tls.count, GH_STR("\x08http/1.1"), NULL,
+                                    load->arena, &server, &message) == GH_OK)
         gh_tls_server_unref(server);
     else
         gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &listener->tls),

@@ -139,7 +139,7 @@ static void reload(struct serve *serve)
     if (gh_loader_read(&serve->source, &loaded) &&
         find_redis(&loaded, &secrets, &redis, &loaded.message) &&
         gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
-        gh_loader_open(&loaded, serve->groups, serve->current)) {
+        gh_loader_open(&loaded, serve->groups, NULL, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
         gh_snapshot_ref(loaded.snapshot); /* becomes ours */
         gh_snapshot_ref(loaded.snapshot);
@@ -354,7 +354,7 @@ static uint64_t connections_max(const struct serve *serve, uint64_t descriptors)
 static int open_server(struct serve *serve, uint64_t descriptors)
 {
     struct gh_str message;
-    if (!gh_loader_open(&serve->loaded, serve->groups, NULL))
+    if (!gh_loader_open(&serve->loaded, serve->groups, NULL, NULL))
         return fail("", serve->loaded.message);
     struct gh_server_options options = {
         .worker_count = serve->worker_count,

@@ -80,7 +80,8 @@ static struct gh_tls_server *ticket_sharer(const struct gh_loaded *loaded,
 }
 
 static bool open_tls(struct gh_loaded *loaded, const struct gh_listener_settings *settings,
-                     const struct gh_snapshot *old, struct gh_tls_server **out_server)
+                     struct gh_tls_keys *keys, const struct gh_snapshot *old,
+                     struct gh_tls_server **out_server)
 {
     struct gh_arena *arena = &loaded->snapshot->arena;
     const struct gh_tls_pair_settings *from = settings->tls.items;
@@ -90,8 +91,8 @@ static bool open_tls(struct gh_loaded *loaded, const struct gh_listener_settings
         return false;
     for (size_t i = 0; i < settings->tls.count; i++)
         pairs[i] = (struct gh_tls_pair){from[i].certificate.ptr, from[i].key.ptr};
-    if (gh_tls_server_open(pairs, settings->tls.count, ALPN, arena, out_server, &loaded->message) !=
-        GH_OK)
+    if (gh_tls_server_open(pairs, settings->tls.count, ALPN, keys, arena, out_server,
+                           &loaded->message) != GH_OK)
         return false;
     struct gh_tls_server *sharer = ticket_sharer(loaded, old);
     if (sharer && sharer != *out_server)
@@ -110,7 +111,8 @@ static bool parse_address(struct gh_loaded *loaded, struct gh_str text,
     return false;
 }
 
-static bool open_listens(struct gh_loaded *loaded, const struct gh_snapshot *old)
+static bool open_listens(struct gh_loaded *loaded, struct gh_tls_keys *keys,
+                         const struct gh_snapshot *old)
 {
     struct gh_snapshot *snapshot = loaded->snapshot;
     const struct gh_root_settings *settings = &loaded->settings;
@@ -128,7 +130,7 @@ static bool open_listens(struct gh_loaded *loaded, const struct gh_snapshot *old
             return false;
         listen->proxy_protocol = listeners[i].proxy_protocol;
         listen->refuse_plain = listeners[i].plain == GH_PLAIN_REFUSE;
-        if (listeners[i].tls.count && !open_tls(loaded, &listeners[i], old, &listen->tls))
+        if (listeners[i].tls.count && !open_tls(loaded, &listeners[i], keys, old, &listen->tls))
             return false;
         snapshot->listen_count = i + 1;
     }
@@ -184,9 +186,9 @@ static bool resolve_mail(struct gh_loaded *loaded)
 }
 
 bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
-                    const struct gh_snapshot *old)
+                    struct gh_tls_keys *keys, const struct gh_snapshot *old)
 {
-    return resolve_mail(loaded) && open_listens(loaded, old) && open_groups(loaded, groups);
+    return resolve_mail(loaded) && open_listens(loaded, keys, old) && open_groups(loaded, groups);
 }
 
 void gh_loader_forget(struct gh_loaded *loaded)

@@ -29,10 +29,10 @@ struct gh_loaded {
 
 /* Reads, binds, checks and compiles; opens nothing. False: see loaded->load and ->message. */
 bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded);
-/* Opens what the snapshot needs to run: TLS contexts (tickets shared with `old`, may be NULL) and
-   upstream groups. False: loaded->message. */
+/* Opens what the snapshot needs to run: TLS contexts (tickets shared with `old`, may be NULL; their
+   keys are with who keeps `keys`, NULL: with us) and upstream groups. False: loaded->message. */
 bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
-                    const struct gh_snapshot *old);
+                    struct gh_tls_keys *keys, const struct gh_snapshot *old);
 /* Gives the snapshot back when it was not handed on. */
 void gh_loader_forget(struct gh_loaded *loaded);
 /* Prints all problems as FILE:LINE:COLUMN: severity: what. remedy. */

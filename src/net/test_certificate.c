@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +59,19 @@ static FILE *create(const struct test_certificates *certificates, const char *na
     return out;
 }
 
-void test_certificate_make(struct test_certificates *certificates, const char *name,
-                           const char *alt_names, long from_seconds, long to_seconds)
+static EVP_PKEY *make_key(const char *kind)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    if (strcmp(kind, "RSA") == 0)
+        return EVP_RSA_gen(2048);
+    if (kind[0] == 'E')
+        return EVP_PKEY_Q_keygen(NULL, NULL, kind);
+    return EVP_EC_gen(kind);
+}
+
+/* Takes over `key`. */
+static void make(struct test_certificates *certificates, const char *name, const char *alt_names,
+                 long from_seconds, long to_seconds, EVP_PKEY *key)
+{
     X509 *certificate = X509_new();
     GH_ASSERT(key && certificate);
     X509_set_version(certificate, X509_VERSION_3);
@@ -75,7 +85,8 @@ void test_certificate_make(struct test_certificates *certificates, const char *n
     add_extension(certificate, NID_basic_constraints, "CA:TRUE");
     if (alt_names)
         add_extension(certificate, NID_subject_alt_name, alt_names);
-    GH_ASSERT(X509_sign(certificate, key, EVP_sha256()) > 0);
+    bool has_digest = !EVP_PKEY_is_a(key, "ED25519") && !EVP_PKEY_is_a(key, "ED448");
+    GH_ASSERT(X509_sign(certificate, key, has_digest ? EVP_sha256() : NULL) > 0);
     FILE *out = create(certificates, name, "crt");
     PEM_write_X509(out, certificate);
     fclose(out);
@@ -84,4 +95,16 @@ void test_certificate_make(struct test_certificates *certificates, const char *n
     fclose(out);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+void test_certificate_make(struct test_certificates *certificates, const char *name,
+                           const char *alt_names, long from_seconds, long to_seconds)
+{
+    make(certificates, name, alt_names, from_seconds, to_seconds, make_key("P-256"));
+}
+
+void test_certificate_make_of(struct test_certificates *certificates, const char *name,
+                              const char *alt_names, const char *kind)
+{
+    make(certificates, name, alt_names, -86400, 86400, make_key(kind));
 }

@@ -12,6 +12,10 @@ void test_certificates_close(struct test_certificates *certificates);
    from and to so many seconds from now. */
 void test_certificate_make(struct test_certificates *certificates, const char *name,
                            const char *alt_names, long from_seconds, long to_seconds);
+/* The same with a key of some kind: "RSA", "P-256", "P-384", "P-521", "ED25519", "ED448",
+   "secp256k1". */
+void test_certificate_make_of(struct test_certificates *certificates, const char *name,
+                              const char *alt_names, const char *kind);
 /* The path of a file in the directory; in static memory of 8 turns. */
 const char *test_certificate_path(const struct test_certificates *certificates, const char *file);
 

@@ -18,7 +18,7 @@ struct gh_tls_server *test_tls_open_server(struct test_tls *fixture)
                                     test_certificate_path(&fixture->files, "b.key")}};
     struct gh_tls_server *server;
     struct gh_str message;
-    assert_int_equal(gh_tls_server_open(pairs, 2, GH_STR("\x08http/1.1"), &fixture->net.arena,
+    assert_int_equal(gh_tls_server_open(pairs, 2, GH_STR("\x08http/1.1"), NULL, &fixture->net.arena,
                                         &server, &message),
                      GH_OK);
     return server;

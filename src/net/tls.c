@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "net/tls_state.h"
+#include "net/tls_keys_state.h"
 
 /* Sessions live as long as the ticket keys can be read for sure. */
 #define SESSION_SECONDS (4 * 3600)
@@ -24,6 +24,7 @@ struct server_pair {
 struct gh_tls_server {
     atomic_uint references;
     struct gh_tls_tickets *tickets;
+    struct gh_tls_keys *keys; /* NULL: the pairs have their own */
     unsigned char *alpn;
     size_t alpn_len;
     size_t pair_count;
@@ -118,11 +119,27 @@ static bool set_callbacks(struct gh_tls_server *server, SSL_CTX *context)
     return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
 }
 
+static enum gh_err open_context(struct gh_tls_server *server, const struct gh_tls_pair *from,
+                                struct gh_arena *arena, SSL_CTX **out_context,
+                                struct gh_str *out_message)
+{
+    struct gh_tls_credential credential;
+    enum gh_err err = server->keys
+                          ? gh_tls_keys_load(server->keys, from, arena, &credential, out_message)
+                          : gh_tls_credential_read(from, arena, &credential, out_message);
+    if (err != GH_OK)
+        return err;
+    OSSL_LIB_CTX *library = server->keys ? gh_tls_keys_library(server->keys) : NULL;
+    err = gh_tls_credential_use(&credential, from, library, arena, out_context, out_message);
+    gh_tls_credential_done(&credential);
+    return err;
+}
+
 static enum gh_err open_pair(struct gh_tls_server *server, const struct gh_tls_pair *from,
                              struct gh_arena *arena, struct gh_str *out_message)
 {
     struct server_pair *pair = &server->pairs[server->pair_count];
-    enum gh_err err = gh_tls_pair_load(from, arena, &pair->context, out_message);
+    enum gh_err err = open_context(server, from, arena, &pair->context, out_message);
     if (err != GH_OK)
         return err;
     server->pair_count++;
@@ -154,8 +171,8 @@ static struct gh_tls_server *new_server(size_t count, struct gh_str alpn)
 }
 
 enum gh_err gh_tls_server_open(const struct gh_tls_pair *pairs, size_t count, struct gh_str alpn,
-                               struct gh_arena *arena, struct gh_tls_server **out_server,
-                               struct gh_str *out_message)
+                               struct gh_tls_keys *keys, struct gh_arena *arena,
+                               struct gh_tls_server **out_server, struct gh_str *out_message)
 {
     GH_ASSERT(count > 0);
     struct gh_tls_server *server = new_server(count, alpn);
@@ -163,6 +180,7 @@ enum gh_err gh_tls_server_open(const struct gh_tls_pair *pairs, size_t count, st
         *out_message = GH_STR("out of memory");
         return GH_ERR_MEMORY;
     }
+    server->keys = keys ? gh_tls_keys_ref(keys) : NULL;
     for (size_t i = 0; i < count; i++) {
         enum gh_err err = open_pair(server, &pairs[i], arena, out_message);
         if (err != GH_OK) {
@@ -189,6 +207,7 @@ void gh_tls_server_unref(struct gh_tls_server *server)
         gh_tls_names_free(&server->pairs[i].names);
     }
     gh_tls_tickets_unref(server->tickets);
+    gh_tls_keys_unref(server->keys); /* after what was made with it */
     free(server->alpn);
     free(server);
 }

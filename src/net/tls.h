@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "net/tls_keys.h"
 
 struct gh_tls_pair {
     const char *certificate_path; /* PEM, leaf first, then the chain */
@@ -17,11 +18,12 @@ struct gh_tls_server;
 /*
  * TLS 1.2 and 1.3 (RFC 8446, BCP 195), ALPN by `alpn` (wire form, e.g. "\x08http/1.1"), no
  * renegotiation, no compression, AEAD suites with forward secrecy. The first pair serves clients
- * without SNI or with an unknown name. On failure *out_message (in `arena`) says which file and
- * why.
+ * without SNI or with an unknown name. `keys`: who reads the pairs and keeps their keys; NULL: this
+ * process. On failure *out_message (in `arena`) says which file and why.
  */
 GH_MUST_USE enum gh_err gh_tls_server_open(const struct gh_tls_pair *pairs, size_t count,
-                                           struct gh_str alpn, struct gh_arena *arena,
+                                           struct gh_str alpn, struct gh_tls_keys *keys,
+                                           struct gh_arena *arena,
                                            struct gh_tls_server **out_server,
                                            struct gh_str *out_message);
 struct gh_tls_server *gh_tls_server_ref(struct gh_tls_server *server);

@@ -12,8 +12,8 @@
 
 #include "base/buf.h"
 
-/* Certificates in one file: leaf, intermediates, perhaps the root. */
-#define CHAIN_CERTIFICATES_MAX 16
+/* Of a key's file that is read at a time. */
+#define KEY_BUFFER_BYTES 4096
 
 const char *gh_tls_last_error(void)
 {
@@ -55,27 +55,20 @@ static bool is_valid_now(X509 *certificate, const char *path, struct gh_arena *a
     return false;
 }
 
-static bool use_leaf(SSL_CTX *context, FILE *file, const char *path, struct gh_arena *arena,
-                     struct gh_str *out_message)
+static bool read_leaf(struct gh_tls_credential *credential, FILE *file, const char *path,
+                      struct gh_arena *arena, struct gh_str *out_message)
 {
-    X509 *leaf = PEM_read_X509_AUX(file, NULL, NULL, NULL);
-    bool used = false;
-    if (!leaf)
-        *out_message = gh_arena_format(arena, "%s: no PEM certificate in it", path);
-    else if (!is_valid_now(leaf, path, arena, out_message))
-        ;
-    else if (SSL_CTX_use_certificate(context, leaf) != 1)
-        *out_message = gh_arena_format(arena, "%s: %s", path, gh_tls_last_error());
-    else
-        used = true;
-    X509_free(leaf);
-    return used;
+    credential->leaf = PEM_read_X509_AUX(file, NULL, NULL, NULL);
+    if (credential->leaf)
+        return is_valid_now(credential->leaf, path, arena, out_message);
+    *out_message = gh_arena_format(arena, "%s: no PEM certificate in it", path);
+    return false;
 }
 
-static bool use_chain(SSL_CTX *context, FILE *file, const char *path, struct gh_arena *arena,
-                      struct gh_str *out_message)
+static bool read_chain(struct gh_tls_credential *credential, FILE *file, const char *path,
+                       struct gh_arena *arena, struct gh_str *out_message)
 {
-    for (int count = 0; count < CHAIN_CERTIFICATES_MAX; count++) {
+    for (int count = 0; count < GH_TLS_CHAIN_MAX; count++) {
         X509 *next = PEM_read_X509(file, NULL, NULL, NULL);
         if (!next) {
             bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -85,27 +78,23 @@ static bool use_chain(SSL_CTX *context, FILE *file, const char *path, struct gh_
                     gh_arena_format(arena, "%s: certificate %d of it is damaged", path, count + 2);
             return at_end;
         }
-        if (SSL_CTX_add0_chain_cert(context, next) != 1) {
-            X509_free(next);
-            *out_message = gh_arena_format(arena, "%s: %s", path, gh_tls_last_error());
-            return false;
-        }
+        credential->chain[credential->chain_count++] = next;
     }
     *out_message =
-        gh_arena_format(arena, "%s: more than %d certificates in it", path, CHAIN_CERTIFICATES_MAX);
+        gh_arena_format(arena, "%s: more than %d certificates in it", path, GH_TLS_CHAIN_MAX);
     return false;
 }
 
-static bool load_certificates(SSL_CTX *context, const char *path, struct gh_arena *arena,
-                              struct gh_str *out_message)
+static bool read_certificates(struct gh_tls_credential *credential, const char *path,
+                              struct gh_arena *arena, struct gh_str *out_message)
 {
     FILE *file = open_file(path, arena, out_message);
     if (!file)
         return false;
-    bool loaded = use_leaf(context, file, path, arena, out_message) &&
-                  use_chain(context, file, path, arena, out_message);
+    bool read = read_leaf(credential, file, path, arena, out_message) &&
+                read_chain(credential, file, path, arena, out_message);
     fclose(file);
-    return loaded;
+    return read;
 }
 
 /* Instead of OpenSSL's question on the terminal. Notes that there was one. */
@@ -116,58 +105,128 @@ static int refuse_passphrase(char *out, int size, int writing, void *asked)
     return -1;
 }
 
-static bool use_key(SSL_CTX *context, EVP_PKEY *key, const struct gh_tls_pair *pair,
-                    struct gh_arena *arena, struct gh_str *out_message)
+static bool key_fits(const struct gh_tls_credential *credential, const struct gh_tls_pair *pair,
+                     struct gh_arena *arena, struct gh_str *out_message)
 {
-    if (X509_check_private_key(SSL_CTX_get0_certificate(context), key) != 1)
+    if (X509_check_private_key(credential->leaf, credential->key) != 1)
         *out_message = gh_arena_format(arena, "the key %s does not belong to certificate %s",
                                        pair->key_path, pair->certificate_path);
-    else if (SSL_CTX_use_PrivateKey(context, key) != 1)
-        *out_message = gh_arena_format(arena, "%s: %s", pair->key_path, gh_tls_last_error());
+    else if (gh_tls_key_kind_of(credential->key) == GH_TLS_KEY_NONE)
+        *out_message = gh_arena_format(
+            arena,
+            "%s: not a kind of key that is used here: RSA up to %d bits, P-256, P-384, "
+            "P-521, Ed25519 or Ed448",
+            pair->key_path, GH_TLS_RSA_BITS_MAX);
     else
         return true;
     return false;
 }
 
-static bool load_key(SSL_CTX *context, const struct gh_tls_pair *pair, struct gh_arena *arena,
-                     struct gh_str *out_message)
+/* A file is read through a buffer of ours, which is wiped: stdio's would keep the key's text. */
+static bool read_key(struct gh_tls_credential *credential, const struct gh_tls_pair *pair,
+                     struct gh_arena *arena, struct gh_str *out_message)
 {
+    char buffer[KEY_BUFFER_BYTES];
     FILE *file = open_file(pair->key_path, arena, out_message);
     if (!file)
         return false;
+    setvbuf(file, buffer, _IOFBF, sizeof buffer);
     bool asked = false;
-    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, refuse_passphrase, &asked);
+    credential->key = PEM_read_PrivateKey(file, NULL, refuse_passphrase, &asked);
     fclose(file);
-    if (!key) {
-        *out_message = gh_arena_format(arena, "%s: %s", pair->key_path,
-                                       asked ? "the key is encrypted; give it without passphrase"
-                                             : "no PEM private key in it");
-        return false;
+    OPENSSL_cleanse(buffer, sizeof buffer);
+    if (credential->key)
+        return key_fits(credential, pair, arena, out_message);
+    *out_message = gh_arena_format(arena, "%s: %s", pair->key_path,
+                                   asked ? "the key is encrypted; give it without passphrase"
+                                         : "no PEM private key in it");
+    return false;
+}
+
+enum gh_err gh_tls_credential_read(const struct gh_tls_pair *pair, struct gh_arena *arena,
+                                   struct gh_tls_credential *out_credential,
+                                   struct gh_str *out_message)
+{
+    struct gh_tls_credential credential = {0};
+    ERR_clear_error();
+    bool read = read_certificates(&credential, pair->certificate_path, arena, out_message) &&
+                read_key(&credential, pair, arena, out_message);
+    ERR_clear_error();
+    if (!read) {
+        gh_tls_credential_done(&credential);
+        return GH_ERR_INVALID;
     }
-    bool used = use_key(context, key, pair, arena, out_message);
-    EVP_PKEY_free(key);
+    *out_credential = credential;
+    return GH_OK;
+}
+
+void gh_tls_credential_done(struct gh_tls_credential *credential)
+{
+    X509_free(credential->leaf);
+    for (size_t i = 0; i < credential->chain_count; i++)
+        X509_free(credential->chain[i]);
+    EVP_PKEY_free(credential->key);
+    *credential = (struct gh_tls_credential){0};
+}
+
+enum gh_tls_key_kind gh_tls_key_kind_of(const EVP_PKEY *key)
+{
+    static const struct {
+        const char *name;
+        enum gh_tls_key_kind kind;
+    } CURVES[] = {
+        {"prime256v1", GH_TLS_KEY_P256},
+        {"secp384r1", GH_TLS_KEY_P384},
+        {"secp521r1", GH_TLS_KEY_P521},
+    };
+    char group[32] = "";
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return EVP_PKEY_get_bits(key) <= GH_TLS_RSA_BITS_MAX ? GH_TLS_KEY_RSA : GH_TLS_KEY_NONE;
+    if (EVP_PKEY_is_a(key, "ED25519"))
+        return GH_TLS_KEY_ED25519;
+    if (EVP_PKEY_is_a(key, "ED448"))
+        return GH_TLS_KEY_ED448;
+    if (!EVP_PKEY_is_a(key, "EC") ||
+        EVP_PKEY_get_group_name(key, group, sizeof group, &(size_t){0}) != 1)
+        return GH_TLS_KEY_NONE;
+    for (size_t i = 0; i < sizeof CURVES / sizeof CURVES[0]; i++)
+        if (strcmp(group, CURVES[i].name) == 0)
+            return CURVES[i].kind;
+    return GH_TLS_KEY_NONE;
+}
+
+/* ---- Contexts ---- */
+
+static bool use_certificates(SSL_CTX *context, const struct gh_tls_credential *credential)
+{
+    bool used = SSL_CTX_use_certificate(context, credential->leaf) == 1;
+    for (size_t i = 0; i < credential->chain_count && used; i++)
+        used = SSL_CTX_add1_chain_cert(context, credential->chain[i]) == 1;
     return used;
 }
 
-enum gh_err gh_tls_pair_load(const struct gh_tls_pair *pair, struct gh_arena *arena,
-                             SSL_CTX **out_context, struct gh_str *out_message)
+enum gh_err gh_tls_credential_use(const struct gh_tls_credential *credential,
+                                  const struct gh_tls_pair *pair, OSSL_LIB_CTX *library,
+                                  struct gh_arena *arena, SSL_CTX **out_context,
+                                  struct gh_str *out_message)
 {
     ERR_clear_error();
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    if (!context || !gh_tls_context_harden(context)) {
-        SSL_CTX_free(context);
-        *out_message = gh_arena_format(arena, "OpenSSL: %s", gh_tls_last_error());
-        return GH_ERR_MEMORY;
+    SSL_CTX *context = SSL_CTX_new_ex(library, NULL, TLS_server_method());
+    const char *path = NULL;
+    if (!context || !gh_tls_context_harden(context) ||
+        SSL_CTX_set1_sigalgs_list(context, GH_TLS_SIGNATURES) != 1)
+        path = "OpenSSL";
+    else if (!use_certificates(context, credential))
+        path = pair->certificate_path;
+    else if (SSL_CTX_use_PrivateKey(context, credential->key) != 1)
+        path = pair->key_path;
+    if (!path) {
+        *out_context = context;
+        return GH_OK;
     }
-    bool loaded = load_certificates(context, pair->certificate_path, arena, out_message) &&
-                  load_key(context, pair, arena, out_message);
-    ERR_clear_error();
-    if (!loaded) {
-        SSL_CTX_free(context);
-        return GH_ERR_INVALID;
-    }
-    *out_context = context;
-    return GH_OK;
+    *out_message = gh_arena_format(arena, "%s: %s", path, gh_tls_last_error());
+    SSL_CTX_free(context);
+    return GH_ERR_INVALID;
 }
 
 /* ---- Names ---- */

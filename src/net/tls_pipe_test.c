@@ -85,7 +85,8 @@ static void talk(struct fixture *fixture, int fd)
     int chosen = 0;
     struct gh_tls_pair pair = {fixture->certificate, fixture->key};
     gh_arena_init(&arena, 4096, 1 << 20);
-    assert_int_equal(gh_tls_server_open(&pair, 1, GH_STR(""), &arena, &server, &message), GH_OK);
+    assert_int_equal(gh_tls_server_open(&pair, 1, GH_STR(""), NULL, &arena, &server, &message),
+                     GH_OK);
     SSL *ssl = gh_tls_server_connection(server, &chosen);
     SSL_set_fd(ssl, fd);
     if (SSL_accept(ssl) == 1) {

@@ -6,9 +6,15 @@
 
 #include "base/ip.h"
 #include "net/tls.h"
+#include "net/tls_keys_wire.h"
 
 /* TLS 1.2 only with forward secrecy and AEAD (BCP 195, RFC 9325 section 4.2). */
 #define GH_TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+/* What we sign by: those of tls_keys_wire.c. Without SHA-1 and SHA-224. */
+#define GH_TLS_SIGNATURES                                                                          \
+    "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519:ed448:"          \
+    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                                 \
+    "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
 
 /* Sets what both sides have in common: versions, suites, no renegotiation, small idle memory. */
 bool gh_tls_context_harden(SSL_CTX *context);
@@ -24,9 +30,29 @@ struct gh_tls_names {
     struct gh_ip *ips;
     size_t ip_count;
 };
-/* A context with certificate, chain and key of `pair` loaded and checked. */
-GH_MUST_USE enum gh_err gh_tls_pair_load(const struct gh_tls_pair *pair, struct gh_arena *arena,
-                                         SSL_CTX **out_context, struct gh_str *out_message);
+/* Certificates in one file behind the leaf: intermediates, perhaps the root. */
+#define GH_TLS_CHAIN_MAX 16
+
+/* A pair as it was read; owns what is in it. */
+struct gh_tls_credential {
+    X509 *leaf;
+    X509 *chain[GH_TLS_CHAIN_MAX];
+    size_t chain_count;
+    EVP_PKEY *key;
+};
+/* GH_ERR_INVALID: *out_message says which file and why, also when the two do not belong together.
+ */
+GH_MUST_USE enum gh_err gh_tls_credential_read(const struct gh_tls_pair *pair,
+                                               struct gh_arena *arena,
+                                               struct gh_tls_credential *out_credential,
+                                               struct gh_str *out_message);
+void gh_tls_credential_done(struct gh_tls_credential *credential);
+enum gh_tls_key_kind gh_tls_key_kind_of(const EVP_PKEY *key);
+/* A hardened context of it; `pair` is for messages. `library` NULL: OpenSSL's default one. */
+GH_MUST_USE enum gh_err gh_tls_credential_use(const struct gh_tls_credential *credential,
+                                              const struct gh_tls_pair *pair, OSSL_LIB_CTX *library,
+                                              struct gh_arena *arena, SSL_CTX **out_context,
+                                              struct gh_str *out_message);
 GH_MUST_USE enum gh_err gh_tls_names_read(X509 *certificate, struct gh_tls_names *out_names);
 void gh_tls_names_free(struct gh_tls_names *names);
 bool gh_tls_names_cover(const struct gh_tls_names *names, struct gh_str host);

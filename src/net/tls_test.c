@@ -54,8 +54,9 @@ static void assert_refused(struct fixture *fixture, const char *certificate, con
     struct gh_tls_pair pair = pair_of(fixture, certificate, key);
     struct gh_tls_server *server = NULL;
     struct gh_str message = {NULL, 0};
-    assert_int_equal(gh_tls_server_open(&pair, 1, GH_STR(""), &fixture->arena, &server, &message),
-                     GH_ERR_INVALID);
+    assert_int_equal(
+        gh_tls_server_open(&pair, 1, GH_STR(""), NULL, &fixture->arena, &server, &message),
+        GH_ERR_INVALID);
     assert_null(server);
     if (!gh_str_ends_with(message, gh_str_from_c(ending)))
         fail_msg("message is: %.*s", GH_STR_ARG(message));
@@ -119,8 +120,9 @@ static void refuses_a_key_of_another_certificate(void **state)
     struct gh_tls_pair pair = pair_of(fixture, "a.crt", "b.key");
     struct gh_tls_server *server;
     struct gh_str message;
-    assert_int_equal(gh_tls_server_open(&pair, 1, GH_STR(""), &fixture->arena, &server, &message),
-                     GH_ERR_INVALID);
+    assert_int_equal(
+        gh_tls_server_open(&pair, 1, GH_STR(""), NULL, &fixture->arena, &server, &message),
+        GH_ERR_INVALID);
     assert_true(gh_str_find(message, GH_STR("b.key does not belong to certificate")) < message.len);
 }
 
@@ -153,8 +155,8 @@ static void finds_the_pair_of_a_host(void **state)
                                   pair_of(fixture, "b.crt", "b.key")};
     struct gh_tls_server *server;
     struct gh_str message;
-    assert_int_equal(gh_tls_server_open(pairs, 2, GH_STR(""), &fixture->arena, &server, &message),
-                     GH_OK);
+    assert_int_equal(
+        gh_tls_server_open(pairs, 2, GH_STR(""), NULL, &fixture->arena, &server, &message), GH_OK);
     static const struct {
         const char *host;
         int pair;

@@ -10,7 +10,7 @@ build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-
     binutils libuv1-dev libssl-dev libyaml-dev libcmocka-dev libhttp-parser-dev libjansson-dev
     libsodium-dev libcrypt-dev liboath-dev libzxcvbn-dev libqrencode-dev libsqlite3-dev
     libcurl4-openssl-dev libcjose-dev libpcre2-dev libpq-dev
-    libhiredis-dev libnghttp2-dev libmicrohttpd-dev python3"
+    libhiredis-dev libnghttp2-dev libseccomp-dev libmicrohttpd-dev python3"
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
     python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy

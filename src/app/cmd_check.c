@@ -155,7 +155,7 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
 {
     struct gh_config_load load;
     struct gh_root_settings settings;
-    struct gh_effective effective = {.settings = &settings};
+    struct gh_effective effective = {.settings = &settings, .file = check->file};
     gh_config_load_init(&load, arena, check->file, gh_environment_get, NULL);
     bool is_read = gh_root_load(&load, text, NULL, &settings);
     if (is_read && gh_root_is_for_consume(&settings)) {

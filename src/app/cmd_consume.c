@@ -232,8 +232,10 @@ static bool open_parts(struct consume *consume, struct gh_str *out_message)
     *out_message = gh_str_from_c(gh_err_text(err));
     if (err == GH_OK)
         gh_loop_on_turn(consume->loop, on_turn, consume);
+    struct gh_process_user user;
     return err == GH_OK &&
-           gh_process_drop_privileges(consume->user, &consume->arena, out_message) == GH_OK;
+           gh_process_find_user(consume->user, &consume->arena, &user, out_message) == GH_OK &&
+           gh_process_drop_privileges(&user, &consume->arena, out_message) == GH_OK;
 }
 
 static void close_all(struct consume *consume)

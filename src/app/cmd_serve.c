@@ -17,6 +17,7 @@
 #include "app/loader.h"
 #include "app/process.h"
 #include "app/serve_identity.h"
+#include "app/serve_sandbox.h"
 #include "base/num.h"
 #include "gateway/server.h"
 
@@ -56,6 +57,7 @@ static const char HELP[] =
 struct serve {
     struct gh_source source;
     const char *user;
+    struct gh_process_user runs_as;
     unsigned worker_count;
 
     struct gh_loaded loaded;
@@ -73,6 +75,7 @@ struct serve {
     struct gh_signals *signals;
     struct gh_snapshot *current; /* for sharing TLS tickets; a reference */
     struct gh_serve_identity identity;
+    struct gh_serve_sandbox sandbox;
     struct gh_evidence_keeper *evidence;
     struct gh_str store; /* own copy: of the running configuration */
     bool draining, stopped;
@@ -136,8 +139,11 @@ static void reload(struct serve *serve)
     bool done = false;
     gh_arena_reset(&serve->messages);
     gh_arena_init(&secrets, URL_BLOCK_BYTES, URL_BYTES_MAX);
-    if (gh_loader_read(&serve->source, &loaded) &&
-        find_redis(&loaded, &secrets, &redis, &loaded.message) &&
+    bool readable = gh_loader_read(&serve->source, &loaded);
+    /* First: what is out of reach is the reason why it could not be read. */
+    if (gh_serve_sandbox_admits(&serve->sandbox, &loaded, serve->source.file, &serve->messages,
+                                &loaded.message) &&
+        readable && find_redis(&loaded, &secrets, &redis, &loaded.message) &&
         gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
         gh_loader_open(&loaded, serve->groups, NULL, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
@@ -380,7 +386,7 @@ static int open_server(struct serve *serve, uint64_t descriptors)
     if (gh_server_open(&options, serve->current, &serve->messages, &serve->server, &message) !=
         GH_OK)
         return fail("", message);
-    if (gh_process_drop_privileges(serve->user, &serve->messages, &message) != GH_OK)
+    if (gh_process_drop_privileges(&serve->runs_as, &serve->messages, &message) != GH_OK)
         return fail("", message);
     if (serve->identity.host && gh_serve_identity_open(&serve->identity, &serve->loaded,
                                                        &serve->messages, &message) != GH_OK)
@@ -410,6 +416,7 @@ static void announce(const struct serve *serve)
 
 static int run(struct serve *serve)
 {
+    struct gh_str message;
     enum gh_err err = gh_signals_open(serve->control, on_signal, serve, &serve->signals);
     if (err != GH_OK)
         return fail_err("signals: ", err);
@@ -424,6 +431,9 @@ static int run(struct serve *serve)
     err = gh_server_start(serve->server);
     if (err != GH_OK)
         exit(fail_err("threads: ", err)); /* some may run already */
+    if (!gh_serve_sandbox_finish(&serve->sandbox, &serve->loaded, serve->ring, &serve->messages,
+                                 &message))
+        exit(fail("", message));
     announce(serve);
     gh_loop_run(serve->control);
     return 0;
@@ -459,6 +469,7 @@ static void close_all(struct serve *serve)
         gh_metrics_close(serve->metrics);
     if (serve->control)
         gh_loop_close(serve->control);
+    gh_serve_sandbox_done(&serve->sandbox);
     gh_arena_done(&serve->messages);
 }
 
@@ -486,6 +497,10 @@ static int start_and_run(struct serve *serve)
         return fail("", message);
     if (warning.len)
         fprintf(stderr, "gatehouse: warning: %.*s\n", GH_STR_ARG(warning));
+    if (gh_process_find_user(serve->user, &serve->messages, &serve->runs_as, &message) != GH_OK ||
+        !gh_serve_sandbox_begin(&serve->sandbox, &serve->loaded, serve->source.file,
+                                &serve->messages, &message))
+        return fail("", message);
     enum gh_err err = open_parts(serve);
     if (err == GH_OK && !open_redis(serve, &message))
         return fail("", message);

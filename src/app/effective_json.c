@@ -194,6 +194,29 @@ static void put_input(FILE *out, const struct gh_input_rule *rule)
             rule->observe_responses ? "observe" : "off");
 }
 
+struct rule_list {
+    FILE *out;
+    bool begun;
+};
+
+static void put_rule(void *context, const char *text)
+{
+    struct rule_list *list = context;
+    put(list->out, list->begun ? "," : "");
+    put_string(list->out, gh_str_from_c(text));
+    list->begun = true;
+}
+
+static void put_sandbox(FILE *out, const struct gh_effective *effective)
+{
+    const struct gh_sandbox_settings *sandbox = &effective->settings->sandbox;
+    struct rule_list list = {out, false};
+    fprintf(out, ",\"sandbox\":{\"mode\":\"%s\",\"required\":%s,\"rules\":[",
+            gh_sandbox_mode_name(sandbox->mode), sandbox->required ? "true" : "false");
+    gh_effective_sandbox(effective, put_rule, &list);
+    put(out, "]}");
+}
+
 static void put_route(FILE *out, const struct gh_effective *effective, size_t index)
 {
     const struct gh_policy *policy = effective->policy;
@@ -243,6 +266,7 @@ void gh_effective_print_json(FILE *out, const struct gh_effective *effective)
     fprintf(out, ",\"rate_limits_shared\":%s",
             effective->settings->redis.url.len ? "true" : "false");
     put_identity(out, &policy->identity);
+    put_sandbox(out, effective);
     put(out, ",\"routes\":[");
     for (size_t i = 0; i < effective->policy->route_count; i++)
         put_route(out, effective, i);

@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 
+#include "app/sandbox_rules.h"
 #include "policy/headers.h"
 #include "policy/input.h"
 #include "policy/policy.h"
 
 /* Sizes and durations in words; reset after each line. */
 #define WORDS_BYTES_MAX (64 * 1024)
+/* The list of what stays in reach. */
+#define RULES_BLOCK_BYTES (64u * 1024)
+#define RULES_BYTES_MAX   (4u * 1024 * 1024)
 
 struct printer {
     FILE *out;
@@ -91,6 +95,19 @@ bool gh_effective_shadow(const struct gh_effective *effective, size_t route, siz
         if (gh_identity_shadows(identity, *endpoint, &effective->policy->routes[route]))
             return true;
     return false;
+}
+
+void gh_effective_sandbox(const struct gh_effective *effective, gh_sandbox_tell *tell,
+                          void *context)
+{
+    struct gh_arena arena;
+    struct gh_sandbox_rules rules;
+    if (effective->settings->sandbox.mode == GH_SANDBOX_OFF)
+        return;
+    gh_arena_init(&arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
+    gh_sandbox_rules_make(&rules, effective->settings, effective->file, &arena);
+    gh_sandbox_rules_tell(&rules, tell, context);
+    gh_arena_done(&arena);
 }
 
 /* ---- text ---- */
@@ -358,6 +375,35 @@ static void print_identity(struct printer *printer)
     fputs(identity->authz_peers.count ? " may ask\n" : " may ask: it is off\n", printer->out);
 }
 
+static void print_rule(void *context, const char *text)
+{
+    struct printer *printer = context;
+    print_label(printer, "");
+    fprintf(printer->out, "%s\n", text);
+}
+
+static const char *sandbox_text(const struct gh_sandbox_settings *sandbox)
+{
+    switch (sandbox->mode) {
+    case GH_SANDBOX_ENFORCE:
+        return sandbox->required
+                   ? "enforce: what is not listed is out of reach, or serve does not start"
+                   : "enforce: what is not listed is out of reach, where the kernel can hold it";
+    case GH_SANDBOX_LOG:
+        return "log: nothing is held; system calls that enforce would stop are in the kernel's log";
+    case GH_SANDBOX_OFF:
+        return "off: the process may do whatever its user may";
+    }
+    return "";
+}
+
+static void print_sandbox(struct printer *printer)
+{
+    print_label(printer, "sandbox");
+    fprintf(printer->out, "%s\n", sandbox_text(&printer->effective->settings->sandbox));
+    gh_effective_sandbox(printer->effective, print_rule, printer);
+}
+
 static void print_block(struct printer *printer, const struct gh_header_block *block, size_t number)
 {
     fprintf(printer->out, "\nheaders %zu\n", number);
@@ -403,6 +449,7 @@ void gh_effective_print(FILE *out, const struct gh_effective *effective)
     print_where_counted(&printer);
     print_upstreams(&printer);
     print_identity(&printer);
+    print_sandbox(&printer);
     print_routes(&printer);
     gh_arena_done(&printer.words);
 }

@@ -12,6 +12,7 @@
 struct gh_effective {
     const struct gh_root_settings *settings;
     const struct gh_policy *policy; /* compiled from them */
+    const char *file;               /* they came from; NULL: none */
 };
 
 /* For people. */
@@ -39,6 +40,9 @@ struct gh_str gh_effective_access(struct gh_arena *arena, const struct gh_effect
 /* The next endpoint of identity from *endpoint on that takes requests of `route` (its index);
    false: there is none. */
 bool gh_effective_shadow(const struct gh_effective *effective, size_t route, size_t *endpoint);
+/* What stays in reach of a process that serves it, each rule; nothing where the sandbox is off. */
+void gh_effective_sandbox(const struct gh_effective *effective, gh_sandbox_tell *tell,
+                          void *context);
 /* When a line is sent, or NULL for always. */
 const char *gh_effective_when(const struct gh_header_line *line);
 

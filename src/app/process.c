@@ -55,29 +55,32 @@ uint64_t gh_process_set_limits(void)
     return files.rlim_cur;
 }
 
-static enum gh_err become(const struct passwd *entry, struct gh_arena *arena,
-                          struct gh_str *out_message)
+enum gh_err gh_process_find_user(const char *user, struct gh_arena *arena,
+                                 struct gh_process_user *out_user, struct gh_str *out_message)
 {
-    if (setgroups(0, NULL) == 0 && setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) == 0 &&
-        setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == 0)
-        return GH_OK;
-    *out_message =
-        gh_arena_format(arena, "can't become user %s: %s", entry->pw_name, strerror(errno));
-    return GH_ERR_IO;
-}
-
-enum gh_err gh_process_drop_privileges(const char *user, struct gh_arena *arena,
-                                       struct gh_str *out_message)
-{
+    *out_user = (struct gh_process_user){0};
     if (geteuid() != 0 || (user && strcmp(user, "root") == 0))
         return GH_OK;
     const struct passwd *entry = getpwnam(user ? user : "gatehouse");
     if (!entry && !user)
         entry = getpwnam("nobody");
-    if (!entry) {
+    struct gh_str name = entry ? gh_arena_dup(arena, gh_str_from_c(entry->pw_name)) : GH_STR("");
+    if (!entry || !name.ptr) {
         *out_message = gh_arena_format(arena, "there is no user %s to run as; name one with --user",
                                        user ? user : "gatehouse or nobody");
         return GH_ERR_NOT_FOUND;
     }
-    return become(entry, arena, out_message);
+    *out_user = (struct gh_process_user){name.ptr, entry->pw_uid, entry->pw_gid};
+    return GH_OK;
+}
+
+enum gh_err gh_process_drop_privileges(const struct gh_process_user *user, struct gh_arena *arena,
+                                       struct gh_str *out_message)
+{
+    if (!user->name ||
+        (setgroups(0, NULL) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
+         setresuid(user->uid, user->uid, user->uid) == 0))
+        return GH_OK;
+    *out_message = gh_arena_format(arena, "can't become user %s: %s", user->name, strerror(errno));
+    return GH_ERR_IO;
 }

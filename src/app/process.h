@@ -2,6 +2,8 @@
 #ifndef GH_APP_PROCESS_H
 #define GH_APP_PROCESS_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -15,12 +17,23 @@ void gh_process_hide_memory(void);
    privileges, ignores SIGPIPE. */
 uint64_t gh_process_set_limits(void);
 
+/* Whom to become. */
+struct gh_process_user {
+    const char *name; /* NULL: nobody else */
+    uid_t uid;
+    gid_t gid;
+};
 /*
- * Gives up root in all threads: switches to `user` (NULL: "gatehouse" if there is one, else
- * "nobody") when we run as root. "root" as the user stays root, for containers that have nothing
- * else. On failure *out_message says why.
+ * Finds `user` (NULL: "gatehouse" if there is one, else "nobody") when we run as root. "root" as
+ * the user stays root, for containers that have nothing else. While the system's list of users can
+ * still be read. On failure *out_message says why.
  */
-GH_MUST_USE enum gh_err gh_process_drop_privileges(const char *user, struct gh_arena *arena,
+GH_MUST_USE enum gh_err gh_process_find_user(const char *user, struct gh_arena *arena,
+                                             struct gh_process_user *out_user,
+                                             struct gh_str *out_message);
+/* Gives up root in all threads and becomes `user`. */
+GH_MUST_USE enum gh_err gh_process_drop_privileges(const struct gh_process_user *user,
+                                                   struct gh_arena *arena,
                                                    struct gh_str *out_message);
 
 /* Blocks the signals that gh_signals_open will wait for; first thing in main, before any thread. */

@@ -8,6 +8,7 @@
 #include "app/audit_settings.h"
 #include "app/consume_settings.h"
 #include "app/redis_settings.h"
+#include "app/sandbox_settings.h"
 #include "app/secrets.h"
 #include "gateway/snapshot.h"
 #include "identity/settings.h"
@@ -42,6 +43,7 @@ struct gh_root_settings {
     struct gh_secrets_settings secrets;
     struct gh_identity_settings identity;
     struct gh_audit_settings audit;
+    struct gh_sandbox_settings sandbox;
     struct gh_config_list consume; /* of struct gh_consume_settings */
 };
 

@@ -1,6 +1,7 @@
 #include "app/store_url.h"
 
 #include "base/ip.h"
+#include "base/num.h"
 
 static int hex_value(char c)
 {
@@ -60,6 +61,15 @@ static bool is_port(struct gh_str text)
     return true;
 }
 
+static void add_port(struct gh_store_url *url, struct gh_str text)
+{
+    uint64_t port = 0;
+    if (text.len && !gh_num_parse_u64(text, UINT16_MAX, &port))
+        return;
+    if (url->port_count < GH_STORE_URL_PLACES_MAX)
+        url->ports[url->port_count++] = (uint16_t)port;
+}
+
 /* "db:5432,[::1]:5433" without the ports, each behind the last bracket. */
 static void add_places(struct gh_arena *arena, struct gh_store_url *url, struct gh_str places)
 {
@@ -69,9 +79,20 @@ static void add_places(struct gh_arena *arena, struct gh_store_url *url, struct 
         size_t colon = address + gh_str_find_char(gh_str_skip(place, address), ':');
         struct gh_str host = decode(arena, gh_str_first(place, colon));
         url->is_valid &= host.ptr && is_port(gh_str_skip(place, colon + 1));
+        add_port(url, gh_str_skip(place, colon + 1));
         if (host.ptr)
             add_hosts(url, host);
     }
+}
+
+static bool names_a_file(struct gh_str parameter)
+{
+    static const char *const NAMES[] = {"sslrootcert", "sslcert",   "sslkey",
+                                        "sslcrl",      "sslcrldir", "passfile"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        if (gh_str_eq(parameter, gh_str_from_c(NAMES[i])))
+            return true;
+    return false;
 }
 
 static void add_parameter(struct gh_arena *arena, struct gh_store_url *url, struct gh_str text)
@@ -91,6 +112,11 @@ static void add_parameter(struct gh_arena *arena, struct gh_store_url *url, stru
     else if (gh_str_eq(name, GH_STR("sslmode")))
         url->verified =
             gh_str_eq(value, GH_STR("verify-full")) || gh_str_eq(value, GH_STR("verify-ca"));
+    else if (gh_str_eq(name, GH_STR("port")))
+        for (struct gh_str ports = value; ports.ptr;)
+            add_port(url, gh_str_split(&ports, ','));
+    else if (names_a_file(name) && url->file_count < GH_STORE_URL_FILES_MAX)
+        url->files[url->file_count++] = value;
 }
 
 static void add_user(struct gh_arena *arena, struct gh_store_url *url, struct gh_str text)

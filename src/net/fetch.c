@@ -10,6 +10,11 @@
 /* First room for an answer whose length is not known. */
 #define ANSWER_BYTES_FIRST 4096
 
+bool gh_fetch_load(void)
+{
+    return gh_libcurl_get() != NULL;
+}
+
 struct answer {
     char *bytes; /* heap: how long it gets is the server's to say */
     size_t len, cap, max;

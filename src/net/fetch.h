@@ -12,6 +12,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+/* Loads libcurl now; false: there is none. For a process that can load nothing later. */
+bool gh_fetch_load(void);
+
 /* smtp://user:password@host:587 (STARTTLS demanded unless the host is loopback), smtps://host:465,
    smtp://127.0.0.1:25. */
 struct gh_smtp_options {

@@ -22,6 +22,11 @@
 #define BACKOFF_MAX_MS      64
 #define DROP_EVERY          1024 /* units: then old ids go */
 
+bool gh_postgres_load(void)
+{
+    return gh_libpq_get() != NULL;
+}
+
 const struct gh_tx_ops gh_postgres_tx_ops = {
     .account_insert = gh_postgres_account_insert,
     .account_by_id = gh_postgres_account_by_id,

@@ -32,6 +32,9 @@ struct gh_postgres_options {
     bool writes;               /* migrates, and seals a chain of the log; else for reading only */
 };
 
+/* Loads libpq now; false: there is none. For a process that can load nothing later. */
+bool gh_postgres_load(void);
+
 /*
  * Connects, migrates, and takes a chain of the log. GH_ERR_INVALID: no libpq, a schema newer than
  * ours (or older, and not to be written), or a database of somebody else; GH_ERR_IO. *out_message

@@ -1,0 +1,16 @@
+/* From a configuration to what a process that serves it must still be able to reach. */
+#ifndef GH_APP_SANDBOX_RULES_H
+#define GH_APP_SANDBOX_RULES_H
+
+#include "app/root_config.h"
+#include "sandbox/rules.h"
+
+/*
+ * All that `settings` name, and what the libraries read of the system. `config_file`: its path, or
+ * NULL. References are resolved with the process's environment; one that leads nowhere adds
+ * nothing. Rules live in `arena`; out_of_memory tells when they are not whole.
+ */
+void gh_sandbox_rules_make(struct gh_sandbox_rules *rules, const struct gh_root_settings *settings,
+                           const char *config_file, struct gh_arena *arena);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The sandbox of a serving process: one call before any thread starts, one once all run, and the
+ * judgement of a reload, which can add nothing to what is held.
+ */
+#ifndef GH_APP_SERVE_SANDBOX_H
+#define GH_APP_SERVE_SANDBOX_H
+
+#include "app/loader.h"
+#include "app/sandbox_rules.h"
+#include "obs/log.h"
+
+struct gh_serve_sandbox {
+    enum gh_sandbox_mode mode;
+    bool files_held, ports_held, calls_held; /* in mode enforce */
+    bool has_fetch;                          /* libcurl is loaded; later it can't be */
+    struct gh_sandbox_rules rules;
+    struct gh_arena arena; /* of the rules */
+};
+
+/*
+ * Before any thread: loads what could not be loaded later, and holds files and ports to what
+ * `loaded` names. False: *out_message (in `arena`) says why this process must not start.
+ */
+bool gh_serve_sandbox_begin(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
+                            const char *config_file, struct gh_arena *arena,
+                            struct gh_str *out_message);
+/* Once all threads run: holds system calls, and says in the log what is held and what is not.
+   False: as above. */
+bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
+                             struct gh_log_ring *ring, struct gh_arena *arena,
+                             struct gh_str *out_message);
+/* Whether this process can reach what a later configuration names. False: *out_message, which ends
+   in "needs a restart". */
+bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
+                             const char *config_file, struct gh_arena *arena,
+                             struct gh_str *out_message);
+/* Gives memory back; what is held stays so. */
+void gh_serve_sandbox_done(struct gh_serve_sandbox *sandbox);
+
+#endif

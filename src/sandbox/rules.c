@@ -1,0 +1,195 @@
+#include "sandbox/rules.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+#define TELL_BYTES_MAX 8192
+
+void gh_sandbox_rules_init(struct gh_sandbox_rules *rules, struct gh_arena *arena)
+{
+    *rules = (struct gh_sandbox_rules){.arena = arena};
+    for (int i = 0; i < GH_SANDBOX_DIRECTIONS; i++) {
+        rules->ports[i] = gh_arena_zalloc(arena, GH_SANDBOX_PORT_WORDS, sizeof(uint64_t));
+        rules->out_of_memory |= !rules->ports[i];
+    }
+}
+
+/* ---- Paths ---- */
+
+/* Below `directory`, or the same. */
+static bool is_within(const char *path, const char *directory)
+{
+    struct gh_str inner = gh_str_from_c(path), outer = gh_str_from_c(directory);
+    if (gh_str_eq(outer, GH_STR("/")))
+        return true;
+    return gh_str_starts_with(inner, outer) &&
+           (inner.len == outer.len || inner.ptr[outer.len] == '/');
+}
+
+static bool is_allowed(const struct gh_sandbox_rules *rules, const char *path,
+                       enum gh_sandbox_access access)
+{
+    for (const struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
+        if (rule->access >= access && is_within(path, rule->path))
+            return true;
+    }
+    return false;
+}
+
+static void add(struct gh_sandbox_rules *rules, enum gh_sandbox_access access, struct gh_str path,
+                const char *why)
+{
+    struct gh_str copy = gh_arena_dup(rules->arena, path);
+    struct gh_sandbox_path *rule = gh_arena_zalloc(rules->arena, 1, sizeof(*rule));
+    if (!copy.ptr || !rule) {
+        rules->out_of_memory = true;
+        return;
+    }
+    if (is_allowed(rules, copy.ptr, access))
+        return;
+    *rule = (struct gh_sandbox_path){.path = copy.ptr, .access = access, .why = why};
+    struct gh_sandbox_path **end = &rules->paths;
+    while (*end)
+        end = &(*end)->next;
+    *end = rule;
+}
+
+/* The path without symbolic links; as it is where it can't be followed. */
+static struct gh_str resolve(struct gh_sandbox_rules *rules, struct gh_str path)
+{
+    char real[PATH_MAX];
+    struct gh_str name = gh_arena_dup(rules->arena, path);
+    if (!name.ptr) {
+        rules->out_of_memory = true;
+        return path;
+    }
+    if (!realpath(name.ptr, real))
+        return name;
+    return gh_arena_dup(rules->arena, gh_str_from_c(real));
+}
+
+static struct gh_str directory_of(struct gh_str path)
+{
+    size_t len = path.len;
+    while (len && path.ptr[len - 1] != '/')
+        len--;
+    if (len == 0)
+        return GH_STR(".");
+    return gh_str_first(path, len > 1 ? len - 1 : 1);
+}
+
+/* "/etc", "/" */
+static bool is_at_the_top(struct gh_str directory)
+{
+    size_t first = gh_str_find_char(directory, '/');
+    return first == 0 && gh_str_find_char(gh_str_skip(directory, 1), '/') == directory.len - 1;
+}
+
+void gh_sandbox_allow_directory(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                                struct gh_str path, const char *why)
+{
+    if (path.len)
+        add(rules, access, resolve(rules, path), why);
+}
+
+void gh_sandbox_allow_file(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                           struct gh_str path, const char *why)
+{
+    gh_sandbox_allow_directory(rules, access, path, why);
+}
+
+static void allow_around(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                         struct gh_str file, const char *why)
+{
+    struct gh_str directory = resolve(rules, directory_of(file));
+    add(rules, access, is_at_the_top(directory) ? file : directory, why);
+}
+
+void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                               struct gh_str path, const char *why)
+{
+    if (!path.len)
+        return;
+    allow_around(rules, access, path, why);
+    allow_around(rules, access, resolve(rules, path), why);
+}
+
+/* ---- Ports ---- */
+
+void gh_sandbox_allow_port(struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
+                           uint16_t port)
+{
+    if (!rules->out_of_memory)
+        rules->ports[direction][port / 64] |= 1ull << port % 64;
+}
+
+bool gh_sandbox_has_port(const struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
+                         uint16_t port)
+{
+    return rules->ports[direction] && rules->ports[direction][port / 64] >> port % 64 & 1;
+}
+
+/* ---- Comparing, telling ---- */
+
+static const char *const ACCESS[] = {[GH_SANDBOX_READ] = "read", [GH_SANDBOX_WRITE] = "write"};
+static const char *const DOING[] = {[GH_SANDBOX_READ] = "reading", [GH_SANDBOX_WRITE] = "writing"};
+static const char *const ON_PORT[] = {
+    [GH_SANDBOX_CONNECT] = "connect to port", [GH_SANDBOX_LISTEN] = "listen on port"};
+static const char *const DOING_ON_PORT[] = {
+    [GH_SANDBOX_CONNECT] = "connecting to port", [GH_SANDBOX_LISTEN] = "listening on port"};
+
+bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
+                            const struct gh_sandbox_rules *wanted, struct gh_arena *arena,
+                            struct gh_str *out_what)
+{
+    for (const struct gh_sandbox_path *rule = wanted->paths; rule; rule = rule->next) {
+        if (is_allowed(held, rule->path, rule->access))
+            continue;
+        *out_what =
+            gh_arena_format(arena, "%s %s (%s)", DOING[rule->access], rule->path, rule->why);
+        return false;
+    }
+    for (enum gh_sandbox_direction d = 0; d < GH_SANDBOX_DIRECTIONS; d++) {
+        for (unsigned port = 0; port < GH_SANDBOX_PORTS; port++) {
+            if (!gh_sandbox_has_port(wanted, d, (uint16_t)port) ||
+                gh_sandbox_has_port(held, d, (uint16_t)port))
+                continue;
+            *out_what = gh_arena_format(arena, "%s %u", DOING_ON_PORT[d], port);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void tell_ports(const struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
+                       gh_sandbox_tell *tell, void *context)
+{
+    char text[64];
+    for (unsigned port = 0; port < GH_SANDBOX_PORTS; port++) {
+        unsigned last = port;
+        while (last < GH_SANDBOX_PORTS && gh_sandbox_has_port(rules, direction, (uint16_t)last))
+            last++;
+        if (last == port)
+            continue;
+        if (last - port > 1)
+            snprintf(text, sizeof(text), "may %ss %u to %u", ON_PORT[direction], port, last - 1);
+        else
+            snprintf(text, sizeof(text), "may %s %u", ON_PORT[direction], port);
+        tell(context, text);
+        port = last;
+    }
+}
+
+void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                           void *context)
+{
+    char text[TELL_BYTES_MAX];
+    for (const struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
+        snprintf(text, sizeof(text), "may %s %s (%s)", ACCESS[rule->access], rule->path, rule->why);
+        tell(context, text);
+    }
+    for (enum gh_sandbox_direction d = 0; d < GH_SANDBOX_DIRECTIONS; d++)
+        tell_ports(rules, d, tell, context);
+}

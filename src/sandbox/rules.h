@@ -1,0 +1,66 @@
+/*
+ * What a process may still reach once it is held: paths, and TCP ports. A list that its owner makes
+ * from the configuration before it is held, and that a later configuration is compared with, since
+ * nothing can be added afterwards. Touches no right itself: landlock.c does.
+ */
+#ifndef GH_SANDBOX_RULES_H
+#define GH_SANDBOX_RULES_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+
+/* Write: read, and make, change, rename and remove files and sockets below. */
+enum gh_sandbox_access { GH_SANDBOX_READ, GH_SANDBOX_WRITE };
+enum gh_sandbox_direction { GH_SANDBOX_CONNECT, GH_SANDBOX_LISTEN };
+#define GH_SANDBOX_DIRECTIONS 2
+#define GH_SANDBOX_PORTS      65536
+#define GH_SANDBOX_PORT_WORDS (GH_SANDBOX_PORTS / 64)
+
+struct gh_sandbox_path {
+    const char *path; /* without symbolic links, where it is there */
+    enum gh_sandbox_access access;
+    const char *why; /* for those who read the list */
+    struct gh_sandbox_path *next;
+};
+
+struct gh_sandbox_rules {
+    struct gh_arena *arena;
+    struct gh_sandbox_path *paths; /* in the order they came */
+    uint64_t *ports[GH_SANDBOX_DIRECTIONS];
+    bool out_of_memory; /* the list is not whole: it must not be used */
+};
+
+/* What is added lives in `arena`, but for `why`, which is borrowed. */
+void gh_sandbox_rules_init(struct gh_sandbox_rules *rules, struct gh_arena *arena);
+
+/* All below a directory, wherever symbolic links lead. */
+void gh_sandbox_allow_directory(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                                struct gh_str path, const char *why);
+/* A file, and no other. */
+void gh_sandbox_allow_file(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                           struct gh_str path, const char *why);
+/*
+ * A file that may be replaced by renaming another over it, or be made later: its directory, and
+ * that which a symbolic link leads to. A directory right below the root (/etc, /tmp) holds too much
+ * that is others': there it is the file alone.
+ */
+void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                               struct gh_str path, const char *why);
+void gh_sandbox_allow_port(struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
+                           uint16_t port);
+
+bool gh_sandbox_has_port(const struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
+                         uint16_t port);
+/* True when `held` allows all that `wanted` does. Else *out_what, in `arena`, names the first thing
+   that it doesn't: "reading /etc/other (a certificate)". */
+bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
+                            const struct gh_sandbox_rules *wanted, struct gh_arena *arena,
+                            struct gh_str *out_what);
+
+/* Each rule, for people: what(context, "may read /etc/gatehouse (the configuration)"). */
+typedef void gh_sandbox_tell(void *context, const char *text);
+void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                           void *context);
+
+#endif

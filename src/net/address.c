@@ -195,9 +195,8 @@ enum gh_err gh_listen_address_check(const struct gh_listen_address *address, str
         return GH_OK;
     int fd =
         socket(address->ip.family == GH_IP_V6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* It must not listen: whom it took would be reset. Where another listens bind() says so. */
     int error = fd < 0 ? errno : bind_ip(fd, &address->ip, address->port, false);
-    if (!error && listen(fd, 1) != 0)
-        error = errno;
     if (fd >= 0)
         close(fd);
     if (!error)

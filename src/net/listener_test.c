@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -145,6 +147,56 @@ static void tells_that_an_address_is_in_use(void **state)
     struct gh_listen_address address = {.ip = net->ip, .port = ntohs(any.sin_port)};
     assert_no_socket(net, &address, ": address in use by another program");
     close(fd);
+}
+
+static void sees_before_it_shares_an_address_that_another_listens_there(void **state)
+{
+    struct test_net *net = *state;
+    struct gh_listen_address address = {.ip = net->ip, .port = net->port};
+    struct gh_str message = {NULL, 0};
+    assert_int_equal(gh_listen_address_check(&address, &net->arena, &message), GH_ERR_IO);
+    assert_true(gh_str_ends_with(message, GH_STR(": address in use by another program")));
+}
+
+struct knocking {
+    struct sockaddr_in at;
+    atomic_bool over;
+    atomic_uint tries, taken;
+};
+
+static void *knock(void *argument)
+{
+    struct knocking *knocking = argument;
+    while (!atomic_load(&knocking->over)) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&knocking->at, sizeof(knocking->at)) == 0)
+            atomic_fetch_add(&knocking->taken, 1);
+        close(fd);
+        atomic_fetch_add(&knocking->tries, 1);
+    }
+    return NULL;
+}
+
+static void takes_no_connection_when_it_only_looks_whether_an_address_is_free(void **state)
+{
+    struct test_net *net = *state;
+    struct knocking knocking = {
+        .at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(knocking.at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&knocking.at, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&knocking.at, &len), 0);
+    close(fd);
+    struct gh_listen_address address = {.ip = net->ip, .port = ntohs(knocking.at.sin_port)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, knock, &knocking), 0);
+    while (atomic_load(&knocking.tries) < 20000) {
+        struct gh_str message = {NULL, 0};
+        assert_int_equal(gh_listen_address_check(&address, &net->arena, &message), GH_OK);
+    }
+    atomic_store(&knocking.over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(knocking.taken, 0);
 }
 
 static void tells_that_an_address_is_not_ours(void **state)
@@ -346,6 +398,8 @@ int main(void)
         T(refuses_what_is_no_address),
         T(workers_share_a_port),
         T(tells_that_an_address_is_in_use),
+        T(sees_before_it_shares_an_address_that_another_listens_there),
+        T(takes_no_connection_when_it_only_looks_whether_an_address_is_free),
         T(tells_that_an_address_is_not_ours),
         T(takes_over_a_stale_unix_socket_but_no_live_one),
         T(does_not_remove_a_file_that_is_no_socket),

@@ -162,15 +162,13 @@ bool gh_audit_command_query(struct gh_operator *op, struct gh_identity_call *cal
         .since_us = command->since_us,
         .until_us = command->until_us,
         .by_outcome = command->outcome != NULL,
-        .outcome = command->outcome && strcmp(command->outcome, "failure") == 0 ? GH_AUDIT_FAILURE
-                                                                                : GH_AUDIT_SUCCESS,
     };
     if (command->event && !gh_audit_event_parse(out->event, &event)) {
         fprintf(op->err, "gatehouse: there is no event \"%s\"\n", command->event);
         return false;
     }
-    if (command->outcome && out->outcome == GH_AUDIT_SUCCESS &&
-        strcmp(command->outcome, "success") != 0) {
+    if (command->outcome &&
+        !gh_audit_outcome_parse(gh_str_from_c(command->outcome), &out->outcome)) {
         fprintf(op->err, "gatehouse: an outcome is success or failure\n");
         return false;
     }

@@ -106,9 +106,7 @@ static bool read_hash(const struct gh_json_value *value, uint8_t out[GH_SHA256_B
 
 static bool read_outcome(const struct gh_json_value *value, enum gh_audit_outcome *out)
 {
-    struct gh_str text = gh_json_string(value);
-    *out = gh_str_eq(text, GH_STR("success")) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
-    return *out == GH_AUDIT_SUCCESS || gh_str_eq(text, GH_STR("failure"));
+    return gh_audit_outcome_parse(gh_json_string(value), out);
 }
 
 static bool read_field(enum gh_audit_field field, const struct gh_json_value *value,

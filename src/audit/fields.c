@@ -102,8 +102,7 @@ static enum gh_err put_value(struct gh_buf *buf, struct gh_arena *arena,
     case GH_AUDIT_FIELD_METADATA:
         return put_metadata(buf, arena, record.metadata);
     case GH_AUDIT_FIELD_OUTCOME:
-        return put_text(buf,
-                        record.outcome == GH_AUDIT_SUCCESS ? GH_STR("success") : GH_STR("failure"));
+        return put_text(buf, gh_audit_outcome_name(record.outcome));
     case GH_AUDIT_FIELD_PREV_HASH:
         gh_buf_put_char(buf, '"');
         gh_buf_put_hex_bytes(buf, row->prev_hash, GH_SHA256_BYTES);

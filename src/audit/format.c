@@ -105,9 +105,9 @@ static void put_extension(struct gh_buf *buf, const struct gh_audit_row *row,
                           const struct gh_audit_record *clear)
 {
     const struct gh_audit_record *record = &row->record;
-    gh_buf_format(buf, "rt=%llu externalId=%llu outcome=%s",
+    gh_buf_format(buf, "rt=%llu externalId=%llu outcome=%.*s",
                   (unsigned long long)(record->time_us / 1000), (unsigned long long)record->seq,
-                  is_failure(record) ? "failure" : "success");
+                  GH_STR_ARG(gh_audit_outcome_name(record->outcome)));
     put_member(buf, "suid", record->actor_id);
     put_member(buf, "duid", record->user_id);
     if (clear) {
@@ -170,8 +170,9 @@ static void put_parameter(struct gh_buf *buf, const char *name, struct gh_str va
 static void put_structured(struct gh_buf *buf, const struct gh_audit_row *row)
 {
     const struct gh_audit_record *record = &row->record;
-    gh_buf_format(buf, "[" STRUCTURED_ID " seq=\"%llu\" outcome=\"%s\"",
-                  (unsigned long long)record->seq, is_failure(record) ? "failure" : "success");
+    gh_buf_format(buf, "[" STRUCTURED_ID " seq=\"%llu\" outcome=\"%.*s\"",
+                  (unsigned long long)record->seq,
+                  GH_STR_ARG(gh_audit_outcome_name(record->outcome)));
     if (gh_audit_chain_of(record) > 1)
         gh_buf_format(buf, " chain=\"%u\"", (unsigned)record->chain);
     put_parameter(buf, "user", record->user_id);

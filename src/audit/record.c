@@ -5,6 +5,22 @@
 #include "crypto/hash.h"
 #include "json/writer.h"
 
+static const struct gh_str SUCCESS = GH_STR_INIT("success");
+static const struct gh_str FAILURE = GH_STR_INIT("failure");
+
+struct gh_str gh_audit_outcome_name(enum gh_audit_outcome outcome)
+{
+    return outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE;
+}
+
+bool gh_audit_outcome_parse(struct gh_str name, enum gh_audit_outcome *out)
+{
+    if (!gh_str_eq(name, SUCCESS) && !gh_str_eq(name, FAILURE))
+        return false;
+    *out = gh_str_eq(name, SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+    return true;
+}
+
 void gh_audit_session_hash(struct gh_str session_id, char out[GH_AUDIT_SESSION_LEN + 1])
 {
     uint8_t hash[GH_SHA256_BYTES];
@@ -65,8 +81,7 @@ void gh_audit_record_put_json(struct gh_buf *buf, const struct gh_audit_record *
     put_text(buf, GH_STR("user_agent"), record->user_agent);
     put_text(buf, GH_STR("session"), record->session);
     put_text(buf, GH_STR("request_id"), record->request_id);
-    gh_json_put_member(buf, GH_STR("outcome"),
-                       record->outcome == GH_AUDIT_SUCCESS ? GH_STR("success") : GH_STR("failure"));
+    gh_json_put_member(buf, GH_STR("outcome"), gh_audit_outcome_name(record->outcome));
     gh_json_put_name(buf, GH_STR("metadata"));
     gh_json_put_tame(buf, record->metadata.len ? record->metadata : GH_STR("{}"));
     gh_buf_put_char(buf, '}');

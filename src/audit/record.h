@@ -11,6 +11,10 @@
 #include "crypto/hash.h"
 
 enum gh_audit_outcome { GH_AUDIT_SUCCESS, GH_AUDIT_FAILURE };
+/* "success", "failure", as columns, lines and questions have it. */
+struct gh_str gh_audit_outcome_name(enum gh_audit_outcome outcome);
+/* False: neither of them. */
+bool gh_audit_outcome_parse(struct gh_str name, enum gh_audit_outcome *out);
 
 /* Empty texts are "none" (NULL in columns, null in JSON). */
 struct gh_audit_record {

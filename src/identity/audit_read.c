@@ -53,8 +53,7 @@ static void put_question(struct gh_buf *buf, const struct gh_audit_query *query)
     put_filter(buf, "user", query->user_id);
     put_filter(buf, "session", session_of(query));
     if (query->by_outcome)
-        put_filter(buf, "outcome",
-                   query->outcome == GH_AUDIT_SUCCESS ? GH_STR("success") : GH_STR("failure"));
+        put_filter(buf, "outcome", gh_audit_outcome_name(query->outcome));
     put_time(buf, "since", query->since_us);
     put_time(buf, "until", query->until_us);
     if (!buf->len)

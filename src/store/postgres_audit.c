@@ -14,9 +14,6 @@
 /* Stands for all numbers that no chain can have: somebody else wrote them. */
 #define CHAIN_OUTSIDE (INT32_MAX + 1u)
 
-static const struct gh_str SUCCESS = GH_STR_INIT("success");
-static const struct gh_str FAILURE = GH_STR_INIT("failure");
-
 static struct gh_postgres_tx *unit_of(struct gh_tx *tx)
 {
     return (struct gh_postgres_tx *)tx;
@@ -129,11 +126,6 @@ enum gh_err gh_postgres_audit_chains(struct gh_tx *tx, struct gh_audit_chain **o
 
 /* ---- Records ---- */
 
-static struct gh_str outcome_name(enum gh_audit_outcome outcome)
-{
-    return outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE;
-}
-
 static void put_facts(struct gh_postgres_call *call, const struct gh_audit_record *record)
 {
     gh_postgres_put_text(call, gh_audit_event_facts(record->event)->name);
@@ -143,7 +135,7 @@ static void put_facts(struct gh_postgres_call *call, const struct gh_audit_recor
     gh_postgres_put_text(call, record->user_agent);
     gh_postgres_put_text(call, record->session);
     gh_postgres_put_text(call, record->request_id);
-    gh_postgres_put_text(call, outcome_name(record->outcome));
+    gh_postgres_put_text(call, gh_audit_outcome_name(record->outcome));
     gh_postgres_put_text(call, record->metadata);
 }
 
@@ -195,10 +187,10 @@ static void fail(struct gh_postgres_call *call)
 
 static enum gh_audit_outcome take_outcome(struct gh_postgres_call *call)
 {
-    struct gh_str name = gh_postgres_take_text(call);
-    if (!gh_str_eq(name, SUCCESS) && !gh_str_eq(name, FAILURE))
+    enum gh_audit_outcome outcome = GH_AUDIT_FAILURE;
+    if (!gh_audit_outcome_parse(gh_postgres_take_text(call), &outcome))
         fail(call);
-    return gh_str_eq(name, SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+    return outcome;
 }
 
 static enum gh_audit_event take_event(struct gh_postgres_call *call)
@@ -342,7 +334,8 @@ static enum gh_err read_rows(struct gh_tx *tx, const struct gh_audit_query *quer
     gh_postgres_put_u64(&call, query->before_seq ? query->before_seq - 1 : INT64_MAX);
     gh_postgres_put_limit(&call, query->limit);
     gh_postgres_put_text(&call, session_to_find(query->session));
-    gh_postgres_put_text(&call, query->by_outcome ? outcome_name(query->outcome) : GH_STR(""));
+    gh_postgres_put_text(&call,
+                         query->by_outcome ? gh_audit_outcome_name(query->outcome) : GH_STR(""));
     if (!query->every_chain)
         gh_postgres_put_u64(&call, chain_of(tx));
     if (query->user_id.len)

@@ -214,7 +214,7 @@ static struct gh_str value_of(struct gh_audit_row *row, enum column column)
     case EVENT:
         return gh_audit_event_facts(row->record.event)->name;
     case OUTCOME:
-        return row->record.outcome == GH_AUDIT_SUCCESS ? GH_STR("success") : GH_STR("failure");
+        return gh_audit_outcome_name(row->record.outcome);
     case PREV_HASH:
         return gh_str_of((const char *)row->prev_hash, sizeof(row->prev_hash));
     case HASH:

@@ -2,14 +2,6 @@
 #include "audit/chain.h"
 #include "store/sqlite_ops.h"
 
-static const struct gh_str SUCCESS = GH_STR_INIT("success");
-static const struct gh_str FAILURE = GH_STR_INIT("failure");
-
-static struct gh_str outcome_name(enum gh_audit_outcome outcome)
-{
-    return outcome == GH_AUDIT_SUCCESS ? SUCCESS : FAILURE;
-}
-
 /* What no record can have: somebody else wrote it. */
 static void fail(struct gh_sqlite_call *call)
 {
@@ -19,10 +11,10 @@ static void fail(struct gh_sqlite_call *call)
 
 static enum gh_audit_outcome take_outcome(struct gh_sqlite_call *call)
 {
-    struct gh_str name = gh_sqlite_take_text(call);
-    if (!gh_str_eq(name, SUCCESS) && !gh_str_eq(name, FAILURE))
+    enum gh_audit_outcome outcome = GH_AUDIT_FAILURE;
+    if (!gh_audit_outcome_parse(gh_sqlite_take_text(call), &outcome))
         fail(call);
-    return gh_str_eq(name, SUCCESS) ? GH_AUDIT_SUCCESS : GH_AUDIT_FAILURE;
+    return outcome;
 }
 
 static enum gh_audit_event take_event(struct gh_sqlite_call *call)
@@ -52,7 +44,7 @@ static void put_facts(struct gh_sqlite_call *call, const struct gh_audit_record 
     gh_sqlite_put_text(call, record->user_agent);
     gh_sqlite_put_text(call, record->session);
     gh_sqlite_put_text(call, record->request_id);
-    gh_sqlite_put_text(call, outcome_name(record->outcome));
+    gh_sqlite_put_text(call, gh_audit_outcome_name(record->outcome));
     gh_sqlite_put_text(call, record->metadata);
 }
 
@@ -214,7 +206,7 @@ static enum gh_err read_rows(struct gh_tx *tx, const struct gh_audit_query *quer
     gh_sqlite_put_u64(&call, query->before_seq ? query->before_seq - 1 : INT64_MAX);
     gh_sqlite_put_limit(&call, query->limit);
     gh_sqlite_put_text(&call, query->session);
-    gh_sqlite_put_text(&call, query->by_outcome ? outcome_name(query->outcome) : ANY);
+    gh_sqlite_put_text(&call, query->by_outcome ? gh_audit_outcome_name(query->outcome) : ANY);
     if (query->user_id.len)
         gh_sqlite_put_text(&call, query->user_id);
     call.at = 9; /* ?9, whether or not ?8 was needed */

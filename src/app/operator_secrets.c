@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/operator.h"
+#include "app/progress.h"
 #include "app/secrets.h"
 #include "base/num.h"
 #include "identity/audit_key.h"
@@ -22,9 +23,6 @@
 #define ROTATE_AFTER_MS  ((uint64_t)90 * 24 * 3600 * 1000)
 #define WORK_BYTES_BLOCK (256u * 1024)
 #define WORK_BYTES_MAX   (64u * 1024 * 1024)
-#define PROGRESS_FROM_MS 1000
-#define PROGRESS_MS      200
-#define BAR_CELLS        30
 /* What changed while a pass went over it is in the next; it is never more than that twice. */
 #define PASSES_MAX 5
 
@@ -215,9 +213,9 @@ struct work {
     struct gh_operator *op;
     struct gh_rotation rotation;
     struct gh_arena *arena;
-    bool progress;
-    bool shown;
-    uint64_t begun_ms, next_ms, total;
+    bool shows;
+    struct gh_progress progress;
+    uint64_t total;
 };
 
 /* Standard input is at its end for good. That reading it fails says that the caller has gone, or
@@ -228,23 +226,12 @@ static bool is_called_off(struct gh_operator *op)
     return getc(op->in) == EOF && ferror(op->in);
 }
 
+/* What went meanwhile is not sealed anew: a pass that is over is whole. */
 static void show_progress(struct work *work)
 {
-    static const char CELLS[] = "##############################";
-    static const char BLANKS[] = "                              ";
-    uint64_t now_ms = gh_monotonic_now_ms(), done = work->rotation.renewed;
-    if (!work->progress || !work->total || now_ms < work->begun_ms + PROGRESS_FROM_MS ||
-        (now_ms < work->next_ms && !work->rotation.over))
-        return;
-    if (done > work->total)
-        done = work->total;
-    unsigned cells = (unsigned)(done * BAR_CELLS / work->total);
-    fprintf(work->op->err, "\rsealing anew [%.*s%.*s] %3u%%  %" PRIu64 " of %" PRIu64, (int)cells,
-            CELLS, (int)(BAR_CELLS - cells), BLANKS, (unsigned)(done * 100 / work->total), done,
-            work->total);
-    fflush(work->op->err);
-    work->next_ms = now_ms + PROGRESS_MS;
-    work->shown = true;
+    if (work->shows)
+        gh_progress_show(&work->progress,
+                         work->rotation.over ? work->total : work->rotation.renewed, work->total);
 }
 
 static enum gh_err run_pass(struct work *work, bool count_only)
@@ -270,8 +257,8 @@ static enum gh_err seal_anew(struct work *work, uint64_t *out_renewed)
 {
     uint64_t before, unreadable = 0;
     unsigned passes = 0;
-    work->begun_ms = gh_monotonic_now_ms();
-    enum gh_err err = work->progress ? run_pass(work, true) : GH_OK;
+    gh_progress_begin(&work->progress, work->op->err, "sealing anew");
+    enum gh_err err = work->shows ? run_pass(work, true) : GH_OK;
     work->total = work->rotation.renewed;
     work->rotation.renewed = 0;
     do {
@@ -280,8 +267,7 @@ static enum gh_err seal_anew(struct work *work, uint64_t *out_renewed)
             err = run_pass(work, false);
         unreadable = work->rotation.unreadable;
     } while (err == GH_OK && work->rotation.renewed != before && ++passes < PASSES_MAX);
-    if (work->shown)
-        fputc('\n', work->op->err);
+    gh_progress_end(&work->progress);
     if (unreadable)
         fprintf(work->op->err,
                 "gatehouse: %" PRIu64 " values are opened by no key: they stay, and so does the "
@@ -330,7 +316,7 @@ static int refuse_keys(struct gh_operator *op, enum gh_err err)
 static int rotate_values(struct gh_operator *op, const struct secrets_options *options,
                          struct gh_str root, struct gh_arena *arena)
 {
-    struct work work = {.op = op, .arena = arena, .progress = options->progress};
+    struct work work = {.op = op, .arena = arena, .shows = options->progress};
     struct gh_vault *vault = gh_identity_host_vault(op->host);
     bool changed = false, shared = gh_identity_host_identity(op->host)->store->shared;
     uint64_t renewed = 0;

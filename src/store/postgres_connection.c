@@ -119,16 +119,14 @@ struct gh_str gh_postgres_explain(const struct gh_postgres_connection *connectio
 
 /* ---- Waiting ---- */
 
-static int64_t now_ms(void)
+int64_t gh_postgres_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Until libpq can tell the next answer without blocking; false: it never will. The server has a
-   timeout of its own; this one is for a server, or a way to it, that is silent. */
-static bool wait_for_answer(struct gh_postgres_connection *connection, int64_t until_ms)
+bool gh_postgres_wait(struct gh_postgres_connection *connection, int64_t until_ms)
 {
     const struct gh_libpq *lib = connection->lib;
     bool hurries = false;
@@ -138,7 +136,7 @@ static bool wait_for_answer(struct gh_postgres_connection *connection, int64_t u
             hurries = true;
             until_ms = gh_postgres_haste_bound(connection->haste, until_ms);
         }
-        int64_t left_ms = until_ms - now_ms();
+        int64_t left_ms = until_ms - gh_postgres_now_ms();
         if (left_ms <= 0 || watched.fd < 0)
             return false;
         /* Whatever it says: TLS may have read already what it has not given to libpq. */
@@ -227,7 +225,7 @@ static bool receive(struct gh_postgres_connection *connection, struct round *rou
 {
     const struct gh_libpq *lib = connection->lib;
     for (int at = 0; at < round->count;) {
-        if (!wait_for_answer(connection, until_ms))
+        if (!gh_postgres_wait(connection, until_ms))
             return false;
         PGresult *result = lib->getResult(connection->pg);
         if (result)
@@ -237,7 +235,7 @@ static bool receive(struct gh_postgres_connection *connection, struct round *rou
         if (lib->status(connection->pg) != CONNECTION_OK)
             return false;
     }
-    if (!wait_for_answer(connection, until_ms))
+    if (!gh_postgres_wait(connection, until_ms))
         return false;
     PGresult *sync = lib->getResult(connection->pg);
     bool is_sync = lib->resultStatus(sync) == PGRES_PIPELINE_SYNC;
@@ -261,7 +259,7 @@ static bool send_round(struct gh_postgres_connection *connection, const struct r
 
 static int64_t until_ms(const struct gh_postgres_connection *connection)
 {
-    return now_ms() + connection->statement_ms + ANSWER_MARGIN_MS;
+    return gh_postgres_now_ms() + connection->statement_ms + ANSWER_MARGIN_MS;
 }
 
 /* Reads the answer of a ROLLBACK that was not waited for. */
@@ -378,7 +376,7 @@ static PGresult *ask_until(struct gh_postgres_connection *connection, const char
     PGresult *last = NULL;
     if (!lib->sendQuery(connection->pg, sql))
         return NULL;
-    while (wait_for_answer(connection, until_ms)) {
+    while (gh_postgres_wait(connection, until_ms)) {
         PGresult *result = lib->getResult(connection->pg);
         if (!result)
             return last;
@@ -492,7 +490,7 @@ static enum gh_err set_up(struct gh_postgres_connection *connection)
              "SELECT set_config('synchronous_commit', 'on', false) "
              "WHERE current_setting('synchronous_commit') = 'off'",
              connection->statement_ms);
-    return run_script(connection, sql, now_ms() + SET_UP_MS);
+    return run_script(connection, sql, gh_postgres_now_ms() + SET_UP_MS);
 }
 
 static enum gh_err check_server(const struct gh_postgres_connection *connection,

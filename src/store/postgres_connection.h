@@ -73,6 +73,12 @@ void gh_postgres_disconnect(struct gh_postgres_connection *connection);
 /* Finds out, without a round trip, whether the server has closed it meanwhile. */
 bool gh_postgres_is_up(struct gh_postgres_connection *connection);
 
+/* Monotonic milliseconds, of deadlines. */
+int64_t gh_postgres_now_ms(void);
+/* Until libpq can tell the next answer without blocking; false: it never will. The server has a
+   timeout of its own; this one is for a server, or a way to it, that is silent. */
+bool gh_postgres_wait(struct gh_postgres_connection *connection, int64_t until_ms);
+
 /* ---- One transaction ---- */
 
 /* Sends nothing yet. Without it each statement is a transaction of its own. */

@@ -1,6 +1,6 @@
 #include "store/postgres_haste.h"
 
-#include "store/postgres_pool.h"
+#include "store/postgres_connection.h"
 
 #define PATIENCE_MS 3000
 /* A server that is well answers within this, however late it is. */

@@ -10,13 +10,6 @@
 #define PATIENCE_MS       2000 /* so long units wait for a server that is being restarted */
 #define MESSAGE_BYTES_MAX 4096
 
-int64_t gh_postgres_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int64_t gh_postgres_jitter_ms(int64_t ms)
 {
     uint32_t chance = 0;

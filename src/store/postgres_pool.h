@@ -41,8 +41,6 @@ void gh_postgres_pool_init(struct gh_postgres_pool *pool, const struct gh_postgr
 /* All must have been given back. */
 void gh_postgres_pool_done(struct gh_postgres_pool *pool);
 
-/* Monotonic milliseconds, of deadlines. */
-int64_t gh_postgres_now_ms(void);
 /* `reads`: it may be the last one, too. GH_ERR_FULL: all were in use until the deadline; GH_ERR_IO:
    the server can't be reached; at once when it could not for some seconds. */
 GH_MUST_USE enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, bool reads,

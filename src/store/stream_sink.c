@@ -1,7 +1,6 @@
 #include "store/stream_sink.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "store/postgres_connection.h"
-#include "store/postgres_pool.h"
 
 #define STATEMENT_MS      5000
 #define ANSWER_MARGIN_MS  3000
@@ -176,22 +174,6 @@ static bool is_collision(const char *sqlstate)
     return is_one_of(sqlstate, CLASSES, sizeof(CLASSES) / sizeof(CLASSES[0]));
 }
 
-/* Until the next result can be taken without waiting; false: the server is silent. */
-static bool wait_for_result(struct gh_stream_sink *sink, int64_t until_ms)
-{
-    const struct gh_libpq *lib = sink->connection.lib;
-    PGconn *pg = sink->connection.pg;
-    while (lib->isBusy(pg)) {
-        struct pollfd watched = {.fd = lib->socket(pg), .events = POLLIN};
-        int64_t left_ms = until_ms - gh_postgres_now_ms();
-        if (left_ms <= 0 || watched.fd < 0)
-            return false;
-        if (poll(&watched, 1, (int)left_ms) > 0 && !lib->consumeInput(pg))
-            return false;
-    }
-    return true;
-}
-
 static void note_marks(struct gh_stream_sink *sink, struct round *round, PGresult *result)
 {
     const struct gh_libpq *lib = sink->connection.lib;
@@ -236,7 +218,7 @@ static enum gh_err end_round(struct gh_stream_sink *sink, struct round *round)
     if (!lib->pipelineSync(sink->connection.pg))
         return lose(sink);
     for (bool synced = false; !synced;) {
-        if (!wait_for_result(sink, until_ms))
+        if (!gh_postgres_wait(&sink->connection, until_ms))
             return give_up_waiting(sink);
         PGresult *result = lib->getResult(sink->connection.pg);
         if (!result) {

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 
 #define BACKOFF_FIRST_MS  50
-#define BACKOFF_MAX_MS    5000
+#define BACKOFF_MAX_MS    1000
 #define PATIENCE_MS       2000 /* so long units wait for a server that is being restarted */
 #define MESSAGE_BYTES_MAX 4096
 
@@ -134,25 +134,70 @@ static void wait_until(struct gh_postgres_pool *pool, int64_t until_ms)
     pool->counts.waiting--;
 }
 
+/* Who wants a connection; those who come later do not overtake, but for a reader that can have the
+   one that a writer can't. */
+struct gh_postgres_waiter {
+    bool reads;
+    struct gh_postgres_waiter *next;
+};
+
 /* The last one is for who only reads: what has ended elsewhere must be heard of within a second,
    however long writers take. */
-static bool is_there_one(const struct gh_postgres_pool *pool, bool reads)
+static bool is_one_for(const struct gh_postgres_pool *pool, const struct gh_postgres_waiter *waiter)
 {
-    return reads || pool->size == 1 || pool->idle_count + pool->closed_count > 1;
+    unsigned there = pool->idle_count + pool->closed_count;
+    return waiter->reads || pool->size == 1 ? there > 0 : there > 1;
 }
 
-static enum gh_err take(struct gh_postgres_pool *pool, bool reads, int64_t deadline_ms,
-                        struct gh_postgres_connection **out_connection)
+static bool is_next(const struct gh_postgres_pool *pool, const struct gh_postgres_waiter *waiter)
+{
+    const struct gh_postgres_waiter *first = pool->first_waiter;
+    while (first != waiter && !is_one_for(pool, first))
+        first = first->next;
+    return first == waiter && is_one_for(pool, waiter);
+}
+
+static void enter(struct gh_postgres_pool *pool, struct gh_postgres_waiter *waiter)
+{
+    struct gh_postgres_waiter **link = &pool->first_waiter;
+    while (*link)
+        link = &(*link)->next;
+    *link = waiter;
+}
+
+/* Who is behind may be next now. */
+static void leave(struct gh_postgres_pool *pool, struct gh_postgres_waiter *waiter)
+{
+    struct gh_postgres_waiter **link = &pool->first_waiter;
+    while (*link != waiter)
+        link = &(*link)->next;
+    *link = waiter->next;
+    pthread_cond_broadcast(&pool->changed);
+}
+
+/* One that lies here, or a new one. Others are served meanwhile; who gets none is first again. */
+static struct gh_postgres_connection *try_to_take(struct gh_postgres_pool *pool,
+                                                  struct gh_postgres_waiter *waiter)
+{
+    if (!is_next(pool, waiter) || (!pool->idle_count && !may_connect(pool, gh_postgres_now_ms())))
+        return NULL;
+    leave(pool, waiter);
+    struct gh_postgres_connection *connection = take_idle(pool);
+    if (!connection && is_one_for(pool, waiter) && may_connect(pool, gh_postgres_now_ms()))
+        connection = connect_one(pool);
+    waiter->next = pool->first_waiter;
+    pool->first_waiter = waiter;
+    return connection;
+}
+
+static enum gh_err take(struct gh_postgres_pool *pool, struct gh_postgres_waiter *waiter,
+                        int64_t deadline_ms, struct gh_postgres_connection **out_connection)
 {
     for (bool has_waited = false;; has_waited = true) {
-        *out_connection = is_there_one(pool, reads) ? take_idle(pool) : NULL;
-        int64_t now_ms = gh_postgres_now_ms();
-        bool may = is_there_one(pool, reads) && may_connect(pool, now_ms);
-        if (!*out_connection && may)
-            *out_connection = connect_one(pool);
+        *out_connection = try_to_take(pool, waiter);
         if (*out_connection)
             return GH_OK;
-        now_ms = gh_postgres_now_ms();
+        int64_t now_ms = gh_postgres_now_ms();
         if (is_given_up(pool, now_ms))
             return GH_ERR_IO;
         if (now_ms >= deadline_ms)
@@ -169,8 +214,11 @@ enum gh_err gh_postgres_pool_take(struct gh_postgres_pool *pool, bool reads, int
                                   struct gh_postgres_connection **out_connection)
 {
     deadline_ms = gh_postgres_haste_bound(pool->target.haste, deadline_ms);
+    struct gh_postgres_waiter waiter = {.reads = reads};
     pthread_mutex_lock(&pool->lock);
-    enum gh_err err = take(pool, reads, deadline_ms, out_connection);
+    enter(pool, &waiter);
+    enum gh_err err = take(pool, &waiter, deadline_ms, out_connection);
+    leave(pool, &waiter);
     pool->counts.refusals += err != GH_OK;
     pthread_mutex_unlock(&pool->lock);
     return err;

@@ -1,7 +1,7 @@
 /*
  * A bounded pool of connections. Whoever runs a unit takes one and gives it back; they are made
- * when they are needed and thrown away when they are lost. After a failure to connect one thread
- * tries again at a time, in steps that grow to some seconds.
+ * when they are needed and thrown away when they are lost; who has to wait gets one in turn. After
+ * a failure to connect one thread tries again at a time, in steps that grow to a second.
  */
 #ifndef GH_STORE_POSTGRES_POOL_H
 #define GH_STORE_POSTGRES_POOL_H
@@ -20,6 +20,8 @@ struct gh_postgres_pool_counts {
     uint64_t losses; /* connections that were lost in use, or while they lay here */
 };
 
+struct gh_postgres_waiter;
+
 struct gh_postgres_pool {
     struct gh_postgres_target target;
     unsigned size;
@@ -28,8 +30,9 @@ struct gh_postgres_pool {
     struct gh_postgres_connection connections[GH_POSTGRES_POOL_MAX];
     struct gh_postgres_connection *idle[GH_POSTGRES_POOL_MAX], *closed[GH_POSTGRES_POOL_MAX];
     unsigned idle_count, closed_count;
-    bool is_trying;    /* somebody connects, after a failure */
-    unsigned failures; /* to connect, in a row */
+    struct gh_postgres_waiter *first_waiter; /* in the order of their coming */
+    bool is_trying;                          /* somebody connects, after a failure */
+    unsigned failures;                       /* to connect, in a row */
     int64_t failing_since_ms, retry_at_ms;
     struct gh_postgres_pool_counts counts;
 };

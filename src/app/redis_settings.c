@@ -20,7 +20,7 @@ static const struct gh_config_field FIELDS[] = {
     {.name = "timeout",
      .type = GH_CONFIG_TYPE_DURATION,
      REDIS(timeout_ms),
-     .default_yaml = "200ms",
+     .default_yaml = "100ms",
      .min = 10,
      .max = 10000,
      .doc = "How long a request waits for Redis before this process decides alone."},

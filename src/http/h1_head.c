@@ -1,43 +1,9 @@
 #include "http/h1_head.h"
 
-#include "base/num.h"
-#include "http/byte_class.h"
 #include "http/h1_lines.h"
+#include "http/request_head.h"
 
 /* ---- The target (RFC 9112 section 3.2) ---- */
-
-static bool has_valid_bytes(struct gh_str target)
-{
-    size_t i = 0;
-    while (i < target.len) {
-        if (gh_byte_is(target.ptr[i], GH_BYTE_TARGET)) {
-            i++;
-            continue;
-        }
-        bool escape = target.ptr[i] == '%' && target.len - i >= 3 &&
-                      gh_num_hex_digit(target.ptr[i + 1]) >= 0 &&
-                      gh_num_hex_digit(target.ptr[i + 2]) >= 0;
-        if (!escape)
-            return false;
-        i += 3;
-    }
-    return true;
-}
-
-static bool is_host_text(struct gh_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (!gh_byte_is(text.ptr[i], GH_BYTE_HOST))
-            return false;
-    }
-    return text.len > 0;
-}
-
-static void split_query(struct gh_str path_and_query, struct gh_request_head *head)
-{
-    head->query = path_and_query;
-    head->path = gh_str_split(&head->query, '?');
-}
 
 /* The length of "http://" or "https://" before the authority, or 0. */
 static size_t scheme_bytes(struct gh_str target)
@@ -62,27 +28,20 @@ static enum gh_http_error read_absolute_form(struct gh_request_head *head)
         end++;
     head->absolute_form = true;
     head->authority = gh_str_first(rest, end);
-    split_query(gh_str_skip(rest, end), head);
+    gh_request_split_query(head, gh_str_skip(rest, end));
     if (head->path.len == 0) {
         bool whole_server = head->method == GH_METHOD_OPTIONS && !head->query.ptr;
         head->path = whole_server ? GH_STR("*") : GH_STR("/");
     }
-    return is_host_text(head->authority) ? GH_HTTP_ERROR_NONE : GH_HTTP_ERROR_HOST;
+    return gh_request_is_host_text(head->authority) ? GH_HTTP_ERROR_NONE : GH_HTTP_ERROR_HOST;
 }
 
 static enum gh_http_error read_target(struct gh_request_head *head)
 {
-    if (!has_valid_bytes(head->target))
-        return GH_HTTP_ERROR_TARGET;
-    if (head->target.ptr[0] == '/') {
-        split_query(head->target, head);
-        return GH_HTTP_ERROR_NONE;
-    }
-    if (gh_str_eq(head->target, GH_STR("*"))) {
-        head->path = head->target;
-        return head->method == GH_METHOD_OPTIONS ? GH_HTTP_ERROR_NONE : GH_HTTP_ERROR_TARGET;
-    }
-    return read_absolute_form(head);
+    if (head->target.ptr[0] != '/' && !gh_str_eq(head->target, GH_STR("*")))
+        return gh_request_target_is_valid(head->target) ? read_absolute_form(head)
+                                                        : GH_HTTP_ERROR_TARGET;
+    return gh_request_read_origin_form(head) ? GH_HTTP_ERROR_NONE : GH_HTTP_ERROR_TARGET;
 }
 
 /* ---- What the fields say about the request itself ---- */
@@ -91,30 +50,11 @@ static enum gh_http_error read_target(struct gh_request_head *head)
 static enum gh_http_error read_host(struct gh_request_head *head)
 {
     const struct gh_field *host = gh_fields_find(&head->fields, GH_FIELD_HOST);
-    if (!host || gh_fields_find_next(&head->fields, host) || !is_host_text(host->value))
+    if (!host || gh_fields_find_next(&head->fields, host) || !gh_request_is_host_text(host->value))
         return GH_HTTP_ERROR_HOST;
     if (head->absolute_form && !gh_str_ieq(head->authority, host->value))
         return GH_HTTP_ERROR_HOST;
     head->authority = host->value;
-    return GH_HTTP_ERROR_NONE;
-}
-
-static bool has_body(const struct gh_request_head *head)
-{
-    return head->body == GH_BODY_CHUNKED ||
-           (head->body == GH_BODY_LENGTH && head->content_length > 0);
-}
-
-/* RFC 9110 section 10.1.1; HTTP/1.0 clients can't have meant it. */
-static enum gh_http_error read_expect(struct gh_request_head *head)
-{
-    const struct gh_field *expect = gh_fields_find(&head->fields, GH_FIELD_EXPECT);
-    if (!expect)
-        return GH_HTTP_ERROR_NONE;
-    if (gh_fields_find_next(&head->fields, expect) ||
-        !gh_str_ieq(expect->value, GH_STR("100-continue")))
-        return GH_HTTP_ERROR_EXPECTATION;
-    head->expect_continue = head->version_minor > 0 && has_body(head);
     return GH_HTTP_ERROR_NONE;
 }
 
@@ -123,7 +63,7 @@ static void read_connection(struct gh_request_head *head)
     struct gh_h1_connection connection = gh_h1_read_connection(&head->fields);
     head->keep_alive = gh_h1_keeps_alive(connection, head->version_minor);
     if (!connection.upgrade || head->version_minor == 0 || head->method != GH_METHOD_GET ||
-        has_body(head))
+        gh_request_has_body(head))
         return;
     const struct gh_field *upgrade = gh_fields_find(&head->fields, GH_FIELD_UPGRADE);
     head->upgrade_websocket = upgrade && !gh_fields_find_next(&head->fields, upgrade) &&
@@ -137,7 +77,7 @@ static enum gh_http_error read_meaning(struct gh_request_head *head)
         error = gh_h1_read_framing(&head->fields, head->version_minor, &head->body,
                                    &head->content_length);
     if (error == GH_HTTP_ERROR_NONE)
-        error = read_expect(head);
+        error = gh_request_read_expect(head);
     if (error == GH_HTTP_ERROR_NONE)
         read_connection(head);
     return error;

@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 #include "http/byte_class.h"
+#include "http/request_head.h"
 
 /* " HTTP/1.1" */
 #define VERSION_BYTES 9
@@ -44,7 +45,7 @@ enum gh_http_error gh_h1_split_request_line(struct gh_str line,
     size_t len = 0;
     while (len < line.len && gh_byte_is(line.ptr[len], GH_BYTE_TOKEN))
         len++;
-    if (len == 0 || len > GH_H1_METHOD_BYTES_MAX || len == line.len || line.ptr[len] != ' ')
+    if (len == 0 || len > GH_METHOD_BYTES_MAX || len == line.len || line.ptr[len] != ' ')
         return GH_HTTP_ERROR_MALFORMED;
     out_line->method = gh_str_first(line, len);
     out_line->method_id = gh_method_of(out_line->method);

@@ -8,9 +8,6 @@
 
 #include "http/h1_head.h"
 
-/* Longer ones are no method of anybody's (the registry's longest has 17). */
-#define GH_H1_METHOD_BYTES_MAX 32
-
 struct gh_h1_request_line {
     struct gh_str method, target;
     enum gh_method method_id;

@@ -5,9 +5,10 @@
  */
 #include "http/byte_class.h"
 #include "http/h1_lines.h"
+#include "http/request_head.h"
 
 /* Method, two spaces, "HTTP/1.1", CRLF: what a request line has beside its target. */
-#define LINE_BYTES_BESIDE_TARGET (GH_H1_METHOD_BYTES_MAX + 1 + 9 + 2)
+#define LINE_BYTES_BESIDE_TARGET (GH_METHOD_BYTES_MAX + 1 + 9 + 2)
 
 struct scan {
     struct gh_str bytes;
@@ -43,7 +44,7 @@ static enum gh_h1_scan_status refuse_length(struct scan *scan, size_t max)
         return refuse(scan, GH_HTTP_ERROR_HEAD_TOO_LARGE);
     size_t method_end = gh_str_find_char(scan->bytes, ' ');
     struct gh_str method = gh_str_first(scan->bytes, method_end);
-    if (method_end > GH_H1_METHOD_BYTES_MAX || !gh_is_token(method))
+    if (method_end > GH_METHOD_BYTES_MAX || !gh_is_token(method))
         return refuse(scan, GH_HTTP_ERROR_MALFORMED);
     return refuse(scan, GH_HTTP_ERROR_TARGET_TOO_LONG);
 }

@@ -1,106 +1,176 @@
-#include "http/h2_codec.h"
+#include "http/h2_session.h"
 
 #include <stdlib.h>
 
-#include <nghttp2/nghttp2.h>
-
 #include "base/assert.h"
 
-struct gh_h2_codec {
-    struct gh_codec base; /* first */
-    struct gh_codec_limits limits;
-    uint64_t now_ms;
-    nghttp2_session *session;
-};
-
-static struct gh_h2_codec *h2_of(struct gh_codec *codec)
+static const struct gh_h2_codec *h2_of_const(const struct gh_codec *codec)
 {
-    return (struct gh_h2_codec *)codec;
-}
-
-/* ---- Reading: nothing is read yet, the connection ends at once ---- */
-
-static size_t feed(struct gh_codec *codec, struct gh_str bytes)
-{
-    (void)codec;
-    (void)bytes;
-    return 0;
+    return (const struct gh_h2_codec *)codec;
 }
 
 static bool wants_input(const struct gh_codec *codec)
 {
-    (void)codec;
-    return false;
+    return gh_h2_takes_input(h2_of_const(codec));
 }
 
-static void consumed(struct gh_codec *codec, gh_stream_id stream, size_t bytes)
+static void consumed(struct gh_codec *codec, gh_stream_id id, size_t bytes)
 {
-    (void)codec;
-    (void)stream;
-    (void)bytes;
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    struct gh_h2_stream *stream = h2->failed ? NULL : gh_h2_find(h2, (int32_t)id);
+    if (!stream || stream->over)
+        return;
+    GH_ASSERT(bytes <= stream->unpaid);
+    stream->unpaid -= bytes;
+    if (stream->request_done || stream->refused)
+        (void)nghttp2_session_consume_connection(h2->session, bytes);
+    else
+        (void)nghttp2_session_consume(h2->session, (int32_t)id, bytes);
+    gh_h2_work_off(h2);
 }
 
 /* ---- Answering ---- */
 
-static void write_continue(struct gh_codec *codec, gh_stream_id stream)
+/* An answer to a stream that is over is dropped: whoever writes it could not know yet. */
+static struct gh_h2_stream *find_to_write(struct gh_h2_codec *h2, gh_stream_id id)
 {
-    (void)codec;
-    (void)stream;
+    GH_ASSERT(!h2->sending); /* what is being put out points into what is kept */
+    struct gh_h2_stream *stream = h2->failed ? NULL : gh_h2_find(h2, (int32_t)id);
+    return stream && !stream->over && !stream->answer_last ? stream : NULL;
 }
 
-static void write_head(struct gh_codec *codec, gh_stream_id stream,
-                       const struct gh_answer_head *answer, struct gh_str first, bool is_last)
+static void write_continue(struct gh_codec *codec, gh_stream_id id)
 {
-    (void)codec;
-    (void)stream;
-    (void)answer;
-    (void)first;
-    (void)is_last;
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    struct gh_h2_stream *stream = find_to_write(h2, id);
+    if (!stream || stream->head_written || stream->continue_written || stream->refused ||
+        !stream->head || !stream->head->expect_continue)
+        return;
+    stream->continue_written = true;
+    const struct gh_answer_head answer = {.status = 100, .block = GH_STR("")};
+    if (!gh_h2_submit_answer(h2, stream, &answer, false))
+        gh_h2_stream_reset(h2, stream, NGHTTP2_INTERNAL_ERROR);
+    gh_h2_work_off(h2);
 }
 
-static void write_body(struct gh_codec *codec, gh_stream_id stream, struct gh_str bytes,
-                       bool is_last)
+/* The bytes of an answer that is under way, and its end. */
+static void put_body(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_str bytes,
+                     bool is_last)
 {
-    (void)codec;
-    (void)stream;
-    (void)bytes;
-    (void)is_last;
+    if (stream->answer_no_body)
+        bytes.len = 0;
+    if (stream->answer_has_length) {
+        GH_ASSERT(bytes.len <= stream->answer_left);
+        stream->answer_left -= bytes.len;
+    }
+    if (is_last && stream->answer_left) { /* shorter than announced */
+        gh_h2_stream_reset(h2, stream, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
+    stream->answer_last = is_last;
+    if (bytes.len || is_last)
+        gh_h2_output_put(h2, stream, bytes);
 }
 
-static bool is_full(const struct gh_codec *codec, gh_stream_id stream)
+/* What was said of the body's length binds what is written, as on HTTP/1.1. */
+static void note_framing(struct gh_h2_stream *stream, const struct gh_answer_head *answer)
 {
-    (void)codec;
-    (void)stream;
-    return false;
+    bool is_head = stream->head && stream->head->method == GH_METHOD_HEAD;
+    stream->tunnel = answer->tunnel;
+    stream->answer_no_body =
+        !answer->tunnel && (answer->status == 204 || answer->status == 304 || is_head);
+    bool has_length = answer->body == GH_BODY_LENGTH || answer->body == GH_BODY_NONE;
+    stream->answer_has_length = has_length && !answer->tunnel;
+    if (answer->body == GH_BODY_LENGTH && stream->answer_has_length && !stream->answer_no_body)
+        stream->answer_left = answer->content_length;
 }
 
-static void reset(struct gh_codec *codec, gh_stream_id stream)
+static void write_head(struct gh_codec *codec, gh_stream_id id, const struct gh_answer_head *answer,
+                       struct gh_str first, bool is_last)
 {
-    (void)codec;
-    (void)stream;
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    struct gh_h2_stream *stream = find_to_write(h2, id);
+    if (!stream)
+        return;
+    GH_ASSERT(!stream->head_written);
+    bool is_interim = answer->status < 200 && !answer->tunnel;
+    if (!is_interim) {
+        GH_ASSERT(!answer->tunnel || (stream->head && stream->head->upgrade_websocket));
+        stream->head_written = true;
+        stream->refused = stream->refused || !stream->head; /* too slow a head, perhaps */
+        note_framing(stream, answer);
+        is_last = is_last && !answer->tunnel;
+    }
+    bool has_bytes = first.len && !stream->answer_no_body;
+    bool is_over = !is_interim && is_last && !has_bytes && !stream->answer_left;
+    stream->answer_last = is_over;
+    if (!gh_h2_submit_answer(h2, stream, answer, is_over))
+        gh_h2_stream_reset(h2, stream, NGHTTP2_INTERNAL_ERROR);
+    else if (!is_interim && !is_over)
+        put_body(h2, stream, first, is_last);
+    gh_h2_work_off(h2);
+}
+
+static void write_body(struct gh_codec *codec, gh_stream_id id, struct gh_str bytes, bool is_last)
+{
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    struct gh_h2_stream *stream = find_to_write(h2, id);
+    if (!stream)
+        return;
+    GH_ASSERT(stream->head_written);
+    put_body(h2, stream, bytes, is_last);
+    gh_h2_work_off(h2);
+}
+
+static bool is_full(const struct gh_codec *codec, gh_stream_id id)
+{
+    const struct gh_h2_codec *h2 = h2_of_const(codec);
+    const struct gh_h2_stream *stream = h2->failed ? NULL : gh_h2_find(h2, (int32_t)id);
+    return stream && !stream->over && stream->full;
+}
+
+static void reset(struct gh_codec *codec, gh_stream_id id)
+{
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    struct gh_h2_stream *stream = h2->failed ? NULL : gh_h2_find(h2, (int32_t)id);
+    if (!stream)
+        return;
+    uint32_t code = stream->tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
+    gh_h2_stream_reset(h2, stream, stream->refused ? stream->reset_code : code);
+    gh_h2_work_off(h2);
 }
 
 /* ---- The connection ---- */
 
 static void on_writable(struct gh_codec *codec)
 {
-    (void)codec;
+    gh_h2_of(codec)->wire_full = false;
+    gh_h2_work_off(gh_h2_of(codec));
 }
 
 static bool wants_close(const struct gh_codec *codec)
 {
-    (void)codec;
-    return true;
+    const struct gh_h2_codec *h2 = h2_of_const(codec);
+    if (h2->failed)
+        return h2->open_count == 0;
+    if (nghttp2_session_want_write(h2->session))
+        return false;
+    return (h2->goaway_sent && h2->open_count == 0) || !nghttp2_session_want_read(h2->session);
 }
 
 static void done(struct gh_codec *codec)
 {
-    nghttp2_session_del(h2_of(codec)->session);
-    free(codec);
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    GH_ASSERT(!h2->busy && !h2->sending);
+    h2->busy = true;
+    h2->failed = true; /* all streams are over, and nothing more is sent */
+    gh_h2_tell(h2);
+    nghttp2_session_del(h2->session);
+    free(h2);
 }
 
 static const struct gh_codec_ops OPS = {
-    .feed = feed,
+    .feed = gh_h2_feed,
     .wants_input = wants_input,
     .write_continue = write_continue,
     .write_head = write_head,
@@ -115,18 +185,27 @@ static const struct gh_codec_ops OPS = {
 
 void gh_h2_codec_set_now(struct gh_codec *codec, uint64_t now_ms)
 {
-    h2_of(codec)->now_ms = now_ms;
+    gh_h2_of(codec)->now_ms = now_ms;
 }
 
 void gh_h2_codec_drain(struct gh_codec *codec)
 {
-    (void)codec;
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    if (h2->failed)
+        return;
+    h2->drain_step++;
+    if (h2->drain_step == 1)
+        (void)nghttp2_submit_shutdown_notice(h2->session);
+    else if (h2->drain_step == 2)
+        (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                                    nghttp2_session_get_last_proc_stream_id(h2->session),
+                                    NGHTTP2_NO_ERROR, NULL, 0);
+    gh_h2_work_off(h2);
 }
 
 void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count)
 {
-    (void)codec;
-    (void)count;
+    gh_h2_of(codec)->lingering = count;
 }
 
 size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream)
@@ -138,19 +217,73 @@ size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream)
 
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec)
 {
-    (void)codec;
-    return 0;
+    return h2_of_const(codec)->open_count;
+}
+
+/* ---- Opening ---- */
+
+/*
+ * The limits of nghttp2's own stand behind ours, for what ours might not see. That for resets runs
+ * by its clock, so it is wide enough for ours to speak first.
+ */
+static void set_options(nghttp2_option *option)
+{
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_http_messaging(option, 1); /* h2_head.c judges, and may answer */
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, NGHTTP2_DEFAULT_HEADER_TABLE_SIZE);
+    nghttp2_option_set_stream_reset_rate_limit(option, 1000, 100);
+    nghttp2_option_set_max_continuations(option, GH_H2_CONTINUATIONS_MAX);
+    nghttp2_option_set_max_outbound_ack(option, 100);
+    nghttp2_option_set_max_settings(option, 16);
+}
+
+static bool make_session(struct gh_h2_codec *h2)
+{
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = NULL;
+    if (nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
+        gh_h2_read_set_callbacks(callbacks);
+        gh_h2_output_set_callbacks(callbacks);
+        set_options(option);
+        if (nghttp2_session_server_new2(&h2->session, callbacks, h2, option) != 0)
+            h2->session = NULL;
+    }
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    return h2->session;
+}
+
+/* Server push is not mentioned: a server can't allow it. */
+static bool submit_settings(struct gh_h2_codec *h2)
+{
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GH_H2_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, GH_H2_STREAM_WINDOW_BYTES},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)h2->limits.head_bytes_max},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    return nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
+                                   sizeof(settings) / sizeof(settings[0])) == 0 &&
+           nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                                 GH_H2_CONNECTION_WINDOW_BYTES) == 0;
 }
 
 enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
                              const struct gh_codec_limits *limits, struct gh_codec **out_codec)
 {
-    GH_ASSERT(limits->field_count_max <= GH_FIELDS_MAX);
+    GH_ASSERT(limits->field_count_max <= GH_FIELDS_MAX && limits->head_bytes_max <= INT32_MAX);
     struct gh_h2_codec *h2 = calloc(1, sizeof(*h2));
     if (!h2)
         return GH_ERR_MEMORY;
     h2->base = (struct gh_codec){.ops = &OPS, .events = events, .owner = owner};
     h2->limits = *limits;
+    gh_h2_frames_init(&h2->frames);
+    if (!make_session(h2) || !submit_settings(h2)) {
+        nghttp2_session_del(h2->session);
+        free(h2);
+        return GH_ERR_MEMORY;
+    }
     *out_codec = &h2->base;
     return GH_OK;
 }

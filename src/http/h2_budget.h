@@ -1,0 +1,62 @@
+/*
+ * What a client may cost on one connection of HTTP/2 by other things than requests: frames that
+ * are cheap to send and not to take, counted in windows of a second. Over its budget a connection
+ * ends with ENHANCE_YOUR_CALM. Knows no frames and no clock. Private to the codec.
+ */
+#ifndef GH_HTTP_H2_BUDGET_H
+#define GH_HTTP_H2_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* X(name, most in a second): the reason beside each. */
+#define GH_H2_COSTS(X)                                                                             \
+    /* RST_STREAM of the client's (CVE-2023-44487): who leaves a page cancels all its streams. */  \
+    X(RESET, 100)                                                                                  \
+    /* Resets that it brings us to (CVE-2025-8671): malformed requests, windows that overflow,     \
+       streams over the number announced, of which all may be on their way at the start. */        \
+    X(PROVOKED_RESET, 100)                                                                         \
+    /* CONTINUATION (CVE-2024-28182): a head of the usual limit needs none. */                     \
+    X(CONTINUATION, 100)                                                                           \
+    /* SETTINGS with their ACK: two when it begins, and hardly any later. */                       \
+    X(SETTINGS, 20)                                                                                \
+    /* PING with ACK (CVE-2019-9512): some measure the round trip all the time. */                 \
+    X(PING, 100)                                                                                   \
+    /* DATA without bytes and without an end (CVE-2019-9518): nobody needs them. */                \
+    X(EMPTY_DATA, 50)                                                                              \
+    /* PRIORITY and PRIORITY_UPDATE (CVE-2019-9513): one or two a stream. */                       \
+    X(PRIORITY, 250)                                                                               \
+    /* WINDOW_UPDATE: two for each piece of DATA that was sent come free, these are the others. */ \
+    X(WINDOW_UPDATE, 1000)                                                                         \
+    /* Frames of unknown kinds, and those of streams that are over. */                             \
+    X(OTHER, 250)                                                                                  \
+    /* Bytes of header lists decoded beyond what one may have (an HPACK bomb makes thousands of    \
+       one): a few lists that are too large, to be answered with 431. */                           \
+    X(EXCESS_HEADER_BYTES, 256 * 1024)
+
+enum gh_h2_cost {
+#define X(name, most) GH_H2_COST_##name,
+    GH_H2_COSTS(X)
+#undef X
+        GH_H2_COST_COUNT
+};
+
+/* CONTINUATION frames of one header block: with the first frame 144 KiB. */
+#define GH_H2_CONTINUATIONS_MAX 8
+/* DATA bytes sent for which one WINDOW_UPDATE more is free: some clients tell each 4 KiB read, for
+   the stream and for the connection. */
+#define GH_H2_BYTES_PER_WINDOW_UPDATE 1024
+
+struct gh_h2_budget {
+    uint64_t window_start_ms;
+    uint32_t spent[GH_H2_COST_COUNT];
+    uint64_t data_bytes, data_bytes_before; /* sent in this window and in the one before */
+};
+
+/* False: more than there is for this second. */
+bool gh_h2_budget_spend(struct gh_h2_budget *budget, uint64_t now_ms, enum gh_h2_cost cost,
+                        uint32_t amount);
+/* DATA was sent. */
+void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, uint64_t bytes);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * Sees the frames of a connection go by (RFC 9113 section 4.1) before nghttp2 reads them: cuts the
+ * bytes at their ends, so that what one frame brought is told before the next is read, counts what
+ * they cost, and knows which streams are over, so that what still comes for them is told apart from
+ * what nobody may send any more (section 5.1). Decodes no payload. Private to the codec.
+ */
+#ifndef GH_HTTP_H2_FRAMES_H
+#define GH_HTTP_H2_FRAMES_H
+
+#include "base/str.h"
+#include "http/h2_budget.h"
+
+/* Streams that are remembered behind their end; DATA for older ones is ignored. */
+#define GH_H2_REMEMBERED_STREAMS 128
+
+/* The frame header and as much of the payload as is looked at: a padding length, a dependency. */
+#define GH_H2_LOOKED_AT_BYTES 13
+
+enum gh_h2_stream_fate {
+    GH_H2_STREAM_OPEN,
+    GH_H2_STREAM_ENDED_BY_CLIENT, /* it has sent END_STREAM or RST_STREAM: it knows */
+    GH_H2_STREAM_ENDED_BY_US,     /* what comes may have been on its way */
+};
+
+struct gh_h2_remembered {
+    uint32_t id;
+    enum gh_h2_stream_fate fate;
+};
+
+struct gh_h2_frames {
+    size_t preface_left;
+    uint8_t bytes[GH_H2_LOOKED_AT_BYTES];
+    size_t have, need;   /* of `bytes` */
+    size_t payload_left; /* behind `bytes` */
+    size_t continuations;
+    uint32_t last_id;
+    struct gh_h2_remembered streams[GH_H2_REMEMBERED_STREAMS]; /* a ring, ids ascending */
+    size_t streams_seen;
+};
+
+/* What a frame that was judged means for the connection: a code of section 7. */
+struct gh_h2_judgement {
+    bool refused;
+    uint32_t code;
+};
+
+void gh_h2_frames_init(struct gh_h2_frames *frames);
+/*
+ * How many of `bytes` go on together: to the end of a frame, or all there are. Judges the frame
+ * when its head is complete. `is_open` is asked whether a stream is.
+ */
+size_t gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
+                         struct gh_h2_budget *budget, uint64_t now_ms,
+                         bool (*is_open)(void *context, uint32_t stream), void *context,
+                         struct gh_h2_judgement *out_judgement);
+/* A stream is over. */
+void gh_h2_frames_ended(struct gh_h2_frames *frames, uint32_t stream, bool by_client);
+
+#endif

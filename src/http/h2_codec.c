@@ -210,9 +210,9 @@ void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count)
 
 size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream)
 {
-    (void)codec;
-    (void)stream; /* nothing is written yet */
-    return 0;
+    const struct gh_h2_codec *h2 = h2_of_const(codec);
+    const struct gh_h2_stream *found = h2->failed ? NULL : gh_h2_find(h2, (int32_t)stream);
+    return found && !found->over ? found->kept_len : 0;
 }
 
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec)

@@ -53,8 +53,9 @@ void gh_h2_codec_drain(struct gh_codec *codec);
  */
 void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count);
 /*
- * Bytes of the stream's answer that are kept because the client's windows, or the wire, have not let
- * them out: the owner sees by them that a client takes nothing any more. 0 for no stream of ours.
+ * Bytes of the stream's answer that are kept because the client's windows, or the wire, have not
+ * let them out: the owner sees by them that a client takes nothing any more. 0 for no stream of
+ * ours.
  */
 size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream);
 /* Streams between on_begin and on_closed. */

@@ -10,7 +10,8 @@
 #define SECOND_MS 1000ull
 #define DAY_MS    (24 * 3600 * SECOND_MS)
 /* XACK takes no more ids in one command of ours. */
-#define BATCH_MAX 252
+#define BATCH_MAX        252
+#define SOURCE_BYTES_MAX 255
 
 static const struct gh_config_field FIELD_ITEM = {.type = GH_CONFIG_TYPE_STRING};
 
@@ -44,6 +45,13 @@ static const struct gh_config_field FIELDS[] = {
      CONSUME(database),
      .doc = "`postgresql://user@host/database`, or `env:NAME`, `file:PATH` where that stands. "
             "Without it that of `store`."},
+    {.name = "source",
+     .type = GH_CONFIG_TYPE_STRING,
+     CONSUME(source),
+     .doc = "A name for the Redis that the stream is in, by which the tables tell the entries of "
+            "one from those of another. Without it `host:port/database` or `unix:/path`, as "
+            "`redis` says. Once it was used it stays: under another name, what comes again is "
+            "applied again."},
     {.name = "tries",
      .type = GH_CONFIG_TYPE_INTEGER,
      CONSUME(tries),
@@ -192,6 +200,19 @@ static void check_names(struct gh_config_load *load, const struct gh_consume_set
                                   "name the entry's field", "consume: a field has no name");
 }
 
+/* It stands in tables and in what people write by hand. */
+static void check_source(struct gh_config_load *load, const struct gh_consume_settings *settings)
+{
+    bool good = settings->source.len <= SOURCE_BYTES_MAX;
+    for (size_t i = 0; i < settings->source.len; i++)
+        good = good && settings->source.ptr[i] > ' ' && settings->source.ptr[i] <= '~';
+    if (!good)
+        gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &settings->source),
+                              "write a name, as in source: redis-1",
+                              "consume: source takes up to %d letters, digits and signs",
+                              SOURCE_BYTES_MAX);
+}
+
 static void check_database(struct gh_config_load *load, const struct gh_consume_settings *settings,
                            const struct gh_consume_base *base,
                            const struct gh_secret_source *source)
@@ -224,6 +245,7 @@ static void check_one(struct gh_config_load *load, const struct gh_consume_setti
                       const struct gh_consume_base *base, const struct gh_secret_source *source)
 {
     check_names(load, settings);
+    check_source(load, settings);
     if (!settings->fields.count || settings->fields.count > GH_STREAM_FIELDS_MAX)
         gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &settings->fields),
                               "name the fields for $1, $2, ...", "consume: it takes 1 to %d fields",

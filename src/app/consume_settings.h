@@ -9,6 +9,7 @@
 
 struct gh_consume_settings {
     struct gh_str stream, group;
+    struct gh_str source; /* of which Redis; empty: as its URL says */
     struct gh_str statement;
     struct gh_config_list fields; /* of struct gh_str: for $1, $2, ... */
     struct gh_str database;       /* a URL or a reference to it; empty: that of `store` */

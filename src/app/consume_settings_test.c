@@ -52,6 +52,7 @@ static void takes_an_entry_and_fills_the_rest(void **state)
     assert_int_equal(first->batch, 252);
     assert_int_equal(first->keep_ms, 7 * 24 * 3600 * 1000ull);
     assert_int_equal(first->metrics.len, 0);
+    assert_int_equal(first->source.len, 0);
     test_load_done(&test);
 }
 
@@ -149,6 +150,10 @@ static void takes_a_database_of_its_own(void **state)
            "3:103 consume: metrics is no address | write 127.0.0.1:9464\n");
     expect(WITH("database: 'postgresql://u:hunter2@db/v'"),
            "3:80 a password is written out in a URL | take it from the environment: ${NAME}\n");
+    expect(WITH("database: env:DATABASE, source: 'redis-1.example.com:6379/0'"), "");
+    expect(WITH("database: env:DATABASE, source: 'my redis'"),
+           "3:102 consume: source takes up to 255 letters, digits and signs | write a name, as in "
+           "source: redis-1\n");
 }
 
 static void refuses_one_group_twice(void **state)

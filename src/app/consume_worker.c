@@ -64,6 +64,7 @@ static enum gh_err open_parts(struct gh_consume_worker *worker, struct gh_arena 
     const struct gh_consume_settings *settings = worker->options.settings;
     const struct gh_stream_sink_options sink = {
         .url = worker->options.database_url,
+        .source = settings->source.len ? settings->source : worker->options.redis->text,
         .stream = settings->stream,
         .group = settings->group,
         .statement = settings->statement,

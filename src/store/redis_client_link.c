@@ -110,7 +110,7 @@ static void on_read(struct gh_stream *stream, struct gh_str bytes)
            (read = gh_redis_reader_next(link->reader, &reply)) == GH_REDIS_READ_REPLY)
         gh_redis_on_reply(link->redis, reply);
     if (link->redis && read == GH_REDIS_READ_BROKEN)
-        gh_redis_give_up(link->redis, GH_REDIS_FAIL_PROTOCOL,
+        gh_redis_give_up(link->redis, gh_redis_reader_failure(link->reader),
                          gh_redis_reader_problem(link->reader));
 }
 

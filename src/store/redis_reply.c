@@ -175,6 +175,11 @@ void gh_redis_reader_feed(struct gh_redis_reader *reader, struct gh_str bytes)
         reader->problem = OUT_OF_MEMORY;
 }
 
+enum gh_redis_failure gh_redis_reader_failure(const struct gh_redis_reader *reader)
+{
+    return reader->problem == TOO_LARGE ? GH_REDIS_FAIL_LARGE : GH_REDIS_FAIL_PROTOCOL;
+}
+
 const char *gh_redis_reader_problem(const struct gh_redis_reader *reader)
 {
     return reader->problem;

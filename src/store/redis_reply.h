@@ -53,6 +53,7 @@ bool gh_redis_reply_is(const struct gh_redis_reply *reply, struct gh_str text);
     X(TIMEOUT, "timeout", GH_ERR_TIMEOUT, NULL, true, "did not answer in time")                    \
     X(CLOSED, "closed", GH_ERR_CLOSED, NULL, true, "closed the connection")                        \
     X(PROTOCOL, "protocol", GH_ERR_IO, NULL, true, "sent what is no answer")                       \
+    X(LARGE, "too_large", GH_ERR_IO, NULL, true, "sent more than is taken")                        \
     X(LOADING, "loading", GH_ERR_REFUSED, "LOADING", true, "is loading its data")                  \
     X(READONLY, "readonly", GH_ERR_REFUSED, "READONLY", true, "is a replica, read-only")           \
     X(MASTERDOWN, "masterdown", GH_ERR_REFUSED, "MASTERDOWN", true, "has lost its primary")        \
@@ -104,6 +105,8 @@ void gh_redis_reader_feed(struct gh_redis_reader *reader, struct gh_str bytes);
 /* The next reply, valid until the reader is used again. After BROKEN always BROKEN. */
 enum gh_redis_read gh_redis_reader_next(struct gh_redis_reader *reader,
                                         const struct gh_redis_reply **out_reply);
+/* LARGE: it was over a bound; else PROTOCOL. */
+enum gh_redis_failure gh_redis_reader_failure(const struct gh_redis_reader *reader);
 /* Why it is broken, in words without the peer's bytes; "" when it is not. */
 const char *gh_redis_reader_problem(const struct gh_redis_reader *reader);
 

@@ -18,14 +18,11 @@
 #define HEARTBEAT_MS  3000
 #define PAUSE_MIN_MS  100
 #define PAUSE_MAX_MS  5000
-#define INFO_EVERY_MS 2000
-/* Marks are forgotten: now and then, and at once again while there are many. */
-#define FORGET_EVERY_MS      (60u * 1000)
-#define FORGET_MORE_AFTER_MS 200
-#define ARENA_BLOCK          (64u * 1024)
-#define ARENA_BYTES_MAX      (96u * 1024 * 1024)
+#define ARENA_BLOCK   (64u * 1024)
+/* Others that the statement is tried with, where those in hand can't be run. */
+#define OTHERS_MAX 16
 
-static void go_on(struct gh_stream_consumer *consumer);
+static void ask_for_others(struct gh_stream_consumer *consumer);
 
 void gh_stream_consumer_tell(struct gh_stream_consumer *consumer, bool is_error, const char *format,
                              ...)
@@ -48,7 +45,7 @@ static uint64_t now_ms(const struct gh_stream_consumer *consumer)
 
 static void end_pause(struct gh_timer *timer)
 {
-    go_on(
+    gh_stream_consumer_go_on(
         (struct gh_stream_consumer *)((char *)timer - offsetof(struct gh_stream_consumer, timer)));
 }
 
@@ -89,12 +86,13 @@ static void begin_own(struct gh_stream_consumer *consumer)
 
 /* ---- Commands ---- */
 
-static void call(struct gh_stream_consumer *consumer, const struct gh_str *argv, size_t argc,
-                 gh_redis_answer_fn *callback)
+void gh_stream_consumer_call(struct gh_stream_consumer *consumer, const struct gh_str *argv,
+                             size_t argc, gh_redis_answer_fn *callback)
 {
     enum gh_err err =
         gh_redis_call(consumer->redis, argv, argc, BLOCK_MS + CALL_MS, callback, consumer);
     consumer->calling = err == GH_OK;
+    consumer->reads_own = false;
     if (err != GH_OK && gh_redis_is_ready(consumer->redis))
         pause(consumer); /* a full queue: not of one command at a time */
     /* Else the state's hook goes on once it is there again. */
@@ -106,8 +104,8 @@ static bool is_error(const struct gh_redis_reply *reply, struct gh_str beginning
 }
 
 /* False: nothing more is to be done with this answer. */
-static bool take_answer(struct gh_stream_consumer *consumer, enum gh_err err,
-                        const struct gh_redis_reply *reply, const char *what)
+bool gh_stream_consumer_take_answer(struct gh_stream_consumer *consumer, enum gh_err err,
+                                    const struct gh_redis_reply *reply, const char *what)
 {
     consumer->calling = false;
     if (err == GH_OK) {
@@ -138,8 +136,8 @@ static void on_acknowledged(void *context, enum gh_err err, const struct gh_redi
     struct gh_stream_consumer *consumer = context;
     if (err != GH_OK)
         begin_own(consumer); /* they are applied, and come again to be acknowledged */
-    if (take_answer(consumer, err, reply, "acknowledging"))
-        go_on(consumer);
+    if (gh_stream_consumer_take_answer(consumer, err, reply, "acknowledging"))
+        gh_stream_consumer_go_on(consumer);
 }
 
 static void acknowledge(struct gh_stream_consumer *consumer)
@@ -152,23 +150,23 @@ static void acknowledge(struct gh_stream_consumer *consumer)
             argv[argc++] = gh_str_from_c(consumer->items[i].id);
     consumer->item_count = 0;
     if (argc > 3)
-        call(consumer, argv, argc, on_acknowledged);
+        gh_stream_consumer_call(consumer, argv, argc, on_acknowledged);
     else
-        go_on(consumer);
+        gh_stream_consumer_go_on(consumer);
 }
 
-static void note_failure(struct gh_stream_consumer *consumer)
+void gh_stream_consumer_note_failure(struct gh_stream_consumer *consumer)
 {
     consumer->counts.failures++;
     consumer->counts.database_is_up = false;
     if (!consumer->database_was_lost)
         gh_stream_consumer_tell(consumer, true,
                                 "the database does not take entries, they wait: %.*s",
-                                GH_STR_ARG(gh_stream_sink_message(consumer->options.sink)));
+                                GH_STR_ARG(gh_stream_sink_shown(consumer->options.sink)));
     consumer->database_was_lost = true;
 }
 
-static void note_success(struct gh_stream_consumer *consumer)
+void gh_stream_consumer_note_success(struct gh_stream_consumer *consumer)
 {
     if (consumer->database_was_lost)
         gh_stream_consumer_tell(consumer, false, "the database takes entries again");
@@ -177,20 +175,73 @@ static void note_success(struct gh_stream_consumer *consumer)
     consumer->pauses = 0;
 }
 
+static void wait_for_database(struct gh_stream_consumer *consumer)
+{
+    gh_stream_consumer_note_failure(consumer);
+    if (consumer->stopping)
+        end(consumer);
+    else
+        pause(consumer);
+}
+
+static void use_outcome(struct gh_stream_consumer *consumer, enum gh_stream_became became)
+{
+    switch (became) {
+    case GH_STREAM_BATCH_DONE:
+        gh_stream_consumer_note_success(consumer);
+        acknowledge(consumer);
+        return;
+    case GH_STREAM_BATCH_IN_QUESTION:
+        if (!consumer->stopping && gh_redis_is_ready(consumer->redis)) {
+            ask_for_others(consumer);
+            return;
+        }
+        break;
+    case GH_STREAM_BATCH_WAITS:
+        break;
+    }
+    wait_for_database(consumer);
+}
+
+/* Whether the statement can be run with one of these tells whose fault it is that it can't be run
+   with those in hand. Where it can't, it may be mended by now, but not for this connection. */
+static void on_others(void *context, enum gh_err err, const struct gh_redis_reply *reply)
+{
+    struct gh_stream_consumer *consumer = context;
+    consumer->calling = false;
+    if (consumer->ended)
+        return;
+    if (err == GH_OK && gh_stream_batch_try_others(consumer, reply)) {
+        use_outcome(consumer, gh_stream_batch_blame(consumer));
+        return;
+    }
+    gh_stream_sink_begin_anew(consumer->options.sink);
+    wait_for_database(consumer);
+}
+
+/* From the end, where new ones are, and from the beginning, in turn: either may be too large. */
+static void ask_for_others(struct gh_stream_consumer *consumer)
+{
+    char count[24];
+    consumer->others_of_the_end = !consumer->others_of_the_end;
+    bool of_the_end = consumer->others_of_the_end;
+    snprintf(count, sizeof(count), "%zu",
+             consumer->batch < OTHERS_MAX ? consumer->batch : OTHERS_MAX);
+    const struct gh_str argv[] = {of_the_end ? GH_STR("XREVRANGE") : GH_STR("XRANGE"),
+                                  consumer->options.stream,
+                                  of_the_end ? GH_STR("+") : GH_STR("-"),
+                                  of_the_end ? GH_STR("-") : GH_STR("+"),
+                                  GH_STR("COUNT"),
+                                  gh_str_from_c(count)};
+    gh_stream_consumer_call(consumer, argv, 6, on_others);
+}
+
 static void work(struct gh_stream_consumer *consumer)
 {
-    if (!consumer->item_count) {
-        go_on(consumer);
-    } else if (gh_stream_batch_apply(consumer)) {
-        note_success(consumer);
-        acknowledge(consumer);
-    } else {
-        note_failure(consumer);
-        if (consumer->stopping)
-            end(consumer);
-        else
-            pause(consumer);
-    }
+    if (consumer->item_count)
+        use_outcome(consumer, gh_stream_batch_apply(consumer));
+    else
+        gh_stream_consumer_go_on(consumer);
 }
 
 static void use_entries(struct gh_stream_consumer *consumer, const struct gh_redis_reply *entries)
@@ -215,7 +266,7 @@ static const struct gh_redis_reply *entries_of(const struct gh_redis_reply *repl
 static void on_new(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
-    if (take_answer(consumer, err, reply, "reading"))
+    if (gh_stream_consumer_take_answer(consumer, err, reply, "reading"))
         use_entries(consumer, entries_of(reply));
 }
 
@@ -234,10 +285,11 @@ static bool go_behind(struct gh_stream_consumer *consumer, const struct gh_redis
 static void on_own(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
-    if (!take_answer(consumer, err, reply, "reading again"))
+    if (!gh_stream_consumer_take_answer(consumer, err, reply, "reading again"))
         return;
     const struct gh_redis_reply *entries = entries_of(reply);
     consumer->own = entries->item_count > 0 && go_behind(consumer, entries);
+    consumer->looks_for_large &= consumer->own;
     if (!consumer->own) /* what was due and did not come is somebody else's by now */
         gh_stream_trials_drop(&consumer->trials, consumer->own_since_ms);
     use_entries(consumer, entries);
@@ -248,11 +300,11 @@ static void on_claimed(void *context, enum gh_err err, const struct gh_redis_rep
 {
     struct gh_stream_consumer *consumer = context;
     snprintf(consumer->claim_from, sizeof(consumer->claim_from), "0-0");
-    if (!take_answer(consumer, err, reply, "taking over"))
+    if (!gh_stream_consumer_take_answer(consumer, err, reply, "taking over"))
         return;
     if (reply->type != GH_REDIS_ARRAY || reply->item_count < 2 ||
         reply->items[1].type != GH_REDIS_ARRAY) {
-        go_on(consumer);
+        gh_stream_consumer_go_on(consumer);
         return;
     }
     struct gh_str cursor = reply->items[0].text;
@@ -272,86 +324,32 @@ static void on_group(void *context, enum gh_err err, const struct gh_redis_reply
 {
     struct gh_stream_consumer *consumer = context;
     bool is_there = is_error(reply, GH_STR("BUSYGROUP"));
-    if (!take_answer(consumer, is_there ? GH_OK : err, reply, "making the group"))
+    if (!gh_stream_consumer_take_answer(consumer, is_there ? GH_OK : err, reply,
+                                        "making the group"))
         return;
     consumer->group_is_made = true;
-    go_on(consumer);
-}
-
-static uint64_t number_of(const struct gh_redis_reply *group, struct gh_str name)
-{
-    for (size_t i = 0; i + 1 < group->item_count; i += 2)
-        if (gh_str_eq(group->items[i].text, name))
-            return group->items[i + 1].type == GH_REDIS_INTEGER && group->items[i + 1].integer >= 0
-                       ? (uint64_t)group->items[i + 1].integer
-                       : UINT64_MAX;
-    return UINT64_MAX;
-}
-
-static void on_info(void *context, enum gh_err err, const struct gh_redis_reply *reply)
-{
-    struct gh_stream_consumer *consumer = context;
-    if (!take_answer(consumer, err, reply, "looking"))
-        return;
-    for (size_t i = 0; reply->type == GH_REDIS_ARRAY && i < reply->item_count; i++) {
-        const struct gh_redis_reply *group = &reply->items[i];
-        if (group->item_count < 2 || !gh_str_eq(group->items[1].text, consumer->options.group))
-            continue;
-        consumer->counts.lag = number_of(group, GH_STR("lag"));
-        consumer->counts.pending = number_of(group, GH_STR("pending"));
-    }
-    go_on(consumer);
-}
-
-/* [count, lowest id, highest id, ...]; nil where nothing is pending. Marks of what is pending are
-   kept, however old. Also the look at the database when nothing comes. */
-static void on_pending(void *context, enum gh_err err, const struct gh_redis_reply *reply)
-{
-    struct gh_stream_consumer *consumer = context;
-    struct gh_stream_id below = {UINT64_MAX, UINT64_MAX};
-    bool more = false;
-    if (!take_answer(consumer, err, reply, "looking at what is pending"))
-        return;
-    bool good =
-        reply->type == GH_REDIS_ARRAY && reply->item_count >= 2 &&
-        (reply->items[1].type == GH_REDIS_NIL || gh_stream_id_parse(reply->items[1].text, &below));
-    if (!good)
-        below = (struct gh_stream_id){0, 0};
-    if (gh_stream_sink_forget(consumer->options.sink, below, consumer->options.keep_ms, &more) ==
-        GH_OK) {
-        note_success(consumer);
-    } else {
-        note_failure(consumer);
-        consumer->forget_at_ms = now_ms(consumer) + INFO_EVERY_MS;
-    }
-    if (more)
-        consumer->forget_at_ms = now_ms(consumer) + FORGET_MORE_AFTER_MS;
-    go_on(consumer);
+    gh_stream_consumer_go_on(consumer);
 }
 
 /* ---- What is next ---- */
 
+/* One that was made anew begins where marks begin: what is before was applied, and is no longer
+   known one by one. */
 static void make_group(struct gh_stream_consumer *consumer)
 {
-    const struct gh_str argv[] = {
-        GH_STR("XGROUP"),        GH_STR("CREATE"), consumer->options.stream,
-        consumer->options.group, GH_STR("0"),      GH_STR("MKSTREAM")};
-    call(consumer, argv, 6, on_group);
-}
-
-static void look(struct gh_stream_consumer *consumer)
-{
-    const struct gh_str argv[] = {GH_STR("XINFO"), GH_STR("GROUPS"), consumer->options.stream};
-    consumer->info_at_ms = now_ms(consumer) + INFO_EVERY_MS;
-    call(consumer, argv, 3, on_info);
-}
-
-static void look_at_pending(struct gh_stream_consumer *consumer)
-{
-    const struct gh_str argv[] = {GH_STR("XPENDING"), consumer->options.stream,
-                                  consumer->options.group};
-    consumer->forget_at_ms = now_ms(consumer) + FORGET_EVERY_MS;
-    call(consumer, argv, 3, on_pending);
+    struct gh_stream_id through;
+    char from[GH_STREAM_ID_BYTES_MAX];
+    if (gh_stream_sink_forgotten(consumer->options.sink, &through) != GH_OK) {
+        wait_for_database(consumer);
+        return;
+    }
+    if (!consumer->item_count)
+        gh_stream_consumer_note_success(consumer);
+    snprintf(from, sizeof(from), "%" PRIu64 "-%" PRIu64, through.ms, through.seq);
+    const struct gh_str argv[] = {GH_STR("XGROUP"),         GH_STR("CREATE"),
+                                  consumer->options.stream, consumer->options.group,
+                                  gh_str_from_c(from),      GH_STR("MKSTREAM")};
+    gh_stream_consumer_call(consumer, argv, 6, on_group);
 }
 
 static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, bool blocks,
@@ -370,7 +368,38 @@ static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, 
     argv[argc++] = GH_STR("STREAMS");
     argv[argc++] = consumer->options.stream;
     argv[argc++] = from;
-    call(consumer, argv, argc, callback);
+    gh_stream_consumer_call(consumer, argv, argc, callback);
+    consumer->reads_own = callback == on_own;
+}
+
+/* [[id, consumer, idle, deliveries]] of one that is too large to be read: it is parked unread. */
+static void on_unread(void *context, enum gh_err err, const struct gh_redis_reply *reply)
+{
+    struct gh_stream_consumer *consumer = context;
+    if (!gh_stream_consumer_take_answer(consumer, err, reply, "looking for what can't be read"))
+        return;
+    consumer->has_unread = false;
+    if (reply->type == GH_REDIS_ARRAY && reply->item_count &&
+        reply->items[0].type == GH_REDIS_ARRAY && reply->items[0].item_count &&
+        gh_stream_batch_take_unread(consumer, reply->items[0].items[0].text))
+        work(consumer);
+    else
+        gh_stream_consumer_go_on(consumer);
+}
+
+static void ask_for_unread(struct gh_stream_consumer *consumer)
+{
+    bool of_all = strcmp(consumer->unread_from, "0") == 0;
+    char from[GH_STREAM_ID_BYTES_MAX + 1];
+    snprintf(from, sizeof(from), "%s%s", of_all ? "-" : "(", of_all ? "" : consumer->unread_from);
+    const struct gh_str argv[] = {GH_STR("XPENDING"),
+                                  consumer->options.stream,
+                                  consumer->options.group,
+                                  gh_str_from_c(from),
+                                  GH_STR("+"),
+                                  GH_STR("1"),
+                                  consumer->options.name};
+    gh_stream_consumer_call(consumer, argv, 7, on_unread);
 }
 
 static void claim(struct gh_stream_consumer *consumer)
@@ -384,13 +413,17 @@ static void claim(struct gh_stream_consumer *consumer)
                                   GH_STR("COUNT"),         gh_str_from_c(count)};
     /* An error does not hold up the reading. */
     consumer->claim_at_ms = now_ms(consumer) + consumer->options.claim_ms / 2;
-    call(consumer, argv, 8, on_claimed);
+    gh_stream_consumer_call(consumer, argv, 8, on_claimed);
 }
 
 static void go_on_reading(struct gh_stream_consumer *consumer)
 {
     uint64_t now = now_ms(consumer);
     bool is_full = gh_stream_trials_are_full(&consumer->trials);
+    if (consumer->has_unread) {
+        ask_for_unread(consumer);
+        return;
+    }
     if (!consumer->own &&
         (gh_stream_trials_any_due(&consumer->trials, now) || (consumer->has_unnoted && !is_full)))
         begin_own(consumer);
@@ -399,14 +432,14 @@ static void go_on_reading(struct gh_stream_consumer *consumer)
     else if (is_full)
         pause(consumer); /* until some of them are applied or parked */
     else if (now >= consumer->forget_at_ms)
-        look_at_pending(consumer);
+        gh_stream_consumer_look_at_pending(consumer);
     else if (now >= consumer->claim_at_ms)
         claim(consumer);
     else
         read_group(consumer, GH_STR(">"), true, on_new);
 }
 
-static void go_on(struct gh_stream_consumer *consumer)
+void gh_stream_consumer_go_on(struct gh_stream_consumer *consumer)
 {
     if (consumer->ended || consumer->calling)
         return;
@@ -415,7 +448,7 @@ static void go_on(struct gh_stream_consumer *consumer)
         end(consumer);
     else if (gh_redis_is_ready(consumer->redis) && consumer->group_is_made &&
              now_ms(consumer) >= consumer->info_at_ms)
-        look(consumer); /* also while entries wait: the lag is what tells */
+        gh_stream_consumer_look(consumer); /* also while entries wait: the lag is what tells */
     else if (consumer->item_count)
         work(consumer);
     else if (gh_redis_is_ready(consumer->redis) && !consumer->group_is_made)
@@ -426,6 +459,21 @@ static void go_on(struct gh_stream_consumer *consumer)
 
 /* ---- Life ---- */
 
+/* What came was too large. It was delivered, so its entries come again as its own, one by one; one
+   that is too large alone never can be read. */
+static void note_large(struct gh_stream_consumer *consumer)
+{
+    if (consumer->batch > 1) {
+        consumer->batch_max = consumer->batch / 2;
+        consumer->batch = 1;
+    } else if (consumer->reads_own) {
+        consumer->has_unread = true;
+        memcpy(consumer->unread_from, consumer->own_from, sizeof(consumer->unread_from));
+    }
+    consumer->reads_own = false;
+    consumer->looks_for_large = true;
+}
+
 static void on_state(void *context, const struct gh_redis_status *status)
 {
     struct gh_stream_consumer *consumer = context;
@@ -435,12 +483,12 @@ static void on_state(void *context, const struct gh_redis_status *status)
         consumer->group_is_made = false;
         begin_own(consumer);
         gh_stream_consumer_tell(consumer, false, "Redis is there");
-        go_on(consumer);
+        gh_stream_consumer_go_on(consumer);
         return;
     }
     consumer->counts.lag = UINT64_MAX;
-    if (status->failure == GH_REDIS_FAIL_PROTOCOL) /* so much at a time may have been too long */
-        gh_stream_batch_shrink(consumer);
+    if (status->failure == GH_REDIS_FAIL_LARGE)
+        note_large(consumer);
     gh_stream_consumer_tell(consumer, true, "Redis is away: %s", status->message);
 }
 
@@ -489,8 +537,8 @@ enum gh_err gh_stream_consumer_open(struct gh_loop *loop,
     consumer->counts.lag = UINT64_MAX;
     snprintf(consumer->claim_from, sizeof(consumer->claim_from), "0-0");
     set_defaults(&consumer->options);
-    consumer->batch = consumer->options.batch;
-    gh_arena_init(&consumer->arena, ARENA_BLOCK, ARENA_BYTES_MAX);
+    consumer->batch = consumer->batch_max = consumer->options.batch;
+    gh_arena_init(&consumer->arena, ARENA_BLOCK, GH_STREAM_ARENA_BYTES_MAX);
     enum gh_err err = open_parts(consumer, arena, out_message);
     if (err == GH_OK)
         *out_consumer = consumer;

@@ -69,6 +69,7 @@ void consumer_test_prepare(struct consumer_test *test, const char *name)
     assert_null(gh_redis_url_parse(gh_str_from_c(url), &test->arena, &test->url));
     test->sink_options = (struct gh_stream_sink_options){
         .url = consumer_test_postgres.url,
+        .source = GH_STR("here"),
         .stream = GH_STR("votes"),
         .group = GH_STR("counters"),
         .statement = GH_STR("SELECT add_one($1)"),

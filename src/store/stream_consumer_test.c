@@ -241,9 +241,9 @@ static void forgets_what_was_applied_long_ago_and_is_not_pending(void **state)
     consumer_test_add("dogs", 1);
     consumer_test_ask(
         "XREADGROUP GROUP counters other COUNT 1 STREAMS votes >"); /* in hand, old, applied */
-    consumer_test_sql(
-        "INSERT INTO gatehouse_consumed SELECT 'votes', 'counters', 18446744073709551614, 0, "
-        "now() - interval '8 days'");
+    consumer_test_sql("INSERT INTO gatehouse_consumed SELECT 'here', 'votes', 'counters', "
+                      "18446744073709551614, 0, "
+                      "now() - interval '8 days'");
     consumer_test_prepare(&test, "a");
     consumer_test_begin(&test);
     CONSUMER_RUN_UNTIL(&test, consumer_test_sql("SELECT count(*) FROM gatehouse_consumed") == 2);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "store/postgres_connection.h"
+#include "store/stream_sink_sql.h"
 
 #define STATEMENT_MS      5000
 #define ANSWER_MARGIN_MS  3000
@@ -18,24 +19,8 @@
 /* A batch that another transaction came in the way of is run again so often, at once. */
 #define RUNS_MAX 3
 
-static const char COUNT_TABLES[] =
-    "SELECT count(*) FROM (VALUES ('gatehouse_consumed'), ('gatehouse_parked')) AS ours (name) "
-    "WHERE to_regclass(name) IS NOT NULL";
-#define TABLE_COUNT 2
-
-/* The lock keeps processes that start together from making them twice. Ids take all of 64 bits
-   without a sign, which bigint has not. */
-static const char TABLES[] =
-    "BEGIN; SELECT pg_advisory_xact_lock(7241530115);"
-    "CREATE TABLE IF NOT EXISTS gatehouse_consumed ("
-    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms numeric(20) NOT NULL, "
-    "entry_seq numeric(20) NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), "
-    "PRIMARY KEY (stream, consumer_group, entry_ms, entry_seq));"
-    "CREATE TABLE IF NOT EXISTS gatehouse_parked ("
-    "stream text NOT NULL, consumer_group text NOT NULL, entry_ms numeric(20) NOT NULL, "
-    "entry_seq numeric(20) NOT NULL, fields text NOT NULL, reason text NOT NULL, "
-    "tries bigint NOT NULL, parked_at timestamptz NOT NULL DEFAULT now(), "
-    "PRIMARY KEY (stream, consumer_group, entry_ms, entry_seq)); COMMIT";
+static const char LOST[] = "the connection was lost";
+static const char THE_STATEMENT[] = "the statement";
 
 /* The statement is the user's: it is planned as usual. Whoever hangs within a transaction, or is
    gone from it, does not hold up the group's other consumers for long (version 13 does not know the
@@ -46,48 +31,34 @@ static const char SET_UP[] =
     "SELECT set_config('client_connection_check_interval', '1000', false) "
     "WHERE current_setting('client_connection_check_interval', true) IS NOT NULL";
 
-enum prepared { LOCK, MARK, APPLY, PARK, FORGET, PREPARED_COUNT };
-static const char *const NAMES[PREPARED_COUNT] = {"lock", "mark", "apply", "park", "forget"};
-
-#define MARK_SQL                                                                                   \
-    "INSERT INTO gatehouse_consumed (stream, consumer_group, entry_ms, entry_seq) "                \
-    "SELECT $1, $2, ms, seq FROM unnest($3::numeric[], $4::numeric[]) AS entry (ms, seq) "         \
-    "ORDER BY ms, seq ON CONFLICT DO NOTHING RETURNING entry_ms, entry_seq"
-
+enum prepared { LOCK, MARK, APPLY, PARK, FORGET, FORGOTTEN, PREPARED_COUNT };
+static const char *const NAMES[PREPARED_COUNT] = {"lock", "mark",   "apply",
+                                                  "park", "forget", "forgotten"};
 static const char *const STATEMENTS[PREPARED_COUNT] = {
-    /* A group's batches one after another: two that touch the same rows in another order would
-       wait for each other. */
-    [LOCK] = "SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7241530115))",
-    [MARK] = MARK_SQL,
-    /* Nothing where somebody else was faster, and has applied it or parked it. */
-    [PARK] = "WITH marked AS (" MARK_SQL ") INSERT INTO gatehouse_parked (stream, consumer_group, "
-             "entry_ms, entry_seq, fields, reason, tries) SELECT $1, $2, entry_ms, entry_seq, $5, "
-             "$6, $7::bigint FROM marked ON CONFLICT DO NOTHING",
-    /* Ids grow, so the lowest are the oldest. */
-    [FORGET] = "DELETE FROM gatehouse_consumed WHERE (stream, consumer_group, entry_ms, entry_seq) "
-               "IN (SELECT stream, consumer_group, entry_ms, entry_seq FROM (SELECT * FROM "
-               "gatehouse_consumed WHERE stream = $1 AND consumer_group = $2 AND "
-               "(entry_ms, entry_seq) < ($3::numeric, $4::numeric) ORDER BY entry_ms, entry_seq "
-               "LIMIT $5::bigint) AS oldest WHERE applied_at < now() - "
-               "$6::bigint * interval '1 millisecond')",
+    [LOCK] = GH_STREAM_LOCK, [MARK] = GH_STREAM_MARK,     [APPLY] = NULL, /* the user's */
+    [PARK] = GH_STREAM_PARK, [FORGET] = GH_STREAM_FORGET, [FORGOTTEN] = GH_STREAM_FORGOTTEN,
 };
 
 struct gh_stream_sink {
     struct gh_stream_sink_options options;
-    char *stream, *group, *statement; /* with a NUL behind */
+    char *source, *stream, *group, *statement; /* with a NUL behind */
     struct gh_postgres_connection connection;
     bool connected;
     char message[MESSAGE_BYTES_MAX];
+    char shown[MESSAGE_BYTES_MAX]; /* the same without values of entries */
     char sqlstate[6]; /* of the same failure; empty: it was not the server that said so */
     char ms[NUMBERS_BYTES_MAX], seq[NUMBERS_BYTES_MAX]; /* of a batch: "{1,2}" */
 };
 
 /* What a round of answers came to. */
 struct round {
+    /* What is run, where the server's message may quote an entry; NULL: it can't. */
+    const char *what;
+    bool of_entries; /* the user's statement is run */
     enum gh_err err;
     bool collides, committed;
-    uint64_t rows; /* of the last statement that changed any */
-    bool *is_new;  /* of each entry: the mark was made */
+    uint64_t numbers[2]; /* of the last row that is none of marks */
+    bool *is_new;        /* of each entry: the mark was made; NULL: none are */
     const struct gh_stream_entry *entries;
     size_t count, marked;
 };
@@ -95,6 +66,11 @@ struct round {
 struct gh_str gh_stream_sink_message(const struct gh_stream_sink *sink)
 {
     return gh_str_from_c(sink->message);
+}
+
+struct gh_str gh_stream_sink_shown(const struct gh_stream_sink *sink)
+{
+    return gh_str_from_c(sink->shown);
 }
 
 const char *gh_stream_sink_sqlstate(const struct gh_stream_sink *sink)
@@ -111,6 +87,12 @@ static void note(struct gh_stream_sink *sink, const char *sqlstate, const char *
             *at = *at > 0 ? ' ' : '?';
     for (size_t len = strlen(sink->message); len && sink->message[len - 1] == ' '; len--)
         sink->message[len - 1] = '\0';
+    snprintf(sink->shown, sizeof(sink->shown), "%s", sink->message);
+}
+
+static void hide_values(struct gh_stream_sink *sink, const char *what)
+{
+    snprintf(sink->shown, sizeof(sink->shown), "SQLSTATE %s of %s", sink->sqlstate, what);
 }
 
 static char *copy(struct gh_str text)
@@ -131,7 +113,8 @@ static void disconnect(struct gh_stream_sink *sink)
 static enum gh_err lose(struct gh_stream_sink *sink)
 {
     const char *why = sink->connection.lib->errorMessage(sink->connection.pg);
-    note(sink, "", why && *why ? why : "the connection was lost");
+    note(sink, "", why && *why ? why : LOST);
+    snprintf(sink->shown, sizeof(sink->shown), "%s", LOST); /* the other may still quote a value */
     disconnect(sink);
     return GH_ERR_IO;
 }
@@ -155,16 +138,25 @@ static bool is_one_of(const char *sqlstate, const char *const *classes, size_t c
     return false;
 }
 
-/* The entry's own fault: a value that does not fit (22), rows that the statement can't have (21,
-   23, 44), what a function raises (38, P0), what is too large or too deep (54). All else is the
-   database's, and passes or is mended: no such function, no right, no room. */
-static enum gh_err err_of(const char *sqlstate)
+/*
+ * The entry's own fault: a value that does not fit (22), rows that the statement can't have (21,
+ * 23, 44), what a function raises (38, P0), what is too large or too deep (54). The database's, and
+ * it passes: no connection, no room, an operator, another transaction. All else may be either: a
+ * table that is missing, or a value that is taken for the name of one.
+ */
+static enum gh_err err_of(const char *sqlstate, bool of_entries)
 {
     static const char *const ENTRY[] = {"21", "22", "23", "38", "44", "54", "P0"};
+    static const char *const DATABASE[] = {"08", "25", "28", "3D", "40",    "53",
+                                           "55", "57", "58", "F0", "XX001", "XX002"};
     static const char *const LATE[] = {"57014"};
-    if (is_one_of(sqlstate, ENTRY, sizeof(ENTRY) / sizeof(ENTRY[0])))
-        return GH_ERR_REFUSED;
-    return is_one_of(sqlstate, LATE, 1) ? GH_ERR_TIMEOUT : GH_ERR_IO;
+    if (is_one_of(sqlstate, LATE, 1))
+        return GH_ERR_TIMEOUT;
+    if (!of_entries || !sqlstate ||
+        is_one_of(sqlstate, DATABASE, sizeof(DATABASE) / sizeof(DATABASE[0])))
+        return GH_ERR_IO;
+    bool is_entry = is_one_of(sqlstate, ENTRY, sizeof(ENTRY) / sizeof(ENTRY[0]));
+    return is_entry ? GH_ERR_REFUSED : GH_ERR_INVALID;
 }
 
 /* Another transaction came in the way: serialization, deadlock, a lock. */
@@ -197,15 +189,18 @@ static void take_result(struct gh_stream_sink *sink, struct round *round, PGresu
     if (status == PGRES_FATAL_ERROR && round->err == GH_OK) {
         const char *sqlstate = lib->resultErrorField(result, PG_DIAG_SQLSTATE);
         note(sink, sqlstate, lib->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-        round->err = err_of(sqlstate);
+        if (round->what)
+            hide_values(sink, round->what);
+        round->err = err_of(sqlstate, round->of_entries);
         round->collides = is_collision(sqlstate);
     }
     if (status == PGRES_TUPLES_OK && round->is_new && lib->nfields(result) == 2)
         note_marks(sink, round, result);
-    if (status == PGRES_COMMAND_OK) {
-        round->rows = strtoull(lib->cmdTuples(result), NULL, 10);
+    else if (status == PGRES_TUPLES_OK && !round->of_entries && lib->ntuples(result))
+        for (int i = 0; i < 2 && i < lib->nfields(result); i++)
+            round->numbers[i] = strtoull(lib->getvalue(result, 0, i), NULL, 10);
+    if (status == PGRES_COMMAND_OK)
         round->committed = strcmp(lib->cmdStatus(result), "COMMIT") == 0;
-    }
 }
 
 /* All answers up to the synchronisation point. The time is that of one statement: a batch that
@@ -252,9 +247,9 @@ static bool send_prepared(struct gh_stream_sink *sink, enum prepared statement, 
 /* BEGIN, the lock, the marks. */
 static bool send_marks(struct gh_stream_sink *sink)
 {
-    const char *values[] = {sink->stream, sink->group, sink->ms, sink->seq};
-    return send_plain(sink, "BEGIN") && send_prepared(sink, LOCK, 2, values) &&
-           send_prepared(sink, MARK, 4, values);
+    const char *values[] = {sink->source, sink->stream, sink->group, sink->ms, sink->seq};
+    return send_plain(sink, "BEGIN") && send_prepared(sink, LOCK, 3, values) &&
+           send_prepared(sink, MARK, 5, values);
 }
 
 /* Errors only of the connection: what the server says comes with the answers. */
@@ -272,15 +267,26 @@ static enum gh_err prepare_all(struct gh_stream_sink *sink)
     return err == GH_OK ? GH_OK : GH_ERR_IO;
 }
 
+static enum gh_err make_tables(struct gh_stream_sink *sink)
+{
+    const char *const values[] = {sink->source};
+    struct round round = {.err = GH_OK};
+    if (!sink->connection.lib->sendQueryParams(sink->connection.pg, GH_STREAM_SET_SOURCE, 1, NULL,
+                                               values, NULL, NULL, 0))
+        return lose(sink);
+    enum gh_err err = end_round(sink, &round);
+    return err == GH_OK ? gh_postgres_long_script(&sink->connection, GH_STREAM_TABLES) : err;
+}
+
 /* Whoever may not make tables can still use those that are there. */
 static enum gh_err have_tables(struct gh_stream_sink *sink)
 {
     uint64_t count = 0;
     enum gh_err err = gh_postgres_script(&sink->connection, SET_UP);
     if (err == GH_OK)
-        err = gh_postgres_number(&sink->connection, COUNT_TABLES, &count);
-    if (err == GH_OK && count < TABLE_COUNT)
-        err = gh_postgres_script(&sink->connection, TABLES);
+        err = gh_postgres_number(&sink->connection, GH_STREAM_COUNT_TABLES, &count);
+    if (err == GH_OK && count < GH_STREAM_TABLE_COUNT)
+        err = make_tables(sink);
     return err;
 }
 
@@ -341,13 +347,14 @@ static enum gh_err rollback(struct gh_stream_sink *sink)
 static enum gh_err mark(struct gh_stream_sink *sink, struct round *round)
 {
     write_ids(sink, round->entries, round->count);
+    round->what = "the marks of entries";
     return send_marks(sink) ? end_round(sink, round) : lose(sink);
 }
 
 static enum gh_err apply_marked(struct gh_stream_sink *sink, const struct round *marks,
                                 bool *out_collides)
 {
-    struct round round = {.err = GH_OK};
+    struct round round = {.what = THE_STATEMENT, .of_entries = true};
     for (size_t i = 0; i < marks->count; i++)
         if (marks->is_new[i] &&
             !send_prepared(sink, APPLY, (int)sink->options.field_count, marks->entries[i].values))
@@ -392,6 +399,26 @@ enum gh_err gh_stream_sink_apply(struct gh_stream_sink *sink, const struct gh_st
     return err;
 }
 
+enum gh_err gh_stream_sink_try(struct gh_stream_sink *sink, const struct gh_stream_entry *entry)
+{
+    struct round round = {.what = THE_STATEMENT, .of_entries = true};
+    enum gh_err err = be_connected(sink);
+    if (err != GH_OK)
+        return err;
+    err = send_plain(sink, "BEGIN") &&
+                  send_prepared(sink, APPLY, (int)sink->options.field_count, entry->values)
+              ? end_round(sink, &round)
+              : lose(sink);
+    if (sink->connected && rollback(sink) != GH_OK)
+        err = GH_ERR_IO;
+    return err;
+}
+
+void gh_stream_sink_begin_anew(struct gh_stream_sink *sink)
+{
+    disconnect(sink);
+}
+
 /* ---- What is put aside, and what is forgotten ---- */
 
 enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct gh_stream_id id,
@@ -399,15 +426,15 @@ enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct gh_stream_id
 {
     char count[16];
     const struct gh_stream_entry entry = {.id = id};
-    struct round round = {.err = GH_OK};
+    struct round round = {.what = "parking"};
     char *texts[] = {copy(fields), copy(reason)};
     enum gh_err err = texts[0] && texts[1] ? be_connected(sink) : GH_ERR_MEMORY;
     if (err == GH_OK) {
         snprintf(count, sizeof(count), "%u", tries);
-        const char *const values[] = {sink->stream, sink->group, sink->ms, sink->seq,
-                                      texts[0],     texts[1],    count};
+        const char *const values[] = {sink->source, sink->stream, sink->group, sink->ms,
+                                      sink->seq,    texts[0],     texts[1],    count};
         write_ids(sink, &entry, 1);
-        err = send_prepared(sink, PARK, 7, values) ? end_round(sink, &round) : lose(sink);
+        err = send_prepared(sink, PARK, 8, values) ? end_round(sink, &round) : lose(sink);
     }
     free(texts[0]);
     free(texts[1]);
@@ -418,17 +445,30 @@ enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink, struct gh_stream_
                                   uint64_t keep_ms, bool *out_more)
 {
     char ms[24], seq[24], keep[24], limit[24];
-    const char *values[] = {sink->stream, sink->group, ms, seq, limit, keep};
-    struct round round = {.err = GH_OK};
+    const char *values[] = {sink->source, sink->stream, sink->group, ms, seq, limit, keep};
+    struct round round = {.what = "forgetting marks"};
     enum gh_err err = be_connected(sink);
     snprintf(ms, sizeof(ms), "%" PRIu64, below.ms);
     snprintf(seq, sizeof(seq), "%" PRIu64, below.seq);
     snprintf(limit, sizeof(limit), "%d", GH_STREAM_FORGET_MAX);
     snprintf(keep, sizeof(keep), "%" PRIu64, keep_ms);
     if (err == GH_OK)
-        err = send_prepared(sink, FORGET, 6, values) ? end_round(sink, &round) : lose(sink);
-    *out_more = err == GH_OK && round.rows >= GH_STREAM_FORGET_MAX;
-    return err;
+        err = send_prepared(sink, FORGET, 7, values) ? end_round(sink, &round) : lose(sink);
+    *out_more = err == GH_OK && round.numbers[0] >= GH_STREAM_FORGET_MAX;
+    return err == GH_OK ? GH_OK : GH_ERR_IO;
+}
+
+enum gh_err gh_stream_sink_forgotten(struct gh_stream_sink *sink, struct gh_stream_id *out_through)
+{
+    const char *values[] = {sink->source, sink->stream, sink->group};
+    struct round round = {.what = "asking what was forgotten"};
+    enum gh_err err = be_connected(sink);
+    if (err == GH_OK)
+        err = send_prepared(sink, FORGOTTEN, 3, values) ? end_round(sink, &round) : lose(sink);
+    if (err != GH_OK)
+        return GH_ERR_IO;
+    *out_through = (struct gh_stream_id){round.numbers[0], round.numbers[1]};
+    return GH_OK;
 }
 
 /* ---- Life ---- */
@@ -440,10 +480,11 @@ enum gh_err gh_stream_sink_new(const struct gh_stream_sink_options *options,
     if (!sink)
         return GH_ERR_MEMORY;
     sink->options = *options;
+    sink->source = copy(options->source);
     sink->stream = copy(options->stream);
     sink->group = copy(options->group);
     sink->statement = copy(options->statement);
-    if (!sink->stream || !sink->group || !sink->statement) {
+    if (!sink->source || !sink->stream || !sink->group || !sink->statement) {
         gh_stream_sink_free(sink);
         return GH_ERR_MEMORY;
     }
@@ -456,6 +497,7 @@ void gh_stream_sink_free(struct gh_stream_sink *sink)
     if (!sink)
         return;
     disconnect(sink);
+    free(sink->source);
     free(sink->stream);
     free(sink->group);
     free(sink->statement);

@@ -1,6 +1,7 @@
 """The charts of deploy/helm and the manifests of deploy/kubernetes, which are what the charts give."""
 
 import copy
+import http.client
 import json
 import shutil
 import subprocess
@@ -10,7 +11,8 @@ import yaml
 
 import chart
 from chart import CHARTS, DEPLOYED, MANIFESTS, read_values
-from harness.gate import ROOT, run
+from harness.consumer import Consumer, wait_until
+from harness.gate import ROOT, free_port, run
 
 GATEHOUSE_VALUES = read_values(CHARTS / "vote" / "gatehouse-values.yaml")
 
@@ -119,6 +121,7 @@ def test_the_consumer_reads_votes_as_vote_processors_and_calls_increment_vote():
             "group": "vote-processors",
             "statement": "SELECT increment_vote($1)",
             "fields": ["option"],
+            "metrics": "0.0.0.0:9464",
         }
     ]
     assert settings["store"] == "${DATABASE_URL}"
@@ -159,6 +162,50 @@ def test_whoever_answers_has_probes(name):
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     wait = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert EVERY_POD[name]["terminationGracePeriodSeconds"] >= wait + 30  # the drain's bound
+
+
+def test_the_consumer_has_probes_where_its_metrics_listen(tmp_path):
+    (container,) = EVERY_POD["vote-consumer"]["containers"]
+    assert container["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    (port,) = container["ports"]
+    assert port["name"] == "metrics"
+    data = ALL["vote"]["ConfigMap", "vote-consumer"]["data"]
+    (entry,) = yaml.safe_load(data["gatehouse.yaml"])["consume"]
+    assert entry["metrics"] == f"0.0.0.0:{port['containerPort']}"
+    changed = by_name(chart.render("vote", {"consumer": {"metricsPort": 7777}}))
+    (deployment,) = [v for (kind, n), v in changed.items() if kind == "Deployment" and "consumer" in n]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "metrics", "containerPort": 7777}]
+
+
+def test_the_consumer_starts_with_its_configuration_and_answers_the_probes(tmp_path):
+    (container,) = EVERY_POD["vote-consumer"]["containers"]
+    data = ALL["vote"]["ConfigMap", "vote-consumer"]["data"]["gatehouse.yaml"]
+    settings = yaml.safe_load(data)
+    settings["environment"] = "development"  # for URLs of this machine
+    port = free_port()
+    settings["consume"][0]["metrics"] = f"127.0.0.1:{port}"
+    consumer = Consumer(tmp_path / "gatehouse.yaml", settings, env={
+        "DATABASE_URL": f"postgresql://vote@127.0.0.1:{free_port()}/vote",
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}"})
+    try:
+        def status(probe):
+            path = container[probe]["httpGet"]["path"]
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", path)
+                return connection.getresponse().status
+            except OSError:
+                return None
+            finally:
+                connection.close()
+        wait_until(lambda: status("startupProbe") == 200, "the listener")
+        assert status("livenessProbe") == 200
+        assert status("readinessProbe") == 503  # neither Redis nor the database is there
+    finally:
+        assert consumer.stop() == 0
 
 
 def test_secrets_come_from_secrets_only():

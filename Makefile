@@ -4,7 +4,7 @@ PYTHON ?= /usr/bin/python3
 FUZZ_SECONDS ?= 60
 DEMO_ONCE ?=
 
-.PHONY: help run build test test-unit test-asan test-tsan test-e2e fuzz lint format docs bench clean \
+.PHONY: help run build test test-unit test-asan test-tsan test-e2e fuzz lint format docs bench bench-quick clean \
 	setup-build setup-demo setup-test setup-bench
 
 help:        ## this list
@@ -41,12 +41,18 @@ format: setup-build ## let clang-format rewrite src/ and tests/fuzz/
 docs: setup-build ## write the generated pages of docs/ again
 	@$(PYTHON) tools/run_tests.py --write-docs
 
-bench: setup-build setup-demo setup-bench ## compare with nginx and HAProxy on this machine
+bench-quick: setup-build setup-demo setup-bench ## the most telling comparisons, in two minutes
+	@$(PYTHON) tools/build.py release
+	@$(PYTHON) bench/run.py --quick $(BENCH_ARGS)
+
+bench: setup-build setup-demo setup-bench ## compare with nginx, HAProxy and Caddy on this machine
 	@$(PYTHON) tools/build.py release
 	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
 	@$(PYTHON) bench/login_flood.py
 	@$(PYTHON) bench/audit.py
 	@$(PYTHON) bench/validation.py
+	@$(PYTHON) bench/shared_limits.py
+	@$(PYTHON) bench/nodes.py
 	@GATEHOUSE_BIN=build/release/gatehouse $(PYTHON) tests/endurance/run.py --long
 
 clean:       ## remove build/

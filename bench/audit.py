@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-import run as bench
+import measure as bench
 
 BINARY = os.environ.get("GATEHOUSE_BIN", str(bench.ROOT / "build/release/gatehouse"))
 API_RATE, API_CLIENTS = 1000, 16

@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 
-import run as bench
+import measure as bench
 
 FLOOD_CONNECTIONS = 256
 API_RATE = 500

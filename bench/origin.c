@@ -3,7 +3,7 @@
  * as cheaply as epoll allows, so that the proxy is what is measured. Not an HTTP server: it looks
  * for the end of a head and for Content-Length, nothing else.
  *
- *     origin PORT [BODY_BYTES]
+ *     origin PORT [BODY_BYTES]        200 of them; a target that begins with /large gets 1 MiB
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,30 +19,37 @@
 #define CONNECTIONS_MAX 65536
 #define BUFFER_BYTES    (128 * 1024)
 
+#define LARGE_BYTES (1024 * 1024)
+
+struct answer {
+    char *bytes;
+    size_t len;
+};
+
 struct connection {
-    size_t body_left;   /* of a request whose head was seen */
+    size_t body_left; /* of a request whose head was seen */
+    const struct answer *answer;
     size_t answer_left; /* of an answer the socket did not take */
     char head[8192];    /* a head that came in pieces */
     size_t head_len;
 };
 
 static struct connection *connections[CONNECTIONS_MAX];
-static char *answer;
-static size_t answer_len;
+static struct answer small, large;
 
-static void make_answer(size_t body_bytes)
+static void make_answer(struct answer *answer, size_t body_bytes)
 {
     char head[256];
     int head_len = snprintf(head, sizeof(head),
                             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                             "Server: origin\r\nContent-Length: %zu\r\n\r\n",
                             body_bytes);
-    answer_len = (size_t)head_len + body_bytes;
-    answer = malloc(answer_len);
-    if (!answer)
+    answer->len = (size_t)head_len + body_bytes;
+    answer->bytes = malloc(answer->len);
+    if (!answer->bytes)
         abort();
-    memcpy(answer, head, (size_t)head_len);
-    memset(answer + head_len, 'x', body_bytes);
+    memcpy(answer->bytes, head, (size_t)head_len);
+    memset(answer->bytes + head_len, 'x', body_bytes);
 }
 
 static size_t content_length(const char *head, size_t len)
@@ -56,7 +63,8 @@ static size_t content_length(const char *head, size_t len)
 static bool send_answer(int fd, struct connection *c)
 {
     while (c->answer_left) {
-        ssize_t n = send(fd, answer + answer_len - c->answer_left, c->answer_left, MSG_NOSIGNAL);
+        ssize_t n = send(fd, c->answer->bytes + c->answer->len - c->answer_left, c->answer_left,
+                         MSG_NOSIGNAL);
         if (n <= 0)
             return false;
         c->answer_left -= (size_t)n;
@@ -74,7 +82,7 @@ static void take(int fd, struct connection *c, const char *bytes, size_t len)
             len -= n;
             if (c->body_left)
                 return;
-            c->answer_left += answer_len;
+            c->answer_left += c->answer->len;
             send_answer(fd, c);
             continue;
         }
@@ -89,11 +97,12 @@ static void take(int fd, struct connection *c, const char *bytes, size_t len)
         size_t head_len = (size_t)(end - c->head) + 4;
         size_t used = head_len - c->head_len;
         c->body_left = content_length(c->head, head_len);
+        c->answer = memcmp(c->head, "GET /large", 10) == 0 ? &large : &small;
         c->head_len = 0;
         bytes += used;
         len -= used;
         if (c->body_left == 0) {
-            c->answer_left += answer_len;
+            c->answer_left += c->answer->len;
             send_answer(fd, c);
         }
     }
@@ -142,7 +151,8 @@ int main(int argc, char **argv)
 {
     if (argc < 2)
         return 2;
-    make_answer(argc > 2 ? strtoul(argv[2], NULL, 10) : 200);
+    make_answer(&small, argc > 2 ? strtoul(argv[2], NULL, 10) : 200);
+    make_answer(&large, LARGE_BYTES);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)atoi(argv[1])),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

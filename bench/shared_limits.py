@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.request
 
-import run as bench
+import measure as bench
 
 PLACES = ("memory", "unix socket", "TCP")
 LIMITS = {

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 
-import run as bench
+import measure as bench
 
 HERE = pathlib.Path(__file__).resolve().parent / "validation"
 SCHEMA = HERE / "order.schema.json"

@@ -15,7 +15,8 @@ demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
     python3-jsonschema python3-aiosmtpd python3-cryptography openssl curl nginx-light caddy haproxy
     postgresql redis-server umoci ca-certificates"
-bench_packages="nginx-light haproxy wrk nodejs npm python3-jsonschema"
+bench_packages="nginx-light haproxy caddy wrk nghttp2-client nodejs npm python3-jsonschema python3-yaml
+    openssl redis-server postgresql"
 
 usage() {
     sed -n '2,6s/^# \{0,1\}//p' "$0"

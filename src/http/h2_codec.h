@@ -10,8 +10,20 @@
  * ends it with ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
  *
  * Extended CONNECT (RFC 8441) with :protocol "websocket" is told as on HTTP/1.1: method GET,
- * upgrade_websocket, and a `tunnel` answer is written as 200. From then on on_body and write_body
- * carry what passes through, on_end is the client's end.
+ * upgrade_websocket (but without the fields that belong to HTTP/1.1's handshake), and a `tunnel`
+ * answer is written as 200. on_body and write_body carry what passes through, on_end is the
+ * client's end; a client that does not wait for the 200 has its bytes told before.
+ *
+ * An answer that is over before its request ends the stream with on_closed; what still comes of the
+ * request is thrown away, within the stream's window, and behind that the stream is reset without
+ * an error. `close` of an answer is nothing to HTTP/2: the shell drains. When on_begin gives no
+ * memory the stream is refused, and nothing else happens. A connection that ends by an error closes
+ * all its streams (on_closed) before wants_close() says so.
+ *
+ * Events may call back into the codec, with two exceptions: in on_begin nothing of the stream is
+ * there yet, and inside output nothing may be written. on_closed comes right behind the event or
+ * the call in which the stream ended. `feed` inside an event takes nothing, and a codec is not to
+ * be done away with there.
  *
  * Body bytes that can't be sent (a stream's or the connection's window is shut, or the wire is
  * full) are copied and kept; is_full() says when a stream has enough of them, on_drained when it
@@ -36,7 +48,9 @@
 /* Unsent bytes of an answer above which is_full(). */
 #define GH_H2_UNSENT_BYTES_MAX (64u * 1024)
 
-/* `limits` is copied. The codec is heap memory; ops->done gives it back. GH_ERR_MEMORY. */
+/* `limits` is copied; head_bytes_max counts 32 bytes more for each field, as section 10.5.1 does,
+   so that what SETTINGS announce is what is enforced. The codec is heap memory; ops->done gives it
+   back. GH_ERR_MEMORY. */
 GH_MUST_USE enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
                                          const struct gh_codec_limits *limits,
                                          struct gh_codec **out_codec);

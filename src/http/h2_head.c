@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "http/authority.h"
 #include "http/byte_class.h"
 #include "http/request_head.h"
 
@@ -241,12 +242,16 @@ static enum gh_http_error take_fields(struct gh_h2_head *head, struct gh_request
     return GH_HTTP_ERROR_NONE;
 }
 
-/* Exactly one, as :authority, as Host, or as both and equal. */
+/* Exactly one, as :authority, as Host, or as both and equal. An ill-formed one is refused here and
+   not only by the stage that reads it, because it makes the request malformed: its stream ends so.
+ */
 static enum gh_http_error read_host(const struct gh_h2_head *head, struct gh_request_head *out)
 {
     const struct gh_field *host = gh_fields_find(&out->fields, GH_FIELD_HOST);
     struct gh_str authority = head->pseudo[GH_H2_AUTHORITY];
-    if (!host || gh_fields_find_next(&out->fields, host) || !gh_request_is_host_text(host->value))
+    struct gh_authority parsed;
+    if (!host || gh_fields_find_next(&out->fields, host) || !gh_request_is_host_text(host->value) ||
+        !gh_authority_parse(host->value, head->arena, &parsed))
         return GH_HTTP_ERROR_HOST;
     if (authority.ptr && !gh_str_ieq(authority, host->value))
         return GH_HTTP_ERROR_HOST;

@@ -206,9 +206,7 @@ static void read_trailers(struct gh_h2_codec *h2, struct gh_h2_stream *stream, b
 
 static void tell_data(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_str data)
 {
-    bool waits = stream->head->upgrade_websocket && !stream->tunnel;
-    bool too_long = stream->head->body == GH_BODY_LENGTH && data.len > stream->body_left;
-    if (waits || too_long) {
+    if (stream->head->body == GH_BODY_LENGTH && data.len > stream->body_left) {
         discard(h2, (int32_t)stream->id, data.len);
         refuse_request(h2, stream, GH_HTTP_ERROR_FRAMING);
         return;

@@ -42,7 +42,7 @@ static void refuses_another_preface(void **state)
     struct peer *peer = open_silent_peer(&LIMITS);
     put_bytes(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
     send_all(peer);
-    assert_true(has(told(peer), "GOAWAY:0:1 "));
+    expect_told(peer, "SETTINGS WINDOW:0:983041 GOAWAY:0:1 ");
     assert_true(peer->codec->ops->wants_close(peer->codec));
     assert_false(peer->codec->ops->wants_input(peer->codec));
     close_peer(peer);
@@ -359,6 +359,20 @@ static void done_closes_what_is_open(void **state)
 
 /* ---- The end of the connection ---- */
 
+static void answers_that_were_given_before_an_error_leave_before_goaway(void **state)
+{
+    (void)state;
+    struct peer *peer = open_silent_peer(&LIMITS);
+    peer->in_end = answer_200;
+    put_preface(peer);
+    put_headers(peer, 1, GET, FIN);
+    put_frame(peer, NGHTTP2_PRIORITY, 0, 0, "\0\0\0\1\7", 5);
+    send_all(peer);
+    expect_told(peer, "SETTINGS SETTINGS! WINDOW:0:983041 "
+                      "HEADERS:1{:status=200|content-length=2} DATA:1(ok). GOAWAY:1:1 ");
+    close_peer(peer);
+}
+
 static void drains_in_two_steps(void **state)
 {
     (void)state;
@@ -459,6 +473,7 @@ int main(void)
         cmocka_unit_test(drains_in_two_steps),
         cmocka_unit_test(an_idle_connection_wants_to_close_after_the_second_step),
         cmocka_unit_test(an_error_of_the_connection_closes_its_streams_and_says_why),
+        cmocka_unit_test(answers_that_were_given_before_an_error_leave_before_goaway),
         cmocka_unit_test(answers_ping),
         cmocka_unit_test(ignores_frames_of_unknown_kinds),
     };

@@ -106,7 +106,7 @@ bool gh_h2_tell(struct gh_h2_codec *h2);
 void gh_h2_work_off(struct gh_h2_codec *h2);
 /* The connection shall end, with that code; noted while nghttp2 is running. */
 void gh_h2_note_failure(struct gh_h2_codec *h2, uint32_t code);
-/* Ends it: GOAWAY leaves even when the wire is full, of all else nothing more. */
+/* Ends it: what waits leaves if the wire is not full, GOAWAY in any case, and nothing more. */
 void gh_h2_fail(struct gh_h2_codec *h2, uint32_t code);
 /* Counts; false and noted as failed when it is too much. */
 bool gh_h2_spend(struct gh_h2_codec *h2, enum gh_h2_cost cost, size_t amount);

@@ -143,6 +143,7 @@ bool gh_h2_spend(struct gh_h2_codec *h2, enum gh_h2_cost cost, size_t amount)
 
 void gh_h2_fail(struct gh_h2_codec *h2, uint32_t code)
 {
+    gh_h2_output_send(h2, false); /* what was before, our settings perhaps, has its place before */
     (void)nghttp2_session_terminate_session(h2->session, code);
     gh_h2_output_send(h2, true);
     h2->failed = true;

@@ -5,7 +5,6 @@
 #include "app/commands.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,10 @@
 
 #include "app/config_file.h"
 #include "app/evidence_keeper.h"
+#include "app/key_process.h"
 #include "app/loader.h"
 #include "app/process.h"
+#include "app/process_metrics.h"
 #include "app/serve_identity.h"
 #include "app/serve_sandbox.h"
 #include "base/num.h"
@@ -48,6 +49,8 @@ static const char HELP[] =
     "  --workers N      event loops (default: the cores this process may use; one less\n"
     "                   with identity)\n"
     "  --user NAME      when started as root, run as NAME (default: gatehouse, else nobody)\n"
+    "  --keys-user NAME the same for the process that keeps the private TLS keys\n"
+    "                   (default: as --user)\n"
     "  --help           this text\n"
     "\n"
     "Signals: SIGTERM and SIGINT finish what is in flight and end (a second one ends at once);\n"
@@ -56,7 +59,7 @@ static const char HELP[] =
 
 struct serve {
     struct gh_source source;
-    const char *user;
+    const char *user, *keys_user;
     struct gh_process_user runs_as;
     unsigned worker_count;
 
@@ -67,6 +70,7 @@ struct serve {
     struct gh_log_ring *ring;
     struct gh_metrics *metrics;
     struct gh_limit_table *limits;
+    struct gh_process_tables tables;
     struct gh_shared_limits *shared_limits;           /* NULL: there is no Redis */
     struct gh_shared_revocations *shared_revocations; /* the same, or identity is off */
     struct gh_sanctions *sanctions;                   /* NULL: identity is off */
@@ -77,8 +81,10 @@ struct serve {
     struct gh_serve_identity identity;
     struct gh_serve_sandbox sandbox;
     struct gh_evidence_keeper *evidence;
+    struct gh_key_process keys;
     struct gh_str store; /* own copy: of the running configuration */
     bool draining, stopped;
+    int status; /* of the whole run */
 };
 
 /* ---- While running ---- */
@@ -145,7 +151,8 @@ static void reload(struct serve *serve)
                                 &loaded.message) &&
         readable && find_redis(&loaded, &secrets, &redis, &loaded.message) &&
         gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
-        gh_loader_open(&loaded, serve->groups, NULL, serve->current)) {
+        gh_key_process_suffices(&serve->keys, &loaded.settings, &loaded.message) &&
+        gh_loader_open(&loaded, serve->groups, serve->keys.keys, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
         gh_snapshot_ref(loaded.snapshot); /* becomes ours */
         gh_snapshot_ref(loaded.snapshot);
@@ -177,6 +184,27 @@ static void reload(struct serve *serve)
     gh_arena_done(&secrets);
 }
 
+static void drain(struct serve *serve)
+{
+    gh_server_drain(serve->server, serve->draining ? 0 : gh_loop_now_ms(serve->control) + DRAIN_MS);
+    serve->draining = true;
+}
+
+/* Keys can't be read again, since the right to is gone. Whoever supervises us starts us anew. */
+static void on_child(struct serve *serve)
+{
+    struct gh_str how;
+    if (!gh_key_process_has_ended(&serve->keys, &serve->messages, &how))
+        return;
+    gh_log_message(serve->ring, GH_LOG_ERROR,
+                   "the process that keeps the TLS keys has ended (%.*s): finishing what is in "
+                   "flight, then ending with status 1",
+                   GH_STR_ARG(how));
+    serve->status = 1;
+    if (!serve->draining)
+        drain(serve);
+}
+
 static void on_signal(void *context, int number)
 {
     struct serve *serve = context;
@@ -185,10 +213,13 @@ static void on_signal(void *context, int number)
             reload(serve);
         return;
     }
-    gh_server_drain(serve->server, serve->draining ? 0 : gh_loop_now_ms(serve->control) + DRAIN_MS);
+    if (number == SIGCHLD) {
+        on_child(serve);
+        return;
+    }
     gh_log_message(serve->ring, GH_LOG_INFO, "signal %d: %s", number,
                    serve->draining ? "ending at once" : "finishing what is in flight");
-    serve->draining = true;
+    drain(serve);
 }
 
 static void on_ended(void *owner)
@@ -227,30 +258,6 @@ static struct gh_hash_key random_key(void)
     return key;
 }
 
-static void write_counter(FILE *out, const char *name, const char *type, const char *help,
-                          uint64_t value)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
-            value);
-}
-
-/* What the process's own tables tell; called at each scrape. */
-static void write_process_metrics(void *context, FILE *out)
-{
-    const struct serve *serve = context;
-    struct gh_limit_stats limits = gh_limit_table_stats(serve->limits);
-    write_counter(out, "gatehouse_log_dropped_total", "counter",
-                  "Log lines dropped because the reader was too slow.", gh_log_dropped(serve->log));
-    write_counter(out, "gatehouse_rate_limit_entries", "gauge",
-                  "Entries of the rate limit table in use.", limits.entries);
-    write_counter(out, "gatehouse_rate_limit_evictions_total", "counter",
-                  "Entries given up while they still counted: the table is too small.",
-                  limits.evictions);
-    write_counter(out, "gatehouse_rate_limit_unrecorded_total", "counter",
-                  "Newcomers let through uncounted because only offenders held their place.",
-                  limits.unrecorded);
-}
-
 static enum gh_err open_parts(struct serve *serve)
 {
     enum gh_err err = gh_loop_open(&serve->control);
@@ -269,7 +276,8 @@ static enum gh_err open_parts(struct serve *serve)
         err = serve->evidence ? GH_OK : GH_ERR_MEMORY;
     }
     if (err == GH_OK) {
-        gh_metrics_add_source(serve->metrics, write_process_metrics, serve);
+        serve->tables = (struct gh_process_tables){serve->log, serve->limits};
+        gh_metrics_add_source(serve->metrics, gh_process_metrics_write, &serve->tables);
         gh_loop_on_turn(serve->control, on_turn, serve);
     }
     return err;
@@ -360,7 +368,7 @@ static uint64_t connections_max(const struct serve *serve, uint64_t descriptors)
 static int open_server(struct serve *serve, uint64_t descriptors)
 {
     struct gh_str message;
-    if (!gh_loader_open(&serve->loaded, serve->groups, NULL, NULL))
+    if (!gh_loader_open(&serve->loaded, serve->groups, serve->keys.keys, NULL))
         return fail("", serve->loaded.message);
     struct gh_server_options options = {
         .worker_count = serve->worker_count,
@@ -386,7 +394,8 @@ static int open_server(struct serve *serve, uint64_t descriptors)
     if (gh_server_open(&options, serve->current, &serve->messages, &serve->server, &message) !=
         GH_OK)
         return fail("", message);
-    if (gh_process_drop_privileges(&serve->runs_as, &serve->messages, &message) != GH_OK)
+    if (gh_process_drop_privileges(&serve->runs_as, &serve->messages, &message) != GH_OK ||
+        gh_key_process_seal(&serve->keys, &serve->messages, &message) != GH_OK)
         return fail("", message);
     if (serve->identity.host && gh_serve_identity_open(&serve->identity, &serve->loaded,
                                                        &serve->messages, &message) != GH_OK)
@@ -402,6 +411,9 @@ static void announce(const struct serve *serve)
         gh_log_message(serve->ring, GH_LOG_INFO, "listening on %.*s%s%s", GH_STR_ARG(listen->text),
                        listen->tls ? " (TLS)" : "", listen->admin ? " (admin)" : "");
     }
+    if (serve->keys.keys)
+        gh_log_message(serve->ring, GH_LOG_INFO, "process %ld keeps the TLS keys",
+                       (long)serve->keys.id);
     gh_log_message(serve->ring, GH_LOG_INFO, "gatehouse %s started, %s, %u workers", GH_VERSION,
                    settings->policy.environment == GH_PRODUCTION ? "production" : "development",
                    serve->worker_count);
@@ -436,7 +448,7 @@ static int run(struct serve *serve)
         exit(fail("", message));
     announce(serve);
     gh_loop_run(serve->control);
-    return 0;
+    return serve->status;
 }
 
 /* Gives back what was opened, as far as it was. */
@@ -470,6 +482,7 @@ static void close_all(struct serve *serve)
     if (serve->control)
         gh_loop_close(serve->control);
     gh_serve_sandbox_done(&serve->sandbox);
+    gh_key_process_close(&serve->keys);
     gh_arena_done(&serve->messages);
 }
 
@@ -493,6 +506,11 @@ static int start_and_run(struct serve *serve)
     if (!serve->worker_count)
         serve->worker_count = default_workers(&serve->loaded.settings);
     struct gh_str message, warning;
+    /* Before there are threads, and secrets that it need not know. */
+    if (gh_key_process_start(&serve->loaded.settings, serve->worker_count,
+                             serve->keys_user ? serve->keys_user : serve->user, &serve->messages,
+                             &serve->keys, &message) != GH_OK)
+        return fail("", message);
     if (!gh_serve_identity_secrets(&serve->identity, &serve->loaded, &message, &warning))
         return fail("", message);
     if (warning.len)
@@ -523,13 +541,10 @@ static int wrong_usage(const char *what)
 int gh_cmd_serve(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"upstream", required_argument, NULL, 'u'},
-        {"listen", required_argument, NULL, 'l'},
-        {"workers", required_argument, NULL, 'w'},
-        {"user", required_argument, NULL, 'U'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"upstream", required_argument, NULL, 'u'},
+        {"listen", required_argument, NULL, 'l'}, {"workers", required_argument, NULL, 'w'},
+        {"user", required_argument, NULL, 'U'},   {"keys-user", required_argument, NULL, 'K'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     struct serve serve = {0};
     uint64_t workers;
@@ -547,6 +562,9 @@ int gh_cmd_serve(int argc, char **argv)
             break;
         case 'U':
             serve.user = optarg;
+            break;
+        case 'K':
+            serve.keys_user = optarg;
             break;
         case 'w':
             if (!gh_num_parse_u64(gh_str_from_c(optarg), WORKERS_MAX, &workers) || workers == 0)

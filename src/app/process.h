@@ -42,7 +42,8 @@ void gh_signals_block(void);
 struct gh_loop;
 struct gh_signals;
 typedef void gh_signal_fn(void *context, int signal_number);
-/* A thread that waits for SIGTERM, SIGINT and SIGHUP and calls `fn` on the loop's thread. */
+/* A thread that waits for SIGTERM, SIGINT, SIGHUP and SIGCHLD and calls `fn` on the loop's thread.
+ */
 GH_MUST_USE enum gh_err gh_signals_open(struct gh_loop *loop, gh_signal_fn *fn, void *context,
                                         struct gh_signals **out_signals);
 void gh_signals_close(struct gh_signals *signals);

@@ -125,14 +125,8 @@ static void add_listener(struct maker *maker, struct gh_str text)
 static void add_listeners(struct maker *maker)
 {
     const struct gh_listener_settings *listeners = maker->settings->listeners.items;
-    for (size_t i = 0; i < maker->settings->listeners.count; i++) {
-        const struct gh_tls_pair_settings *pairs = listeners[i].tls.items;
+    for (size_t i = 0; i < maker->settings->listeners.count; i++)
         add_listener(maker, listeners[i].address);
-        for (size_t p = 0; p < listeners[i].tls.count; p++) {
-            allow_read(maker, pairs[p].certificate, CERTIFICATE);
-            allow_read(maker, pairs[p].key, CERTIFICATE);
-        }
-    }
     if (maker->settings->admin_listen.len)
         add_listener(maker, maker->settings->admin_listen);
 }
@@ -376,4 +370,20 @@ void gh_sandbox_rules_make(struct gh_sandbox_rules *rules, const struct gh_root_
 #endif
     gh_sandbox_allow_system(rules);
     gh_arena_done(&maker.scratch);
+}
+
+void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
+                                    const struct gh_root_settings *settings, struct gh_arena *arena)
+{
+    struct maker maker = {.rules = rules, .settings = settings};
+    const struct gh_listener_settings *listeners = settings->listeners.items;
+    gh_sandbox_rules_init(rules, arena);
+    for (size_t i = 0; i < settings->listeners.count; i++) {
+        const struct gh_tls_pair_settings *pairs = listeners[i].tls.items;
+        for (size_t p = 0; p < listeners[i].tls.count; p++) {
+            allow_read(&maker, pairs[p].certificate, CERTIFICATE);
+            allow_read(&maker, pairs[p].key, CERTIFICATE);
+        }
+    }
+    add_paths(&maker, &settings->sandbox.read, GH_SANDBOX_READ);
 }

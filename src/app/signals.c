@@ -27,6 +27,7 @@ static sigset_t waited_for(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGUSR2); /* tells the thread to end */
     return set;
 }

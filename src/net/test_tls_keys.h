@@ -18,8 +18,6 @@ struct test_tls_keys {
     pthread_t keeper;
     bool keeper_runs, keeper_was_content;
     struct gh_tls_keys *keys;
-    const char *confined_to[8];
-    size_t confined_count;
     bool may_confine;
 };
 
@@ -32,7 +30,7 @@ void test_tls_keys_end(struct test_tls_keys *fixture);
 
 struct gh_tls_pair test_tls_keys_pair(struct test_tls_keys *fixture, const char *certificate,
                                       const char *key);
-/* A server with the one pair, of files in the fixture's directory. */
+/* A server with the one pair, of files in the fixture's directory; the start is over then. */
 struct gh_tls_server *test_tls_keys_server(struct test_tls_keys *fixture, const char *certificate,
                                            const char *key);
 /* A new pair of this kind: the first key that the keeper gets. */

@@ -35,8 +35,16 @@ struct kept_key {
     uint32_t number;
 };
 
+struct signer {
+    struct keeper *keeper;
+    int fd;
+    pthread_t thread;
+};
+
 struct keeper {
     const struct gh_tls_keeper_options *options;
+    struct signer signers[GH_TLS_CHANNELS_MAX];
+    size_t signer_count; /* that run */
     struct gh_arena directories_arena;
     const char **directories; /* in which files may be; in the arena */
     size_t directory_count, directory_cap;
@@ -122,12 +130,6 @@ static uint32_t sign(EVP_PKEY *key, const struct gh_tls_sign_request *request, c
     return done ? (uint32_t)len : 0;
 }
 
-struct signer {
-    struct keeper *keeper;
-    int fd;
-    pthread_t thread;
-};
-
 /* True: something came, which may be nothing that was sent for us. */
 static bool receive(int fd, char *bytes, size_t size, struct gh_str *out_packet)
 {
@@ -148,6 +150,12 @@ static bool send_packet(int fd, const void *bytes, size_t len)
     return sent == (ssize_t)len;
 }
 
+static bool confine_thread(const struct keeper *keeper, bool signs)
+{
+    const struct gh_tls_keeper_options *options = keeper->options;
+    return !options->confine_thread || options->confine_thread(options->context, signs);
+}
+
 /* Ends when the other side is gone, or says what is no request. */
 static void *serve_channel(void *arg)
 {
@@ -156,7 +164,8 @@ static void *serve_channel(void *arg)
     struct gh_tls_sign_answer answer;
     char bytes[sizeof request];
     struct gh_str packet;
-    while (receive(signer->fd, bytes, sizeof bytes, &packet) &&
+    bool confined = confine_thread(signer->keeper, true);
+    while (confined && receive(signer->fd, bytes, sizeof bytes, &packet) &&
            gh_tls_sign_request_read(packet, &request)) {
         EVP_PKEY *key = find(signer->keeper, request.key);
         answer.sequence = request.sequence;
@@ -198,7 +207,7 @@ static struct gh_str directory_of(struct gh_str path)
 }
 
 /* The string that the other side names a file by. Links in it may lead elsewhere: whether they may
-   is for the system to say, to which the same directories were told. */
+   is for the system to say, which was told the same. */
 static bool may_read(const struct keeper *keeper, const char *path)
 {
     struct gh_str text = gh_str_from_c(path);
@@ -321,11 +330,34 @@ static bool load(struct keeper *keeper, const struct gh_tls_control *control,
     return sent;
 }
 
-static bool seal(struct keeper *keeper)
+static bool start_signers(struct keeper *keeper)
 {
     const struct gh_tls_keeper_options *options = keeper->options;
-    if (!keeper->sealed && options->confine &&
-        !options->confine(options->context, keeper->directories, keeper->directory_count)) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+    for (size_t i = 0; i < options->channel_count; i++) {
+        struct signer *signer = &keeper->signers[i];
+        *signer = (struct signer){.keeper = keeper, .fd = options->channels[i]};
+        if (pthread_create(&signer->thread, &attributes, serve_channel, signer) != 0)
+            break;
+        keeper->signer_count++;
+    }
+    pthread_attr_destroy(&attributes);
+    return keeper->signer_count == options->channel_count;
+}
+
+/* Threads inherit what is given up before there are any. */
+static bool give_up_rights(struct keeper *keeper)
+{
+    const struct gh_tls_keeper_options *options = keeper->options;
+    return (!options->confine || options->confine(options->context)) && start_signers(keeper) &&
+           confine_thread(keeper, false);
+}
+
+static bool seal(struct keeper *keeper)
+{
+    if (!keeper->sealed && !give_up_rights(keeper)) {
         (void)answer_no(keeper, GH_STR("the process that keeps the TLS keys could not give up its "
                                        "rights"));
         return false;
@@ -371,39 +403,23 @@ static bool serve_control(struct keeper *keeper)
 
 /* ---- Beginning and end ---- */
 
-static size_t start_signers(struct keeper *keeper, struct signer *signers)
-{
-    const struct gh_tls_keeper_options *options = keeper->options;
-    pthread_attr_t attributes;
-    size_t started = 0;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    for (; started < options->channel_count; started++) {
-        struct signer *signer = &signers[started];
-        *signer = (struct signer){.keeper = keeper, .fd = options->channels[started]};
-        if (pthread_create(&signer->thread, &attributes, serve_channel, signer) != 0)
-            break;
-    }
-    pthread_attr_destroy(&attributes);
-    return started;
-}
-
 bool gh_tls_keeper_run(const struct gh_tls_keeper_options *options)
 {
     GH_ASSERT(options->channel_count <= GH_TLS_CHANNELS_MAX);
-    struct signer signers[GH_TLS_CHANNELS_MAX];
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper)
         return false;
     keeper->options = options;
     pthread_mutex_init(&keeper->lock, NULL);
     gh_arena_init(&keeper->directories_arena, 4096, DIRECTORIES_BYTES_MAX);
-    size_t started = start_signers(keeper, signers);
-    bool fine = started == options->channel_count && serve_control(keeper);
+    bool fine = true;
+    for (size_t i = 0; i < options->directory_count && fine; i++)
+        fine = add_directory(keeper, options->directories[i]);
+    fine = fine && serve_control(keeper);
     shutdown(options->control, SHUT_RDWR);
-    for (size_t i = 0; i < started; i++) {
-        shutdown(signers[i].fd, SHUT_RDWR);
-        pthread_join(signers[i].thread, NULL);
+    for (size_t i = 0; i < keeper->signer_count; i++) {
+        shutdown(keeper->signers[i].fd, SHUT_RDWR);
+        pthread_join(keeper->signers[i].thread, NULL);
     }
     for (size_t i = 0; i < KEYS_MAX; i++)
         EVP_PKEY_free(keeper->keys[i].key);

@@ -19,14 +19,17 @@
 
 struct gh_tls_keeper_options {
     int control;
-    const int *channels; /* one for each thread of the other side; a thread here for each */
+    const int *channels; /* one for each thread of the other side; a thread here for each, from the
+                            end of the start on */
     size_t channel_count;
-    /*
-     * Gives up what the start needed, when the other side says that it is over: from then on only
-     * files in or below `directories` are read. All threads run already. False: the keeper ends.
-     * NULL: nothing to give up.
-     */
-    bool (*confine)(void *context, const char *const *directories, size_t count);
+    /* Beside those of the pairs that are read at the start, in which later ones may be. */
+    const struct gh_str *directories;
+    size_t directory_count;
+    /* Gives up what the start needed, when the other side says that it is over. There are no
+       threads yet. NULL: nothing to give up. */
+    bool (*confine)(void *context);
+    /* Then, in each thread: one that signs, and needs no files, or the one that reads them. */
+    bool (*confine_thread)(void *context, bool signs);
     void *context;
 };
 /*

@@ -118,6 +118,11 @@ static void what_is_wrong_with_files_is_said_as_without_a_keeper(void **state)
 static void long_chains_and_long_paths_pass_whole_or_not_at_all(void **state)
 {
     struct test_tls_keys *fixture = *state;
+    static char path[GH_TLS_PATH_BYTES_MAX + 1];
+    memset(path, '/', sizeof path - 1);
+    test_tls_keys_refuse(fixture, path, path, "too long");
+    path[sizeof path - 2] = '\0';
+    test_tls_keys_refuse(fixture, path, path, "no PEM certificate in it");
     test_certificate_make_of(&fixture->files, "k", "DNS:k.test", "P-256");
     char names[9000] = "DNS:0.test";
     for (int i = 1; i < 400; i++)
@@ -133,11 +138,6 @@ static void long_chains_and_long_paths_pass_whole_or_not_at_all(void **state)
     assert_true(test_shake_hands(&talk));
     SSL_SESSION_free(talk.session);
     gh_tls_server_unref(talk.server);
-    static char path[GH_TLS_PATH_BYTES_MAX + 1];
-    memset(path, '/', sizeof path - 1);
-    test_tls_keys_refuse(fixture, path, path, "too long");
-    path[sizeof path - 2] = '\0';
-    test_tls_keys_refuse(fixture, path, path, "no PEM certificate in it");
 }
 
 /* ---- What the others refuse ---- */

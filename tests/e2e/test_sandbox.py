@@ -174,7 +174,7 @@ def test_a_certificate_elsewhere_needs_a_restart(start, backend, certificates, t
     settings["listen"] = listen(here)
     gate = start(settings)
     line = reload(gate, {**settings, "listen": listen(there)}, "reload refused")
-    assert f"reading {there}" in line and line.rstrip('"}').endswith("needs a restart")
+    assert f"{there}/chain.pem" in line and line.rstrip('"}').endswith("needs a restart")
     # In the directory that was named, new files are taken.
     for name in ("chain.pem", "key.pem"):
         (here / f"{name}.new").write_bytes((there / name).read_bytes())

@@ -2,7 +2,7 @@
 #ifndef GH_POLICY_RATE_H
 #define GH_POLICY_RATE_H
 
-#include "json/parse.h"
+#include "policy/rate_body.h"
 #include "policy/request.h"
 #include "policy/settings.h"
 
@@ -66,19 +66,8 @@ struct gh_verdict gh_stage_rate_body(struct gh_request *request);
 
 /* ---- Keys (rate_key.c) ---- */
 
-/* What a request's body holds, for the keys that ask. */
-struct gh_rate_body {
-    enum { GH_RATE_BODY_OTHER, GH_RATE_BODY_JSON, GH_RATE_BODY_FORM } kind;
-    struct gh_json_doc doc;
-    struct gh_str form;
-    bool
-        unreadable; /* it says that it is JSON and is not: another reader may see something in it */
-};
-
-/* Reads request->body. */
-void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body);
 /* Whom `policy` counts the request for, hashed with the secret of whoever counts; `body` is looked
-   at by keys that ask for it. False: it has the field twice. */
+   at by keys that ask for it. False: it can be read in two ways. */
 bool gh_rate_key_make(const struct gh_request *request, const struct gh_rate_policy *policy,
                       const struct gh_rate_body *body, struct gh_hash_key secret,
                       struct gh_hash128 *out_key);

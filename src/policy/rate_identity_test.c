@@ -180,8 +180,11 @@ static void expect_same(bool same, const char *type_a, const char *a, const char
     gh_fixture_close(&f);
 }
 
-#define JSON "application/json"
-#define FORM "application/x-www-form-urlencoded"
+#define JSON              "application/json"
+#define FORM              "application/x-www-form-urlencoded"
+#define PARTS             "multipart/form-data; boundary=x"
+#define PART_HEAD(name)   "--x\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
+#define PART(name, value) PART_HEAD(name) value "\r\n--x--\r\n"
 
 static void one_address_is_one_however_it_is_written(void **state)
 {
@@ -195,6 +198,22 @@ static void one_address_is_one_however_it_is_written(void **state)
     expect_same(true, JSON, ANN, FORM, "%65mail=+ann@example.com+&x");
     expect_same(true, JSON, ANN, "text/plain", ANN); /* many backends do not look at the type */
     expect_same(true, JSON, ANN, "", ANN);
+    expect_same(true, JSON, ANN, JSON, "{\"Email\":\"ann@example.com\"}");
+    expect_same(true, JSON, ANN, JSON, "{\"EMA\u0131L\":\"ann@example.com\"}");
+    expect_same(true, JSON, ANN, JSON, "{\"email\":\"\u00a0ann@example.com\u3000\"}");
+    expect_same(true, JSON, ANN, JSON, "{\"email\":\"\\ufeff\u200bann@example.com\\u0085\"}");
+    expect_same(true, JSON, ANN, JSON, "{\"email\":\"\u00c1NN@ex\u00e0mple.com\"}");
+    expect_same(true, JSON, ANN, JSON, "{\"email\":\"\uff41nn\uff20example\uff0ecom\"}");
+    expect_same(true, JSON, ANN, FORM, "EMAIL=ann%40example.com%00x");
+    expect_same(true, JSON, ANN, FORM, "email[]=ann@example.com");
+    expect_same(true, JSON, ANN, FORM, "x=1;email=ann@example.com");
+    expect_same(true, JSON, ANN, FORM, "e%CC%81mail=ann@example.com");
+    expect_same(true, JSON, ANN, FORM, ANN); /* what PHP reads of php://input */
+    expect_same(true, JSON, ANN, "", "email=ann@example.com");
+    expect_same(true, JSON, ANN, "text/plain", "a=b&email=ann@example.com");
+    expect_same(true, JSON, ANN, FORM "; charset=\"UTF-8\"", "email=ann@example.com");
+    expect_same(true, JSON, ANN, PARTS, PART("email", "Ann@example.com "));
+    expect_same(false, JSON, ANN, PARTS, PART("email", "bob@example.com"));
     expect_same(false, JSON, ANN, JSON, "{\"email\":\"bob@example.com\"}");
     expect_same(false, JSON, ANN, JSON, "{\"mail\":\"ann@example.com\"}");
     expect_same(false, JSON, ANN, JSON, "{\"user\":{\"email\":\"ann@example.com\"}}");
@@ -209,6 +228,11 @@ static void other_fields_are_compared_as_they_are(void **state)
     assert_int_equal(post(&f, "/c", "192.0.2.1", JSON, "{\"code\":\"aB\"}").kind, GH_VERDICT_NEXT);
     assert_int_equal(post(&f, "/c", "192.0.2.1", JSON, "{\"code\":17}").kind, GH_VERDICT_NEXT);
     assert_int_equal(post(&f, "/c", "192.0.2.2", FORM, "code=17").reason, GH_REASON_RATE_LIMITED);
+    assert_int_equal(post(&f, "/c", "192.0.2.2", JSON, "{\"code\":1.70e1}").reason,
+                     GH_REASON_RATE_LIMITED);
+    assert_int_equal(post(&f, "/c", "192.0.2.2", JSON, "{\"code\":1e30}").kind, GH_VERDICT_NEXT);
+    assert_int_equal(post(&f, "/c", "192.0.2.2", JSON, "{\"Code\":10e29}").reason,
+                     GH_REASON_RATE_LIMITED);
     gh_fixture_close(&f);
 }
 
@@ -227,8 +251,13 @@ static void without_the_field_the_client_is_counted(void **state)
         {FORM, "x=1"},
         {FORM, "email="},
         {FORM, ""},
-        {"multipart/form-data; boundary=x", "--x\r\n\r\n"},
-        {"text/plain", "{no json"},
+        {JSON, "{\"email\":false}"},
+        {JSON, " \n"},
+        {PARTS, PART("name", "Ann")},
+        {PARTS, PART("email", " ")},
+        {"multipart/mixed; boundary=x", "--x\r\n\r\n"},
+        {"text/plain", "no json"},
+        {"text/plain", "/help"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct gh_fixture f;
@@ -261,6 +290,25 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         {FORM, "email=a&email=b"},
         {FORM, "email=a&%65mail=b"},
         {FORM, "email=a&+email=b"},
+        {JSON, "{\"email\":\"a@x\",\"Email\":\"b@x\"}"},
+        {JSON, "{\"email\":[\"a@x\"]}"},
+        {JSON, "{\"email\":{\"$ne\":\"a@x\"}}"},
+        {JSON, "e\0"},
+        {FORM, "email=a&EMAIL=b"},
+        {FORM, "email=a;email=b"},
+        {FORM, "email=a&email%5B%5D=b"},
+        {FORM, "{\"email\":\"a@x\",\"b\":\"&email=b@x&\"}"},
+        {FORM, "{\"email\":\"a@x\",}"},
+        {FORM "; charset=ibm037", "\x85\x94\x81\x89\x93~a"},
+        {JSON "; charset=utf-16", "{}"},
+        {"text/plain", "{no json"},
+        {"text/plain", "/*c*/{\"email\":\"a@x\"}"},
+        {"text/plain", "\xef\xbb\xbf{\"email\":\"a@x\"}"},
+        {"text/plain", "\xff\xfe{"},
+        {PARTS, "--x\r\n\r\n"},
+        {PARTS, "x" PART("email", "a@x")},
+        {PARTS, PART_HEAD("email") "a@x\r\n" PART("Email", "b@x")},
+        {PARTS "; charset=utf-8", PART("email", "a@x")},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct gh_fixture f;
@@ -269,6 +317,26 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         if (verdict.reason != GH_REASON_BODY_UNREADABLE)
             fail_msg("%s", CASES[i].body);
         assert_int_equal(f.request.reply.status, 400);
+        gh_fixture_close(&f);
+    }
+}
+
+static void a_body_that_must_be_unpacked_first_is_refused(void **state)
+{
+    (void)state;
+    static const char *const LINES[] = {"Content-Encoding: gzip",
+                                        "Content-Type: text/plain\r\nContent-Type: " FORM};
+    for (size_t i = 0; i < sizeof(LINES) / sizeof(LINES[0]); i++) {
+        struct gh_fixture f;
+        char bytes[256];
+        gh_fixture_open(&f, BODY_ROUTES);
+        snprintf(bytes, sizeof(bytes),
+                 "POST /x HTTP/1.1\r\nHost: localhost\r\n%s\r\nContent-Length: 7\r\n\r\n",
+                 LINES[i]);
+        assert_int_equal(gh_fixture_run(&f, bytes).kind, GH_VERDICT_ASK);
+        f.request.body = GH_STR("email=a");
+        f.request.body_known = true;
+        assert_int_equal(gh_policy_run(&f.request).reason, GH_REASON_BODY_UNREADABLE);
         gh_fixture_close(&f);
     }
 }
@@ -364,6 +432,7 @@ int main(void)
         cmocka_unit_test(other_fields_are_compared_as_they_are),
         cmocka_unit_test(without_the_field_the_client_is_counted),
         cmocka_unit_test(what_two_backends_could_read_in_two_ways_is_refused),
+        cmocka_unit_test(a_body_that_must_be_unpacked_first_is_refused),
         cmocka_unit_test(the_service_says_itself_what_is_wrong_in_a_body),
         cmocka_unit_test(the_fourth_reset_in_an_hour_is_refused),
         cmocka_unit_test(waiting_for_the_body_charges_nothing_twice),

@@ -1,20 +1,16 @@
 /*
  * Whom a rate limit counts a request for: the client, who is signed in, a header, a field of the
- * body. A body is read the way that a backend may read it; where two backends could read it in two
- * ways, it is refused, so that nobody is counted as one and served as another.
+ * body (rate_body.h).
  */
 #include "policy/rate.h"
 
-#include "base/num.h"
 #include "policy/policy.h"
+#include "policy/rate_body.h"
+#include "policy/rate_spelling.h"
 
 /* What a client that is one of many behind a prefix is counted by (SPEC stage 3). */
 #define V4_BITS 32
 #define V6_BITS 64
-
-/* Any honest body of the size that is read; the rest bounds what reading it takes. */
-static const struct gh_json_limits BODY_LIMITS = {
-    .bytes_max = 64 * 1024, .depth_max = 64, .values_max = 8192, .members_max = 4096};
 
 struct making {
     const struct gh_request *request;
@@ -75,138 +71,31 @@ static struct gh_hash128 session_part(const struct making *making)
 
 /* ---- What is in the body ---- */
 
-static bool is_space(char c)
+/* What an e-mail is called. */
+static bool is_mail(struct gh_arena *arena, struct gh_str name)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    struct gh_str folded = gh_rate_fold(arena, name);
+    return gh_str_find(folded, GH_STR("mail")) < folded.len;
 }
 
-static struct gh_str trim(struct gh_str text)
-{
-    while (text.len && is_space(text.ptr[0]))
-        text = gh_str_skip(text, 1);
-    while (text.len && is_space(text.ptr[text.len - 1]))
-        text.len--;
-    return text;
-}
-
-/* The type alone, without parameters. Repeated lines are no type. */
-static struct gh_str media_type(const struct gh_request *request)
-{
-    const struct gh_fields *fields = &request->head->fields;
-    const struct gh_field *line = gh_fields_find(fields, GH_FIELD_CONTENT_TYPE);
-    if (!line || gh_fields_find_next(fields, line))
-        return GH_STR("");
-    return gh_str_trim_ows(gh_str_first(line->value, gh_str_find_char(line->value, ';')));
-}
-
-static bool is_json_type(struct gh_str type)
-{
-    const struct gh_str suffix = GH_STR("+json");
-    return gh_str_ieq(type, GH_STR("application/json")) ||
-           (type.len > suffix.len && gh_str_ieq(gh_str_skip(type, type.len - suffix.len), suffix));
-}
-
-void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body)
-{
-    struct gh_str type = media_type(request), body = trim(request->body);
-    *out_body = (struct gh_rate_body){.kind = GH_RATE_BODY_OTHER};
-    if (gh_str_ieq(type, GH_STR("application/x-www-form-urlencoded"))) {
-        out_body->kind = GH_RATE_BODY_FORM;
-        out_body->form = body;
-        return;
-    }
-    bool json = is_json_type(type);
-    /* Many backends read JSON whatever the type says. */
-    if (!body.len || (!json && body.ptr[0] != '{'))
-        return;
-    if (gh_json_parse(request->arena, body, &BODY_LIMITS, &out_body->doc, NULL) == GH_JSON_OK)
-        out_body->kind = GH_RATE_BODY_JSON;
-    else
-        out_body->unreadable = json;
-}
-
-/* One name or value of a form, decoded (WHATWG URL section 5.1); a bad escape stays as it is. */
-static struct gh_str decode(struct gh_arena *arena, struct gh_str text)
-{
-    char *memory = gh_arena_alloc(arena, text.len + 1);
-    if (!memory)
-        return (struct gh_str){0};
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        int high = c == '%' && text.len - i > 2 ? gh_num_hex_digit(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? gh_num_hex_digit(text.ptr[i + 2]) : -1;
-        if (low >= 0) {
-            c = (char)(high << 4 | low);
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
-        }
-        memory[len++] = c;
-    }
-    return gh_str_of(memory, len);
-}
-
-enum found { TWICE, MISSING, FOUND };
-
-static enum found find_in_form(struct gh_arena *arena, struct gh_str form, struct gh_str name,
-                               struct gh_str *out_value)
-{
-    enum found found = MISSING;
-    for (struct gh_str rest = form; rest.ptr;) {
-        struct gh_str value = gh_str_split(&rest, '&');
-        struct gh_str left = gh_str_split(&value, '=');
-        if (!gh_str_eq(trim(decode(arena, left)), name))
-            continue;
-        if (found == FOUND)
-            return TWICE;
-        found = FOUND;
-        *out_value = value.ptr ? decode(arena, value) : GH_STR("");
-        if (!out_value->ptr) /* no memory: as if it could be read two ways */
-            return TWICE;
-    }
-    return found;
-}
-
-static enum found find_in_json(const struct gh_json_doc *doc, struct gh_str name,
-                               struct gh_str *out_value)
-{
-    const struct gh_json_value *value = gh_json_get(doc, gh_json_root(doc), name);
-    if (!value || (value->kind != GH_JSON_STRING && value->kind != GH_JSON_NUMBER))
-        return MISSING;
-    *out_value = value->text;
-    return FOUND;
-}
-
-/* False: twice. A missing or empty value falls back to the client. */
+/* False: it is not clear. A missing or empty value falls back to the client. */
 static bool body_part(const struct making *making, const struct gh_rate_key *key,
                       struct gh_hash128 *out_part)
 {
-    const struct gh_rate_body *body = making->body;
-    struct gh_arena *arena = making->request->arena;
+    const struct gh_request *request = making->request;
     struct gh_str value = {0};
-    enum found found = MISSING;
-    if (body->kind == GH_RATE_BODY_JSON)
-        found = find_in_json(&body->doc, key->name, &value);
-    else if (body->kind == GH_RATE_BODY_FORM)
-        found = find_in_form(arena, body->form, key->name, &value);
-    value = trim(value);
-    if (found == TWICE)
+    enum gh_rate_found found = gh_rate_body_find(making->body, request->arena, key->name, &value);
+    /* The service answers itself what is not as it should be. */
+    if (found == GH_RATE_UNCLEAR && request->target != GH_TARGET_SERVICE)
         return false;
-    if (!value.len) {
-        *out_part = client_part(making->request);
+    if (found != GH_RATE_FOUND) {
+        *out_part = client_part(request);
         return true;
     }
-    if (gh_str_eq(key->name, GH_STR("email"))) {
-        char *lower = gh_arena_alloc(arena, value.len);
-        if (!lower)
-            return false;
-        for (size_t i = 0; i < value.len; i++)
-            lower[i] = gh_ascii_lower(value.ptr[i]);
-        value.ptr = lower;
-    }
+    if (is_mail(request->arena, key->name))
+        value = gh_rate_fold(request->arena, value);
     *out_part = gh_hash128(making->secret, value);
-    return true;
+    return value.ptr != NULL;
 }
 
 /* ---- The key ---- */

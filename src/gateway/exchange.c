@@ -6,10 +6,6 @@
 #include "gateway/exchange_pool.h"
 #include "gateway/service.h"
 
-/* What a stage has held goes upstream from where it lies, if it is longer: no copy for the sake of
-   a second try. */
-#define JOINED_BYTES_MAX (64u * 1024)
-
 static const struct gh_upstream_call_events CALL_EVENTS;
 
 void gh_exchange_enter(struct gh_exchange *exchange)
@@ -166,17 +162,14 @@ static void end_body(struct gh_exchange *exchange)
 }
 
 /* The whole body is here: one write carries it with its head, and a retry can repeat it. */
-static bool join_body(struct gh_exchange *exchange, struct gh_str *head)
+static struct gh_str take_whole_body(struct gh_exchange *exchange)
 {
     struct gh_held_body *held = &exchange->held;
+    struct gh_str body = gh_held_body_str(held);
     size_t unpaid = held->unpaid;
-    struct gh_str joined = gh_held_body_join(held, &exchange->arena, *head);
-    if (!joined.ptr)
-        return false;
-    *head = joined;
-    held->len = held->unpaid = 0;
+    held->len = held->unpaid = 0; /* its memory stays */
     pay_back(exchange, unpaid);
-    return true;
+    return body;
 }
 
 void gh_exchange_start_call(struct gh_exchange *exchange)
@@ -185,21 +178,21 @@ void gh_exchange_start_call(struct gh_exchange *exchange)
     struct gh_request_head *head = request->head;
     bool has_body = head->body != GH_BODY_NONE;
     bool complete = has_body && exchange->request_half == GH_REQUEST_COMPLETE;
-    bool joined = complete && !(request->body_known && exchange->held.len > JOINED_BYTES_MAX);
     exchange->start_wanted = false;
     if (complete) {
         head->body = GH_BODY_LENGTH;
         head->content_length = exchange->held.len;
     }
     struct gh_str bytes = gh_policy_write_upstream_head(request);
-    if (!bytes.ptr || (joined && !join_body(exchange, &bytes))) {
+    if (!bytes.ptr) {
         gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
         return;
     }
     struct gh_upstream_request call_request = {
         .head = bytes,
         .method = head->method,
-        .has_body = has_body && !joined,
+        .body = complete ? take_whole_body(exchange) : GH_STR(""),
+        .has_body = has_body && !complete,
         .idempotent = gh_method_is_idempotent(head->method),
         .upgrade = head->upgrade_websocket && request->route && request->route->websocket,
         .response_timeout_ms = request->route ? request->route->response_timeout_ms : 0,

@@ -131,16 +131,17 @@ static void bodies_over_the_budget_of_the_process_are_503(void **state)
     assert_int_equal(gh_toys.logged_reason, GH_REASON_OVERLOADED);
 }
 
-static void the_copy_that_goes_upstream_counts_in_the_budget(void **state)
+static void a_body_goes_upstream_from_where_it_is_held(void **state)
 {
     (void)state;
     struct gh_exchange *exchange = begin_asked(GH_BODY_LENGTH, 8);
-    gh_toys.shared.held_bodies.max = 15;
+    gh_toys.shared.held_bodies.max = 8;
     gh_exchange_body(exchange, GH_STR("01234567"));
-    assert_int_equal(gh_toys.shared.held_bodies.taken, 8);
     gh_exchange_body_end(exchange);
-    gh_toys_expect("paid:8 seen:01234567 head:503:problem! ");
-    gh_toys_end(exchange, false);
+    gh_toys_expect("paid:8 seen:01234567 call:<L>01234567 ");
+    assert_int_equal(gh_toys.shared.held_bodies.taken, 8);
+    assert_ptr_equal(exchange->call.request.body.ptr, exchange->held.ptr);
+    gh_toys_end(exchange, true);
 }
 
 static void a_client_that_goes_gives_its_share_of_the_budget_back(void **state)
@@ -362,7 +363,7 @@ int main(void)
         cmocka_unit_test(the_client_that_waits_is_told_to_continue_once),
         cmocka_unit_test(a_refusal_after_the_body_was_seen_calls_nobody),
         cmocka_unit_test(bodies_over_the_budget_of_the_process_are_503),
-        cmocka_unit_test(the_copy_that_goes_upstream_counts_in_the_budget),
+        cmocka_unit_test(a_body_goes_upstream_from_where_it_is_held),
         cmocka_unit_test(a_client_that_goes_gives_its_share_of_the_budget_back),
         cmocka_unit_test(a_stalled_body_that_was_asked_for_is_refused),
         cmocka_unit_test(a_bad_chunk_in_a_body_that_was_asked_for_is_400),

@@ -228,7 +228,8 @@ void gh_upstream_call_start(struct gh_upstream_call *c, struct gh_upstreams *ups
     c->owner = owner;
     c->request = *request;
     gh_toys.call = c;
-    trace("call:%.*s%s ", GH_STR_ARG(request->head), request->has_body ? "+body" : "");
+    trace("call:%.*s%.*s%s ", GH_STR_ARG(request->head), GH_STR_ARG(request->body),
+          request->has_body ? "+body" : "");
     if (gh_toys.ready_at_start)
         events->on_ready(c);
 }

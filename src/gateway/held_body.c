@@ -54,18 +54,6 @@ enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
     return GH_HOLD_OK;
 }
 
-struct gh_str gh_held_body_join(struct gh_held_body *held, struct gh_arena *arena,
-                                struct gh_str head)
-{
-    char *joined = charge(held, held->len) ? gh_arena_alloc(arena, head.len + held->len) : NULL;
-    if (!joined)
-        return (struct gh_str){0};
-    memcpy(joined, head.ptr, head.len);
-    if (held->len)
-        memcpy(joined + head.len, held->ptr, held->len);
-    return gh_str_of(joined, head.len + held->len);
-}
-
 void gh_held_body_release(struct gh_held_body *held)
 {
     if (held->charged)

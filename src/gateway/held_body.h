@@ -22,9 +22,6 @@ enum gh_hold { GH_HOLD_OVER_BUDGET, GH_HOLD_NO_MEMORY, GH_HOLD_OK };
    asks for more room. */
 enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
                               struct gh_str bytes, size_t expected, size_t max);
-/* Head and body in one piece, in `arena`; ptr NULL: no memory, or over budget. */
-struct gh_str gh_held_body_join(struct gh_held_body *held, struct gh_arena *arena,
-                                struct gh_str head);
 /* The arena is about to go: gives the charge back. */
 void gh_held_body_release(struct gh_held_body *held);
 

@@ -69,8 +69,6 @@ static void what_is_outgrown_stays_charged(void **state)
                      GH_HOLD_OK);
     assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("x"), 0, 100000), GH_HOLD_OK);
     assert_int_equal(budget.taken, 4096 + 8192);
-    assert_true(gh_held_body_join(&held, &arena, GH_STR("head")).ptr != NULL);
-    assert_int_equal(budget.taken, 4096 + 8192 + 4097);
     gh_held_body_release(&held);
     gh_held_body_release(&held);
     assert_int_equal(budget.taken, 0);
@@ -83,7 +81,6 @@ static void over_the_budget_nothing_changes(void **state)
     struct gh_held_body held = {.budget = &budget};
     assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("01234567"), 8, 100), GH_HOLD_OK);
     assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("89a"), 0, 100), GH_HOLD_OVER_BUDGET);
-    assert_null(gh_held_body_join(&held, &arena, GH_STR("head")).ptr);
     assert_int_equal(budget.taken, 8);
     assert_true(gh_str_eq(gh_held_body_str(&held), GH_STR("01234567")));
 }
@@ -120,15 +117,6 @@ static void a_long_body_takes_room_as_it_comes_not_as_it_is_promised(void **stat
     gh_held_body_release(&held);
     assert_int_equal(budget.taken, 0);
     gh_arena_done(&own);
-}
-
-static void head_and_body_are_joined(void **state)
-{
-    (void)state;
-    struct gh_held_body held = {0};
-    assert_true(gh_str_eq(gh_held_body_join(&held, &arena, GH_STR("H")), GH_STR("H")));
-    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("b"), 0, 10), GH_HOLD_OK);
-    assert_true(gh_str_eq(gh_held_body_join(&held, &arena, GH_STR("H")), GH_STR("Hb")));
 }
 
 static void *take_and_give(void *arg)
@@ -170,7 +158,6 @@ int main(void)
         TEST(over_the_budget_nothing_changes),
         TEST(a_full_arena_is_no_memory),
         TEST(a_long_body_takes_room_as_it_comes_not_as_it_is_promised),
-        TEST(head_and_body_are_joined),
         TEST(the_budget_holds_over_threads),
     };
     return cmocka_run_group_tests_name("held_body", tests, NULL, NULL);

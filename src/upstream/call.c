@@ -121,7 +121,8 @@ static void send_head(struct gh_upstream_call *call)
     call->activity_ms = gh_loop_now_ms(loop_of(call));
     if (call->paused)
         gh_stream_read_stop(&connection->stream);
-    gh_stream_write(&connection->stream, &call->request.head, 1);
+    const struct gh_str slices[] = {call->request.head, call->request.body};
+    gh_stream_write(&connection->stream, slices, call->request.body.len ? 2 : 1);
     gh_call_set_timer(call);
     call->events->on_ready(call);
 }

@@ -118,7 +118,8 @@ struct gh_upstream_connection;
 struct gh_upstream_request {
     struct gh_str head; /* complete bytes of the request head, borrowed until the call is over */
     enum gh_method method;
-    bool has_body;                /* body bytes will follow through gh_upstream_call_write */
+    struct gh_str body; /* all of it, to leave in one write with the head; borrowed as the head */
+    bool has_body;      /* body bytes will follow through gh_upstream_call_write; `body` is empty */
     bool idempotent;              /* may be sent again to another server when nothing came back */
     bool upgrade;                 /* a 101 answer is allowed */
     uint64_t response_timeout_ms; /* 0: the upstream's own */

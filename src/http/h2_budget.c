@@ -16,8 +16,8 @@ static void move_window(struct gh_h2_budget *budget, uint64_t now_ms)
     if (age_ms < WINDOW_MS)
         return;
     budget->window_start_ms = now_ms;
-    budget->data_bytes_before = age_ms < 2 * WINDOW_MS ? budget->data_bytes : 0;
-    budget->data_bytes = 0;
+    budget->free_updates_before = age_ms < 2 * WINDOW_MS ? budget->free_updates : 0;
+    budget->free_updates = 0;
     memset(budget->spent, 0, sizeof(budget->spent));
 }
 
@@ -27,14 +27,14 @@ bool gh_h2_budget_spend(struct gh_h2_budget *budget, uint64_t now_ms, enum gh_h2
     move_window(budget, now_ms);
     uint64_t most = MOST[cost];
     if (cost == GH_H2_COST_WINDOW_UPDATE)
-        most += (budget->data_bytes + budget->data_bytes_before) / GH_H2_BYTES_PER_WINDOW_UPDATE;
+        most += budget->free_updates + budget->free_updates_before;
     uint32_t *spent = &budget->spent[cost];
     *spent = amount > UINT32_MAX - *spent ? UINT32_MAX : *spent + amount;
     return *spent <= most;
 }
 
-void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, uint64_t bytes)
+void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, size_t bytes)
 {
     move_window(budget, now_ms);
-    budget->data_bytes += bytes;
+    budget->free_updates += 2 + bytes / GH_H2_BYTES_PER_WINDOW_UPDATE;
 }

@@ -7,6 +7,7 @@
 #define GH_HTTP_H2_BUDGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* X(name, most in a second): the reason beside each. */
@@ -26,7 +27,7 @@
     X(EMPTY_DATA, 50)                                                                              \
     /* PRIORITY and PRIORITY_UPDATE (CVE-2019-9513): one or two a stream. */                       \
     X(PRIORITY, 250)                                                                               \
-    /* WINDOW_UPDATE: two for each piece of DATA that was sent come free, these are the others. */ \
+    /* WINDOW_UPDATE: those that answer DATA come free, these are the others. */                   \
     X(WINDOW_UPDATE, 1000)                                                                         \
     /* Frames of unknown kinds, and those of streams that are over. */                             \
     X(OTHER, 250)                                                                                  \
@@ -43,20 +44,20 @@ enum gh_h2_cost {
 
 /* CONTINUATION frames of one header block: with the first frame 144 KiB. */
 #define GH_H2_CONTINUATIONS_MAX 8
-/* DATA bytes sent for which one WINDOW_UPDATE more is free: some clients tell each 4 KiB read, for
-   the stream and for the connection. */
+/* A DATA frame that was sent makes two WINDOW_UPDATEs free (the stream's and the connection's), and
+   its bytes one for each of these: some clients tell each 4 KiB they read. */
 #define GH_H2_BYTES_PER_WINDOW_UPDATE 1024
 
 struct gh_h2_budget {
     uint64_t window_start_ms;
     uint32_t spent[GH_H2_COST_COUNT];
-    uint64_t data_bytes, data_bytes_before; /* sent in this window and in the one before */
+    uint64_t free_updates, free_updates_before; /* of this window and of the one before */
 };
 
 /* False: more than there is for this second. */
 bool gh_h2_budget_spend(struct gh_h2_budget *budget, uint64_t now_ms, enum gh_h2_cost cost,
                         uint32_t amount);
-/* DATA was sent. */
-void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, uint64_t bytes);
+/* A frame of so many bytes of DATA was sent. */
+void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, size_t bytes);
 
 #endif

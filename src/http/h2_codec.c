@@ -75,10 +75,9 @@ static void put_body(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct
 /* What was said of the body's length binds what is written, as on HTTP/1.1. */
 static void note_framing(struct gh_h2_stream *stream, const struct gh_answer_head *answer)
 {
-    bool is_head = stream->head && stream->head->method == GH_METHOD_HEAD;
     stream->tunnel = answer->tunnel;
     stream->answer_no_body =
-        !answer->tunnel && (answer->status == 204 || answer->status == 304 || is_head);
+        !answer->tunnel && (answer->status == 204 || answer->status == 304 || stream->is_head);
     bool has_length = answer->body == GH_BODY_LENGTH || answer->body == GH_BODY_NONE;
     stream->answer_has_length = has_length && !answer->tunnel;
     if (answer->body == GH_BODY_LENGTH && stream->answer_has_length && !stream->answer_no_body)
@@ -97,7 +96,10 @@ static void write_head(struct gh_codec *codec, gh_stream_id id, const struct gh_
     if (!is_interim) {
         GH_ASSERT(!answer->tunnel || (stream->head && stream->head->upgrade_websocket));
         stream->head_written = true;
-        stream->refused = stream->refused || !stream->head; /* too slow a head, perhaps */
+        if (!stream->head && !stream->refused) { /* too slow a head, perhaps */
+            stream->refused = true;
+            stream->is_head = h2->head.arena == stream->arena && gh_h2_head_is_head(&h2->head);
+        }
         note_framing(stream, answer);
         is_last = is_last && !answer->tunnel;
     }

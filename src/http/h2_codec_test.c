@@ -120,6 +120,28 @@ static void tells_the_same_however_the_bytes_are_cut(void **state)
     }
 }
 
+/* nghttp2 1.52 counts the calls in which it sees a CONTINUATION's header. */
+static void a_continuation_in_single_bytes_is_one(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    static uint8_t block[512];
+    static char bytes[1024];
+    size_t len = deflate(peer, GET, block, sizeof(block));
+    put_frame(peer, NGHTTP2_HEADERS, FIN, 1, block, 2);
+    put_frame(peer, NGHTTP2_CONTINUATION, 0, 1, block + 2, 1);
+    put_frame(peer, NGHTTP2_CONTINUATION, DONE, 1, block + 3, len - 3);
+    size_t count = peer->out_len;
+    memcpy(bytes, peer->out, count);
+    for (size_t i = 0; i < count; i++) {
+        peer->out_len = 0;
+        put_bytes(peer, bytes + i, 1);
+        assert_true(send_all(peer));
+    }
+    expect_log(peer, "begin:1 head:1 end:1 ");
+    close_peer(peer);
+}
+
 static void serves_streams_that_interleave(void **state)
 {
     (void)state;
@@ -455,6 +477,7 @@ int main(void)
         cmocka_unit_test(answers_a_request_without_body),
         cmocka_unit_test(reads_a_body_and_its_end),
         cmocka_unit_test(tells_the_same_however_the_bytes_are_cut),
+        cmocka_unit_test(a_continuation_in_single_bytes_is_one),
         cmocka_unit_test(serves_streams_that_interleave),
         cmocka_unit_test(answers_to_several_requests_leave_together),
         cmocka_unit_test(head_and_body_leave_in_one_call_without_a_copy_of_the_body),

@@ -145,26 +145,15 @@ static void remember_stream(struct gh_h2_frames *frames, uint32_t id)
         (struct gh_h2_remembered){.id = id, .fate = GH_H2_STREAM_OPEN};
 }
 
-static struct gh_h2_judgement refuse(uint32_t code)
-{
-    return (struct gh_h2_judgement){.refused = code != NGHTTP2_NO_ERROR, .code = code};
-}
-
-struct judge {
-    struct gh_h2_budget *budget;
-    uint64_t now_ms;
-    bool (*is_open)(void *context, uint32_t stream);
-    void *context;
-};
-
-static struct gh_h2_judgement judge_frame(struct gh_h2_frames *frames, const struct frame *frame,
-                                          const struct judge *judge)
+/* A code of section 7. */
+static uint32_t judge_frame(struct gh_h2_frames *frames, const struct frame *frame,
+                            const struct gh_h2_judge *judge)
 {
     enum gh_h2_cost cost = cost_of(frame);
     frames->continuations =
         frame->type == NGHTTP2_CONTINUATION ? frames->continuations + 1 : (size_t)0;
     if (frames->continuations > GH_H2_CONTINUATIONS_MAX)
-        return refuse(NGHTTP2_ENHANCE_YOUR_CALM);
+        return NGHTTP2_ENHANCE_YOUR_CALM;
     uint32_t code = NGHTTP2_NO_ERROR;
     bool is_message = frame->type == NGHTTP2_DATA || frame->type == NGHTTP2_HEADERS;
     if (frame->type == NGHTTP2_PRIORITY) {
@@ -180,7 +169,7 @@ static struct gh_h2_judgement judge_frame(struct gh_h2_frames *frames, const str
     if (code == NGHTTP2_NO_ERROR && cost != GH_H2_COST_COUNT &&
         !gh_h2_budget_spend(judge->budget, judge->now_ms, cost, 1))
         code = NGHTTP2_ENHANCE_YOUR_CALM;
-    return refuse(code);
+    return code;
 }
 
 /* ---- The bytes ---- */
@@ -202,30 +191,42 @@ static bool collect(struct gh_h2_frames *frames, struct gh_str bytes, size_t *ta
     return frames->have == frames->need;
 }
 
-size_t gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
-                         struct gh_h2_budget *budget, uint64_t now_ms,
-                         bool (*is_open)(void *context, uint32_t stream), void *context,
-                         struct gh_h2_judgement *out_judgement)
+/* The header is whole, and maybe it came in pieces of which `held` bytes were before. */
+static struct gh_h2_step begin_frame(struct gh_h2_frames *frames, size_t held,
+                                     const struct gh_h2_judge *judge)
 {
-    *out_judgement = (struct gh_h2_judgement){0};
+    struct frame frame = read_frame(frames->bytes);
+    struct gh_h2_step step = {.code = judge_frame(frames, &frame, judge)};
+    step.refused = step.code != NGHTTP2_NO_ERROR;
+    if (held)
+        step.before = gh_str_of((const char *)frames->bytes, frames->need);
+    return step;
+}
+
+struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
+                                    const struct gh_h2_judge *judge)
+{
     if (frames->preface_left) {
-        size_t taken = min_size(frames->preface_left, bytes.len);
-        frames->preface_left -= taken;
-        return taken;
+        struct gh_str preface = gh_str_first(bytes, frames->preface_left);
+        frames->preface_left -= preface.len;
+        return (struct gh_h2_step){.taken = preface.len, .bytes = preface};
     }
-    size_t taken = 0;
+    struct gh_h2_step step = {0};
+    size_t header = 0;
     if (frames->have < frames->need) {
-        if (!collect(frames, bytes, &taken))
-            return taken;
-        struct frame frame = read_frame(frames->bytes);
-        struct judge judge = {budget, now_ms, is_open, context};
-        *out_judgement = judge_frame(frames, &frame, &judge);
+        size_t held = frames->have;
+        if (!collect(frames, bytes, &header))
+            return (struct gh_h2_step){.taken = header};
+        step = begin_frame(frames, held, judge);
     }
-    size_t payload = min_size(frames->payload_left, bytes.len - taken);
+    size_t payload = min_size(frames->payload_left, bytes.len - header);
+    size_t skipped = step.before.len ? header : 0;
+    step.taken = header + payload;
+    step.bytes = gh_str_of(bytes.ptr + skipped, step.taken - skipped);
     frames->payload_left -= payload;
     if (frames->payload_left == 0) {
         frames->have = 0;
         frames->need = FRAME_HEADER_BYTES;
     }
-    return taken + payload;
+    return step;
 }

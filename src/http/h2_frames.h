@@ -38,21 +38,32 @@ struct gh_h2_frames {
     size_t streams_seen;
 };
 
-/* What a frame that was judged means for the connection: a code of section 7. */
-struct gh_h2_judgement {
-    bool refused;
+/* Whether a stream is open. */
+typedef bool gh_h2_is_open_fn(void *context, uint32_t stream);
+
+struct gh_h2_judge {
+    struct gh_h2_budget *budget;
+    uint64_t now_ms;
+    gh_h2_is_open_fn *is_open;
+    void *context;
+};
+
+/* What is to be read next. */
+struct gh_h2_step {
+    size_t taken;         /* of the bytes given */
+    struct gh_str before; /* the beginning of a frame that was held back until it was whole */
+    struct gh_str bytes;  /* what of the bytes given goes on, behind that */
+    bool refused;         /* the frame ends the connection, with `code` of section 7 */
     uint32_t code;
 };
 
 void gh_h2_frames_init(struct gh_h2_frames *frames);
 /*
- * How many of `bytes` go on together: to the end of a frame, or all there are. Judges the frame
- * when its head is complete. `is_open` is asked whether a stream is.
+ * To the end of a frame, or of the bytes. A frame is judged, and goes on, when its header is whole:
+ * nghttp2 1.52 takes each piece of the header of a CONTINUATION for one more of them.
  */
-size_t gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
-                         struct gh_h2_budget *budget, uint64_t now_ms,
-                         bool (*is_open)(void *context, uint32_t stream), void *context,
-                         struct gh_h2_judgement *out_judgement);
+struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
+                                    const struct gh_h2_judge *judge);
 /* A stream is over. */
 void gh_h2_frames_ended(struct gh_h2_frames *frames, uint32_t stream, bool by_client);
 

@@ -172,6 +172,12 @@ size_t gh_h2_head_add(struct gh_h2_head *head, struct gh_str name, struct gh_str
 
 /* ---- The list as a whole (section 8.3.1) ---- */
 
+bool gh_h2_head_is_head(const struct gh_h2_head *head)
+{
+    struct gh_str method = head->pseudo[GH_H2_METHOD];
+    return method.ptr && gh_method_of(method) == GH_METHOD_HEAD;
+}
+
 static enum gh_http_error read_method(const struct gh_h2_head *head, struct gh_request_head *out)
 {
     struct gh_str method = head->pseudo[GH_H2_METHOD];

@@ -38,6 +38,8 @@ struct gh_h2_head {
 
 void gh_h2_head_begin(struct gh_h2_head *head, const struct gh_codec_limits *limits,
                       struct gh_arena *arena, bool is_trailer);
+/* True when HEAD was asked, whatever else is wrong: no answer may have a body then. */
+bool gh_h2_head_is_head(const struct gh_h2_head *head);
 /* One field; copied. What is wrong is kept for finish. Returns its size as it counts. */
 size_t gh_h2_head_add(struct gh_h2_head *head, struct gh_str name, struct gh_str value);
 /*

@@ -183,6 +183,7 @@ static void refuse_request(struct gh_h2_codec *h2, struct gh_h2_stream *stream,
 static void tell_head(struct gh_h2_codec *h2, struct gh_h2_stream *stream, bool has_more)
 {
     struct gh_request_head *head = gh_arena_alloc(stream->arena, sizeof(*head));
+    stream->is_head = gh_h2_head_is_head(&h2->head);
     enum gh_http_error error =
         head ? gh_h2_head_finish(&h2->head, has_more, head) : GH_HTTP_ERROR_MEMORY;
     if (error != GH_HTTP_ERROR_NONE) {
@@ -273,26 +274,31 @@ static uint32_t code_of(ssize_t error)
     }
 }
 
+static void read_bytes(struct gh_h2_codec *h2, struct gh_str bytes)
+{
+    if (bytes.len == 0 || h2->happened.fail)
+        return;
+    ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
+    if (taken < 0)
+        gh_h2_note_failure(h2, code_of(taken));
+}
+
 /* To the end of a frame at the most; returns how much was taken. */
 static size_t feed_step(struct gh_h2_codec *h2, struct gh_str bytes)
 {
-    struct gh_h2_judgement judgement;
+    const struct gh_h2_judge judge = {&h2->budget, h2->now_ms, is_open, h2};
     h2->happened = (struct gh_h2_happened){0};
-    size_t len =
-        gh_h2_frames_step(&h2->frames, bytes, &h2->budget, h2->now_ms, is_open, h2, &judgement);
-    if (judgement.refused) {
-        gh_h2_note_failure(h2, judgement.code);
-    } else {
-        ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, len);
-        if (taken < 0)
-            gh_h2_note_failure(h2, code_of(taken));
-    }
+    struct gh_h2_step step = gh_h2_frames_step(&h2->frames, bytes, &judge);
+    if (step.refused)
+        gh_h2_note_failure(h2, step.code);
+    read_bytes(h2, step.before);
+    read_bytes(h2, step.bytes);
     if (!h2->happened.fail)
         tell_happened(h2);
     if (h2->happened.fail)
         gh_h2_fail(h2, h2->happened.fail_code);
     gh_h2_tell(h2);
-    return len;
+    return step.taken;
 }
 
 size_t gh_h2_feed(struct gh_codec *codec, struct gh_str bytes)

@@ -439,6 +439,20 @@ static void refuses_expectations_but_100_continue(void **state)
 
 /* ---- How a refusal ends ---- */
 
+static void an_answer_to_head_has_no_body_though_the_request_is_refused(void **state)
+{
+    (void)state;
+    struct peer *peer = open_small_peer();
+    put_headers(peer, 1, ":method=HEAD|" TO "|connection=close", FIN);
+    put_headers(peer, 3, ":method=HEAD|" TO "|content-length=5", FIN);
+    assert_true(send_all(peer));
+    const char *text = told(peer);
+    assert_true(has(text, "HEADERS:1{:status=400|content-length=2}. "));
+    assert_true(has(text, "HEADERS:3{:status=400|content-length=2}. "));
+    assert_true(has(text, "RESET:1:1 RESET:3:1 "));
+    close_peer(peer);
+}
+
 static void a_refusal_that_nobody_answers_is_a_reset(void **state)
 {
     (void)state;
@@ -523,6 +537,7 @@ int main(void)
         cmocka_unit_test(refuses_trailers_that_are_none),
         cmocka_unit_test(refuses_trailers_over_the_limits),
         cmocka_unit_test(refuses_expectations_but_100_continue),
+        cmocka_unit_test(an_answer_to_head_has_no_body_though_the_request_is_refused),
         cmocka_unit_test(a_refusal_that_nobody_answers_is_a_reset),
         cmocka_unit_test(what_is_only_too_much_is_answered_and_reset_without_an_error),
         cmocka_unit_test(an_owner_that_takes_no_stream_refuses_it),

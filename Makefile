@@ -48,6 +48,8 @@ bench-quick: setup-build setup-demo setup-bench ## the most telling comparisons,
 bench: setup-build setup-demo setup-bench ## compare with nginx, HAProxy and Caddy on this machine
 	@$(PYTHON) tools/build.py release
 	@$(PYTHON) bench/run.py --limits $(BENCH_ARGS)
+	@$(PYTHON) bench/curves.py
+	@$(PYTHON) bench/resilience.py
 	@$(PYTHON) bench/login_flood.py
 	@$(PYTHON) bench/audit.py
 	@$(PYTHON) bench/validation.py

@@ -39,6 +39,13 @@ def free_port():
         return s.getsockname()[1]
 
 
+def descriptors():
+    """How many this process and its children may have, from now on."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
 def pin(core):
     return lambda: os.sched_setaffinity(0, {core})
 
@@ -168,7 +175,6 @@ def fixed_rate(target, seconds, rate=2000, clients=64):
 
 def idle_bytes(target, counts):
     """Bytes of the proxy's own memory for each idle keep-alive connection, when there are so many."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     request = request_bytes(target)
 
     def one():

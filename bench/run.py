@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-from measure import (CORES, ROOT, built, fixed_rate, free_port, idle_bytes, pin, saturate, saturate_h2,
+from measure import (CORES, ROOT, built, descriptors, fixed_rate, free_port, idle_bytes, pin, saturate, saturate_h2,
                      wait_for)
 from proxies import Proxy
 
@@ -30,7 +30,8 @@ PROXIES = ("floor", "nginx-plain", "nginx-policy", "caddy-plain", "caddy-policy"
            "gatehouse", "haproxy-session", "gatehouse-session")
 QUICK_PROXIES = ("floor", "nginx-policy", "haproxy-policy", "gatehouse", "gatehouse-session")
 OWN = ("gatehouse", "gatehouse-session")
-IDLE = (2000, 10000)
+# Each may need a descriptor for the backend as well.
+IDLE = (2000, min(10000, descriptors() // 2 - 500))
 
 Load = collections.namedtuple("Load", "title is_tls run")
 

@@ -82,13 +82,18 @@ static size_t looked_at_bytes(const struct frame *frame)
     return frame->type == NGHTTP2_PRIORITY ? min_size(4, frame->payload_bytes) : 0;
 }
 
+/* Without padding. */
+static size_t data_bytes(const struct frame *frame)
+{
+    if (!(frame->flags & NGHTTP2_FLAG_PADDED) || frame->payload_bytes == 0)
+        return frame->payload_bytes;
+    size_t padding = (size_t)frame->payload[0] + 1;
+    return frame->payload_bytes > padding ? frame->payload_bytes - padding : 0;
+}
+
 static bool is_empty_data(const struct frame *frame)
 {
-    if (frame->flags & NGHTTP2_FLAG_END_STREAM)
-        return false;
-    if (!(frame->flags & NGHTTP2_FLAG_PADDED) || frame->payload_bytes == 0)
-        return frame->payload_bytes == 0;
-    return frame->payload_bytes <= (size_t)frame->payload[0] + 1;
+    return !(frame->flags & NGHTTP2_FLAG_END_STREAM) && data_bytes(frame) == 0;
 }
 
 /* What a frame costs; COST_COUNT: nothing, there are other bounds. */
@@ -198,6 +203,10 @@ static struct gh_h2_step begin_frame(struct gh_h2_frames *frames, size_t held,
     struct frame frame = read_frame(frames->bytes);
     struct gh_h2_step step = {.code = judge_frame(frames, &frame, judge)};
     step.refused = step.code != NGHTTP2_NO_ERROR;
+    if (frame.type == NGHTTP2_DATA) {
+        step.data_stream = frame.stream;
+        step.data_bytes = data_bytes(&frame);
+    }
     if (held)
         step.before = gh_str_of((const char *)frames->bytes, frames->need);
     return step;

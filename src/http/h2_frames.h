@@ -53,7 +53,9 @@ struct gh_h2_step {
     size_t taken;         /* of the bytes given */
     struct gh_str before; /* the beginning of a frame that was held back until it was whole */
     struct gh_str bytes;  /* what of the bytes given goes on, behind that */
-    bool refused;         /* the frame ends the connection, with `code` of section 7 */
+    uint32_t data_stream; /* DATA begins for this stream, so many bytes without padding; 0: no */
+    size_t data_bytes;
+    bool refused; /* the frame ends the connection, with `code` of section 7 */
     uint32_t code;
 };
 

@@ -95,6 +95,8 @@ static struct gh_str next_bytes(const struct gh_h2_stream *stream, size_t max)
 
 static void skip_bytes(struct gh_h2_codec *h2, struct gh_h2_stream *stream, size_t count)
 {
+    if (count == 0)
+        return;
     if (stream->kept_len == 0) {
         stream->lent = gh_str_skip(stream->lent, count);
         return;

@@ -207,14 +207,13 @@ static void read_trailers(struct gh_h2_codec *h2, struct gh_h2_stream *stream, b
 
 static void tell_data(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_str data)
 {
-    if (stream->head->body == GH_BODY_LENGTH && data.len > stream->body_left) {
+    if (stream->too_long) {
         discard(h2, (int32_t)stream->id, data.len);
         refuse_request(h2, stream, GH_HTTP_ERROR_FRAMING);
         return;
     }
     if (stream->head->body == GH_BODY_LENGTH)
         stream->body_left -= data.len;
-    stream->body_begun = true;
     stream->unpaid += data.len;
     h2->base.events->on_body(h2->base.owner, stream->id, data);
 }
@@ -274,6 +273,14 @@ static uint32_t code_of(ssize_t error)
     }
 }
 
+/* Seen before the first byte of it is told, so that it makes no difference how it comes. */
+static void note_length(struct gh_h2_codec *h2, uint32_t id, size_t bytes)
+{
+    struct gh_h2_stream *stream = gh_h2_find(h2, (int32_t)id);
+    if (stream && stream->head && stream->head->body == GH_BODY_LENGTH)
+        stream->too_long = bytes > stream->body_left;
+}
+
 static void read_bytes(struct gh_h2_codec *h2, struct gh_str bytes)
 {
     if (bytes.len == 0 || h2->happened.fail)
@@ -291,6 +298,8 @@ static size_t feed_step(struct gh_h2_codec *h2, struct gh_str bytes)
     struct gh_h2_step step = gh_h2_frames_step(&h2->frames, bytes, &judge);
     if (step.refused)
         gh_h2_note_failure(h2, step.code);
+    if (step.data_stream)
+        note_length(h2, step.data_stream, step.data_bytes);
     read_bytes(h2, step.before);
     read_bytes(h2, step.bytes);
     if (!h2->happened.fail)

@@ -33,10 +33,10 @@ struct gh_h2_stream {
     struct gh_request_head *head; /* NULL before on_head */
     uint64_t body_left;           /* of its Content-Length */
     size_t unpaid;
-    bool is_head;      /* HEAD, as far as it was read: its answer has no body */
-    bool request_done; /* read to its end */
-    bool refused;      /* on_error was told; nothing more is read */
-    bool body_begun;
+    bool is_head;        /* HEAD, as far as it was read: its answer has no body */
+    bool request_done;   /* read to its end */
+    bool refused;        /* on_error was told; nothing more is read */
+    bool too_long;       /* a frame has begun that is more than body_left */
     uint32_t reset_code; /* with which a refused one ends */
 
     /* The answer. */

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/num.h"
 #include "http/h1_codec.h"
 #include "http/h1_head.h"
+#include "http/transcript_text.h"
 
 #define FOLDER           GH_SOURCE_ROOT "/tests/transcripts"
 #define BYTES_MAX        8192
@@ -37,19 +37,6 @@ struct recording {
 
 /* ---- Writing events ---- */
 
-static void put_escaped(struct gh_buf *out, struct gh_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = (uint8_t)s.ptr[i];
-        if (c == '\r' || c == '\n' || c == '\t')
-            gh_buf_format(out, "\\%c", c == '\r' ? 'r' : c == '\n' ? 'n' : 't');
-        else if (c < 0x20 || c >= 0x7f || c == '\\')
-            gh_buf_format(out, "\\x%02x", c);
-        else
-            gh_buf_put_char(out, (char)c);
-    }
-}
-
 __attribute__((format(printf, 2, 3))) static void put_event(struct recording *recording,
                                                             const char *format, ...)
 {
@@ -69,7 +56,7 @@ static void put_body(struct recording *recording, struct gh_str bytes)
     if (!recording->in_body)
         gh_buf_put(&recording->events, GH_STR("body "));
     recording->in_body = true;
-    put_escaped(&recording->events, bytes);
+    transcript_escape(&recording->events, bytes);
 }
 
 static void put_framing(struct recording *recording, enum gh_body_kind kind, uint64_t length)
@@ -97,46 +84,11 @@ static void put_fields(struct recording *recording, const struct gh_fields *fiel
         return;
     for (size_t i = 0; i < fields->count; i++) {
         put_event(recording, "field ");
-        put_escaped(&recording->events, fields->items[i].name);
+        transcript_escape(&recording->events, fields->items[i].name);
         put_event(recording, ": ");
-        put_escaped(&recording->events, fields->items[i].value);
+        transcript_escape(&recording->events, fields->items[i].value);
         put_event(recording, "\n");
     }
-}
-
-static const char *error_name(enum gh_http_error error)
-{
-    switch (error) {
-    case GH_HTTP_ERROR_MALFORMED:
-        return "MALFORMED";
-    case GH_HTTP_ERROR_FRAMING:
-        return "FRAMING";
-    case GH_HTTP_ERROR_HOST:
-        return "HOST";
-    case GH_HTTP_ERROR_TARGET:
-        return "TARGET";
-    case GH_HTTP_ERROR_TARGET_TOO_LONG:
-        return "TARGET_TOO_LONG";
-    case GH_HTTP_ERROR_HEAD_TOO_LARGE:
-        return "HEAD_TOO_LARGE";
-    case GH_HTTP_ERROR_TOO_MANY_FIELDS:
-        return "TOO_MANY_FIELDS";
-    case GH_HTTP_ERROR_UNKNOWN_CODING:
-        return "UNKNOWN_CODING";
-    case GH_HTTP_ERROR_VERSION:
-        return "VERSION";
-    case GH_HTTP_ERROR_METHOD:
-        return "METHOD";
-    case GH_HTTP_ERROR_EXPECTATION:
-        return "EXPECTATION";
-    case GH_HTTP_ERROR_CHUNK:
-        return "CHUNK";
-    case GH_HTTP_ERROR_MEMORY:
-        return "MEMORY";
-    case GH_HTTP_ERROR_NONE:
-        return "NONE";
-    }
-    return "?";
 }
 
 /* ---- Requests: through the codec, each answered with an empty 200 ---- */
@@ -180,7 +132,7 @@ static void on_end(void *owner, gh_stream_id stream)
 
 static void on_error(void *owner, gh_stream_id stream, enum gh_http_error error)
 {
-    put_event(owner, "error %s\n", error_name(error));
+    put_event(owner, "error %s\n", transcript_error_name(error));
     answer(owner, stream);
 }
 
@@ -377,64 +329,6 @@ static void play_every_way(const struct transcript *transcript)
 
 /* ---- Reading the files ---- */
 
-static void add_byte(struct transcript *transcript, char c)
-{
-    assert_true(transcript->len < sizeof(transcript->bytes));
-    transcript->bytes[transcript->len++] = c;
-}
-
-/* "{c*count}" behind a backslash. */
-static size_t add_repeated(struct transcript *transcript, struct gh_str rest)
-{
-    size_t end = gh_str_find_char(rest, '}');
-    uint64_t count = 0;
-    assert_true(end < rest.len && end >= 4 && rest.ptr[2] == '*');
-    assert_true(gh_num_parse_u64(gh_str_of(rest.ptr + 3, end - 3), BYTES_MAX, &count));
-    while (count--)
-        add_byte(transcript, rest.ptr[1]);
-    return end + 1;
-}
-
-static size_t add_escape(struct transcript *transcript, struct gh_str rest)
-{
-    switch (rest.len ? rest.ptr[0] : '\0') {
-    case 'r':
-        add_byte(transcript, '\r');
-        return 1;
-    case 'n':
-        add_byte(transcript, '\n');
-        return 1;
-    case 't':
-        add_byte(transcript, '\t');
-        return 1;
-    case '\\':
-        add_byte(transcript, '\\');
-        return 1;
-    case 'x':
-        assert_true(rest.len >= 3);
-        add_byte(transcript,
-                 (char)(gh_num_hex_digit(rest.ptr[1]) * 16 + gh_num_hex_digit(rest.ptr[2])));
-        return 3;
-    case '{':
-        return add_repeated(transcript, rest);
-    default:
-        fail_msg("unknown escape in %.*s", GH_STR_ARG(transcript->name));
-        return 0;
-    }
-}
-
-static void add_bytes(struct transcript *transcript, struct gh_str line)
-{
-    for (size_t i = 0; i < line.len;) {
-        if (line.ptr[i] != '\\') {
-            add_byte(transcript, line.ptr[i++]);
-            continue;
-        }
-        i++;
-        i += add_escape(transcript, gh_str_skip(line, i));
-    }
-}
-
 /* The line that opens a block of bytes: "```request" or "```response METHOD". */
 static bool opens_bytes(struct gh_str line, struct transcript *transcript)
 {
@@ -459,7 +353,8 @@ static size_t run_file(struct gh_str text)
             play_every_way(&transcript);
             count++;
         } else if (where == IN_BYTES && !fence) {
-            add_bytes(&transcript, line);
+            transcript.len += transcript_unescape(line, transcript.bytes + transcript.len,
+                                                  sizeof(transcript.bytes) - transcript.len);
         } else if (where == OUTSIDE && gh_str_starts_with(line, GH_STR("## "))) {
             transcript.name = gh_str_skip(line, 3);
         } else if (where == OUTSIDE && gh_str_eq(line, GH_STR("```events"))) {

@@ -8,6 +8,7 @@
 
 #include "store/postgres_ops.h"
 #include "store/postgres_pool.h"
+#include "store/postgres_room.h"
 #include "store/postgres_schema.h"
 #include "store/postgres_scrub.h"
 #include "store/postgres_sealer.h"
@@ -20,6 +21,7 @@
 #define SCRUB_MS            60000
 #define MESSAGE_BYTES_MAX   4096
 #define BACKOFF_MAX_MS      64
+#define WARNING_BYTES_MAX   256
 #define DROP_EVERY          1024 /* units: then old ids go */
 
 bool gh_postgres_load(void)
@@ -95,7 +97,8 @@ struct postgres_store {
     struct gh_postgres_haste haste;
     struct gh_postgres_pool pool;
     struct gh_postgres_sealer *sealer;
-    unsigned wait_ms, retry_ms;
+    unsigned size, wait_ms, retry_ms;
+    char warning[WARNING_BYTES_MAX]; /* NUL behind it; empty: none */
     bool writes, has_pool;
     atomic_uint_fast64_t units, retries, lost_answers, failures;
 };
@@ -182,8 +185,9 @@ static enum gh_err try_once(struct work *work, enum gh_postgres_next *out_next)
     gh_postgres_pool_give(&store->pool, tx.connection);
     if (*out_next == GH_POSTGRES_SETTLE)
         err = settle(work, &id, out_next);
-    if (*out_next == GH_POSTGRES_DONE && err == GH_OK && tx.appended && store->sealer)
-        gh_postgres_sealer_wake(store->sealer);
+    if (tx.entered)
+        gh_postgres_sealer_leave(store->sealer, tx.entered,
+                                 *out_next == GH_POSTGRES_DONE && err == GH_OK ? tx.appended : 0);
     return err;
 }
 
@@ -297,6 +301,17 @@ static const struct gh_store_ops STORE_OPS = {.run = store_run,
                                               .hurry = store_hurry,
                                               .close = store_close};
 
+static void add_sealing(struct gh_postgres_sealer *sealer, struct gh_postgres_counts *counts)
+{
+    const struct gh_postgres_sealing sealing = gh_postgres_sealer_count(sealer);
+    counts->unsealed = sealing.waiting;
+    counts->unsealed_ms = sealing.waiting_ms;
+    counts->batches = sealing.batches;
+    counts->sealed = sealing.records;
+    counts->foreign_chains = sealing.foreign_chains;
+    counts->lost_chains = sealing.lost_chains;
+}
+
 bool gh_postgres_counts_of(struct gh_store *base, struct gh_postgres_counts *out_counts)
 {
     if (base->ops != &STORE_OPS)
@@ -316,22 +331,41 @@ bool gh_postgres_counts_of(struct gh_store *base, struct gh_postgres_counts *out
         .retries = atomic_load(&store->retries),
         .lost_answers = atomic_load(&store->lost_answers),
         .failures = atomic_load(&store->failures),
+        .seals = store->sealer != NULL,
     };
+    if (store->sealer)
+        add_sealing(store->sealer, out_counts);
     return true;
 }
 
 /* ---- Opening ---- */
 
-static enum gh_err open_schema(const struct gh_postgres_target *target, bool writes,
-                               struct gh_arena *arena, struct gh_str *out_message)
+static unsigned size_of(const struct gh_postgres_options *options)
+{
+    unsigned size = options->connection_count ? options->connection_count : CONNECTIONS_DEFAULT;
+    return size < GH_POSTGRES_POOL_MAX ? size : GH_POSTGRES_POOL_MAX;
+}
+
+static void keep_warning(struct postgres_store *store, struct gh_postgres_connection *connection,
+                         struct gh_arena *arena)
+{
+    struct gh_str warning;
+    gh_postgres_check_room(connection, store->size + 1, true, arena, &warning);
+    snprintf(store->warning, sizeof(store->warning), "%.*s", GH_STR_ARG(warning));
+}
+
+static enum gh_err open_schema(struct postgres_store *store, struct gh_arena *arena,
+                               struct gh_str *out_message)
 {
     struct gh_postgres_connection connection;
-    struct gh_postgres_target patient = *target;
+    struct gh_postgres_target patient = store->target;
     patient.statement_ms = MIGRATE_MS;
     enum gh_err err = gh_postgres_connect(&connection, &patient, arena, out_message);
     if (err != GH_OK)
         return err;
-    err = gh_postgres_schema_open(&connection, writes, arena, out_message);
+    err = gh_postgres_schema_open(&connection, store->writes, arena, out_message);
+    if (err == GH_OK && store->writes)
+        keep_warning(store, &connection, arena);
     gh_postgres_disconnect(&connection);
     return err;
 }
@@ -339,17 +373,17 @@ static enum gh_err open_schema(const struct gh_postgres_target *target, bool wri
 static enum gh_err open_all(struct postgres_store *store, const struct gh_postgres_options *options,
                             struct gh_arena *arena, struct gh_str *out_message)
 {
-    unsigned size = options->connection_count ? options->connection_count : CONNECTIONS_DEFAULT;
     store->url = strndup(options->url.ptr, options->url.len);
     if (!store->url)
         return GH_ERR_MEMORY;
-    store->target = (struct gh_postgres_target){
-        .url = store->url, .statement_ms = options->statement_ms, .haste = &store->haste};
-    enum gh_err err = open_schema(&store->target, options->writes, arena, out_message);
+    store->target = (struct gh_postgres_target){.url = store->url,
+                                                .statement_ms = options->statement_ms,
+                                                .connect_s = options->connect_s,
+                                                .haste = &store->haste};
+    enum gh_err err = open_schema(store, arena, out_message);
     if (err != GH_OK)
         return err;
-    gh_postgres_pool_init(&store->pool, &store->target,
-                          size < GH_POSTGRES_POOL_MAX ? size : GH_POSTGRES_POOL_MAX);
+    gh_postgres_pool_init(&store->pool, &store->target, store->size);
     store->has_pool = true;
     if (!options->writes)
         return GH_OK;
@@ -370,6 +404,7 @@ enum gh_err gh_postgres_open(const struct gh_postgres_options *options, struct g
     store->store.ops = &STORE_OPS;
     store->store.shared = true;
     store->writes = options->writes;
+    store->size = size_of(options);
     store->wait_ms = options->wait_ms ? options->wait_ms : WAIT_MS_DEFAULT;
     store->retry_ms = options->retry_ms ? options->retry_ms : RETRY_MS_DEFAULT;
     enum gh_err err = open_all(store, options, arena, &message);
@@ -379,5 +414,35 @@ enum gh_err gh_postgres_open(const struct gh_postgres_options *options, struct g
     }
     store_close(&store->store);
     *out_message = gh_arena_format(arena, "store postgresql: %.*s", GH_STR_ARG(message));
+    return err;
+}
+
+struct gh_str gh_postgres_warning_of(struct gh_store *base)
+{
+    const struct postgres_store *store = (const struct postgres_store *)base;
+    return base->ops == &STORE_OPS ? gh_str_from_c(store->warning) : GH_STR("");
+}
+
+enum gh_err gh_postgres_probe(const struct gh_postgres_options *options, struct gh_arena *arena,
+                              struct gh_str *out_warning, struct gh_str *out_message)
+{
+    struct gh_postgres_connection connection;
+    struct gh_str message = GH_STR("out of memory");
+    struct gh_postgres_target target = {.statement_ms = options->statement_ms,
+                                        .connect_s = options->connect_s};
+    char *url = strndup(options->url.ptr, options->url.len);
+    target.url = url;
+    enum gh_err err = GH_ERR_MEMORY;
+    if (url)
+        err = gh_postgres_connect(&connection, &target, arena, &message);
+    if (err == GH_OK) {
+        gh_postgres_check_room(&connection, size_of(options) + 1, false, arena, out_warning);
+        gh_postgres_disconnect(&connection);
+    } else {
+        *out_message = gh_arena_format(arena, "store postgresql: %.*s", GH_STR_ARG(message));
+    }
+    if (url)
+        explicit_bzero(url, strlen(url));
+    free(url);
     return err;
 }

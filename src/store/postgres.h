@@ -25,9 +25,10 @@
 
 struct gh_postgres_options {
     struct gh_str url;         /* postgresql://..., as libpq takes it */
-    unsigned connection_count; /* at most, for units; 0: 8 */
+    unsigned connection_count; /* at most, for units; 0: 8; the sealer's comes to them */
     unsigned wait_ms;          /* for a free one; 0: 5,000 */
     unsigned statement_ms;     /* a statement takes at most; 0: 5,000 */
+    unsigned connect_s;        /* connecting to one server, unless the URL says it; 0: 5 */
     unsigned retry_ms;         /* a unit is begun again for so long; 0: 10,000 */
     bool writes;               /* migrates, and seals a chain of the log; else for reading only */
 };
@@ -44,6 +45,15 @@ GH_MUST_USE enum gh_err gh_postgres_open(const struct gh_postgres_options *optio
                                          struct gh_arena *arena, struct gh_store **out_store,
                                          struct gh_str *out_message);
 
+/* What the operator should know since it was opened: the server may have too few connections for
+   all who share it. Empty: nothing, or a store of another kind. */
+struct gh_str gh_postgres_warning_of(struct gh_store *store);
+/* Connects, and changes nothing. Errors as gh_postgres_open, but an empty database is none;
+ *out_warning as above, in `arena`. */
+GH_MUST_USE enum gh_err gh_postgres_probe(const struct gh_postgres_options *options,
+                                          struct gh_arena *arena, struct gh_str *out_warning,
+                                          struct gh_str *out_message);
+
 /* For metrics: what the adapter does just now, and has done since it was opened. */
 struct gh_postgres_counts {
     unsigned connections_max, connections, in_use, waiting;
@@ -52,7 +62,11 @@ struct gh_postgres_counts {
     uint64_t connects, connect_failures, losses; /* of connections */
     uint64_t retries;                            /* units begun again because of another one */
     uint64_t lost_answers;                       /* of COMMIT */
-    uint64_t failures; /* units that ended with GH_ERR_IO or GH_ERR_FULL */
+    uint64_t failures;                    /* units that ended with GH_ERR_IO or GH_ERR_FULL */
+    bool seals;                           /* else all of the next are 0 */
+    uint64_t unsealed, unsealed_ms;       /* records; how long the first of them waits */
+    uint64_t batches, sealed;             /* transactions that sealed, and records */
+    uint64_t foreign_chains, lost_chains; /* sealed for others; taken by others */
 };
 /* False: it is a store of another kind. */
 bool gh_postgres_counts_of(struct gh_store *store, struct gh_postgres_counts *out_counts);

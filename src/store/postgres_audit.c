@@ -63,13 +63,11 @@ static enum gh_err check_chain(struct gh_tx *tx)
 /* Is anything that this process appended unsealed in what the unit sees? */
 static enum gh_err find_unsealed(struct gh_postgres_tx *unit, bool *out_found)
 {
-    uint64_t chains[GH_POSTGRES_CHAINS_HAD_MAX];
+    struct gh_postgres_had chains[GH_POSTGRES_CHAINS_HAD_MAX];
     size_t count = gh_postgres_sealer_chains(unit->sealer, chains);
-    bool found = false;
-    struct gh_postgres_call call = gh_postgres_begin(&unit->tx, GH_POSTGRES_UNSEALED_IS_THERE);
-    gh_postgres_put_u64s(&call, chains, count);
-    if (gh_postgres_next(&call))
-        found = gh_postgres_take_flag(&call);
+    struct gh_postgres_call call = gh_postgres_begin(&unit->tx, GH_POSTGRES_UNSEALED_IN);
+    gh_postgres_put_chains(&call, chains, count);
+    bool found = gh_postgres_next(&call);
     enum gh_err err = gh_postgres_end(&call);
     if (err == GH_OK)
         *out_found = found;
@@ -79,8 +77,7 @@ static enum gh_err find_unsealed(struct gh_postgres_tx *unit, bool *out_found)
 /*
  * Before a unit looks at the log. One that has seen nothing yet asks whether all is sealed; what it
  * sees begins behind that. One that has asks whether anything is unsealed in what it sees. If so it
- * is run again, once, after the sealer has caught up: readers, who may be many, wait for that
- * without a connection. A unit that may write and has seen nothing yet waits here.
+ * is run again, once, after the sealer has caught up: it waits for that without a connection.
  */
 static enum gh_err see_all(struct gh_tx *tx)
 {
@@ -95,8 +92,6 @@ static enum gh_err see_all(struct gh_tx *tx)
         is_behind = gh_postgres_sealer_is_behind(unit->sealer);
     else
         err = find_unsealed(unit, &is_behind);
-    if (is_behind && unit->connection->begin_due && unit->kind == GH_POSTGRES_RUN)
-        return gh_postgres_fail(unit, gh_postgres_sealer_catch_up(unit->sealer));
     if (err != GH_OK || !is_behind)
         return err;
     unit->must_seal = true;
@@ -139,18 +134,25 @@ static void put_facts(struct gh_postgres_call *call, const struct gh_audit_recor
     gh_postgres_put_text(call, record->metadata);
 }
 
-/* To be sealed after the commit. */
-static enum gh_err leave_unsealed(struct gh_tx *tx, const struct gh_audit_row *row)
+/* To be sealed after the commit, all of a unit in one chain. */
+static enum gh_err leave_unsealed(struct gh_postgres_tx *unit, const struct gh_audit_row *row)
 {
-    struct gh_postgres_call call = gh_postgres_begin(tx, GH_POSTGRES_UNSEALED_INSERT);
-    gh_postgres_put_u64(&call, chain_of(tx));
+    uint64_t id = 0;
+    if (!unit->entered)
+        unit->entered = gh_postgres_sealer_enter(unit->sealer);
+    if (unit->tx.chain && unit->tx.chain != unit->entered)
+        return refuse_chain(unit, unit->tx.chain);
+    struct gh_postgres_call call = gh_postgres_begin(&unit->tx, GH_POSTGRES_UNSEALED_INSERT);
+    gh_postgres_put_u64(&call, unit->entered);
     gh_postgres_put_u64(&call, row->record.time_us);
     put_facts(&call, &row->record);
     gh_postgres_put_sealed(&call, row->sealed);
-    enum gh_err err = gh_postgres_change_one(&call);
-    if (err == GH_OK)
-        unit_of(tx)->appended = true;
-    return err;
+    enum gh_err err = gh_postgres_count(&call, &id);
+    if (err != GH_OK)
+        return err;
+    unit->appended++;
+    gh_postgres_sealer_note(unit->sealer, unit->entered, id);
+    return GH_OK;
 }
 
 static enum gh_err check_record(const struct gh_audit_row *row)
@@ -175,7 +177,7 @@ enum gh_err gh_postgres_audit_append(struct gh_tx *tx, const struct gh_audit_row
         return gh_postgres_batch_add(unit, gh_postgres_sealer_batch(unit->sealer), chain_of(tx),
                                      &given);
     err = check_record(&given);
-    return err == GH_OK ? leave_unsealed(tx, &given) : gh_postgres_fail(unit, err);
+    return err == GH_OK ? leave_unsealed(unit, &given) : gh_postgres_fail(unit, err);
 }
 
 /* What no record can have: somebody else wrote it. */

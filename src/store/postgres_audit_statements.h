@@ -114,10 +114,11 @@
                                  "id") " FROM audit_chains WHERE id = $1")                         \
     X(UNSEALED_INSERT, WRITES,                                                                     \
       "INSERT INTO audit_unsealed (chain, time, " GH_PG_FACTS ", sealed) VALUES "                  \
-      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")                                       \
-    X(UNSEALED_IS_THERE, READS,                                                                    \
-      "SELECT EXISTS (SELECT FROM audit_unsealed WHERE chain = ANY ($1::bigint[]) AND "            \
-      "NOT refused)")                                                                              \
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id")                          \
+    X(UNSEALED_IN, READS,                                                                          \
+      "SELECT h.chain FROM unnest($1::bigint[], $2::bigint[]) AS h (chain, through) WHERE EXISTS " \
+      "(SELECT FROM audit_unsealed AS u WHERE u.chain = h.chain AND u.id <= h.through AND NOT "    \
+      "u.refused OFFSET 0)") /* for each its own look into the index */                            \
     X(UNSEALED_CHAINS, READS,                                                                      \
       "SELECT chain FROM audit_unsealed WHERE NOT refused AND chain <> $1 AND "                    \
       "chain " GH_PG_IS_CHAIN " GROUP BY chain ORDER BY chain LIMIT $2")                           \

@@ -39,7 +39,8 @@ struct gh_postgres_tx {
     bool has_caught_up;  /* all is sealed that was committed before the unit's first try */
     enum gh_err failure; /* of the store itself: such a unit can't commit, whatever it returns */
     bool wrote;          /* a statement that writes was sent */
-    bool appended;       /* set by audit_append: the sealer is told after the commit */
+    unsigned appended;   /* records that audit_append left to the sealer, */
+    uint32_t entered;    /* in this chain; 0: none */
     bool must_seal;      /* set by an operation: roll back, let the sealer catch up, run again */
 };
 

@@ -156,11 +156,25 @@ static bool is_away(const struct gh_postgres_sealer *sealer)
            gh_postgres_now_ms() - sealer->failing_since_ms > sealer->patience_ms;
 }
 
+/* What a turn begins with; if nothing fails it is sealed by its end. */
+struct turn {
+    uint64_t committed;
+    struct gh_postgres_had own;
+    int64_t begun_ms;
+};
+
 /* Who waits for that does not wait for the bulk unit of this turn. */
-static void tell_sealed(struct gh_postgres_sealer *sealer, uint64_t committed)
+static void tell_sealed(struct gh_postgres_sealer *sealer, const struct turn *turn, bool is_all)
 {
     pthread_mutex_lock(&sealer->lock);
-    sealer->sealed = committed;
+    struct gh_postgres_had *own = &sealer->chains[0];
+    if (own->chain == turn->own.chain) {
+        own->waiting -= turn->own.waiting;
+        own->since_ms = turn->begun_ms;
+    }
+    sealer->linked = turn->committed;
+    if (is_all)
+        sealer->sealed = turn->committed;
     pthread_cond_broadcast(&sealer->changed);
     pthread_mutex_unlock(&sealer->lock);
 }
@@ -175,15 +189,17 @@ static void answer(struct gh_postgres_job *job, enum gh_err result)
 /* One turn; the lock is held, and not while it works. */
 static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
 {
-    uint64_t committed = sealer->committed;
-    bool is_behind = sealer->sealed != committed;
+    const struct turn turn = {sealer->committed, sealer->chains[0], gh_postgres_now_ms()};
+    bool is_behind = sealer->sealed != turn.committed;
     struct gh_postgres_job *job = take_job(sealer), *unused;
+    if (sealer->is_stopping)
+        sealer->ask_at_ms = 0;
     pthread_mutex_unlock(&sealer->lock);
     bool looks = is_behind || gh_postgres_now_ms() >= sealer->look_at_ms;
     enum gh_err err = looks || !gh_postgres_is_up(&sealer->connection) ? keep_up(sealer) : GH_OK;
     enum gh_err result = GH_ERR_IO;
-    if (err == GH_OK && is_behind)
-        tell_sealed(sealer, committed);
+    if (is_fine(err) && is_behind)
+        tell_sealed(sealer, &turn, err == GH_OK);
     if (job && !is_away(sealer))
         result = run_job(sealer, job, is_fine(err));
     pthread_mutex_lock(&sealer->lock);
@@ -195,9 +211,16 @@ static enum gh_err take_turn(struct gh_postgres_sealer *sealer)
     return err;
 }
 
+/* What another process has to seal is asked about at times; not when this one ends. */
+static int64_t next_look_ms(const struct gh_postgres_sealer *sealer)
+{
+    bool asks = sealer->sealed != sealer->linked && sealer->ask_at_ms < sealer->look_at_ms;
+    return asks ? sealer->ask_at_ms : sealer->look_at_ms;
+}
+
 static bool has_work(const struct gh_postgres_sealer *sealer)
 {
-    return sealer->first || sealer->sealed != sealer->committed;
+    return sealer->first || sealer->linked != sealer->committed;
 }
 
 static void *work(void *argument)
@@ -208,17 +231,62 @@ static void *work(void *argument)
     while (!sealer->is_stopping || (has_work(sealer) && failures < STOP_TRIES)) {
         if (failures)
             wait_after(sealer, failures);
-        else if (!has_work(sealer) && gh_postgres_now_ms() < sealer->look_at_ms) {
-            wait_until(sealer, sealer->look_at_ms);
+        else if (!has_work(sealer) && gh_postgres_now_ms() < next_look_ms(sealer)) {
+            wait_until(sealer, next_look_ms(sealer));
             continue;
         }
-        failures = take_turn(sealer) == GH_OK ? 0 : failures + 1;
+        failures = is_fine(take_turn(sealer)) ? 0 : failures + 1;
     }
     pthread_mutex_unlock(&sealer->lock);
     return NULL;
 }
 
 /* ---- For others ---- */
+
+/* NULL: it was forgotten. The lock is held. */
+static struct gh_postgres_had *find_chain(struct gh_postgres_sealer *sealer, uint32_t chain)
+{
+    for (size_t i = 0; i < sealer->chain_count; i++)
+        if (sealer->chains[i].chain == chain)
+            return &sealer->chains[i];
+    return NULL;
+}
+
+uint32_t gh_postgres_sealer_enter(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    uint32_t chain = (uint32_t)sealer->chains[0].chain;
+    sealer->chains[0].under_way++;
+    pthread_mutex_unlock(&sealer->lock);
+    return chain;
+}
+
+void gh_postgres_sealer_note(struct gh_postgres_sealer *sealer, uint32_t chain, uint64_t id)
+{
+    pthread_mutex_lock(&sealer->lock);
+    struct gh_postgres_had *had = find_chain(sealer, chain);
+    if (had && had->through_id < id)
+        had->through_id = id;
+    pthread_mutex_unlock(&sealer->lock);
+}
+
+void gh_postgres_sealer_leave(struct gh_postgres_sealer *sealer, uint32_t chain, unsigned records)
+{
+    pthread_mutex_lock(&sealer->lock);
+    struct gh_postgres_had *had = find_chain(sealer, chain);
+    if (had && had->under_way) /* it may have been forgotten meanwhile */
+        had->under_way--;
+    if (records && had) {
+        if (!had->waiting)
+            had->since_ms = gh_postgres_now_ms();
+        had->waiting += records;
+    }
+    if (records) {
+        sealer->committed++;
+        pthread_cond_broadcast(&sealer->changed);
+    }
+    pthread_mutex_unlock(&sealer->lock);
+}
 
 void gh_postgres_sealer_wake(struct gh_postgres_sealer *sealer)
 {
@@ -290,19 +358,35 @@ unsigned gh_postgres_sealer_queued(struct gh_postgres_sealer *sealer)
 uint32_t gh_postgres_sealer_chain(struct gh_postgres_sealer *sealer)
 {
     pthread_mutex_lock(&sealer->lock);
-    uint32_t chain = (uint32_t)sealer->chains[0];
+    uint32_t chain = (uint32_t)sealer->chains[0].chain;
     pthread_mutex_unlock(&sealer->lock);
     return chain;
 }
 
 size_t gh_postgres_sealer_chains(struct gh_postgres_sealer *sealer,
-                                 uint64_t out_chains[GH_POSTGRES_CHAINS_HAD_MAX])
+                                 struct gh_postgres_had out_chains[GH_POSTGRES_CHAINS_HAD_MAX])
 {
     pthread_mutex_lock(&sealer->lock);
     size_t count = sealer->chain_count;
     memcpy(out_chains, sealer->chains, sizeof(sealer->chains));
     pthread_mutex_unlock(&sealer->lock);
     return count;
+}
+
+struct gh_postgres_sealing gh_postgres_sealer_count(struct gh_postgres_sealer *sealer)
+{
+    int64_t now_ms = gh_postgres_now_ms(), since_ms = now_ms;
+    pthread_mutex_lock(&sealer->lock);
+    struct gh_postgres_sealing counts = sealer->counts;
+    for (size_t i = 0; i < sealer->chain_count; i++) {
+        const struct gh_postgres_had *had = &sealer->chains[i];
+        counts.waiting += had->waiting;
+        if (had->waiting && had->since_ms < since_ms)
+            since_ms = had->since_ms;
+    }
+    pthread_mutex_unlock(&sealer->lock);
+    counts.waiting_ms = (uint64_t)(now_ms - since_ms);
+    return counts;
 }
 
 struct gh_postgres_batch *gh_postgres_sealer_batch(struct gh_postgres_sealer *sealer)

@@ -36,11 +36,19 @@ GH_MUST_USE enum gh_err gh_postgres_sealer_open(const struct gh_postgres_sealer_
 /* Seals what this process has committed, then gives the chain up. No unit is under way. */
 void gh_postgres_sealer_close(struct gh_postgres_sealer *sealer);
 
-/* A unit that had appended (gh_postgres_tx.appended) has committed. */
+/*
+ * A unit is about to append: all its records go to the chain that is returned, also where that is
+ * another process's meanwhile. `note` says which row it has left there, `leave` that it has ended,
+ * with so many records committed.
+ */
+uint32_t gh_postgres_sealer_enter(struct gh_postgres_sealer *sealer);
+void gh_postgres_sealer_note(struct gh_postgres_sealer *sealer, uint32_t chain, uint64_t id);
+void gh_postgres_sealer_leave(struct gh_postgres_sealer *sealer, uint32_t chain, unsigned records);
+/* Something is committed that may not be sealed. */
 void gh_postgres_sealer_wake(struct gh_postgres_sealer *sealer);
 /* The haste of its target has begun (postgres_haste.h). */
 void gh_postgres_sealer_look_up(struct gh_postgres_sealer *sealer);
-/* Waits until all is sealed whose `wake` came before the call. GH_ERR_IO: it took too long. */
+/* Waits until all is sealed that was committed before the call. GH_ERR_IO: it took too long. */
 GH_MUST_USE enum gh_err gh_postgres_sealer_catch_up(struct gh_postgres_sealer *sealer);
 
 /* run_bulk of the store: waits for its turn; errors as there. */
@@ -54,10 +62,32 @@ bool gh_postgres_sealer_is_behind(struct gh_postgres_sealer *sealer);
 unsigned gh_postgres_sealer_queued(struct gh_postgres_sealer *sealer);
 /* The chain that this process writes; while the connection is lost the one that it wrote. */
 uint32_t gh_postgres_sealer_chain(struct gh_postgres_sealer *sealer);
-/* All that it has had since it was opened, as long as something may be unsealed there. */
+/* A chain that this process writes, or wrote and may have left something in. */
+struct gh_postgres_had {
+    uint64_t chain;
+    uint64_t through_id; /* of rows: who has it now leaves others behind them */
+    unsigned under_way;  /* units that append there */
+    unsigned waiting;    /* records of ended units that may be unsealed, */
+    int64_t since_ms;    /* the first of them since then (gh_postgres_now_ms) */
+};
+/* The first one is written; over so many the oldest is forgotten. */
 #define GH_POSTGRES_CHAINS_HAD_MAX 16
 size_t gh_postgres_sealer_chains(struct gh_postgres_sealer *sealer,
-                                 uint64_t out_chains[GH_POSTGRES_CHAINS_HAD_MAX]);
+                                 struct gh_postgres_had out_chains[GH_POSTGRES_CHAINS_HAD_MAX]);
+/* Asks in which of them rows are unsealed, all of the first one and those up to through_id of the
+   others: those to which the call answers with a row, which is the chain. */
+struct gh_postgres_call;
+void gh_postgres_put_chains(struct gh_postgres_call *call, const struct gh_postgres_had *chains,
+                            size_t count);
+
+/* For metrics: what waits just now, and what was done since it was opened. */
+struct gh_postgres_sealing {
+    uint64_t waiting, waiting_ms; /* records of this process; how long the first of them has */
+    uint64_t batches, records;    /* transactions that sealed, and what they sealed */
+    uint64_t foreign_chains;      /* times that what others had left in a chain was sealed */
+    uint64_t lost_chains;         /* times that somebody else had taken the own one */
+};
+struct gh_postgres_sealing gh_postgres_sealer_count(struct gh_postgres_sealer *sealer);
 
 /* What bulk units append, until it is inserted (postgres_batch.h). Of the sealer's thread. */
 struct gh_postgres_batch *gh_postgres_sealer_batch(struct gh_postgres_sealer *sealer);

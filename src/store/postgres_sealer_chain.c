@@ -11,6 +11,7 @@
 #define TAKE_AGAIN_MS    25
 #define TAKE_TRIES       1000 /* others may be faster each time */
 #define CHAINS_AT_ONCE   256  /* of others, in a look */
+#define ASK_MS           50   /* what became of a chain that another process holds now */
 
 struct gh_postgres_tx gh_postgres_sealer_tx(struct gh_postgres_sealer *sealer,
                                             struct gh_arena *arena)
@@ -34,16 +35,34 @@ static void pause_ms(long ms)
 /* The first one is written from now on; what was unsealed in the others may still be. */
 static void set_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
 {
+    struct gh_postgres_had had = {.chain = chain};
     pthread_mutex_lock(&sealer->lock);
     size_t at = 0;
-    while (at < sealer->chain_count && sealer->chains[at] != chain)
+    while (at < sealer->chain_count && sealer->chains[at].chain != chain)
         at++;
-    if (at == sealer->chain_count && at < GH_POSTGRES_CHAINS_HAD_MAX)
+    if (at < sealer->chain_count)
+        had = sealer->chains[at];
+    else if (at < GH_POSTGRES_CHAINS_HAD_MAX)
         sealer->chain_count++;
-    else if (at == GH_POSTGRES_CHAINS_HAD_MAX)
+    else
         at--;
+    if (at > 0)
+        sealer->counts.lost_chains++;
     memmove(sealer->chains + 1, sealer->chains, at * sizeof(sealer->chains[0]));
-    sealer->chains[0] = chain;
+    sealer->chains[0] = had;
+    pthread_mutex_unlock(&sealer->lock);
+}
+
+/* Nothing of this process is unsealed there, and none of its units appends there. */
+static void drop_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
+{
+    pthread_mutex_lock(&sealer->lock);
+    size_t at = 1;
+    while (at < sealer->chain_count && sealer->chains[at].chain != chain)
+        at++;
+    if (at < sealer->chain_count)
+        memmove(sealer->chains + at, sealer->chains + at + 1,
+                (--sealer->chain_count - at) * sizeof(sealer->chains[0]));
     pthread_mutex_unlock(&sealer->lock);
 }
 
@@ -94,7 +113,7 @@ static enum gh_err take_chain(struct gh_postgres_sealer *sealer)
 {
     bool taken = false;
     for (unsigned i = 0; sealer->chain_count && i < TAKE_AGAIN_TRIES; i++) {
-        enum gh_err err = take_again(sealer, sealer->chains[0], &taken);
+        enum gh_err err = take_again(sealer, sealer->chains[0].chain, &taken);
         if (err != GH_OK || taken)
             return err;
         pause_ms(TAKE_AGAIN_MS);
@@ -138,7 +157,7 @@ void gh_postgres_sealer_disconnect(struct gh_postgres_sealer *sealer)
     if (gh_postgres_is_up(&sealer->connection)) {
         struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
         struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_GIVE_UP);
-        gh_postgres_put_u64(&call, sealer->chains[0]);
+        gh_postgres_put_u64(&call, sealer->chains[0].chain);
         enum gh_err err = gh_postgres_change_any(&call);
         (void)err; /* or the end of the connection does */
     }
@@ -230,40 +249,90 @@ static enum gh_err run_round(struct gh_postgres_sealer *sealer, struct round *ro
     return err;
 }
 
+static void count_round(struct gh_postgres_sealer *sealer, const struct round *round, bool is_first)
+{
+    pthread_mutex_lock(&sealer->lock);
+    sealer->counts.batches++;
+    sealer->counts.records += round->count;
+    sealer->counts.foreign_chains += !round->is_own && is_first;
+    pthread_mutex_unlock(&sealer->lock);
+}
+
 static enum gh_err seal_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
 {
+    bool is_own = chain == sealer->chains[0].chain, is_first = true;
     struct round round;
     do {
-        round = (struct round){.chain = (uint32_t)chain, .is_own = chain == sealer->chains[0]};
+        round = (struct round){.chain = (uint32_t)chain, .is_own = is_own};
         enum gh_err err = run_round(sealer, &round);
         if (err != GH_OK)
             return err;
+        if (round.refused_id || !round.count)
+            continue;
+        count_round(sealer, &round, is_first);
+        is_first = false;
     } while (round.count == ROWS_AT_ONCE || round.refused_id);
     return GH_OK;
 }
 
-static enum gh_err is_unsealed(struct gh_postgres_sealer *sealer, uint64_t chain, bool *out_is)
+/* ---- Chains that it had before ---- */
+
+void gh_postgres_put_chains(struct gh_postgres_call *call, const struct gh_postgres_had *chains,
+                            size_t count)
+{
+    uint64_t numbers[GH_POSTGRES_CHAINS_HAD_MAX], bounds[GH_POSTGRES_CHAINS_HAD_MAX];
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = chains[i].chain;
+        bounds[i] = i ? chains[i].through_id : INT64_MAX;
+    }
+    gh_postgres_put_u64s(call, numbers, count);
+    gh_postgres_put_u64s(call, bounds, count);
+}
+
+/* In which of them something of this process is unsealed; the own one is not asked about. */
+static enum gh_err find_left(struct gh_postgres_sealer *sealer, const struct gh_postgres_had *had,
+                             size_t count, bool out_left[GH_POSTGRES_CHAINS_HAD_MAX])
 {
     struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
-    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_IS_THERE);
-    gh_postgres_put_u64s(&call, &chain, 1);
-    *out_is = gh_postgres_next(&call) && gh_postgres_take_flag(&call);
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_IN);
+    gh_postgres_put_chains(&call, had, count);
+    memset(out_left, 0, count * sizeof(out_left[0]));
+    while (gh_postgres_next(&call)) {
+        uint64_t chain = gh_postgres_take_u64(&call);
+        for (size_t i = 1; i < count; i++)
+            out_left[i] |= had[i].chain == chain;
+    }
     return gh_postgres_end(&call);
+}
+
+/* Who holds such a chain seals what is there; where nobody does, this one. What it asked about
+   before the units that append there had ended says nothing of theirs. */
+static enum gh_err settle_left(struct gh_postgres_sealer *sealer)
+{
+    struct gh_postgres_had had[GH_POSTGRES_CHAINS_HAD_MAX];
+    bool left[GH_POSTGRES_CHAINS_HAD_MAX], is_left = false;
+    size_t count = gh_postgres_sealer_chains(sealer, had);
+    enum gh_err err = find_left(sealer, had, count, left);
+    for (size_t i = 1; err == GH_OK && i < count; i++) {
+        if (left[i]) {
+            err = seal_chain(sealer, had[i].chain);
+            left[i] = err == GH_ERR_EXISTS;
+            err = left[i] ? GH_OK : err;
+        }
+        if (err == GH_OK && !left[i] && !had[i].under_way)
+            drop_chain(sealer, had[i].chain);
+        is_left |= left[i];
+    }
+    sealer->ask_at_ms = gh_postgres_now_ms() + ASK_MS;
+    return err == GH_OK && is_left ? GH_ERR_TIMEOUT : err;
 }
 
 enum gh_err gh_postgres_sealer_seal(struct gh_postgres_sealer *sealer)
 {
-    enum gh_err err = seal_chain(sealer, sealer->chains[0]);
-    for (size_t i = 1; err == GH_OK && i < sealer->chain_count; i++) {
-        bool is_left = false;
-        err = seal_chain(sealer, sealer->chains[i]);
-        if (err != GH_ERR_EXISTS)
-            continue;
-        err = is_unsealed(sealer, sealer->chains[i], &is_left);
-        if (err == GH_OK && is_left)
-            err = GH_ERR_TIMEOUT;
-    }
-    return err;
+    enum gh_err err = seal_chain(sealer, sealer->chains[0].chain);
+    if (err != GH_OK || sealer->chain_count == 1)
+        return err;
+    return gh_postgres_now_ms() < sealer->ask_at_ms ? GH_ERR_TIMEOUT : settle_left(sealer);
 }
 
 /* ---- What others left ---- */
@@ -280,7 +349,7 @@ void gh_postgres_sealer_look(struct gh_postgres_sealer *sealer)
     struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_UNSEALED_CHAINS);
     size_t count = 0;
     void *found;
-    gh_postgres_put_u64(&call, sealer->chains[0]);
+    gh_postgres_put_u64(&call, sealer->chains[0].chain);
     gh_postgres_put_limit(&call, CHAINS_AT_ONCE);
     enum gh_err err = gh_postgres_take_all(&call, take_number, sizeof(chains[0]), &found, &count);
     if (err == GH_OK && count)

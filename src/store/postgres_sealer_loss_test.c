@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -195,6 +196,13 @@ static void kill_process(pid_t child)
     assert_true(WIFSIGNALED(status));
 }
 
+static struct gh_postgres_counts counts_of(struct gh_contract *contract)
+{
+    struct gh_postgres_counts counts;
+    assert_true(gh_postgres_counts_of(contract->store, &counts));
+    return counts;
+}
+
 static void what_a_killed_process_left_goes_into_its_own_chain(void **state)
 {
     PGconn *lock = gh_sealing_hold_up();
@@ -209,6 +217,10 @@ static void what_a_killed_process_left_goes_into_its_own_chain(void **state)
                         0); /* the second one seals its own, and then comes by */
     gh_contract_assert_chain(&second, 1, 1, 7);
     gh_contract_assert_chain(&second, 2, 1, 1);
+    while (counts_of(&second).sealed < 8) /* it commits, and then counts */
+        sched_yield();
+    assert_int_equal(counts_of(&second).foreign_chains, 1);
+    assert_int_equal(counts_of(&second).lost_chains, 0);
 
     struct gh_contract third = gh_sealing_open();
     assert_int_equal(gh_sealing_chain_of(&third), 1);
@@ -260,6 +272,97 @@ static void a_process_whose_chain_was_taken_writes_another_one(void **state)
     gh_contract_done(&contract);
 }
 
+/* ---- A chain that another process has taken ---- */
+
+#define TAKE_CHAIN_1                                                                               \
+    "SELECT pg_terminate_backend(pid) " GH_SEALING_HOLDERS                                         \
+    "; SELECT pg_advisory_lock('audit_chains'::regclass::oid::int4, 1)"
+#define LEAVE_IN_CHAIN_1                                                                           \
+    "INSERT INTO audit_unsealed (chain, time, event_type, outcome, metadata) VALUES "              \
+    "(1, 5, 'login', 'success', '{\"n\":1000}') RETURNING id"
+
+/* A process that has left its record 0 in chain 1, and writes chain 2 now. The holder of chain 1
+   has left one there itself, seals nothing, and is the connection that is returned. */
+static PGconn *lose_chain(struct gh_contract *contract)
+{
+    *contract = gh_sealing_open();
+    PGconn *lock = gh_sealing_hold_up(), *other = gh_sealing_connect();
+    gh_contract_assert_ok(gh_sealing_append(contract->store, 0, 1, false));
+    gh_sealing_run_sql(other, TAKE_CHAIN_1);
+    gh_sealing_run_sql(other, LEAVE_IN_CHAIN_1);
+    gh_libpq_get()->finish(lock);
+    while (!counts_of(contract).lost_chains)
+        sched_yield();
+    return other;
+}
+
+struct reading {
+    struct gh_store *store;
+    atomic_uint runs; /* of the unit */
+    enum gh_err result;
+};
+
+static enum gh_err look_at_log(struct gh_tx *tx, void *args)
+{
+    struct reading *reading = args;
+    uint8_t hash[GH_SHA256_BYTES];
+    uint64_t seq;
+    reading->runs++;
+    enum gh_err err = tx->ops->audit_head(tx, &seq, hash);
+    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
+}
+
+static void *read_log(void *argument)
+{
+    struct reading *reading = argument;
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    reading->result = reading->store->ops->read(reading->store, look_at_log, reading, &arena);
+    gh_arena_done(&arena);
+    return NULL;
+}
+
+/* Who holds the chain writes there all the time: something is always unsealed in it. */
+static void what_another_process_has_sealed_is_waited_for_no_longer(void **state)
+{
+    struct gh_contract contract;
+    pthread_t thread;
+    PGconn *other = lose_chain(&contract);
+    struct reading reading = {.store = contract.store};
+    assert_int_equal(pthread_create(&thread, NULL, read_log, &reading), 0);
+    while (!reading.runs) /* then it waits for record 0 */
+        sched_yield();
+    assert_int_equal(counts_of(&contract).lost_chains, 1);
+    assert_int_equal(counts_of(&contract).unsealed, 1);
+    gh_sealing_run_sql(other, "DELETE FROM audit_unsealed WHERE metadata = '{\"n\":0}'");
+    pthread_join(thread, NULL);
+    gh_contract_assert_ok(reading.result);
+    assert_int_equal(reading.runs, 2);
+    assert_int_equal(gh_sealing_ask(GH_SEALING_UNSEALED), 1);
+    assert_int_equal(counts_of(&contract).unsealed, 0);
+    assert_int_equal(counts_of(&contract).sealed, 0); /* but by the other one */
+    gh_libpq_get()->finish(other);
+    gh_contract_done(&contract);
+}
+
+#define ALONE_S 15 /* for 40 records; a second for each is what a server that fails costs */
+
+static void seals_as_fast_as_ever_while_another_process_has_its_former_chain(void **state)
+{
+    struct gh_contract contract;
+    struct timespec begin, end;
+    PGconn *other = lose_chain(&contract);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (unsigned i = 1; i <= 40; i++) {
+        gh_contract_assert_ok(gh_sealing_append(contract.store, i, 1, false));
+        gh_sealing_wait_for(GH_SEALING_UNSEALED " WHERE chain = 2", 0);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_in_range(end.tv_sec - begin.tv_sec, 0, ALONE_S);
+    gh_libpq_get()->finish(other);
+    gh_contract_done(&contract);
+}
+
 static enum gh_err do_nothing(struct gh_tx *tx, void *args)
 {
     return GH_OK;
@@ -277,11 +380,10 @@ static void bulk_units_run_while_another_process_has_to_seal_what_was_left(void 
     gh_arena_init(&arena, 4096, 1 << 20);
     gh_contract_assert_ok(gh_postgres_sealer_open(&options, &arena, &sealer, &message));
     PGconn *other = gh_sealing_connect();
-    gh_sealing_run_sql(other, "SELECT pg_terminate_backend(pid) " GH_SEALING_HOLDERS);
-    gh_sealing_run_sql(other, "SELECT pg_advisory_lock('audit_chains'::regclass::oid::int4, 1)");
-    gh_sealing_run_sql(
-        other, "INSERT INTO audit_unsealed (chain, time, event_type, outcome, metadata) VALUES "
-               "(1, 5, 'login', 'success', '{\"n\":3}')");
+    uint32_t chain = gh_postgres_sealer_enter(sealer);
+    gh_sealing_run_sql(other, TAKE_CHAIN_1);
+    gh_postgres_sealer_note(sealer, chain, gh_sealing_ask(LEAVE_IN_CHAIN_1));
+    gh_postgres_sealer_leave(sealer, chain, 1);
     while (gh_postgres_sealer_chain(sealer) == 1)
         gh_postgres_sealer_wake(sealer);
     nanosleep(&pause, NULL); /* longer than its patience */
@@ -290,6 +392,33 @@ static void bulk_units_run_while_another_process_has_to_seal_what_was_left(void 
         gh_contract_assert_ok(gh_postgres_sealer_run(sealer, do_nothing, NULL, &arena));
     gh_libpq_get()->finish(other);
     gh_sealing_wait_for(GH_SEALING_UNSEALED, 0);
+    gh_postgres_sealer_close(sealer);
+    gh_arena_done(&arena);
+}
+
+/* It appends where it would have, and by then nobody else of this process does. */
+static void a_unit_that_was_under_way_when_the_chain_was_lost_is_waited_for(void **state)
+{
+    const struct gh_postgres_sealer_options options = {.target = {.url = gh_sealing_server.url}};
+    const struct timespec pause = {.tv_nsec = 300000000};
+    struct gh_postgres_sealer *sealer;
+    struct gh_str message;
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    gh_contract_assert_ok(gh_postgres_sealer_open(&options, &arena, &sealer, &message));
+    uint32_t chain = gh_postgres_sealer_enter(sealer);
+    PGconn *other = gh_sealing_connect();
+    gh_sealing_run_sql(other, TAKE_CHAIN_1);
+    while (gh_postgres_sealer_chain(sealer) == 1 || gh_postgres_sealer_is_behind(sealer))
+        gh_contract_assert_ok(gh_postgres_sealer_run(sealer, do_nothing, NULL, &arena));
+    gh_postgres_sealer_note(sealer, chain, gh_sealing_ask(LEAVE_IN_CHAIN_1));
+    gh_postgres_sealer_leave(sealer, chain, 1);
+    nanosleep(&pause, NULL); /* until the sealer has asked what became of it */
+    assert_true(gh_postgres_sealer_is_behind(sealer));
+    gh_sealing_run_sql(other, "DELETE FROM audit_unsealed");
+    while (gh_postgres_sealer_is_behind(sealer))
+        sched_yield();
+    gh_libpq_get()->finish(other);
     gh_postgres_sealer_close(sealer);
     gh_arena_done(&arena);
 }
@@ -311,6 +440,12 @@ int main(void)
         cmocka_unit_test_setup(who_takes_a_killed_ones_chain_goes_on_with_what_it_left,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(a_process_whose_chain_was_taken_writes_another_one,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(what_another_process_has_sealed_is_waited_for_no_longer,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(seals_as_fast_as_ever_while_another_process_has_its_former_chain,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(a_unit_that_was_under_way_when_the_chain_was_lost_is_waited_for,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(bulk_units_run_while_another_process_has_to_seal_what_was_left,
                                gh_sealing_fresh),

@@ -30,18 +30,24 @@ struct gh_postgres_sealer {
     pthread_mutex_t lock; /* of all below, up to the next comment */
     pthread_cond_t changed;
     uint64_t committed; /* units that appended, as far as this is known */
-    uint64_t sealed;    /* those of them of which nothing is unsealed */
+    uint64_t linked;    /* those of them of which nothing is unsealed in the chain that is held */
+    uint64_t sealed;    /* and in chains that it had before */
     struct gh_postgres_job *first, *last;
     unsigned queued;
     bool is_stopping;
-    uint64_t chains[GH_POSTGRES_CHAINS_HAD_MAX]; /* the first: the one that is written */
+    struct gh_postgres_had
+        chains[GH_POSTGRES_CHAINS_HAD_MAX]; /* only the thread adds, removes and
+                                               moves: it reads without the lock */
     size_t chain_count;
+    struct gh_postgres_sealing counts; /* but what waits, which chains say */
 
     /* The thread's alone. */
     struct gh_postgres_connection connection;
     struct gh_postgres_batch batch;
-    struct gh_arena arena;                /* of what a pass reads */
-    int64_t look_at_ms, failing_since_ms; /* 0: it is not */
+    struct gh_arena arena;    /* of what a pass reads */
+    int64_t look_at_ms;       /* for what others left */
+    int64_t ask_at_ms;        /* what became of chains that it had before */
+    int64_t failing_since_ms; /* 0: it is not */
 };
 
 /* Has a connection that holds a chain, or makes one. *out_message (may be NULL) as
@@ -51,8 +57,9 @@ GH_MUST_USE enum gh_err gh_postgres_sealer_connect(struct gh_postgres_sealer *se
                                                    struct gh_str *out_message);
 /* Gives chain and connection up. */
 void gh_postgres_sealer_disconnect(struct gh_postgres_sealer *sealer);
-/* Seals all that is committed of this process; GH_ERR_TIMEOUT: some of it is in a chain that it had
-   before, and which another process holds now, who will. */
+/* Seals all that is committed of this process; GH_ERR_TIMEOUT: some of it may be unsealed in a
+   chain that it had before, and which another process holds now, who will; that is asked at times.
+ */
 GH_MUST_USE enum gh_err gh_postgres_sealer_seal(struct gh_postgres_sealer *sealer);
 /* Seals what processes have left that are gone; what it can't, the next look may. */
 void gh_postgres_sealer_look(struct gh_postgres_sealer *sealer);

@@ -88,6 +88,7 @@ static void goes_on_behind_the_newest_record_when_the_table_of_chains_is_behind(
 
 struct reading {
     struct gh_store *store;
+    bool may_write;
     atomic_uint runs; /* of the unit, which have seen the database */
     uint64_t seq;
     enum gh_err result;
@@ -163,7 +164,7 @@ static void a_unit_is_read_again_once_however_much_comes_meanwhile(void **state)
     gh_contract_done(&contract);
 }
 
-#define READERS 8 /* as many as there are connections */
+#define READERS 8 /* as many as there are connections; the last of them is not for writers */
 
 static enum gh_err look_at_once(struct gh_tx *tx, void *args)
 {
@@ -178,7 +179,9 @@ static void *read_at_once(void *argument)
     struct reading *reading = argument;
     struct gh_arena arena;
     gh_arena_init(&arena, 4096, 1 << 20);
-    reading->result = reading->store->ops->read(reading->store, look_at_once, reading, &arena);
+    const struct gh_store_ops *ops = reading->store->ops;
+    reading->result =
+        (reading->may_write ? ops->run : ops->read)(reading->store, look_at_once, reading, &arena);
     gh_arena_done(&arena);
     return NULL;
 }
@@ -188,7 +191,7 @@ static enum gh_err count_mails(struct gh_tx *tx, void *args)
     return tx->ops->mail_count(tx, args);
 }
 
-static void who_waits_for_sealing_holds_no_connection(void **state)
+static void wait_for_sealing(unsigned count, bool may_write)
 {
     struct gh_contract contract = gh_sealing_open();
     struct reading readings[READERS] = {{.store = NULL}};
@@ -197,24 +200,71 @@ static void who_waits_for_sealing_holds_no_connection(void **state)
     uint64_t mails;
     PGconn *lock = gh_sealing_hold_up();
     gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 1, false));
-    for (unsigned i = 0; i < READERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         readings[i].store = contract.store;
+        readings[i].may_write = may_write;
         pthread_create(&threads[i], NULL, read_at_once, &readings[i]);
     }
-    for (unsigned i = 0; i < READERS; i++)
+    for (unsigned i = 0; i < count; i++)
         while (!readings[i].runs)
             sched_yield();
     gh_arena_init(&arena, 4096, 1 << 20);
-    enum gh_err err = contract.store->ops->read(contract.store, count_mails, &mails, &arena);
+    const struct gh_store_ops *ops = contract.store->ops;
+    enum gh_err err =
+        (may_write ? ops->run : ops->read)(contract.store, count_mails, &mails, &arena);
     gh_libpq_get()->finish(lock);
-    for (unsigned i = 0; i < READERS; i++)
+    for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     gh_contract_assert_ok(err);
-    for (unsigned i = 0; i < READERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         gh_contract_assert_ok(readings[i].result);
         assert_int_equal(readings[i].seq, 1);
     }
     gh_arena_done(&arena);
+    gh_contract_done(&contract);
+}
+
+static void who_waits_for_sealing_holds_no_connection(void **state)
+{
+    wait_for_sealing(READERS, false);
+}
+
+static void who_may_write_waits_for_sealing_without_a_connection_too(void **state)
+{
+    wait_for_sealing(READERS - 1, true);
+}
+
+static struct gh_postgres_counts counts_of(struct gh_contract *contract)
+{
+    struct gh_postgres_counts counts;
+    assert_true(gh_postgres_counts_of(contract->store, &counts));
+    assert_true(counts.seals);
+    return counts;
+}
+
+static void counts_what_waits_and_what_was_sealed(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    const struct timespec pause = {.tv_nsec = 20000000};
+    PGconn *lock = gh_sealing_hold_up();
+    assert_int_equal(counts_of(&contract).unsealed_ms, 0);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 3, false));
+    nanosleep(&pause, NULL);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 3, 1, false));
+    assert_int_equal(counts_of(&contract).unsealed, 4);
+    assert_true(counts_of(&contract).unsealed_ms >= 20);
+    assert_int_equal(counts_of(&contract).sealed, 0);
+    gh_libpq_get()->finish(lock);
+    while (counts_of(&contract).unsealed)
+        sched_yield();
+    struct gh_postgres_counts counts = counts_of(&contract);
+    assert_int_equal(counts.unsealed_ms, 0);
+    assert_int_equal(counts.sealed, 4);
+    assert_in_range(counts.batches, 1, 2);
+    assert_int_equal(counts.foreign_chains, 0);
+    assert_int_equal(counts.lost_chains, 0);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 4, 20, true)); /* need no sealing */
+    assert_int_equal(counts_of(&contract).sealed, 4);
     gh_contract_done(&contract);
 }
 
@@ -434,6 +484,9 @@ int main(void)
         cmocka_unit_test_setup(a_unit_is_read_again_once_however_much_comes_meanwhile,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(who_waits_for_sealing_holds_no_connection, gh_sealing_fresh),
+        cmocka_unit_test_setup(who_may_write_waits_for_sealing_without_a_connection_too,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(counts_what_waits_and_what_was_sealed, gh_sealing_fresh),
         cmocka_unit_test_setup(a_bulk_unit_comes_behind_what_was_committed_before_it,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(leaves_what_can_be_no_record_where_it_is, gh_sealing_fresh),

@@ -52,7 +52,8 @@ enum gh_err gh_postgres_unit_try(struct gh_postgres_tx *tx, gh_store_unit *unit,
     struct gh_postgres_connection *connection = tx->connection;
     bool reads = tx->kind == GH_POSTGRES_READ;
     tx->failure = GH_OK;
-    tx->wrote = tx->appended = tx->must_seal = false;
+    tx->appended = 0;
+    tx->wrote = tx->must_seal = false;
     gh_postgres_begin_later(connection, reads ? GH_POSTGRES_SNAPSHOT : GH_POSTGRES_SERIALIZABLE);
     enum gh_err err = unit(&tx->tx, args);
     if (err == GH_OK)

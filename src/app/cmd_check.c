@@ -12,6 +12,7 @@
 #include "app/input_documents.h"
 #include "app/problem_print.h"
 #include "app/root_config.h"
+#include "app/store_open.h"
 #include "net/tls.h"
 
 /* Of one configuration's settings and policy. */
@@ -19,7 +20,7 @@
 #define ARENA_BYTES_MAX   (256 * 1024 * 1024)
 
 static const char HELP[] =
-    "Usage: gatehouse check [FILE] [--json] [--strict]\n"
+    "Usage: gatehouse check [FILE] [--json] [--strict] [--connect]\n"
     "\n"
     "Loads a configuration as serve would, without opening a socket, and prints every problem\n"
     "with its place and how to mend it; without errors also the effective policy.\n"
@@ -28,6 +29,8 @@ static const char HELP[] =
     "  --config FILE   the same\n"
     "  --json     one JSON object: file, errors, warnings, problems, policy\n"
     "  --strict   warnings count as errors\n"
+    "  --connect  also connects to a store of PostgreSQL: whether it can be used, and has\n"
+    "             connections enough; changes nothing there\n"
     "  --quiet    problems only, without the policy\n"
     "  --help     this text\n"
     "\n"
@@ -35,15 +38,19 @@ static const char HELP[] =
 
 struct check {
     const char *file;
-    bool json, strict, quiet, help;
+    bool json, strict, connect, quiet, help;
 };
 
 static bool read_options(int argc, char **argv, struct check *check)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
-        {"strict", no_argument, NULL, 's'},       {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"strict", no_argument, NULL, 's'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {"connect", no_argument, NULL, 't'},
+        {NULL, 0, NULL, 0},
     };
     optind = 0; /* glibc: start afresh, argv may be another one than before */
     for (int option; (option = getopt_long(argc, argv, "hq", options, NULL)) != -1;) {
@@ -53,6 +60,8 @@ static bool read_options(int argc, char **argv, struct check *check)
             check->json = true;
         else if (option == 's')
             check->strict = true;
+        else if (option == 't')
+            check->connect = true;
         else if (option == 'q')
             check->quiet = true;
         else if (option == 'h')
@@ -165,6 +174,8 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
         (void)gh_evidence_files_make(&load, &settings);
         effective.policy = gh_root_compile(&load, &settings, (int64_t)time(NULL));
         check_files(&load, &settings);
+        if (check->connect && load.error_count == 0 && settings.identity.enabled)
+            gh_store_settings_try(&load, &settings.store);
     }
     if (load.error_count > 0)
         effective.policy = NULL;

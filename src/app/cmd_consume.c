@@ -156,8 +156,8 @@ static bool start_worker(struct consume *consume, const struct gh_consume_settin
 {
     const struct gh_secret_source source = {gh_environment_get, NULL};
     struct gh_str url;
-    if (!gh_consume_settings_database(settings, consume->settings.store, &source, &consume->arena,
-                                      &url, out_message))
+    if (!gh_consume_settings_database(settings, consume->settings.store.url, &source,
+                                      &consume->arena, &url, out_message))
         return false;
     const struct gh_consume_worker_options options = {
         .settings = settings,

@@ -149,10 +149,10 @@ static int run(struct local *local, int argc, char **argv)
 {
     int status = 2;
     struct gh_str message;
-    if (!gh_control_is_used(local->loaded.settings.store))
+    if (!gh_control_is_used(local->loaded.settings.store.url))
         return run_local(local, argc, argv, &status, &message) == GH_OK ? status
                                                                         : fail_text(message);
-    struct gh_str path = gh_control_path(&local->messages, local->loaded.settings.store);
+    struct gh_str path = gh_control_path(&local->messages, local->loaded.settings.store.url);
     if (!path.ptr)
         return fail("out of memory");
     if (!path.len)

@@ -82,7 +82,7 @@ struct serve {
     struct gh_serve_sandbox sandbox;
     struct gh_evidence_keeper *evidence;
     struct gh_key_process keys;
-    struct gh_str store; /* own copy: of the running configuration */
+    struct gh_store_settings store; /* own copy: of the running configuration */
     bool draining, stopped;
     int status; /* of the whole run */
 };
@@ -150,7 +150,7 @@ static void reload(struct serve *serve)
     if (gh_serve_sandbox_admits(&serve->sandbox, &loaded, serve->source.file, &serve->messages,
                                 &loaded.message) &&
         readable && find_redis(&loaded, &secrets, &redis, &loaded.message) &&
-        gh_serve_identity_prepare(&serve->identity, &loaded, serve->store, &loaded.message) &&
+        gh_serve_identity_prepare(&serve->identity, &loaded, &serve->store, &loaded.message) &&
         gh_key_process_suffices(&serve->keys, &loaded.settings, &loaded.message) &&
         gh_loader_open(&loaded, serve->groups, serve->keys.keys, serve->current)) {
         loaded.snapshot->generation = serve->current->generation + 1;
@@ -349,10 +349,12 @@ static enum gh_err open_identity(struct serve *serve)
         .sanctions = serve->sanctions,
         .worker_count = serve->worker_count,
     };
-    char *store = strndup(serve->loaded.settings.store.ptr, serve->loaded.settings.store.len);
-    if (!store)
+    const struct gh_store_settings *store = &serve->loaded.settings.store;
+    char *url = strndup(store->url.ptr, store->url.len);
+    if (!url)
         return GH_ERR_MEMORY;
-    serve->store = gh_str_from_c(store);
+    serve->store = *store;
+    serve->store.url = gh_str_from_c(url);
     return gh_serve_identity_new(&serve->identity, &serve->loaded, &options, gh_process_cores());
 }
 
@@ -460,7 +462,7 @@ static void close_all(struct serve *serve)
         gh_server_close(serve->server);
     gh_evidence_keeper_close(serve->evidence); /* after the last request */
     gh_serve_identity_close(&serve->identity);
-    free((char *)serve->store.ptr);
+    free((char *)serve->store.url.ptr);
     if (serve->groups)
         gh_upstream_groups_close(serve->groups);
     if (serve->current)

@@ -108,7 +108,8 @@ static int verify(struct gh_arena *arena, struct gh_str setting)
     struct gh_audit_verdict verdict = {.fault = GH_AUDIT_FAULT_NONE};
     struct gh_store *store;
     struct gh_str message;
-    enum gh_err err = gh_store_setting_open(setting, false, arena, &store, &message);
+    const struct gh_store_settings settings = {.url = setting};
+    enum gh_err err = gh_store_setting_open(&settings, false, arena, &store, &message);
     if (err == GH_OK) {
         err = gh_audit_check_store(store, &options, 0, &verdict);
         store->ops->close(store);

@@ -302,7 +302,7 @@ static enum gh_err unlock(struct gh_identity_host *host, const struct gh_root_se
                           struct gh_str *out_message)
 {
     enum gh_err err =
-        gh_store_setting_open(settings->store, true, arena, &host->identity.store, out_message);
+        gh_store_setting_open(&settings->store, true, arena, &host->identity.store, out_message);
     if (err != GH_OK)
         return err;
     err = gh_vault_open(host->identity.store, secrets->roots, secrets->root_count,
@@ -383,7 +383,7 @@ enum gh_err gh_identity_host_open(struct gh_identity_host *host,
     if (err == GH_OK)
         err = gh_audit_keeper_open(host->audit, &host->identity, arena, out_message);
     if (err == GH_OK)
-        err = set_setup_path(host, settings->store, arena);
+        err = set_setup_path(host, settings->store.url, arena);
     /* Where others may serve, a command leaves them theirs. */
     if (err == GH_OK && !host->identity.store->shared)
         gh_identity_setup_token(host, identity);

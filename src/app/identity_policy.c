@@ -42,8 +42,7 @@ void gh_identity_policy_fill(struct gh_config_load *load, struct gh_root_setting
         .public_url = settings->policy.public_url,
     };
     gh_identity_settings_finish(load, identity, &surroundings);
-    gh_store_setting_check(load, gh_config_where(load, &settings->store), settings->store,
-                           surroundings.production);
+    gh_store_settings_check(load, &settings->store, surroundings.production);
     *out = (struct gh_policy_identity){
         .enabled = true,
         .roles = identity->role_names,

@@ -240,16 +240,10 @@ static const struct gh_config_field ROOT_FIELDS[] = {
      .table = &gh_redis_table,
      .doc = "Redis or Valkey, for what several nodes share."},
     {.name = "store",
-     .type = GH_CONFIG_TYPE_STRING,
+     .type = GH_CONFIG_TYPE_TABLE,
      ROOT(store),
-     .default_yaml = "\"sqlite:/var/lib/gatehouse/gatehouse.db\"",
-     .env = "DATABASE_URL",
-     .doc = "Where accounts, sessions and the audit log live when identity is on: "
-            "`sqlite:PATH`, `postgresql://user@host/database?sslmode=verify-full` for several "
-            "nodes (`env:NAME` or `file:PATH` where it has a password), or in development "
-            "`memory:` (`memory:DIRECTORY` with a place for setup token and control socket). With "
-            "PostgreSQL the setup token lies in `$STATE_DIRECTORY`; where there is none, "
-            "`gatehouse user add` makes the first admin."},
+     .table = &gh_store_table,
+     .doc = "Where accounts, sessions and the audit log live when identity is on."},
     {.name = "secrets",
      .type = GH_CONFIG_TYPE_TABLE,
      ROOT(secrets),
@@ -400,7 +394,7 @@ void gh_root_check_consume(struct gh_config_load *load, const struct gh_root_set
 {
     const struct gh_secret_source source = {load->getenv, load->getenv_context};
     const struct gh_consume_base base = {
-        .store = settings->store,
+        .store = settings->store.url,
         .has_redis = settings->redis.url.len > 0,
         .production = settings->policy.environment == GH_PRODUCTION,
     };

@@ -10,6 +10,7 @@
 #include "app/redis_settings.h"
 #include "app/sandbox_settings.h"
 #include "app/secrets.h"
+#include "app/store_settings.h"
 #include "gateway/snapshot.h"
 #include "identity/settings.h"
 #include "policy/settings.h"
@@ -39,7 +40,7 @@ struct gh_root_settings {
     } log;
     struct gh_config_map upstreams; /* of struct gh_upstream_settings */
     struct gh_redis_settings redis;
-    struct gh_str store; /* "sqlite:PATH", "memory:" */
+    struct gh_store_settings store;
     struct gh_secrets_settings secrets;
     struct gh_identity_settings identity;
     struct gh_audit_settings audit;

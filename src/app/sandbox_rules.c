@@ -232,7 +232,7 @@ static void add_postgresql(struct maker *maker, struct gh_str text)
 /* With it the setup token and the control socket. */
 static void add_store(struct maker *maker)
 {
-    struct gh_str setting = maker->settings->store;
+    struct gh_str setting = maker->settings->store.url;
     struct gh_str store = resolve(maker, setting);
     if (gh_store_setting_is_shared(setting))
         add_postgresql(maker, store);

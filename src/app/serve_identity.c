@@ -7,6 +7,7 @@
 #include "app/control.h"
 #include "app/control_path.h"
 #include "app/operator.h"
+#include "store/postgres.h"
 
 #define SECRETS_BLOCK_BYTES  (16u * 1024)
 #define SECRETS_BYTES_MAX    (1024u * 1024)
@@ -76,6 +77,16 @@ enum gh_err gh_serve_identity_new(struct gh_serve_identity *identity,
     return gh_log_ring_open(options->log, &identity->control_ring);
 }
 
+static void warn_of_store(struct gh_serve_identity *identity)
+{
+    struct gh_store *store = gh_identity_host_identity(identity->host)->store;
+    struct gh_str warning = gh_postgres_warning_of(store);
+    if (!warning.len)
+        return;
+    gh_log_message(identity->control_ring, GH_LOG_WARNING, "store: %.*s", GH_STR_ARG(warning));
+    gh_log_flush(identity->control_ring);
+}
+
 enum gh_err gh_serve_identity_open(struct gh_serve_identity *identity,
                                    const struct gh_loaded *loaded, struct gh_arena *arena,
                                    struct gh_str *out_message)
@@ -84,6 +95,8 @@ enum gh_err gh_serve_identity_open(struct gh_serve_identity *identity,
         gh_identity_host_open(identity->host, &loaded->settings, loaded->snapshot->identity,
                               &identity->secrets, arena, out_message);
     gh_arena_done(&identity->arena);
+    if (err == GH_OK)
+        warn_of_store(identity);
     return err;
 }
 
@@ -147,15 +160,15 @@ enum gh_err gh_serve_identity_start(struct gh_serve_identity *identity,
                                     struct gh_snapshot *snapshot)
 {
     enum gh_err err = gh_identity_host_start(identity->host, server, snapshot);
-    if (err == GH_OK && gh_control_is_used(loaded->settings.store))
-        open_control(identity, loaded->settings.store);
+    if (err == GH_OK && gh_control_is_used(loaded->settings.store.url))
+        open_control(identity, loaded->settings.store.url);
     return err;
 }
 
 /* ---- Reloading ---- */
 
 bool gh_serve_identity_prepare(struct gh_serve_identity *identity, struct gh_loaded *loaded,
-                               struct gh_str store, struct gh_str *out_message)
+                               const struct gh_store_settings *store, struct gh_str *out_message)
 {
     if (loaded->settings.identity.enabled != (identity->host != NULL)) {
         *out_message = GH_STR("identity is switched on or off: that needs a restart");
@@ -163,8 +176,8 @@ bool gh_serve_identity_prepare(struct gh_serve_identity *identity, struct gh_loa
     }
     if (!identity->host)
         return true;
-    if (!gh_str_eq(loaded->settings.store, store)) {
-        *out_message = GH_STR("another store needs a restart");
+    if (!gh_store_settings_are_same(&loaded->settings.store, store)) {
+        *out_message = GH_STR("another store, or other connections to it, need a restart");
         return false;
     }
     loaded->snapshot->gate = gh_identity_host_gate(identity->host, loaded->snapshot->identity);

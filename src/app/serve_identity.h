@@ -43,7 +43,7 @@ GH_MUST_USE enum gh_err gh_serve_identity_start(struct gh_serve_identity *identi
 /* False: this configuration can't be taken up by a process that runs on `store`; *out_message says
    why. Else the loaded snapshot carries the rules of its tokens. */
 bool gh_serve_identity_prepare(struct gh_serve_identity *identity, struct gh_loaded *loaded,
-                               struct gh_str store, struct gh_str *out_message);
+                               const struct gh_store_settings *store, struct gh_str *out_message);
 /* Before the server is closed: nothing is asked of it any more. */
 void gh_serve_identity_quiesce(struct gh_serve_identity *identity);
 /* After it. */

@@ -39,7 +39,7 @@ static void load_libraries(struct gh_serve_sandbox *sandbox,
 {
     gh_sandbox_load_name_services();
     sandbox->has_fetch = needs_fetch(settings) && gh_fetch_load();
-    if (settings->identity.enabled && gh_store_setting_is_shared(settings->store))
+    if (settings->identity.enabled && gh_store_setting_is_shared(settings->store.url))
         (void)gh_postgres_load(); /* opening the store says what is wrong */
 }
 

@@ -88,9 +88,44 @@ void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place 
                               "the store is none of sqlite:PATH, postgresql://... and memory:");
 }
 
+void gh_store_settings_check(struct gh_config_load *load, const struct gh_store_settings *settings,
+                             bool production)
+{
+    const struct {
+        const char *name;
+        const void *field;
+    } keys[] = {
+        {"connections", &settings->connections},
+        {"statement_timeout", &settings->statement_timeout_ms},
+        {"connect_timeout", &settings->connect_timeout_ms},
+    };
+    struct gh_config_place place = gh_config_where(load, &settings->url);
+    gh_store_setting_check(load, place, settings->url, production);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        place = gh_config_where(load, keys[i].field);
+        if (place.line && !gh_store_setting_is_shared(settings->url))
+            gh_config_problem_add(load, GH_CONFIG_WARNING, place, "leave it out",
+                                  "store.%s is for PostgreSQL, and the store is none",
+                                  keys[i].name);
+    }
+}
+
 /* ---- Opening ---- */
 
-static enum gh_err open_resolved(struct gh_str store, bool exclusive, struct gh_arena *arena,
+static struct gh_postgres_options postgres_options(const struct gh_store_settings *settings,
+                                                   struct gh_str url, bool writes)
+{
+    return (struct gh_postgres_options){
+        .url = url,
+        .connection_count = (unsigned)settings->connections,
+        .statement_ms = (unsigned)settings->statement_timeout_ms,
+        .connect_s = (unsigned)((settings->connect_timeout_ms + 999) / 1000),
+        .writes = writes,
+    };
+}
+
+static enum gh_err open_resolved(const struct gh_store_settings *settings, struct gh_str store,
+                                 bool exclusive, struct gh_arena *arena,
                                  struct gh_store **out_store, struct gh_str *out_message)
 {
     if (gh_str_starts_with(store, MEMORY)) {
@@ -98,8 +133,12 @@ static enum gh_err open_resolved(struct gh_str store, bool exclusive, struct gh_
         return *out_store ? GH_OK : GH_ERR_MEMORY;
     }
     if (is_postgresql(store)) {
-        struct gh_postgres_options options = {.url = store, .writes = exclusive};
+        const struct gh_postgres_options options = postgres_options(settings, store, exclusive);
         return gh_postgres_open(&options, arena, out_store, out_message);
+    }
+    if (!gh_str_starts_with(store, SQLITE)) { /* it may be a password for all we know */
+        *out_message = GH_STR("the store is none of sqlite:PATH, postgresql://... and memory:");
+        return GH_ERR_INVALID;
     }
     struct gh_sqlite_options options = {
         .path = gh_str_skip(store, SQLITE.len),
@@ -108,25 +147,46 @@ static enum gh_err open_resolved(struct gh_str store, bool exclusive, struct gh_
     return gh_sqlite_open(&options, arena, out_store, out_message);
 }
 
-enum gh_err gh_store_setting_open(struct gh_str setting, bool exclusive, struct gh_arena *arena,
-                                  struct gh_store **out_store, struct gh_str *out_message)
+enum gh_err gh_store_setting_open(const struct gh_store_settings *settings, bool exclusive,
+                                  struct gh_arena *arena, struct gh_store **out_store,
+                                  struct gh_str *out_message)
 {
     struct gh_arena scratch; /* of a URL with its password: it is wiped */
     struct gh_str store;
     *out_message = GH_STR("out of memory");
     gh_arena_init(&scratch, URL_BYTES_MAX, 4 * URL_BYTES_MAX);
-    enum gh_err err = resolve(&scratch, setting, &store);
+    enum gh_err err = resolve(&scratch, settings->url, &store);
     if (err != GH_OK) {
         *out_message = gh_arena_format(arena, "store: %.*s leads nowhere",
-                                       GH_STR_ARG(gh_config_show(arena, setting)));
+                                       GH_STR_ARG(gh_config_show(arena, settings->url)));
     } else if (is_postgresql(store) && !gh_store_url_read(&scratch, store).is_valid) {
         *out_message = GH_STORE_URL_WRONG;
         err = GH_ERR_INVALID;
     } else {
-        err = open_resolved(store, exclusive, arena, out_store, out_message);
+        err = open_resolved(settings, store, exclusive, arena, out_store, out_message);
     }
     gh_arena_done(&scratch);
     return err;
+}
+
+void gh_store_settings_try(struct gh_config_load *load, const struct gh_store_settings *settings)
+{
+    struct gh_config_place place = gh_config_where(load, &settings->url);
+    struct gh_str store, warning, message;
+    if (resolve(load->arena, settings->url, &store) != GH_OK) {
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "set it where this runs",
+                              "the store leads nowhere");
+        return;
+    }
+    if (!is_postgresql(store))
+        return;
+    const struct gh_postgres_options options = postgres_options(settings, store, false);
+    if (gh_postgres_probe(&options, load->arena, &warning, &message) != GH_OK)
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "serve could not start with it", "%.*s",
+                              GH_STR_ARG(message));
+    else if (warning.len)
+        gh_config_problem_add(load, GH_CONFIG_WARNING, place, "see docs/scaling.md", "%.*s",
+                              GH_STR_ARG(warning));
 }
 
 bool gh_store_setting_is_shared(struct gh_str setting)
@@ -169,15 +229,47 @@ struct gh_str gh_store_setting_directory(struct gh_arena *arena, struct gh_str s
 
 /* ---- Metrics ---- */
 
+struct metric {
+    const char *name, *type, *help;
+    uint64_t value;
+};
+
+static void write_metrics(FILE *out, const struct metric *metrics, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
+                metrics[i].name, metrics[i].type, metrics[i].name,
+                (unsigned long long)metrics[i].value);
+}
+
+/* What becomes of records between the commit of their unit and their place in a chain. */
+static void write_sealing(FILE *out, const struct gh_postgres_counts *counts)
+{
+    static const char AGE[] = "gatehouse_audit_unsealed_age_seconds";
+    const struct metric metrics[] = {
+        {"gatehouse_audit_unsealed", "gauge",
+         "Records of this process that are committed and in no chain yet.", counts->unsealed},
+        {"gatehouse_audit_sealed_total", "counter", "Records given their place in a chain.",
+         counts->sealed},
+        {"gatehouse_audit_batches_total", "counter", "Transactions that did it.", counts->batches},
+        {"gatehouse_audit_foreign_chains_sealed_total", "counter",
+         "Times that what another process had left was sealed.", counts->foreign_chains},
+        {"gatehouse_audit_chains_lost_total", "counter",
+         "Times that another process had taken this one's chain.", counts->lost_chains},
+    };
+    write_metrics(out, metrics, sizeof(metrics) / sizeof(metrics[0]));
+    fprintf(out,
+            "# HELP %s For how long the first of the unsealed ones has waited.\n"
+            "# TYPE %s gauge\n%s %.3f\n",
+            AGE, AGE, AGE, (double)counts->unsealed_ms / 1000);
+}
+
 void gh_store_write_metrics(void *store, FILE *out)
 {
     struct gh_postgres_counts counts;
     if (!gh_postgres_counts_of(store, &counts))
         return;
-    const struct {
-        const char *name, *type, *help;
-        uint64_t value;
-    } metrics[] = {
+    const struct metric metrics[] = {
         {"gatehouse_store_connections_max", "gauge", "Connections to PostgreSQL at most.",
          counts.connections_max},
         {"gatehouse_store_connections", "gauge", "Connections to PostgreSQL.", counts.connections},
@@ -199,8 +291,7 @@ void gh_store_write_metrics(void *store, FILE *out)
         {"gatehouse_store_failures_total", "counter", "Units that failed for the store's sake.",
          counts.failures},
     };
-    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
-        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
-                metrics[i].name, metrics[i].type, metrics[i].name,
-                (unsigned long long)metrics[i].value);
+    write_metrics(out, metrics, sizeof(metrics) / sizeof(metrics[0]));
+    if (counts.seals)
+        write_sealing(out, &counts);
 }

@@ -150,7 +150,8 @@ class Gatehouse:
         """Of a store that is no file: where its file would be."""
         from .postgres_server import folder_of
 
-        return folder_of(self.settings.get("store")) if isinstance(self.settings, dict) else None
+        store = self.settings.get("store") if isinstance(self.settings, dict) else None
+        return folder_of(store["url"] if isinstance(store, dict) else store)
 
     def listen_address(self, arguments, environment):
         if isinstance(self.settings, dict):

@@ -61,6 +61,12 @@ static bool is_port(struct gh_str text)
     return true;
 }
 
+/* What is encoded as if it were a host's: "u:p%40db". A socket's name may begin with it. */
+static bool has_at(struct gh_str host)
+{
+    return gh_str_find_char(gh_str_skip(host, 1), '@') + 1 < host.len;
+}
+
 static void add_port(struct gh_store_url *url, struct gh_str text)
 {
     uint64_t port = 0;
@@ -78,7 +84,7 @@ static void add_places(struct gh_arena *arena, struct gh_store_url *url, struct 
         size_t address = place.len && place.ptr[0] == '[' ? gh_str_find_char(place, ']') : 0;
         size_t colon = address + gh_str_find_char(gh_str_skip(place, address), ':');
         struct gh_str host = decode(arena, gh_str_first(place, colon));
-        url->is_valid &= host.ptr && is_port(gh_str_skip(place, colon + 1));
+        url->is_valid &= host.ptr && is_port(gh_str_skip(place, colon + 1)) && !has_at(host);
         add_port(url, gh_str_skip(place, colon + 1));
         if (host.ptr)
             add_hosts(url, host);
@@ -97,9 +103,10 @@ static bool names_a_file(struct gh_str parameter)
 
 static void add_parameter(struct gh_arena *arena, struct gh_store_url *url, struct gh_str text)
 {
-    struct gh_str rest = text, name = gh_str_split(&rest, '=');
+    struct gh_str rest = text, name = decode(arena, gh_str_split(&rest, '='));
     struct gh_str value = rest.ptr ? decode(arena, rest) : rest;
-    if (!value.ptr) {
+    /* "u:12?x=3@db": what libpq would show as host and port is a password */
+    if (!name.ptr || !value.ptr || gh_str_find_char(text, '@') < text.len) {
         url->is_valid = false;
         return;
     }
@@ -126,6 +133,9 @@ static void add_user(struct gh_arena *arena, struct gh_store_url *url, struct gh
     if (rest.ptr)
         url->password = decode(arena, rest);
     url->is_valid &= url->user.ptr && (!rest.ptr || url->password.ptr);
+    /* "u%3Apassword": the server would say that this user is unknown */
+    if (url->user.ptr && gh_str_find_char(url->user, ':') < url->user.len)
+        url->is_valid = false;
 }
 
 struct gh_store_url gh_store_url_read(struct gh_arena *arena, struct gh_str text)

@@ -52,6 +52,20 @@ static void takes_what_stands_among_the_parameters(void **state)
     assert_true(url.verified);
 }
 
+static void takes_parameters_however_they_are_written(void **state)
+{
+    struct gh_store_url url = gh_store_url_read(
+        *state, GH_STR("postgresql:///gate?h%6Fst=db&p%61ssword=chang%65me&sslm%6fde=verify-full"));
+    assert_true(url.is_valid);
+    assert_text(url.password, "changeme");
+    assert_text(url.remote, "db");
+    assert_true(url.verified);
+    url = gh_store_url_read(*state, GH_STR("postgresql://u:one@/gate?password=two&host=%40gate"));
+    assert_true(url.is_valid);
+    assert_text(url.password, "two");
+    assert_text(url.remote, "");
+}
+
 static void knows_what_is_on_this_machine(void **state)
 {
     static const char *const HERE[] = {
@@ -121,6 +135,11 @@ static void refuses_a_password_that_is_not_encoded(void **state)
         "postgresql://u:p/@localhost/gate",   "postgresql://u:p@s/s@localhost/gate",
         "postgresql://u:12?x@localhost/gate", "postgresql://u@db:54x/gate",
         "postgresql://u@db:1,db:x/gate",      "postgresql://u@[::1]:x/gate",
+        "postgresql://u:12?3=4@db/gate",      "postgresql://u:12?user=4@db/gate",
+        "postgresql://u:12?options=4@db",     "postgresql://u:12?host=4%20&user=5@db",
+        "postgresql://u%3Ahunter2@db/gate",   "postgresql://u%3a12%40db/gate",
+        "postgresql://u:1%40db/gate",         "postgresql://hunter2%40db/gate",
+        "postgresql://db/gate?%70%zz=1",      "postgresql://u:p@s?x=s@db/gate",
     };
     for (size_t i = 0; i < sizeof(CUT) / sizeof(CUT[0]); i++)
         if (gh_store_url_read(*state, gh_str_from_c(CUT[i])).is_valid)
@@ -134,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tells_user_password_and_host_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(takes_what_stands_among_the_parameters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(takes_parameters_however_they_are_written, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(knows_what_is_on_this_machine, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_the_one_of_several_hosts_that_is_elsewhere, set_up,
                                         tear_down),

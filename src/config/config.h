@@ -94,7 +94,7 @@ void gh_config_problems_sort(struct gh_config_load *load);
  * looks like a secret (a long random word, the password in a URL).
  */
 struct gh_str gh_config_show(struct gh_arena *arena, struct gh_str text);
-/* True for scheme://user:password@host. */
+/* True for scheme://user:password@host and scheme://host?password=..., however they are encoded. */
 bool gh_config_has_url_password(struct gh_str text);
 /* Where the value stored at `field` (an address inside the bound struct) was written; line 0 when
    it is a default or from the environment. A struct and its first field have one address: the

@@ -72,6 +72,10 @@ static void never_shows_what_looks_like_a_secret(void **state)
         "redis://:hunter2@cache:6379",
         "postgresql://app:hunter2@db/app",
         "see http://u:p@h/",
+        "postgresql://app@db/app?pasword=hunter2",
+        "redis://cache",
+        "host=db user=app password=hunter2",
+        "unix:/run/redis?%50assword=hunter2",
         "sk-ant-api03-abcDEF123456789",
         "dGhpcyBpcyBhIHNlY3JldCBrZXk0NTY3ODk=",
         "0123456789abcdef0123456789abcdef",
@@ -89,8 +93,25 @@ static void never_shows_what_looks_like_a_secret(void **state)
 static void tells_urls_with_a_password_from_others(void **state)
 {
     (void)state;
-    static const char *const with[] = {"http://a:b@c", "redis://:b@c", "x http://a http://:p@h",
-                                       "https://a:b:c@d/e", "http://[::1]:x@h"};
+    static const char *const with[] = {"http://a:b@c",
+                                       "redis://:b@c",
+                                       "x http://a http://:p@h",
+                                       "https://a:b:c@d/e",
+                                       "http://[::1]:x@h",
+                                       "postgresql://u%3Ahunter2@h/d",
+                                       "x://u%3ap@h",
+                                       "postgresql:///d?host=h&password=hunter2",
+                                       "postgresql://h/d?sslpassword=x&user=u",
+                                       "https://h/d?Password=x",
+                                       "postgres://h?p%61ssword=x",
+                                       "postgresql://h/d?%70%61%73%73%77%6F%72%64=x",
+                                       "postgresql://h/d?apapassword=x",
+                                       "postgresql://h/d?password=&password=x",
+                                       "postgresql://u:1/2@h/d",
+                                       "postgresql://u:12?3=4@h/d",
+                                       "redis://:1#2@h",
+                                       "REDIS://:1,2@h",
+                                       "at postgresql://u:12?3@h and"};
     static const char *const without[] = {"",
                                           "http://a@b",
                                           "http://a:@b",
@@ -98,6 +119,14 @@ static void tells_urls_with_a_password_from_others(void **state)
                                           "http://a:80?x@b",
                                           "a:b@c",
                                           "http://a:80, x@y",
+                                          "postgresql://a@h:5432/d?x=y",
+                                          "postgresql://a@h:5432/d and b@c",
+                                          "postgresql:///d?passfile=/run/pass",
+                                          "postgresql:///d?password=&user=u",
+                                          "postgresql:///d?password&user=u",
+                                          "https://h/password=x",
+                                          "https://h/?passwords=x",
+                                          "redis://h:6379/0",
                                           "mailto:a@b.c",
                                           "://"};
     for (size_t i = 0; i < sizeof with / sizeof with[0]; i++)

@@ -61,7 +61,7 @@ static void is_absent_without_a_url(void **state)
         test_load_init(&test, ENVIRONMENT);
         assert_true(gh_root_load(&test.load, gh_str_from_c(texts[i]), NULL, &settings));
         assert_int_equal(settings.redis.url.len, 0);
-        assert_int_equal(settings.redis.timeout_ms, 200);
+        assert_int_equal(settings.redis.timeout_ms, 100);
         test_load_done(&test);
         expect(texts[i], "");
     }

@@ -76,6 +76,9 @@ static void check_listeners(struct gh_config_load *load, const struct gh_root_se
     }
     for (size_t i = 0; i < settings->listeners.count; i++) {
         add_address(load, &listeners[i].address, addresses, &count);
+        if (listeners[i].tls.count > 0 && listeners[i].h2c)
+            add_error(load, &listeners[i].h2c, "leave it out: `http2` is for listeners with `tls`",
+                      "h2c is HTTP/2 without TLS, and this listener has TLS");
         if (listeners[i].tls.count > 0 && listeners[i].plain == GH_PLAIN_REFUSE)
             add_warning(load, &listeners[i].plain, "leave it out",
                         "\"plain\" means nothing on a listener with TLS");

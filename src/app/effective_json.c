@@ -58,8 +58,9 @@ static void put_listeners(FILE *out, const struct gh_effective *effective)
     for (size_t i = 0; i < effective->settings->listeners.count; i++) {
         put(out, i ? ",{" : "{");
         put_member(out, "address", listeners[i].address);
-        fprintf(out, ",\"tls\":%s,\"proxy_protocol\":%s}",
-                listeners[i].tls.count ? "true" : "false",
+        bool http2 = listeners[i].tls.count ? listeners[i].http2 : listeners[i].h2c;
+        fprintf(out, ",\"tls\":%s,\"http2\":%s,\"proxy_protocol\":%s}",
+                listeners[i].tls.count ? "true" : "false", http2 ? "true" : "false",
                 listeners[i].proxy_protocol ? "true" : "false");
     }
     put(out, "],");

@@ -9,7 +9,9 @@
 #include "app/problem_print.h"
 
 /* What we speak, in the order of preference (RFC 7301). */
-#define ALPN GH_STR("\x08http/1.1")
+/* What is offered by ALPN, in the order of our liking (RFC 7301, RFC 9113 section 3.2). */
+#define ALPN_HTTP1 GH_STR("\x08http/1.1")
+#define ALPN_HTTP2 GH_STR("\x02h2\x08http/1.1")
 
 static bool read_settings(const struct gh_source *source, struct gh_loaded *loaded)
 {
@@ -91,8 +93,8 @@ static bool open_tls(struct gh_loaded *loaded, const struct gh_listener_settings
         return false;
     for (size_t i = 0; i < settings->tls.count; i++)
         pairs[i] = (struct gh_tls_pair){from[i].certificate.ptr, from[i].key.ptr};
-    if (gh_tls_server_open(pairs, settings->tls.count, ALPN, keys, arena, out_server,
-                           &loaded->message) != GH_OK)
+    if (gh_tls_server_open(pairs, settings->tls.count, settings->http2 ? ALPN_HTTP2 : ALPN_HTTP1,
+                           keys, arena, out_server, &loaded->message) != GH_OK)
         return false;
     struct gh_tls_server *sharer = ticket_sharer(loaded, old);
     if (sharer && sharer != *out_server)
@@ -130,6 +132,7 @@ static bool open_listens(struct gh_loaded *loaded, struct gh_tls_keys *keys,
             return false;
         listen->proxy_protocol = listeners[i].proxy_protocol;
         listen->refuse_plain = listeners[i].plain == GH_PLAIN_REFUSE;
+        listen->h2c = listeners[i].h2c;
         if (listeners[i].tls.count && !open_tls(loaded, &listeners[i], keys, old, &listen->tls))
             return false;
         snapshot->listen_count = i + 1;

@@ -68,9 +68,16 @@ static const struct gh_config_field LISTENER_FIELDS[] = {
      .names = PLAIN_NAMES,
      .default_yaml = "redirect",
      .doc = "In production, on a listener without TLS: redirect to https, or refuse."},
+    {.name = "http2",
+     .type = GH_CONFIG_TYPE_BOOL,
+     .offset = offsetof(struct gh_listener_settings, http2),
+     .default_yaml = "true",
+     .doc = "With `tls`: offer HTTP/2 beside HTTP/1.1; the client chooses (ALPN)."},
     {.name = "h2c",
-     .type = GH_CONFIG_TYPE_LATER,
-     .doc = "HTTP/2 without TLS, for proxies that speak it."},
+     .type = GH_CONFIG_TYPE_BOOL,
+     .offset = offsetof(struct gh_listener_settings, h2c),
+     .doc = "Without `tls`: take HTTP/2 from clients that begin with its preface, beside HTTP/1.1. "
+            "For proxies that speak it; there is no upgrade from HTTP/1.1."},
 };
 static const struct gh_config_table LISTENER_TABLE = {
     .name = "listen",

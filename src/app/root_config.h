@@ -27,6 +27,7 @@ struct gh_listener_settings {
     struct gh_str address;     /* what gh_listen_address_parse reads */
     struct gh_config_list tls; /* of struct gh_tls_pair_settings; empty: plain */
     bool proxy_protocol;
+    bool http2, h2c; /* on a listener with TLS, without */
     enum gh_plain plain;
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "http/h2_codec.h"
 #include "http/proxy_protocol.h"
 
 static int tls_pair_for(const void *tls_server, struct gh_str host)
@@ -9,20 +10,45 @@ static int tls_pair_for(const void *tls_server, struct gh_str host)
     return gh_tls_server_pair_for(tls_server, host);
 }
 
+static void begin_h1(struct gh_connection *connection)
+{
+    gh_connection_h1_begin(connection);
+    connection->phase = GH_CONNECTION_IDLE;
+}
+
+static void begin_h2(struct gh_connection *connection)
+{
+    connection->phase = GH_CONNECTION_IDLE;
+    gh_connection_h2_begin(connection);
+}
+
 /* Plain or after the handshake: requests may come. */
 static void begin_http(struct gh_connection *connection)
 {
     struct gh_stream *stream = &connection->stream;
+    gh_connection_set_deadline(connection, gh_connection_limits(connection)->head_timeout_ms);
     if (gh_stream_is_tls(stream)) {
         connection->peer.tls = true;
         connection->peer.tls_pair = gh_stream_tls_pair(stream);
         connection->peer.tls_server = gh_stream_tls_server(stream);
         connection->peer.tls_pair_for = tls_pair_for;
     }
-    gh_connection_h1_begin(connection);
-    connection->phase = GH_CONNECTION_IDLE;
-    gh_connection_set_deadline(connection, gh_connection_limits(connection)->head_timeout_ms);
-    gh_stream_read_start(stream);
+    if (gh_stream_is_tls(stream) && gh_str_eq(gh_stream_alpn(stream), GH_STR("h2")))
+        begin_h2(connection);
+    else if (connection->slot->h2c && !connection->slot->tls)
+        connection->phase = GH_CONNECTION_PREFACE;
+    else
+        begin_h1(connection);
+    if (connection->phase != GH_CONNECTION_CLOSING)
+        gh_stream_read_start(stream);
+}
+
+static void take_first_bytes(struct gh_connection *connection, struct gh_str bytes)
+{
+    if (connection->phase == GH_CONNECTION_PREFACE)
+        gh_accept_preface(connection, bytes);
+    else
+        connection->protocol->on_read(connection, bytes);
 }
 
 static void begin_transport(struct gh_connection *connection, struct gh_str leftover)
@@ -30,7 +56,7 @@ static void begin_transport(struct gh_connection *connection, struct gh_str left
     if (!connection->slot->tls) {
         begin_http(connection);
         if (leftover.len)
-            connection->protocol->on_read(connection, leftover);
+            take_first_bytes(connection, leftover);
         return;
     }
     connection->phase = GH_CONNECTION_HANDSHAKE;
@@ -77,6 +103,30 @@ void gh_accept_proxy_header(struct gh_connection *connection, struct gh_str byte
     connection->pending_len = 0;
     begin_transport(connection, gh_str_skip(all, len));
     free(memory);
+}
+
+/* Prior knowledge (RFC 9113 section 3.3): nothing but the whole preface is HTTP/2, and HTTP/1.1 is
+   read from the first byte on that it can't begin with. */
+void gh_accept_preface(struct gh_connection *connection, struct gh_str bytes)
+{
+    const struct gh_str preface = GH_STR(GH_H2_PREFACE);
+    gh_connection_keep_pending(connection, bytes);
+    if (connection->phase == GH_CONNECTION_CLOSING)
+        return;
+    struct gh_str all = gh_str_of(connection->pending, connection->pending_len);
+    bool agrees = gh_str_starts_with(preface, gh_str_first(all, preface.len));
+    gh_stream_read_start(&connection->stream);
+    if (agrees && all.len < preface.len)
+        return;
+    connection->pending = NULL;
+    connection->pending_len = 0;
+    if (agrees)
+        begin_h2(connection);
+    else
+        begin_h1(connection);
+    if (connection->phase != GH_CONNECTION_CLOSING)
+        connection->protocol->on_read(connection, all);
+    free((char *)all.ptr);
 }
 
 static struct gh_stream *on_accept(void *owner, struct gh_listener *listener)

@@ -57,6 +57,13 @@ static struct gh_str path_of(const struct gh_request *request)
     return gh_str_first(target, gh_str_find_char(target, '?'));
 }
 
+static struct gh_str protocol_of(const struct gh_request_head *head)
+{
+    if (head->version_major == 2)
+        return GH_STR("HTTP/2.0");
+    return head->version_minor ? GH_STR("HTTP/1.1") : GH_STR("HTTP/1.0");
+}
+
 static void put_request(struct gh_buf *line, const struct gh_exchange *exchange)
 {
     const struct gh_request *request = &exchange->request;
@@ -67,6 +74,7 @@ static void put_request(struct gh_buf *line, const struct gh_exchange *exchange)
         put_text(line, GH_STR("host"),
                  request->authority.host.ptr ? request->authority.host : request->head->authority);
         put_text(line, GH_STR("path"), path_of(request));
+        put_text(line, GH_STR("protocol"), protocol_of(request->head));
     }
     if (request->route)
         put_text(line, GH_STR("route"), request->route->pattern);

@@ -189,6 +189,9 @@ static void on_read(struct gh_stream *stream, struct gh_str bytes)
     case GH_CONNECTION_PROXY_HEADER:
         gh_accept_proxy_header(connection, bytes);
         return;
+    case GH_CONNECTION_PREFACE:
+        gh_accept_preface(connection, bytes);
+        return;
     case GH_CONNECTION_LINGER:
         gh_connection_discard(connection, bytes.len);
         return;
@@ -206,12 +209,14 @@ static void on_eof(struct gh_stream *stream)
 {
     struct gh_connection *connection = (struct gh_connection *)stream;
     connection->eof = true;
-    if (connection->phase == GH_CONNECTION_LINGER) {
+    if (connection->phase == GH_CONNECTION_PREFACE) {
+        gh_connection_kill(connection);
+    } else if (connection->phase == GH_CONNECTION_LINGER) {
         if (gh_stream_queued(&connection->stream) == 0)
             gh_connection_kill(connection);
-        return;
+    } else {
+        connection->protocol->on_eof(connection);
     }
-    connection->protocol->on_eof(connection);
 }
 
 static void on_drain(struct gh_stream *stream)
@@ -263,5 +268,6 @@ void gh_connection_turn_all(struct gh_worker *worker)
 
 void gh_connection_drain(struct gh_connection *connection)
 {
-    connection->protocol->drain(connection);
+    if (connection->phase != GH_CONNECTION_CLOSING && connection->phase != GH_CONNECTION_LINGER)
+        connection->protocol->drain(connection);
 }

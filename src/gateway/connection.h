@@ -12,11 +12,13 @@
 #include "http/h1_codec.h"
 
 struct gh_connection;
+struct gh_connection_h2;
 
 enum gh_connection_phase {
     GH_CONNECTION_CLOSING,      /* waiting for the stream's on_closed */
     GH_CONNECTION_PROXY_HEADER, /* reading the PROXY header */
     GH_CONNECTION_HANDSHAKE,    /* TLS */
+    GH_CONNECTION_PREFACE,      /* the first bytes say which protocol it is */
     GH_CONNECTION_IDLE,         /* between requests */
     GH_CONNECTION_HEAD,         /* a head has begun (HTTP/1.1) */
     GH_CONNECTION_EXCHANGE,     /* requests are being handled */
@@ -35,7 +37,7 @@ struct gh_connection_protocol {
     void (*on_drain)(struct gh_connection *connection);
     /* The end of a turn of the loop, after gh_connection_want_turn. */
     void (*turn)(struct gh_connection *connection);
-    /* The timer, in HEAD, EXCHANGE and TUNNEL. */
+    /* The timer, in IDLE, HEAD, EXCHANGE and TUNNEL. */
     void (*on_deadline)(struct gh_connection *connection);
     /* The server ends. */
     void (*drain)(struct gh_connection *connection);
@@ -57,7 +59,8 @@ struct gh_connection {
     enum gh_client_entry counted;
     struct gh_peer peer;
     struct gh_h1_codec codec;
-    char *pending; /* bytes read that the codec can't take yet; heap */
+    struct gh_connection_h2 *h2; /* NULL: it does not speak HTTP/2 */
+    char *pending;               /* bytes read that the codec can't take yet; heap */
     size_t pending_len;
     uint64_t discarded; /* bytes thrown away while lingering or after an early answer */
     struct gh_output_pace output_pace; /* of all that waits for the client */
@@ -83,6 +86,8 @@ void gh_connection_cut_tunnel(struct gh_connection *connection, struct gh_exchan
 extern const struct gh_connection_protocol gh_connection_h1;
 /* Bytes may be given to gh_connection_h1 from now on. */
 void gh_connection_h1_begin(struct gh_connection *connection);
+/* The same for HTTP/2, which becomes its protocol. May kill it (no memory). */
+void gh_connection_h2_begin(struct gh_connection *connection);
 
 /* ---- For the protocols ---- */
 

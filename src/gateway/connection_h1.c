@@ -333,7 +333,8 @@ static void turn(struct gh_connection *connection)
 
 static void drain(struct gh_connection *connection)
 {
-    if (connection->phase == GH_CONNECTION_IDLE && connection->pending_len == 0)
+    bool idle = connection->phase == GH_CONNECTION_IDLE && connection->pending_len == 0;
+    if (idle || connection->phase == GH_CONNECTION_PREFACE)
         gh_connection_set_deadline(connection, GH_CONNECTION_GRACE_MS);
 }
 

@@ -1,5 +1,5 @@
-/* What the timer of a connection means while a request of HTTP/1.1 is on it: heads, bodies, answers
-   and tunnels that make no progress end here. */
+/* What the timer of a connection means where HTTP/1.1 is spoken: heads, bodies, answers and tunnels
+   that make no progress end here. */
 #include "gateway/connection.h"
 #include "gateway/service.h"
 
@@ -79,9 +79,17 @@ static void check_head(struct gh_connection *connection)
     gh_connection_end(connection);
 }
 
+static void check_idle(struct gh_connection *connection)
+{
+    if (!gh_connection_is_taking(connection, GH_CONNECTION_LINGER_MS))
+        gh_connection_kill(connection);
+}
+
 void gh_connection_h1_on_deadline(struct gh_connection *connection)
 {
-    if (connection->phase == GH_CONNECTION_HEAD)
+    if (connection->phase == GH_CONNECTION_IDLE)
+        check_idle(connection);
+    else if (connection->phase == GH_CONNECTION_HEAD)
         check_head(connection);
     else if (connection->phase == GH_CONNECTION_TUNNEL)
         check_tunnel(connection);

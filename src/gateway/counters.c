@@ -60,6 +60,14 @@ enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *o
          &out_counters->csp_reports},
         {GH_METRIC_COUNTER, "gatehouse_tls_failures_total", "TLS handshakes that failed.",
          &out_counters->tls_failures},
+        {GH_METRIC_GAUGE, "gatehouse_http2_connections",
+         "Client connections open now that speak HTTP/2.", &out_counters->http2_connections},
+        {GH_METRIC_COUNTER, "gatehouse_http2_connections_total",
+         "Client connections that have spoken HTTP/2.", &out_counters->http2_connections_total},
+        {GH_METRIC_GAUGE, "gatehouse_http2_streams", "Streams of HTTP/2 open now.",
+         &out_counters->http2_streams},
+        {GH_METRIC_COUNTER, "gatehouse_http2_streams_total", "Streams of HTTP/2 begun.",
+         &out_counters->http2_streams_total},
     };
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         enum gh_err err = gh_metrics_define(metrics, plain[i].kind, plain[i].name, plain[i].help,

@@ -23,6 +23,8 @@ struct gh_counters {
     gh_metric_id bytes_in, bytes_out; /* bodies */
     gh_metric_id csp_reports;
     gh_metric_id tls_failures;
+    gh_metric_id http2_connections, http2_streams; /* gauges: open now */
+    gh_metric_id http2_connections_total, http2_streams_total;
     gh_metric_id gate[GH_GATE_COUNT];
 };
 

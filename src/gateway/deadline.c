@@ -1,7 +1,5 @@
-/*
- * What a connection's one timer means where its protocol does not matter: before and between
- * requests, and after our last word.
- */
+/* What a connection's one timer means where its protocol does not matter: before there is one, and
+   after our last word. */
 #include "gateway/connection.h"
 
 /* Unless its route's `timeouts.idle` says another time: its peer may be gone without a word. */
@@ -33,6 +31,7 @@ void gh_connection_on_deadline(struct gh_timer *timer)
     struct gh_connection *connection =
         (struct gh_connection *)((char *)timer - offsetof(struct gh_connection, timer));
     switch (connection->phase) {
+    case GH_CONNECTION_IDLE:
     case GH_CONNECTION_HEAD:
     case GH_CONNECTION_EXCHANGE:
     case GH_CONNECTION_TUNNEL:
@@ -40,9 +39,9 @@ void gh_connection_on_deadline(struct gh_timer *timer)
         return;
     case GH_CONNECTION_PROXY_HEADER:
     case GH_CONNECTION_HANDSHAKE:
+    case GH_CONNECTION_PREFACE:
         gh_connection_kill(connection);
         return;
-    case GH_CONNECTION_IDLE:
     case GH_CONNECTION_LINGER:
         if (!gh_connection_is_taking(connection, GH_CONNECTION_LINGER_MS))
             gh_connection_kill(connection);

@@ -5,6 +5,7 @@
 #include "gateway/exchange_parts.h"
 #include "gateway/exchange_pool.h"
 #include "gateway/service.h"
+#include "gateway/websocket.h"
 
 static const struct gh_upstream_call_events CALL_EVENTS;
 
@@ -183,7 +184,10 @@ void gh_exchange_start_call(struct gh_exchange *exchange)
         head->body = GH_BODY_LENGTH;
         head->content_length = exchange->held.len;
     }
-    struct gh_str bytes = gh_policy_write_upstream_head(request);
+    struct gh_str bytes = {0};
+    if (!gh_request_is_extended_connect(request) ||
+        gh_websocket_challenge(exchange->worker, request))
+        bytes = gh_policy_write_upstream_head(request);
     if (!bytes.ptr) {
         gh_exchange_refuse(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED);
         return;
@@ -223,12 +227,10 @@ static void on_call_ready(struct gh_upstream_call *call)
 static void on_call_drain(struct gh_upstream_call *call)
 {
     struct gh_exchange *exchange = call->owner;
-    if (exchange->tunnel) {
-        exchange->port->input_wanted(exchange->owner, exchange);
-        return;
-    }
     size_t paid = exchange->unpaid;
     exchange->unpaid = 0;
+    if (exchange->tunnel && paid == 0) /* HTTP/1.1: nobody is paid for a tunnel's bytes */
+        exchange->port->input_wanted(exchange->owner, exchange);
     pay_back(exchange, paid);
 }
 
@@ -271,6 +273,41 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
         gh_exchange_want_turn(exchange);
 }
 
+/* Its client has ended it. */
+static void end_tunnel(struct gh_exchange *exchange)
+{
+    gh_exchange_abandon(exchange);
+    exchange->port->tunnel_end(exchange->owner, exchange);
+}
+
+/* Bytes of a client of HTTP/2, whose tunnel is in its stream's body. */
+static void send_tunnel_bytes(struct gh_exchange *exchange, struct gh_str bytes, size_t unpaid)
+{
+    exchange->unpaid += unpaid;
+    if (exchange->call_active && gh_upstream_call_write(&exchange->call, &bytes, 1)) {
+        size_t paid = exchange->unpaid;
+        exchange->unpaid = 0;
+        pay_back(exchange, paid);
+    }
+}
+
+/* What came before it began, and perhaps its end, is sent on now. */
+static void begin_tunnel(struct gh_exchange *exchange)
+{
+    struct gh_held_body *held = &exchange->held;
+    exchange->port->tunnel_begin(exchange->owner, exchange);
+    if (!gh_request_is_extended_connect(&exchange->request))
+        return;
+    if (!exchange->ended && held->len) {
+        size_t unpaid = held->unpaid;
+        struct gh_str bytes = gh_held_body_str(held);
+        held->len = held->unpaid = 0;
+        send_tunnel_bytes(exchange, bytes, unpaid);
+    }
+    if (!exchange->ended && exchange->request_half == GH_REQUEST_COMPLETE)
+        end_tunnel(exchange);
+}
+
 /* The held head, with what there is of the body. May end the exchange. */
 static void write_held_head(struct gh_exchange *exchange, struct gh_str first, bool is_last)
 {
@@ -282,7 +319,7 @@ static void write_held_head(struct gh_exchange *exchange, struct gh_str first, b
         exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
                                          GH_STR(""), false);
         if (!exchange->ended)
-            exchange->port->tunnel_begin(exchange->owner, exchange);
+            begin_tunnel(exchange);
     } else {
         exchange->codec->ops->write_head(exchange->codec, exchange->stream, &exchange->answer,
                                          first, is_last);
@@ -417,9 +454,17 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
         return;
     }
     exchange->body_bytes_in += bytes.len;
+    if (exchange->tunnel) {
+        send_tunnel_bytes(exchange, bytes, bytes.len);
+        return;
+    }
     bool wanted = exchange->start_wanted || exchange->call_active || exchange->body_asked;
     if (exchange->request_half != GH_REQUEST_READING || !wanted) {
         exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
+        return;
+    }
+    if (request->head->body == GH_BODY_NONE) { /* for a tunnel that may begin */
+        hold(exchange, bytes);
         return;
     }
     if (exchange->body_bytes_in > request->body_bytes_max ||
@@ -446,6 +491,10 @@ void gh_exchange_body_end(struct gh_exchange *exchange)
         return;
     }
     exchange->request_half = GH_REQUEST_COMPLETE;
+    if (exchange->tunnel) {
+        end_tunnel(exchange);
+        return;
+    }
     if (exchange->body_asked) {
         exchange->body_asked = false;
         exchange->request.body = gh_held_body_str(&exchange->held);

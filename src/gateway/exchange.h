@@ -109,9 +109,11 @@ struct gh_exchange {
     uint64_t started_us;
 
     /* The connection's, which looks after the client's pace. */
+    struct gh_exchange *turn_next; /* of those of HTTP/2 with turn_wanted */
     struct gh_body_pace body_pace;
-    uint64_t tunnel_bytes; /* passed through at the last look */
-    bool discard_checked;  /* the rest of an unwanted body was waited for once */
+    struct gh_output_pace output_pace;
+    uint64_t tunnel_bytes, tunnel_looked_ms; /* passed through at the last look, and when */
+    bool discard_checked;                    /* the rest of an unwanted body was waited for once */
 
     struct gh_request request; /* last: gh_request_init clears it, the pool what stands before */
 };

@@ -13,6 +13,7 @@
 #include "gateway/builtin_target.h"
 #include "gateway/exchange_parts.h"
 #include "gateway/service_call_fill.h"
+#include "gateway/websocket.h"
 
 /* ---- The toys ---- */
 
@@ -149,6 +150,14 @@ void gh_builtin_target_answer(struct gh_worker *w, struct gh_request *request)
 bool gh_method_is_idempotent(enum gh_method method)
 {
     return method == GH_METHOD_GET;
+}
+
+bool gh_websocket_challenge(struct gh_worker *w, struct gh_request *request)
+{
+    (void)w;
+    request->websocket_key = GH_STR("key");
+    trace("key ");
+    return true;
 }
 
 void gh_request_init(struct gh_request *request)
@@ -394,35 +403,47 @@ static struct gh_service service = {
 
 /* ---- The codec and its connection ---- */
 
+/* Of the first ones nothing is said. */
+static void trace_stream(gh_stream_id stream)
+{
+    if (stream > 2)
+        trace("%u/", stream);
+}
+
 static void toy_continue(struct gh_codec *codec, gh_stream_id stream)
 {
-    (void)codec, (void)stream;
+    (void)codec;
+    trace_stream(stream);
     trace("100 ");
 }
 
 static void toy_head(struct gh_codec *codec, gh_stream_id stream, const struct gh_answer_head *head,
                      struct gh_str first, bool is_last)
 {
-    (void)codec, (void)stream;
+    (void)codec;
+    trace_stream(stream);
     trace("head:%u%s%s%.*s%s ", head->status, head->close ? "c" : "", first.len ? ":" : "",
           GH_STR_ARG(first), is_last ? "!" : "");
 }
 
 static void toy_body(struct gh_codec *codec, gh_stream_id stream, struct gh_str bytes, bool is_last)
 {
-    (void)codec, (void)stream;
+    (void)codec;
+    trace_stream(stream);
     trace("body:%.*s%s ", GH_STR_ARG(bytes), is_last ? "!" : "");
 }
 
 static void toy_consumed(struct gh_codec *codec, gh_stream_id stream, size_t bytes)
 {
-    (void)codec, (void)stream;
+    (void)codec;
+    trace_stream(stream);
     trace("paid:%zu ", bytes);
 }
 
 static void toy_reset(struct gh_codec *codec, gh_stream_id stream)
 {
-    (void)codec, (void)stream;
+    (void)codec;
+    trace_stream(stream);
     trace("reset ");
 }
 
@@ -454,19 +475,22 @@ static void port_want_turn(void *owner, struct gh_exchange *exchange)
 
 static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
 {
-    (void)owner, (void)exchange;
+    (void)owner;
+    trace_stream(exchange->stream);
     trace("tunnel ");
 }
 
 static void port_tunnel_write(void *owner, struct gh_exchange *exchange, struct gh_str bytes)
 {
-    (void)owner, (void)exchange;
+    (void)owner;
+    trace_stream(exchange->stream);
     trace("raw:%.*s ", GH_STR_ARG(bytes));
 }
 
 static void port_tunnel_end(void *owner, struct gh_exchange *exchange)
 {
-    (void)owner, (void)exchange;
+    (void)owner;
+    trace_stream(exchange->stream);
     trace("tunnel-end ");
 }
 
@@ -490,8 +514,13 @@ struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body)
     gh_toys.target = GH_TARGET_UPSTREAM;
     gh_toys.ready_at_start = true;
     gh_toys.head = (struct gh_request_head){.method = method, .body = body};
+    return gh_toys_begin_stream(1);
+}
+
+struct gh_exchange *gh_toys_begin_stream(gh_stream_id stream)
+{
     struct gh_exchange *exchange =
-        gh_exchange_begin(&gh_toys.worker, &codec, 1, &PORT, NULL, &peer);
+        gh_exchange_begin(&gh_toys.worker, &codec, stream, &PORT, NULL, &peer);
     assert_non_null(exchange);
     return exchange;
 }

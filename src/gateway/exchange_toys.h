@@ -45,6 +45,8 @@ extern struct gh_toys gh_toys;
 
 /* An exchange on fresh toys; its head is in gh_toys.head, not yet given. */
 struct gh_exchange *gh_toys_begin(enum gh_method method, enum gh_body_kind body);
+/* Another one on the same toys, as further streams of HTTP/2 are. */
+struct gh_exchange *gh_toys_begin_stream(gh_stream_id stream);
 /* A GET that waits for the upstream's answer. */
 struct gh_exchange *gh_toys_begin_get(void);
 /* A chunked upload of which one part is in and which the upstream is taking. */

@@ -78,6 +78,7 @@ static void adopt(void *arg)
             slot->proxy_protocol = settings->proxy_protocol;
             slot->admin = settings->admin;
             slot->refuse_plain = settings->refuse_plain;
+            slot->h2c = settings->h2c;
             if (old)
                 gh_tls_server_unref(old);
             if (job->fds[i] >= 0)

@@ -28,6 +28,7 @@ struct gh_listen_settings {
     bool proxy_protocol;
     bool admin;        /* admin_listen: metrics and probes only */
     bool refuse_plain; /* plain requests are refused in production, not redirected */
+    bool h2c;          /* plain: HTTP/2 by prior knowledge, beside HTTP/1.1 */
 };
 
 struct gh_snapshot {

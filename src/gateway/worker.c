@@ -18,6 +18,18 @@ static void on_turn(void *arg)
     gh_log_flush(worker->log);
 }
 
+/* Its work is done by on_turn, which follows. */
+static void on_turn_again(void *arg)
+{
+    (void)arg;
+}
+
+void gh_worker_turn_again(struct gh_worker *worker)
+{
+    worker->turn_again.fn = on_turn_again;
+    gh_loop_task_start(worker->loop, &worker->turn_again);
+}
+
 static enum gh_err open_gate(struct gh_worker *worker)
 {
     const struct gh_shared *shared = worker->shared;
@@ -143,6 +155,7 @@ enum gh_err gh_worker_listen(struct gh_worker *worker, const struct gh_listen_se
     slot->proxy_protocol = settings->proxy_protocol;
     slot->admin = settings->admin;
     slot->refuse_plain = settings->refuse_plain;
+    slot->h2c = settings->h2c;
     enum gh_err err = gh_listener_open(worker->loop, fd, settings->address.path != NULL,
                                        &gh_accept_listener_events, slot,
                                        &gh_connection_stream_events, &slot->listener);

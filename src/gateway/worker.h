@@ -59,7 +59,7 @@ struct gh_listen_slot {
     struct gh_listener *listener;
     struct gh_str text; /* own copy */
     struct gh_tls_server *tls;
-    bool proxy_protocol, admin, refuse_plain;
+    bool proxy_protocol, admin, refuse_plain, h2c;
     size_t connections; /* a closed slot is freed with its last connection */
     bool closed;
 };
@@ -80,6 +80,7 @@ struct gh_worker {
     struct gh_exchange *free_exchanges; /* with their arenas' first blocks */
     size_t free_exchange_count;
     struct gh_connection *turn_list; /* with something to do at the end of this turn */
+    struct gh_loop_task turn_again;  /* has the loop not wait before the next turn */
 
     struct gh_limit_shared *shared_limits; /* NULL: limits are this process's own */
 
@@ -131,6 +132,9 @@ void gh_worker_drain(struct gh_worker *worker, uint64_t deadline_ms);
 void gh_worker_connection_gone(struct gh_worker *worker);
 /* A call of the service has come back. */
 void gh_worker_service_call_gone(struct gh_worker *worker);
+
+/* There is work left that others shall not wait for: the next turn begins at once. */
+void gh_worker_turn_again(struct gh_worker *worker);
 
 /* 16 fresh random bytes. */
 void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16]);

@@ -78,7 +78,7 @@ void gh_loop_task_start(struct gh_loop *loop, struct gh_loop_task *task)
     gh_loop_hold(loop);
 }
 
-/* Those that there are now; what they begin waits for the next turn, which then comes at once. */
+/* Those that there are now; what they begin waits for the next turn. */
 static void run_tasks(struct gh_loop *loop)
 {
     struct gh_loop_task *task = loop->task_first;
@@ -90,8 +90,6 @@ static void run_tasks(struct gh_loop *loop)
         gh_loop_release(loop);
         task = next;
     }
-    if (loop->task_first)
-        uv_idle_start(&loop->idle, on_idle);
 }
 
 void gh_loop_run(struct gh_loop *loop)
@@ -224,11 +222,15 @@ void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
     loop->hooks[loop->hook_count++] = (struct gh_loop_work){fn, arg};
 }
 
-/* Just before libuv waits for events: after timers, closings and all that events have caused. */
+/* Just before libuv waits for events: after timers, closings and all that events have caused. With
+   a task begun here it does not wait. */
 static void on_prepare(uv_prepare_t *handle)
 {
-    run_tasks(handle->data);
-    run_hooks(handle->data);
+    struct gh_loop *loop = handle->data;
+    run_tasks(loop);
+    run_hooks(loop);
+    if (loop->task_first)
+        uv_idle_start(&loop->idle, on_idle);
 }
 
 /* ---- Deferred streams ---- */

@@ -300,17 +300,28 @@ static bool answer_reply(struct gh_request *request, struct gh_answer_head *out_
 
 /* ---- 101 ---- */
 
+/* A client of HTTP/1.1 looks at this itself. */
+static bool proves_that_it_understood(const struct gh_request *request,
+                                      const struct gh_fields *fields)
+{
+    const struct gh_field *accept = gh_fields_find(fields, GH_FIELD_SEC_WEBSOCKET_ACCEPT);
+    return !request->websocket_key.len || (accept && !gh_fields_find_next(fields, accept) &&
+                                           gh_str_eq(accept->value, request->websocket_accept));
+}
+
 static bool is_wanted_upgrade(const struct gh_request *request,
                               const struct gh_response_head *upstream)
 {
     return request->route && request->route->websocket && request->head->upgrade_websocket &&
-           gh_str_ieq(gh_fields_value(&upstream->fields, GH_FIELD_UPGRADE), GH_STR("websocket"));
+           gh_str_ieq(gh_fields_value(&upstream->fields, GH_FIELD_UPGRADE), GH_STR("websocket")) &&
+           proves_that_it_understood(request, &upstream->fields);
 }
 
-static bool is_websocket_field(enum gh_field_id id)
+/* What is about HTTP/1.1's way of switching is not for HTTP/2 (RFC 8441 section 5). */
+static bool is_websocket_field(enum gh_field_id id, bool of_http1)
 {
-    return id == GH_FIELD_UPGRADE || id == GH_FIELD_SEC_WEBSOCKET_ACCEPT ||
-           id == GH_FIELD_SEC_WEBSOCKET_PROTOCOL || id == GH_FIELD_SEC_WEBSOCKET_EXTENSIONS;
+    return id == GH_FIELD_SEC_WEBSOCKET_PROTOCOL || id == GH_FIELD_SEC_WEBSOCKET_EXTENSIONS ||
+           (of_http1 && (id == GH_FIELD_UPGRADE || id == GH_FIELD_SEC_WEBSOCKET_ACCEPT));
 }
 
 /* The handshake's own fields and nothing else: what follows is no HTTP. */
@@ -319,13 +330,16 @@ static bool answer_upgrade(struct gh_request *request, const struct gh_response_
 {
     struct answer answer;
     const struct gh_fields *fields = &upstream->fields;
-    *out_answer = (struct gh_answer_head){.status = 101, .tunnel = true, .block = GH_STR("")};
+    bool of_http1 = !gh_request_is_extended_connect(request);
+    *out_answer = (struct gh_answer_head){
+        .status = of_http1 ? 101 : 200, .tunnel = true, .block = GH_STR("")};
     if (!begin(&answer, request, fields, fields->count))
         return false;
     for (size_t i = 0; i < fields->count; i++)
-        if (is_websocket_field(fields->items[i].id) && !fields->items[i].dropped)
+        if (is_websocket_field(fields->items[i].id, of_http1) && !fields->items[i].dropped)
             answer.fields[answer.count++] = fields->items[i];
-    add(&answer, GH_STR("Connection"), GH_STR("Upgrade"));
+    if (of_http1)
+        add(&answer, GH_STR("Connection"), GH_STR("Upgrade"));
     add(&answer, GH_STR("X-Request-Id"), request->request_id);
     out_answer->fields = answer.fields;
     out_answer->field_count = answer.count;
@@ -357,7 +371,12 @@ static bool replace(struct gh_request *request, const struct gh_response_head *u
         gh_policy_refuse(request, GH_STAGE_HANDOVER, GH_REASON_UPSTREAM_BAD_RESPONSE);
         return true;
     }
-    if ((status == 404 || status == 405) && gh_builtin_fallback(request)) {
+    if (gh_request_is_extended_connect(request) && status < 300) {
+        gh_policy_refuse(request, GH_STAGE_HANDOVER, GH_REASON_UPSTREAM_BAD_RESPONSE);
+        return true;
+    }
+    if ((status == 404 || status == 405) && !gh_request_is_extended_connect(request) &&
+        gh_builtin_fallback(request)) {
         request->verdict = gh_verdict_respond(GH_REASON_BUILT_IN);
         return true;
     }

@@ -44,7 +44,8 @@ static size_t bytes_of(const struct gh_request *request,
     /* the host stands in Host, X-Forwarded-Host and Forwarded */
     size_t bytes = FIXED_BYTES_MAX + head->method_text.len + request->path.len +
                    request->query.len + 3 * request->authority.host.len + 2 * IP_BYTES_MAX +
-                   request->request_id.len + request->traceparent.len + identity->bytes;
+                   request->request_id.len + request->traceparent.len + request->websocket_key.len +
+                   identity->bytes;
     for (size_t i = 0; i < head->fields.count; i++)
         bytes += head->fields.items[i].name.len + head->fields.items[i].value.len + 4;
     return bytes;
@@ -77,6 +78,7 @@ static void put_client_fields(struct gh_buf *out, const struct gh_request *reque
     for (size_t i = 0; i < fields->count; i++) {
         const struct gh_field *field = &fields->items[i];
         if (field->dropped || REWRITTEN[field->id] ||
+            (field->id == GH_FIELD_SEC_WEBSOCKET_KEY && request->websocket_key.len) ||
             (has_nominated && gh_hop_is_nominated(fields, field->name)) ||
             (has_identity && gh_identity_put_instead(out, request, field)))
             continue;
@@ -175,6 +177,8 @@ struct gh_str gh_policy_write_upstream_head(const struct gh_request *request)
     put_framing(&out, head);
     if (head->upgrade_websocket && request->route && request->route->websocket)
         gh_buf_put(&out, GH_STR("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+    if (request->websocket_key.len)
+        put_line(&out, GH_STR("Sec-WebSocket-Key: "), request->websocket_key);
     gh_buf_put(&out, GH_STR("\r\n"));
     return out.overflow ? (struct gh_str){0} : gh_buf_str(&out);
 }

@@ -140,6 +140,9 @@ struct gh_request {
     uint64_t now_s;                         /* wall clock, seconds since 1970: for tokens */
     uint64_t identified_s;                  /* now_s when its credential was judged */
     bool dry_run;                           /* explain: nothing is charged */
+    /* A WebSocket that HTTP/2 asks for has no key of its own: what the upstream is asked with, and
+       what it must answer (RFC 6455 section 4.2.2). Filled before the hand-over; else empty. */
+    struct gh_str websocket_key, websocket_accept;
     bool draining, ready;
     bool inner; /* what forward-auth asks about: built-ins and preflights are not ours to answer */
 
@@ -190,6 +193,12 @@ struct gh_request {
     struct gh_verdict verdict;
     struct gh_reply reply;
 };
+
+/* A WebSocket asked for by HTTP/2 (RFC 8441): whatever answers it with 2xx has begun a tunnel. */
+static inline bool gh_request_is_extended_connect(const struct gh_request *request)
+{
+    return request->head->upgrade_websocket && request->head->version_major == 2;
+}
 
 /* Begins: zeroes what the stages write. The facts must be set after it. */
 void gh_request_init(struct gh_request *request);

@@ -126,7 +126,7 @@ static struct gh_verdict answer_server_options(struct gh_request *request)
     return gh_verdict_respond(GH_REASON_BUILT_IN);
 }
 
-struct gh_verdict gh_stage_route(struct gh_request *request)
+static struct gh_verdict route(struct gh_request *request)
 {
     struct gh_verdict verdict;
     if (request->inner)
@@ -143,4 +143,19 @@ struct gh_verdict gh_stage_route(struct gh_request *request)
         return verdict;
     }
     return take_service_or_route(request);
+}
+
+static bool takes_websockets(const struct gh_request *request)
+{
+    return request->target == GH_TARGET_UPSTREAM && request->route && request->route->websocket;
+}
+
+struct gh_verdict gh_stage_route(struct gh_request *request)
+{
+    struct gh_verdict verdict = route(request);
+    /* No plain answer may be taken for a tunnel: elsewhere it is a CONNECT like any other. */
+    if (verdict.kind != GH_VERDICT_DENY && gh_request_is_extended_connect(request) &&
+        !takes_websockets(request))
+        return gh_verdict_deny(GH_REASON_METHOD_REFUSED);
+    return verdict;
 }

@@ -1,0 +1,412 @@
+/*
+ * HTTP/2 on a connection: its codec's events are calls of many exchanges, found by their stream
+ * ids. What one of them does (a timeout, an upstream that breaks off, the end of its session) ends
+ * its stream and no other. A connection that brings much work takes turns with the others.
+ */
+#include "gateway/connection_h2.h"
+
+#include <stdlib.h>
+
+/* Requests that a connection may begin in one turn of the loop. */
+#define REQUESTS_PER_TURN 128
+/* Input is taken in slices, so that the bound above is kept: hundreds of small requests are in a
+   few kilobytes. Bodies come in larger frames, and are not cut for it. */
+#define HEADS_SLICE_BYTES  4096
+#define BODIES_SLICE_BYTES (16u * 1024)
+
+/* ---- Streams ---- */
+
+static struct gh_exchange *find(struct gh_connection *connection, gh_stream_id stream)
+{
+    return gh_stream_table_find(&connection->h2->streams, stream);
+}
+
+static void count_stream(const struct gh_connection *connection, int64_t change)
+{
+    const struct gh_shared *shared = connection->worker->shared;
+    unsigned worker = connection->worker->index;
+    gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_streams, change);
+    if (change > 0)
+        gh_metric_add(shared->metrics, worker, shared->counters.http2_streams_total, 1);
+}
+
+static void leave_turns(struct gh_connection_h2 *h2, struct gh_exchange *exchange)
+{
+    struct gh_exchange **link = &h2->turns;
+    while (*link && *link != exchange)
+        link = &(*link)->turn_next;
+    if (*link)
+        *link = exchange->turn_next;
+}
+
+/* The client has gone, or the stream: what was not answered by then is not answered any more. */
+static void end_exchange(struct gh_connection *connection, struct gh_exchange *exchange)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    gh_stream_table_remove(&h2->streams, exchange->stream);
+    gh_connection_unlink(connection, exchange);
+    if (exchange->turn_wanted)
+        leave_turns(h2, exchange);
+    if (h2->head == exchange)
+        h2->head = NULL;
+    count_stream(connection, -1);
+    gh_exchange_end(exchange, true);
+}
+
+static void release(struct gh_connection *connection, bool client_gone)
+{
+    (void)client_gone; /* whatever ended it: no stream outlives its connection */
+    struct gh_connection_h2 *h2 = connection->h2;
+    if (!h2)
+        return;
+    h2->codec->ops->done(h2->codec); /* which closes its streams */
+    while (connection->exchanges)
+        end_exchange(connection, connection->exchanges);
+    connection->h2 = NULL;
+    free(h2);
+    const struct gh_shared *shared = connection->worker->shared;
+    gh_metric_gauge_add(shared->metrics, connection->worker->index,
+                        shared->counters.http2_connections, -1);
+}
+
+static void cut_tunnel(struct gh_connection *connection, struct gh_exchange *exchange)
+{
+    struct gh_codec *codec = connection->h2->codec;
+    codec->ops->reset(codec, exchange->stream);
+}
+
+/* ---- The codec's events ---- */
+
+static const struct gh_exchange_port EXCHANGE_PORT;
+
+static void leave_idle(struct gh_connection *connection)
+{
+    if (connection->phase != GH_CONNECTION_IDLE)
+        return;
+    connection->phase = GH_CONNECTION_EXCHANGE;
+    connection->output_pace.since_ms = 0;
+    gh_connection_set_deadline(connection, GH_CONNECTION_CHECK_MS);
+}
+
+static struct gh_arena *on_begin(void *owner, gh_stream_id stream)
+{
+    struct gh_connection *connection = owner;
+    struct gh_connection_h2 *h2 = connection->h2;
+    struct gh_exchange *exchange = gh_exchange_begin(connection->worker, h2->codec, stream,
+                                                     &EXCHANGE_PORT, connection, &connection->peer);
+    if (!exchange)
+        return NULL;
+    gh_connection_link(connection, exchange);
+    count_stream(connection, 1);
+    h2->begun++;
+    h2->head = exchange;
+    h2->head_started_ms = gh_loop_now_ms(connection->worker->loop);
+    if (!gh_stream_table_put(&h2->streams, stream, exchange)) {
+        end_exchange(connection, exchange);
+        return NULL;
+    }
+    leave_idle(connection);
+    gh_connection_want_turn(connection);
+    return &exchange->arena;
+}
+
+static void on_head(void *owner, gh_stream_id stream, struct gh_request_head *head)
+{
+    struct gh_connection *connection = owner;
+    struct gh_exchange *exchange = find(connection, stream);
+    if (!exchange)
+        return;
+    connection->h2->head = NULL;
+    uint64_t now_ms = gh_loop_now_ms(connection->worker->loop);
+    gh_body_pace_begin(&exchange->body_pace, now_ms);
+    exchange->tunnel_looked_ms = now_ms;
+    gh_exchange_head(exchange, head);
+}
+
+static void on_body(void *owner, gh_stream_id stream, struct gh_str bytes)
+{
+    struct gh_connection *connection = owner;
+    struct gh_exchange *exchange = find(connection, stream);
+    connection->h2->body_seen = true;
+    if (exchange)
+        gh_exchange_body(exchange, bytes);
+}
+
+static void on_end(void *owner, gh_stream_id stream)
+{
+    struct gh_exchange *exchange = find(owner, stream);
+    if (exchange)
+        gh_exchange_body_end(exchange);
+}
+
+static void on_error(void *owner, gh_stream_id stream, enum gh_http_error error)
+{
+    struct gh_connection *connection = owner;
+    struct gh_exchange *exchange = find(connection, stream);
+    if (!exchange)
+        return;
+    if (connection->h2->head == exchange)
+        connection->h2->head = NULL;
+    gh_exchange_read_error(exchange, error);
+}
+
+static void on_stream_over(void *owner, gh_stream_id stream)
+{
+    struct gh_connection *connection = owner;
+    struct gh_exchange *exchange = find(connection, stream);
+    if (!exchange)
+        return;
+    end_exchange(connection, exchange);
+    gh_connection_want_turn(connection);
+    if (connection->exchanges || connection->phase != GH_CONNECTION_EXCHANGE)
+        return;
+    connection->phase = GH_CONNECTION_IDLE;
+    gh_connection_set_deadline(connection, connection->h2->farewell == GH_H2_STAYS
+                                               ? gh_connection_limits(connection)->idle_timeout_ms
+                                               : GH_CONNECTION_GRACE_MS);
+}
+
+static bool on_output(void *owner, const struct gh_str *slices, size_t count)
+{
+    return gh_connection_write(owner, slices, count);
+}
+
+static void on_stream_drained(void *owner, gh_stream_id stream)
+{
+    struct gh_exchange *exchange = find(owner, stream);
+    if (exchange)
+        gh_exchange_client_drained(exchange);
+}
+
+static const struct gh_codec_events CODEC_EVENTS = {
+    .on_begin = on_begin,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_error = on_error,
+    .on_closed = on_stream_over,
+    .output = on_output,
+    .on_drained = on_stream_drained,
+};
+
+/* ---- The exchanges' port ---- */
+
+static void port_input_wanted(void *owner, struct gh_exchange *exchange)
+{
+    (void)exchange;
+    gh_connection_want_turn(owner);
+}
+
+static bool port_is_full(const void *owner, const struct gh_exchange *exchange)
+{
+    (void)owner;
+    return exchange->codec->ops->is_full(exchange->codec, exchange->stream);
+}
+
+static void port_want_turn(void *owner, struct gh_exchange *exchange)
+{
+    struct gh_connection *connection = owner;
+    exchange->turn_next = connection->h2->turns;
+    connection->h2->turns = exchange;
+    gh_connection_want_turn(connection);
+}
+
+static void port_tunnel_end(void *owner, struct gh_exchange *exchange)
+{
+    struct gh_connection *connection = owner;
+    exchange->answer_half = GH_ANSWER_DONE;
+    exchange->codec->ops->write_body(exchange->codec, exchange->stream, GH_STR(""), true);
+    gh_connection_want_turn(connection);
+}
+
+/* Its bytes are body bytes both ways. What came before it began is with the exchange. */
+static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
+{
+    struct gh_connection *connection = owner;
+    exchange->tunnel_looked_ms = gh_loop_now_ms(connection->worker->loop);
+}
+
+static void port_tunnel_write(void *owner, struct gh_exchange *exchange, struct gh_str bytes)
+{
+    (void)owner;
+    exchange->codec->ops->write_body(exchange->codec, exchange->stream, bytes, false);
+}
+
+static const struct gh_exchange_port EXCHANGE_PORT = {
+    .input_wanted = port_input_wanted,
+    .is_full = port_is_full,
+    .want_turn = port_want_turn,
+    .tunnel_begin = port_tunnel_begin,
+    .tunnel_write = port_tunnel_write,
+    .tunnel_end = port_tunnel_end,
+};
+
+/* ---- Reading ---- */
+
+/* Returns what was not taken: the codec can't now, or it is the others' turn. */
+static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str bytes)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    struct gh_codec *codec = h2->codec;
+    gh_h2_codec_set_now(codec, gh_loop_now_ms(connection->worker->loop));
+    while (bytes.len && h2->begun < REQUESTS_PER_TURN && !codec->ops->wants_close(codec)) {
+        struct gh_str slice =
+            gh_str_first(bytes, h2->body_seen ? BODIES_SLICE_BYTES : HEADS_SLICE_BYTES);
+        h2->body_seen = false;
+        size_t taken = codec->ops->feed(codec, slice);
+        bytes = gh_str_skip(bytes, taken);
+        if (taken < slice.len)
+            break;
+    }
+    return bytes;
+}
+
+static void feed(struct gh_connection *connection, struct gh_str bytes)
+{
+    struct gh_codec *codec = connection->h2->codec;
+    struct gh_str rest = feed_slices(connection, bytes);
+    if (codec->ops->wants_close(codec))
+        rest.len = 0;
+    if (rest.len)
+        gh_connection_keep_pending(connection, rest);
+    if (connection->phase == GH_CONNECTION_CLOSING)
+        return;
+    if (rest.len)
+        gh_connection_want_turn(connection);
+    gh_connection_h2_see_to_end(connection);
+}
+
+static void on_read(struct gh_connection *connection, struct gh_str bytes)
+{
+    if (connection->pending_len) {
+        gh_connection_keep_pending(connection, bytes);
+        return;
+    }
+    bool was_begun = connection->stream.bytes_read > bytes.len;
+    feed(connection, bytes);
+    /* Its preface is here: it may wait for its first request as for the next. */
+    if (!was_begun && connection->phase == GH_CONNECTION_IDLE)
+        gh_connection_set_deadline(connection, gh_connection_limits(connection)->idle_timeout_ms);
+}
+
+/* Without its frames nothing goes on: not even an answer, whose window it would have to open. */
+static void on_eof(struct gh_connection *connection)
+{
+    if (connection->phase == GH_CONNECTION_IDLE && gh_stream_queued(&connection->stream) > 0)
+        gh_connection_end(connection);
+    else if (!connection->pending_len)
+        gh_connection_kill(connection);
+}
+
+/* ---- Going on ---- */
+
+static void on_drain(struct gh_connection *connection)
+{
+    struct gh_codec *codec = connection->h2->codec;
+    codec->ops->on_writable(codec);
+    gh_connection_want_turn(connection);
+}
+
+static void run_turns(struct gh_connection_h2 *h2)
+{
+    while (h2->turns) {
+        struct gh_exchange *exchange = h2->turns;
+        h2->turns = exchange->turn_next;
+        gh_exchange_turn(exchange);
+    }
+}
+
+/* Gives the codec what waits, as far as it takes it now. */
+static void feed_pending(struct gh_connection *connection)
+{
+    char *bytes = connection->pending;
+    size_t len = connection->pending_len;
+    connection->pending = NULL;
+    connection->pending_len = 0;
+    feed(connection, gh_str_of(bytes, len));
+    free(bytes);
+}
+
+static bool is_over(const struct gh_connection *connection)
+{
+    return connection->phase == GH_CONNECTION_CLOSING || connection->phase == GH_CONNECTION_LINGER;
+}
+
+static void turn(struct gh_connection *connection)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    struct gh_codec *codec = h2->codec;
+    h2->begun = 0;
+    run_turns(h2);
+    if (connection->pending_len && codec->ops->wants_input(codec))
+        feed_pending(connection);
+    if (!is_over(connection))
+        gh_connection_h2_see_to_end(connection);
+    if (is_over(connection))
+        return;
+    if (connection->pending_len) { /* of which more is taken when the others had their turn */
+        if (codec->ops->wants_input(codec))
+            gh_worker_turn_again(connection->worker);
+    } else if (connection->eof) {
+        on_eof(connection);
+    } else {
+        gh_stream_read_start(&connection->stream);
+    }
+}
+
+/* ---- The end ---- */
+
+void gh_connection_h2_see_to_end(struct gh_connection *connection)
+{
+    struct gh_codec *codec = connection->h2->codec;
+    if (codec->ops->wants_close(codec))
+        gh_connection_end(connection);
+}
+
+void gh_connection_h2_say_farewell(struct gh_connection *connection)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    gh_h2_codec_drain(h2->codec);
+    h2->farewell = h2->farewell == GH_H2_STAYS ? GH_H2_SAID_SOON : GH_H2_SAID_NOW;
+    gh_connection_want_turn(connection);
+}
+
+static void drain(struct gh_connection *connection)
+{
+    if (connection->h2->farewell != GH_H2_STAYS)
+        return;
+    gh_connection_h2_say_farewell(connection);
+    gh_connection_set_deadline(connection, GH_CONNECTION_GRACE_MS);
+}
+
+static const struct gh_connection_protocol PROTOCOL = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .turn = turn,
+    .on_deadline = gh_connection_h2_on_deadline,
+    .drain = drain,
+    .cut_tunnel = cut_tunnel,
+    .release = release,
+};
+
+/* ---- The beginning ---- */
+
+void gh_connection_h2_begin(struct gh_connection *connection)
+{
+    const struct gh_codec_limits limits = gh_connection_codec_limits(connection);
+    const struct gh_shared *shared = connection->worker->shared;
+    unsigned worker = connection->worker->index;
+    struct gh_connection_h2 *h2 = calloc(1, sizeof(*h2));
+    if (!h2 || gh_h2_codec_open(&CODEC_EVENTS, connection, &limits, &h2->codec) != GH_OK) {
+        free(h2);
+        gh_connection_kill(connection);
+        return;
+    }
+    connection->h2 = h2;
+    connection->protocol = &PROTOCOL;
+    gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_connections, 1);
+    gh_metric_add(shared->metrics, worker, shared->counters.http2_connections_total, 1);
+    if (connection->worker->draining)
+        drain(connection);
+}

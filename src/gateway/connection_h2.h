@@ -1,0 +1,36 @@
+/* What the files of HTTP/2 on a connection share; nobody else includes it. */
+#ifndef GH_GATEWAY_CONNECTION_H2_H
+#define GH_GATEWAY_CONNECTION_H2_H
+
+#include "gateway/connection.h"
+#include "gateway/stream_table.h"
+#include "http/h2_codec.h"
+
+/* How far the connection is on its way to its end (RFC 9113 section 6.8). */
+enum gh_h2_farewell {
+    GH_H2_STAYS,
+    GH_H2_SAID_SOON, /* GOAWAY that takes what is on its way */
+    GH_H2_SAID_NOW,  /* GOAWAY with the last stream taken: it closes after the last answer */
+};
+
+/* On the heap, beside a connection that speaks HTTP/2. */
+struct gh_connection_h2 {
+    struct gh_codec *codec;
+    struct gh_stream_table streams;
+    struct gh_exchange *turns; /* with something to do at the end of this turn */
+    struct gh_exchange *head;  /* whose head is being read: one at a time, section 4.3 */
+    uint64_t head_started_ms;
+    unsigned begun; /* requests in this turn of the loop */
+    bool body_seen; /* the last slice had body bytes in it */
+    enum gh_h2_farewell farewell;
+};
+
+/* One step further to the end. */
+void gh_connection_h2_say_farewell(struct gh_connection *connection);
+/* What follows from what the codec did: the end, perhaps. */
+void gh_connection_h2_see_to_end(struct gh_connection *connection);
+
+/* connection_h2_deadline.c */
+void gh_connection_h2_on_deadline(struct gh_connection *connection);
+
+#endif

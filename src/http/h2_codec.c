@@ -210,11 +210,11 @@ void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count)
     gh_h2_of(codec)->lingering = count;
 }
 
-size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream)
+size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id id)
 {
     const struct gh_h2_codec *h2 = h2_of_const(codec);
-    const struct gh_h2_stream *found = h2->failed ? NULL : gh_h2_find(h2, (int32_t)stream);
-    return found && !found->over ? found->kept_len : 0;
+    const struct gh_h2_stream *stream = h2->failed ? NULL : gh_h2_find(h2, (int32_t)id);
+    return stream && !stream->over ? stream->kept_len : 0;
 }
 
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec)

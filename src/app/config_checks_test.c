@@ -54,6 +54,15 @@ static void refuses_addresses_that_are_none_or_stand_twice(void **state)
            "trusted_proxies\n");
 }
 
+static void refuses_h2c_beside_tls(void **state)
+{
+    (void)state;
+    expect(HEAD "listen: {address: \"0.0.0.0:8443\", tls: {certificate: c, key: k}, h2c: true}\n"
+                "" LIMITS API ROUTES,
+           "3:70 h2c is HTTP/2 without TLS, and this listener has TLS | leave it out: `http2` is "
+           "for listeners with `tls`\n");
+}
+
 static void warns_of_metrics_for_everyone(void **state)
 {
     (void)state;
@@ -221,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_nothing_in_a_sound_file),
         cmocka_unit_test(refuses_addresses_that_are_none_or_stand_twice),
+        cmocka_unit_test(refuses_h2c_beside_tls),
         cmocka_unit_test(warns_of_metrics_for_everyone),
         cmocka_unit_test(warns_of_production_without_tls),
         cmocka_unit_test(warns_of_hsts_that_browsers_ignore),

@@ -111,12 +111,15 @@ static void several_certificates_stand_in_a_list(void **state)
                              GH_STR("version: 1\nlisten:\n  - address: 0.0.0.0:1\n    tls:\n"
                                     "      - {certificate: a, key: b}\n"
                                     "      - {certificate: c, key: d}\n"
-                                    "    proxy_protocol: true\n    plain: refuse\n"),
+                                    "    proxy_protocol: true\n    plain: refuse\n"
+                                    "  - {address: \"0.0.0.0:2\", h2c: true, http2: false}\n"),
                              NULL, &s));
     const struct gh_listener_settings *listeners = s.listeners.items;
     assert_int_equal(listeners[0].tls.count, 2);
     assert_true(listeners[0].proxy_protocol);
     assert_int_equal(listeners[0].plain, GH_PLAIN_REFUSE);
+    assert_true(listeners[0].http2 && !listeners[0].h2c);
+    assert_true(listeners[1].h2c && !listeners[1].http2);
     assert_false(s.policy.csp_given || s.policy.cors_given);
     test_load_done(&test);
 }
@@ -210,9 +213,8 @@ static void expect_problems(const char *text, const char *expected)
 static void refuses_what_comes_later(void **state)
 {
     (void)state;
-    expect_problems("version: 1\nredis: redis://cache\n\n"
-                    "listen: [{address: \"0.0.0.0:1\", h2c: true}]\n",
-                    "4:33 h2c is not available yet | leave it out; it comes with a later "
+    expect_problems("version: 1\nredis: redis://cache\n\nroutes: [{path: /a, site: b}]\n",
+                    "4:21 site is not available yet | leave it out; it comes with a later "
                     "version\n");
     expect_problems("version: 1\nredis:\nstore: ${DATABASE_URL:-}\nidentity: ~\n", "");
 }

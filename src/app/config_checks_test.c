@@ -59,7 +59,7 @@ static void refuses_h2c_beside_tls(void **state)
     (void)state;
     expect(HEAD "listen: {address: \"0.0.0.0:8443\", tls: {certificate: c, key: k}, h2c: true}\n"
                 "" LIMITS API ROUTES,
-           "3:70 h2c is HTTP/2 without TLS, and this listener has TLS | leave it out: `http2` is "
+           "3:71 h2c is HTTP/2 without TLS, and this listener has TLS | leave it out: `http2` is "
            "for listeners with `tls`\n");
 }
 

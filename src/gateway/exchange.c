@@ -280,31 +280,12 @@ static void end_tunnel(struct gh_exchange *exchange)
     exchange->port->tunnel_end(exchange->owner, exchange);
 }
 
-/* Bytes of a client of HTTP/2, whose tunnel is in its stream's body. */
-static void send_tunnel_bytes(struct gh_exchange *exchange, struct gh_str bytes, size_t unpaid)
-{
-    exchange->unpaid += unpaid;
-    if (exchange->call_active && gh_upstream_call_write(&exchange->call, &bytes, 1)) {
-        size_t paid = exchange->unpaid;
-        exchange->unpaid = 0;
-        pay_back(exchange, paid);
-    }
-}
-
-/* What came before it began, and perhaps its end, is sent on now. */
+/* A client of HTTP/2 may have ended its side of the stream before. */
 static void begin_tunnel(struct gh_exchange *exchange)
 {
-    struct gh_held_body *held = &exchange->held;
     exchange->port->tunnel_begin(exchange->owner, exchange);
-    if (!gh_request_is_extended_connect(&exchange->request))
-        return;
-    if (!exchange->ended && held->len) {
-        size_t unpaid = held->unpaid;
-        struct gh_str bytes = gh_held_body_str(held);
-        held->len = held->unpaid = 0;
-        send_tunnel_bytes(exchange, bytes, unpaid);
-    }
-    if (!exchange->ended && exchange->request_half == GH_REQUEST_COMPLETE)
+    if (!exchange->ended && gh_request_is_extended_connect(&exchange->request) &&
+        exchange->request_half == GH_REQUEST_COMPLETE)
         end_tunnel(exchange);
 }
 
@@ -454,17 +435,13 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
         return;
     }
     exchange->body_bytes_in += bytes.len;
-    if (exchange->tunnel) {
-        send_tunnel_bytes(exchange, bytes, bytes.len);
-        return;
-    }
     bool wanted = exchange->start_wanted || exchange->call_active || exchange->body_asked;
     if (exchange->request_half != GH_REQUEST_READING || !wanted) {
         exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
         return;
     }
-    if (request->head->body == GH_BODY_NONE) { /* for a tunnel that may begin */
-        hold(exchange, bytes);
+    if (exchange->tunnel) { /* of a client of HTTP/2: its bytes are its stream's body */
+        send_body(exchange, bytes, bytes.len);
         return;
     }
     if (exchange->body_bytes_in > request->body_bytes_max ||

@@ -4,6 +4,9 @@
 
 #include "base/assert.h"
 
+/* Twice what upstreams may say: theirs, and what the route adds. */
+#define ANSWER_HEAD_BYTES_MAX (128 * 1024)
+
 static const struct gh_h2_codec *h2_of_const(const struct gh_codec *codec)
 {
     return (const struct gh_h2_codec *)codec;
@@ -233,6 +236,7 @@ static void set_options(nghttp2_option *option)
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_http_messaging(option, 1); /* h2_head.c judges, and may answer */
     nghttp2_option_set_max_deflate_dynamic_table_size(option, NGHTTP2_DEFAULT_HEADER_TABLE_SIZE);
+    nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_BYTES_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, 1000, 100);
     nghttp2_option_set_max_continuations(option, GH_H2_CONTINUATIONS_MAX);
     nghttp2_option_set_max_outbound_ack(option, 100);

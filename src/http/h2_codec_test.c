@@ -318,6 +318,53 @@ static void passes_interim_answers_on(void **state)
     close_peer(peer);
 }
 
+/* Fields of `count` times 1,000 bytes. */
+static void answer_large(struct peer *peer, gh_stream_id id, size_t count)
+{
+    static char value[1000];
+    static struct gh_field fields[200];
+    memset(value, '~', sizeof(value)); /* Huffman's code makes it no shorter */
+    for (size_t i = 0; i < count; i++)
+        fields[i] = (struct gh_field){.name = GH_STR("x-large"),
+                                      .value = gh_str_of(value, sizeof(value) - i)};
+    struct gh_answer_head head = answer(200, GH_BODY_LENGTH, 2);
+    head.fields = fields;
+    head.field_count = count;
+    peer->codec->ops->write_head(peer->codec, id, &head, GH_STR("ok"), true);
+}
+
+static void a_large_head_goes_in_several_frames(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    put_headers(peer, 1, GET, FIN);
+    assert_true(send_all(peer));
+    answer_large(peer, 1, 40);
+    const uint8_t *at = (const uint8_t *)peer->sent + peer->read_len;
+    static const uint8_t TYPES[] = {NGHTTP2_HEADERS, NGHTTP2_CONTINUATION, NGHTTP2_CONTINUATION,
+                                    NGHTTP2_DATA};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(at[3], TYPES[i]);
+        assert_int_equal(at[4], i == 2 ? DONE : i == 3 ? FIN : 0);
+        at += 9 + ((size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2]);
+    }
+    assert_ptr_equal(at, peer->sent + peer->sent_len);
+    expect_log(peer, "begin:1 head:1 end:1 closed:1 ");
+    close_peer(peer);
+}
+
+static void a_head_that_is_larger_than_can_be_sent_is_a_reset(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    put_headers(peer, 1, GET, FIN);
+    assert_true(send_all(peer));
+    answer_large(peer, 1, 150);
+    expect_told(peer, "RESET:1:2 ");
+    expect_log(peer, "begin:1 head:1 end:1 closed:1 ");
+    close_peer(peer);
+}
+
 /* ---- The end of a stream before its time ---- */
 
 static void a_stream_that_the_client_resets_is_closed_at_once(void **state)
@@ -489,6 +536,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_breaks_off_is_reset),
         cmocka_unit_test(says_100_continue_once_to_who_waits_for_it),
         cmocka_unit_test(passes_interim_answers_on),
+        cmocka_unit_test(a_large_head_goes_in_several_frames),
+        cmocka_unit_test(a_head_that_is_larger_than_can_be_sent_is_a_reset),
         cmocka_unit_test(a_stream_that_the_client_resets_is_closed_at_once),
         cmocka_unit_test(an_early_answer_lets_the_client_send_on_within_its_window),
         cmocka_unit_test(an_owner_may_end_a_stream_in_any_event),

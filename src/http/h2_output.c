@@ -208,12 +208,26 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+/* Its head is larger than nghttp2 sends, most likely. Without it the stream would wait for ever. */
+static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                       void *context)
+{
+    (void)session;
+    (void)error;
+    struct gh_h2_codec *h2 = context;
+    struct gh_h2_stream *stream = gh_h2_find(h2, frame->hd.stream_id);
+    if (stream && frame->hd.type == NGHTTP2_HEADERS && !h2->gather->only_goaway)
+        gh_h2_stream_reset(h2, stream, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+}
+
 void gh_h2_output_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
     nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, on_before_send);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
 }
 
 nghttp2_data_provider gh_h2_output_provider(void)

@@ -18,6 +18,7 @@
    answers to several requests leave together. */
 #define WAITING_BYTES_MAX 4096
 #define FIRST_KEPT_BYTES  4096
+#define KEPT_STEP_BYTES   16384
 
 struct gh_h2_gather {
     struct gh_str slices[SLICES_MAX];
@@ -57,15 +58,22 @@ void gh_h2_output_drop(struct gh_h2_stream *stream)
     stream->kept_from = stream->kept_len = stream->kept_cap = 0;
 }
 
+/* Doubled while it is little; a stream that is near its bound keeps no more than it needs. */
+static size_t kept_cap(size_t before, size_t needed)
+{
+    size_t cap = before ? before : FIRST_KEPT_BYTES;
+    while (cap < needed && cap < KEPT_STEP_BYTES)
+        cap *= 2;
+    return needed <= cap ? cap : (needed + KEPT_STEP_BYTES - 1) / KEPT_STEP_BYTES * KEPT_STEP_BYTES;
+}
+
 static bool keep(struct gh_h2_stream *stream, struct gh_str bytes)
 {
     if (bytes.len == 0)
         return true;
     size_t needed = stream->kept_len + bytes.len;
     if (needed > stream->kept_cap) {
-        size_t cap = stream->kept_cap ? stream->kept_cap : FIRST_KEPT_BYTES;
-        while (cap < needed)
-            cap *= 2;
+        size_t cap = kept_cap(stream->kept_cap, needed);
         char *memory = malloc(cap);
         if (!memory)
             return false;

@@ -12,6 +12,7 @@
 #include "crypto/hash.h"
 #include "crypto/library.h"
 #include "crypto/pkey_state.h"
+#include "crypto/secret.h"
 
 enum {
     RSA_BITS_MIN = 2048,
@@ -29,6 +30,11 @@ struct gh_pkey *gh_pkey_new(enum gh_pkey_alg alg, bool is_private)
     atomic_init(&key->references, 1);
     key->alg = alg;
     key->is_private = is_private;
+    if (is_private && alg == GH_PKEY_ED25519 &&
+        !(key->ed_secret = gh_secret_alloc(crypto_sign_SECRETKEYBYTES))) {
+        free(key);
+        return NULL;
+    }
     return key;
 }
 
@@ -45,6 +51,7 @@ void gh_pkey_unref(struct gh_pkey *key)
     EVP_PKEY_CTX_free(key->sign);
     EVP_PKEY_CTX_free(key->verify);
     EVP_PKEY_free(key->evp);
+    gh_secret_free(key->ed_secret);
     gh_wipe(key, sizeof(*key));
     free(key);
 }

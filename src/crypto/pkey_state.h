@@ -15,9 +15,9 @@ struct gh_pkey {
     enum gh_pkey_alg alg;
     bool is_private;
     uint8_t ed_public[crypto_sign_PUBLICKEYBYTES];
-    uint8_t ed_secret[crypto_sign_SECRETKEYBYTES]; /* seed, public key */
-    EVP_PKEY *evp;                                 /* of the others */
-    EVP_PKEY_CTX *sign, *verify;                   /* prepared; only copies are used */
+    uint8_t *ed_secret;          /* seed, public key; NULL: no such private key */
+    EVP_PKEY *evp;               /* of the others */
+    EVP_PKEY_CTX *sign, *verify; /* prepared; only copies are used */
 };
 
 /* Without its key yet; NULL without memory. */

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "crypto/seal.h"
+#include "crypto/secret.h"
 #include "identity/vault_state.h"
 
 #define FORM              1
@@ -121,7 +122,7 @@ struct gh_str gh_vault_unwrap(const struct gh_vault *vault, struct gh_arena *are
 
 struct gh_vault_root *gh_vault_make_root(const uint8_t wrap_key[GH_KEY_BYTES], uint64_t since_us)
 {
-    struct gh_vault_root *root = calloc(1, sizeof(*root));
+    struct gh_vault_root *root = gh_secret_alloc(sizeof(*root));
     if (root) {
         root->since_us = since_us;
         memcpy(root->wrap, wrap_key, GH_KEY_BYTES);
@@ -149,9 +150,9 @@ bool gh_vault_add_field_key(struct gh_vault *vault, const struct gh_key_row *row
 {
     if (gh_vault_find_field_key(vault, row->id))
         return true;
-    struct gh_vault_field_key *key = calloc(1, sizeof(*key));
+    struct gh_vault_field_key *key = gh_secret_alloc(sizeof(*key));
     if (!key || row->id == 0 || row->id > UINT32_MAX || bytes.len != GH_KEY_BYTES) {
-        free(key);
+        gh_secret_free(key);
         return false;
     }
     key->id = (uint32_t)row->id;
@@ -183,16 +184,15 @@ void gh_vault_close(struct gh_vault *vault)
         return;
     for (struct gh_vault_field_key *key = vault->fields, *older; key; key = older) {
         older = key->older;
-        gh_wipe(key, sizeof(*key));
-        free(key);
+        gh_secret_free(key);
     }
     for (struct gh_vault_root *root = vault->roots, *older; root; root = older) {
         older = root->older;
-        gh_wipe(root, sizeof(*root));
-        free(root);
+        gh_secret_free(root);
     }
     pthread_mutex_destroy(&vault->changing);
     free(vault->unknown);
+    gh_secret_free(vault->other);
     gh_wipe(vault, sizeof(*vault));
     free(vault);
 }
@@ -259,7 +259,7 @@ void gh_vault_index(const struct gh_vault *vault, const char *use, struct gh_str
     gh_buf_put(&label, GH_STR("index "));
     gh_buf_put(&label, gh_str_from_c(use));
     GH_ASSERT(!label.overflow);
-    gh_derive_key(vault->index, gh_buf_str(&label), key);
+    gh_derive_key(vault->other->index, gh_buf_str(&label), key);
     gh_hmac_sha256(gh_str_of((char *)key, sizeof(key)), value, out);
     gh_wipe(key, sizeof(key));
 }
@@ -270,12 +270,12 @@ void gh_vault_set_fernet(struct gh_vault *vault, const struct gh_fernet_key *key
 {
     GH_ASSERT(count <= GH_VAULT_FERNET_MAX);
     if (count)
-        memcpy(vault->fernet, keys, count * sizeof(*keys));
-    vault->fernet_count = count;
+        memcpy(vault->other->fernet, keys, count * sizeof(*keys));
+    vault->other->fernet_count = count;
 }
 
 struct gh_str gh_vault_open_fernet(const struct gh_vault *vault, struct gh_arena *arena,
                                    struct gh_str token)
 {
-    return gh_fernet_open(arena, vault->fernet, vault->fernet_count, token);
+    return gh_fernet_open(arena, vault->other->fernet, vault->other->fernet_count, token);
 }

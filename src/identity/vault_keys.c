@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "crypto/secret.h"
 #include "identity/vault_state.h"
 
 #define ROOTS_MAX 8
@@ -72,7 +73,7 @@ static enum gh_err take_key(struct looking *looking, const struct gh_key_row *ro
         if (key.len != GH_KEY_BYTES)
             return GH_ERR_INVALID;
         if (!vault->sealing) /* read without a lock from then on; it never changes */
-            memcpy(vault->index, key.ptr, GH_KEY_BYTES);
+            memcpy(vault->other->index, key.ptr, GH_KEY_BYTES);
         looking->has_index = true;
     } else if (row->purpose == GH_KEY_FIELD) {
         if (!gh_vault_add_field_key(vault, row, key, vault->sealing ? looking->now_us : 0))
@@ -258,8 +259,9 @@ enum gh_err gh_vault_open(struct gh_store *store, const struct gh_str *roots, si
     }
     vault->random = *random;
     vault->unknown = calloc(GH_VAULT_UNKNOWN_COUNTERS, sizeof(*vault->unknown));
+    vault->other = gh_secret_alloc(sizeof(*vault->other));
     pthread_mutex_init(&vault->changing, NULL);
-    enum gh_err err = vault->unknown && add_roots(vault, roots, root_count)
+    enum gh_err err = vault->unknown && vault->other && add_roots(vault, roots, root_count)
                           ? load(store, vault, now_us, arena)
                           : GH_ERR_MEMORY;
     if (err == GH_OK) {

@@ -13,7 +13,7 @@
 
 #define GH_VAULT_WRAP_LABEL GH_STR("gatehouse wrap 1")
 
-/* Constant once it is in its list. */
+/* Constant once it is in its list. All that holds keys is of gh_secret_alloc. */
 struct gh_vault_field_key {
     struct gh_vault_field_key *older;
     uint32_t id;
@@ -42,9 +42,11 @@ struct gh_vault {
     pthread_mutex_t changing;      /* one thread at a time changes anything, and holds this */
     uint64_t tried_us;             /* when gh_vault_catch_up looked last; under `changing` */
     uint32_t announced;            /* a field key that waits to seal; 0: none; under `changing` */
-    uint8_t index[GH_KEY_BYTES];
-    struct gh_fernet_key fernet[GH_VAULT_FERNET_MAX];
-    size_t fernet_count;
+    struct gh_vault_other_keys {
+        uint8_t index[GH_KEY_BYTES];
+        struct gh_fernet_key fernet[GH_VAULT_FERNET_MAX];
+        size_t fernet_count;
+    } * other;
 };
 
 /* NULL: no memory. In no list yet. */

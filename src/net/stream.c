@@ -123,6 +123,7 @@ static void lend(struct gh_stream *stream, struct gh_str bytes)
     } else {
         stream->bytes_read += bytes.len;
         stream->events->on_read(stream, bytes);
+        gh_stream_wipe_read(loop->read_buffer, bytes.len);
     }
     loop->lending = false;
 }

@@ -40,6 +40,14 @@ static inline bool gh_stream_is_dead(const struct gh_stream *stream)
 {
     return stream->failed || stream->closing;
 }
+/* What was lent may have been a password, and the next read may be a shorter one. Longer ones are
+   bodies that flow, and wiping those would cost a good part of what moving them does. */
+#define GH_STREAM_WIPED_BYTES_MAX (16 * 1024)
+static inline void gh_stream_wipe_read(char *bytes, size_t len)
+{
+    if (len <= GH_STREAM_WIPED_BYTES_MAX)
+        explicit_bzero(bytes, len);
+}
 
 /* ---- stream_output.c ---- */
 /* The queue, made when there is none; NULL without memory. */

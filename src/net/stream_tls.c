@@ -199,6 +199,7 @@ static size_t decrypt(struct gh_stream *stream, int *out_ssl_error)
 /* True: there may be more to read. */
 static bool step_read(struct gh_stream *stream)
 {
+    struct gh_loop_tls *shared = stream->loop->tls;
     int ssl_error;
     size_t len = decrypt(stream, &ssl_error);
     bool going = ssl_error == SSL_ERROR_NONE || ssl_error == SSL_ERROR_ZERO_RETURN ||
@@ -206,8 +207,9 @@ static bool step_read(struct gh_stream *stream)
     send_cipher(stream);
     if (len > 0 && !gh_stream_is_dead(stream)) {
         stream->bytes_read += len;
-        stream->events->on_read(stream, gh_str_of(stream->loop->tls->plain, len));
+        stream->events->on_read(stream, gh_str_of(shared->plain, len));
     }
+    gh_stream_wipe_read(shared->plain, len);
     if (gh_stream_is_dead(stream))
         return false;
     if (ssl_error == SSL_ERROR_ZERO_RETURN)

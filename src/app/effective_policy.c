@@ -105,7 +105,7 @@ void gh_effective_sandbox(const struct gh_effective *effective, gh_sandbox_tell 
     if (effective->settings->sandbox.mode == GH_SANDBOX_OFF)
         return;
     gh_arena_init(&arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
-    gh_sandbox_rules_make(&rules, effective->settings, effective->file, &arena);
+    gh_sandbox_rules_make_all(&rules, effective->settings, effective->file, &arena);
     gh_sandbox_rules_tell(&rules, tell, context);
     gh_arena_done(&arena);
 }

@@ -362,6 +362,14 @@ void gh_sandbox_rules_make(struct gh_sandbox_rules *rules, const struct gh_root_
         add_audit(&maker);
     }
     add_own(&maker);
+    gh_arena_done(&maker.scratch);
+}
+
+void gh_sandbox_rules_make_all(struct gh_sandbox_rules *rules,
+                               const struct gh_root_settings *settings, const char *config_file,
+                               struct gh_arena *arena)
+{
+    gh_sandbox_rules_make(rules, settings, config_file, arena);
     gh_sandbox_allow_file(rules, GH_SANDBOX_READ, GH_STR("/sys/fs/cgroup/cpu.max"),
                           "how many cores there are");
 #ifdef GH_TEST_CLOCK
@@ -369,7 +377,6 @@ void gh_sandbox_rules_make(struct gh_sandbox_rules *rules, const struct gh_root_
                           "the clock of tests");
 #endif
     gh_sandbox_allow_system(rules);
-    gh_arena_done(&maker.scratch);
 }
 
 void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,

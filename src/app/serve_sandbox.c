@@ -78,7 +78,7 @@ bool gh_serve_sandbox_begin(struct gh_serve_sandbox *sandbox, const struct gh_lo
     if (settings->mode == GH_SANDBOX_OFF)
         return true;
     load_libraries(sandbox, &loaded->settings);
-    gh_sandbox_rules_make(&sandbox->rules, &loaded->settings, config_file, &sandbox->arena);
+    gh_sandbox_rules_make_all(&sandbox->rules, &loaded->settings, config_file, &sandbox->arena);
     if (sandbox->rules.out_of_memory)
         return refuse(arena, "the list of what is named does not fit into memory", 0, out_message);
     return settings->mode != GH_SANDBOX_ENFORCE ||

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 
@@ -28,11 +29,17 @@ static bool is_within(const char *path, const char *directory)
            (inner.len == outer.len || inner.ptr[outer.len] == '/');
 }
 
-static bool is_allowed(const struct gh_sandbox_rules *rules, const char *path,
-                       enum gh_sandbox_access access)
+/* A file that was replaced is another one. */
+static bool is_same(const struct gh_sandbox_path *held, const struct gh_sandbox_path *wanted)
+{
+    return held->device == wanted->device && held->inode == wanted->inode;
+}
+
+static bool is_allowed(const struct gh_sandbox_rules *rules, const struct gh_sandbox_path *wanted)
 {
     for (const struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
-        if (rule->access >= access && is_within(path, rule->path))
+        if (rule->access >= wanted->access && is_within(wanted->path, rule->path) &&
+            (!rule->inode || is_same(rule, wanted)))
             return true;
     }
     return false;
@@ -47,9 +54,14 @@ static void add(struct gh_sandbox_rules *rules, enum gh_sandbox_access access, s
         rules->out_of_memory = true;
         return;
     }
-    if (is_allowed(rules, copy.ptr, access))
-        return;
+    struct stat status;
     *rule = (struct gh_sandbox_path){.path = copy.ptr, .access = access, .why = why};
+    if (stat(copy.ptr, &status) == 0 && !S_ISDIR(status.st_mode)) {
+        rule->device = (uint64_t)status.st_dev;
+        rule->inode = (uint64_t)status.st_ino;
+    }
+    if (is_allowed(rules, rule))
+        return;
     struct gh_sandbox_path **end = &rules->paths;
     while (*end)
         end = &(*end)->next;
@@ -80,11 +92,20 @@ static struct gh_str directory_of(struct gh_str path)
     return gh_str_first(path, len > 1 ? len - 1 : 1);
 }
 
-/* "/etc", "/" */
-static bool is_at_the_top(struct gh_str directory)
+/* What the hierarchy standard names, where everybody has something. */
+static bool is_of_the_system(struct gh_str directory)
 {
-    size_t first = gh_str_find_char(directory, '/');
-    return first == 0 && gh_str_find_char(gh_str_skip(directory, 1), '/') == directory.len - 1;
+    static const char *const NAMES[] = {
+        "/",        "/bin",     "/boot",      "/dev",       "/etc",     "/home",
+        "/lib",     "/media",   "/mnt",       "/opt",       "/proc",    "/root",
+        "/run",     "/sbin",    "/srv",       "/sys",       "/tmp",     "/usr",
+        "/usr/bin", "/usr/lib", "/usr/local", "/var",       "/var/lib", "/var/log",
+        "/var/run", "/var/tmp", "/var/cache", "/var/spool", "/dev/shm"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (gh_str_eq(directory, gh_str_from_c(NAMES[i])))
+            return true;
+    }
+    return false;
 }
 
 void gh_sandbox_allow_directory(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
@@ -104,7 +125,7 @@ static void allow_around(struct gh_sandbox_rules *rules, enum gh_sandbox_access 
                          struct gh_str file, const char *why)
 {
     struct gh_str directory = resolve(rules, directory_of(file));
-    add(rules, access, is_at_the_top(directory) ? file : directory, why);
+    add(rules, access, is_of_the_system(directory) ? file : directory, why);
 }
 
 void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
@@ -145,7 +166,7 @@ bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
                             struct gh_str *out_what)
 {
     for (const struct gh_sandbox_path *rule = wanted->paths; rule; rule = rule->next) {
-        if (is_allowed(held, rule->path, rule->access))
+        if (is_allowed(held, rule))
             continue;
         *out_what =
             gh_arena_format(arena, "%s %s (%s)", DOING[rule->access], rule->path, rule->why);

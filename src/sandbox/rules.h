@@ -21,6 +21,9 @@ struct gh_sandbox_path {
     const char *path; /* without symbolic links, where it is there */
     enum gh_sandbox_access access;
     const char *why; /* for those who read the list */
+    /* Of a file alone, which is held itself and not its name; zeros: it is a directory, or was not
+       there. */
+    uint64_t device, inode;
     struct gh_sandbox_path *next;
 };
 
@@ -42,8 +45,8 @@ void gh_sandbox_allow_file(struct gh_sandbox_rules *rules, enum gh_sandbox_acces
                            struct gh_str path, const char *why);
 /*
  * A file that may be replaced by renaming another over it, or be made later: its directory, and
- * that which a symbolic link leads to. A directory right below the root (/etc, /tmp) holds too much
- * that is others': there it is the file alone.
+ * that which a symbolic link leads to. A directory of the system (/etc, /tmp, /var/log) holds too
+ * much that is others': there it is the file alone, as long as it is not replaced.
  */
 void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
                                struct gh_str path, const char *why);

@@ -136,6 +136,20 @@ static void a_file_in_a_directory_of_the_system_stands_for_itself(void **state)
     assert_false(covers(fixture, &what));
 }
 
+static void a_file_alone_that_was_replaced_is_not_covered(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *what;
+    struct gh_str path = below(fixture, "a");
+    fclose(fopen(path.ptr, "w"));
+    gh_sandbox_allow_file(&fixture->held, GH_SANDBOX_READ, path, "x");
+    fclose(fopen(below(fixture, "b").ptr, "w"));
+    assert_int_equal(rename(below(fixture, "b").ptr, path.ptr), 0);
+    gh_sandbox_allow_file(&fixture->wanted, GH_SANDBOX_READ, path, "a list");
+    assert_false(covers(fixture, &what));
+    assert_non_null(strstr(what, "/a (a list)"));
+}
+
 static void a_path_that_is_not_named_adds_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -213,6 +227,7 @@ int main(void)
         TEST(a_file_that_is_replaced_stands_for_its_directory),
         TEST(where_a_link_leads_is_allowed_as_well),
         TEST(a_file_in_a_directory_of_the_system_stands_for_itself),
+        TEST(a_file_alone_that_was_replaced_is_not_covered),
         TEST(a_path_that_is_not_named_adds_nothing),
         TEST(ports_are_held_by_direction),
         TEST(a_list_that_does_not_fit_says_so),

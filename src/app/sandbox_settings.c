@@ -24,7 +24,7 @@ static const struct gh_config_field FIELDS[] = {
      .type = GH_CONFIG_TYPE_ENUM,
      SANDBOX(mode),
      .names = MODES,
-     .default_yaml = "off",
+     .default_yaml = "enforce",
      .doc = "`enforce`: other files and ports are out of reach, and a system call that gatehouse "
             "never makes ends the process. `log`: nothing is stopped, the kernel logs those calls "
             "(`journalctl -k`), and the list of files and ports is logged at the start. `off`: "

@@ -208,7 +208,7 @@ def test_a_vanished_file_keeps_the_old_one(start, backend):
 
 def test_new_upstreams_are_used_after_a_reload(start):
     with Backend(answer(200, body=b"one")) as one, Backend(answer(200, body=b"two")) as two:
-        settings = config(one)
+        settings = config(one, sandbox={"connect": two.port})
         gate = start(settings)
         with gate.connect() as client:
             assert client.request("GET", "/").body == b"one"

@@ -388,9 +388,11 @@ def test_somebody_elses_data_in_the_way(gate, redis):
 # -- settings --
 
 
-def test_a_reload_goes_over_to_another_redis(gate, redis, backend):
+def test_a_reload_goes_over_to_another_redis(start, redis, backend):
     other = Redis()
     try:
+        gate = start({**settings(backend, redis), "sandbox": {"connect": other.port}})
+        wait_shared(gate)
         changed = {**gate.settings, "redis": {"url": other.url, "timeout": "100ms"}}
         gate.write_config(changed)
         gate.signal(1)

@@ -316,7 +316,7 @@ def test_nodes_start_without_redis_and_find_it_later(start, settings, redis):
 
 def test_a_reload_goes_over_to_another_redis(start, settings, redis):
     second = Redis()
-    nodes = [begin(start, settings) for _ in range(2)]
+    nodes = [begin(start, settings, sandbox={"connect": second.port}) for _ in range(2)]
     try:
         for node in nodes:
             node.write_config({**node.settings, "redis": {"url": second.url}})

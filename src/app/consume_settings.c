@@ -221,16 +221,18 @@ static void check_database(struct gh_config_load *load, const struct gh_consume_
     struct gh_str setting = is_own ? settings->database : base->store, url;
     struct gh_config_place place =
         gh_config_where(load, is_own ? &settings->database : &settings->stream);
-    if (gh_secret_resolve(load->arena, source, setting, &url) != GH_OK)
-        return;
-    if (!gh_str_starts_with(url, GH_STR("postgresql://")) &&
+    struct gh_arena scratch; /* for its password */
+    gh_arena_init(&scratch, GH_SECRET_BYTES_MAX, 4 * GH_SECRET_BYTES_MAX);
+    bool is_found = gh_secret_resolve(&scratch, source, setting, &url) == GH_OK;
+    if (is_found && !gh_str_starts_with(url, GH_STR("postgresql://")) &&
         !gh_str_starts_with(url, GH_STR("postgres://")))
         gh_config_problem_add(load, GH_CONFIG_ERROR, place,
                               "write database: env:DATABASE_URL, which is postgresql://...",
                               "consume: rows are kept in PostgreSQL, and %s is none",
                               is_own ? "the database" : "the store");
-    else if (is_own)
+    else if (is_found && is_own)
         gh_store_setting_check(load, place, url, base->production);
+    gh_arena_done(&scratch);
 }
 
 static void check_metrics(struct gh_config_load *load, const struct gh_consume_settings *settings)

@@ -139,9 +139,14 @@ static void check_mail_server(struct gh_config_load *load, const struct gh_root_
 {
     const struct gh_str *reference = &settings->identity.mail.smtp;
     const struct gh_secret_source source = {gh_environment_get, NULL};
+    struct gh_arena scratch; /* load's lives as long as its settings do */
     struct gh_str url;
-    if (!reference->len || gh_secret_resolve(load->arena, &source, *reference, &url) != GH_OK ||
-        gh_identity_is_smtp_url(url))
+    gh_arena_init(&scratch, GH_SECRET_BYTES_MAX, 4 * GH_SECRET_BYTES_MAX);
+    bool is_good = !reference->len ||
+                   gh_secret_resolve(&scratch, &source, *reference, &url) != GH_OK ||
+                   gh_identity_is_smtp_url(url);
+    gh_arena_done(&scratch);
+    if (is_good)
         return;
     gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, reference),
                           "make it smtp://user:password@host:587 or smtps://..., with special "

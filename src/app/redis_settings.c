@@ -2,7 +2,9 @@
 
 #include <stddef.h>
 
-#define SCHEME_BYTES_MAX 20
+#define SCHEME_BYTES_MAX    20
+#define SCRATCH_BLOCK_BYTES (16u * 1024)
+#define SCRATCH_BYTES_MAX   (64u * 1024)
 
 #define REDIS(member) .offset = offsetof(struct gh_redis_settings, member)
 static const struct gh_config_field FIELDS[] = {
@@ -117,11 +119,14 @@ void gh_redis_settings_check(struct gh_config_load *load, const struct gh_redis_
                                   "write url: env:REDIS_URL", "redis.ca stands without redis.url");
         return;
     }
-    find(settings, production, source, load->arena, &finding);
+    struct gh_arena scratch; /* for its password: load's lives as long as its settings do */
+    gh_arena_init(&scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
+    find(settings, production, source, &scratch, &finding);
     if (finding.err == GH_OK && finding.problem)
         gh_config_problem_add(load, GH_CONFIG_ERROR, gh_config_where(load, &settings->url),
                               finding.problem, "redis: %.*s can't be used",
                               GH_STR_ARG(finding.problem_with));
+    gh_arena_done(&scratch);
 }
 
 bool gh_redis_settings_resolve(const struct gh_redis_settings *settings, bool production,

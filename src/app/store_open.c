@@ -41,22 +41,21 @@ static bool is_default_password(const struct gh_store_url *url)
     return gh_secret_looks_default(url->password) || gh_str_ieq(url->password, url->user);
 }
 
-static void check_url(struct gh_config_load *load, struct gh_config_place place, struct gh_str text,
-                      bool production)
+static void check_url(struct gh_config_load *load, struct gh_config_place place,
+                      const struct gh_store_url *url, bool production)
 {
-    struct gh_store_url url = gh_store_url_read(load->arena, text);
-    if (!url.is_valid) {
+    if (!url->is_valid) {
         gh_config_problem_add(load, GH_CONFIG_ERROR, place,
                               "write postgresql://user@host/database, with special characters of "
                               "the password percent-encoded",
                               "the store is no URL of PostgreSQL");
         return;
     }
-    if (production && is_default_password(&url))
+    if (production && is_default_password(url))
         gh_config_problem_add(load, GH_CONFIG_ERROR, place, "set another at the server",
                               "the password of the store is a default one");
-    if (production && url.remote.len && !url.verified) {
-        struct gh_str host = gh_config_show(load->arena, url.remote);
+    if (production && url->remote.len && !url->verified) {
+        struct gh_str host = gh_config_show(load->arena, url->remote);
         gh_config_problem_add(load, GH_CONFIG_WARNING, place,
                               "add ?sslmode=verify-full&sslrootcert=PATH to its URL",
                               "the store at %.*s need not prove who it is: whoever is on the way "
@@ -65,14 +64,12 @@ static void check_url(struct gh_config_load *load, struct gh_config_place place,
     }
 }
 
-void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place place,
-                            struct gh_str setting, bool production)
+static void check_store(struct gh_config_load *load, struct gh_config_place place,
+                        struct gh_str store, bool production, struct gh_arena *scratch)
 {
-    struct gh_str store;
-    if (resolve(load->arena, setting, &store) != GH_OK)
-        return;
     if (is_postgresql(store)) {
-        check_url(load, place, store, production);
+        struct gh_store_url url = gh_store_url_read(scratch, store);
+        check_url(load, place, &url, production);
         return;
     }
     if (gh_str_starts_with(store, MEMORY)) {
@@ -86,6 +83,17 @@ void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place 
         gh_config_problem_add(load, GH_CONFIG_ERROR, place,
                               "write sqlite:/var/lib/gatehouse/gatehouse.db",
                               "the store is none of sqlite:PATH, postgresql://... and memory:");
+}
+
+void gh_store_setting_check(struct gh_config_load *load, struct gh_config_place place,
+                            struct gh_str setting, bool production)
+{
+    struct gh_arena scratch; /* for its password: load's lives as long as its settings do */
+    struct gh_str store;
+    gh_arena_init(&scratch, URL_BYTES_MAX, 4 * URL_BYTES_MAX);
+    if (resolve(&scratch, setting, &store) == GH_OK)
+        check_store(load, place, store, production, &scratch);
+    gh_arena_done(&scratch);
 }
 
 void gh_store_settings_check(struct gh_config_load *load, const struct gh_store_settings *settings,

@@ -20,6 +20,7 @@
 #include "app/serve_identity.h"
 #include "app/serve_sandbox.h"
 #include "base/num.h"
+#include "crypto/secret.h"
 #include "gateway/server.h"
 
 /* SPEC section 11: what is in flight gets so long to finish. */
@@ -513,6 +514,7 @@ static int start_and_run(struct serve *serve)
                              serve->keys_user ? serve->keys_user : serve->user, &serve->messages,
                              &serve->keys, &message) != GH_OK)
         return fail("", message);
+    gh_secret_reserve_openssl();
     if (!gh_serve_identity_secrets(&serve->identity, &serve->loaded, &message, &warning))
         return fail("", message);
     if (warning.len)

@@ -2,18 +2,12 @@
 #include "crypto/library.h"
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <pthread.h>
 #include <sodium.h>
 
 #include "base/assert.h"
 #include "crypto/hash.h"
-
-/* Of OpenSSL's own secrets: locked, outside of dumps. A power of two; an RSA key takes some 3 KiB.
- */
-#define SECURE_HEAP_BYTES (128u * 1024)
-#define SECURE_HEAP_PIECE 32
 
 /* Written once, under `once`, before any reader (see gh_crypto_init). */
 static struct gh_crypto_library library;
@@ -34,8 +28,6 @@ static EVP_MAC_CTX *hmac_of(EVP_MAC *hmac, const char *digest)
 static void load(void)
 {
     GH_ASSERT(sodium_init() >= 0);
-    /* Private numbers go there as long as there is room, and to the heap (wiped, too) behind it. */
-    (void)CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_PIECE);
     library.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     GH_ASSERT(library.sha256 && hmac);

@@ -15,4 +15,8 @@ void *gh_secret_alloc(size_t bytes);
 /* NULL is fine. */
 void gh_secret_free(void *secret);
 
+/* The same for the private numbers of OpenSSL's keys, as long as there is room; behind it they are
+   on the heap, and wiped. Once, in a process that serves, when it makes no more children. */
+void gh_secret_reserve_openssl(void);
+
 #endif

@@ -48,7 +48,7 @@ static struct gh_api_answer verify(void)
 {
     struct gh_api_answer answer = gh_api_ask_as(f, access, "verifyAudit", NULL);
     if (answer.status == 200)
-        assert_int_equal(gh_json_root(&answer.json)->count, 15);
+        assert_int_equal(gh_json_root(&answer.json)->count, 16);
     return answer;
 }
 

@@ -153,13 +153,14 @@ static const struct {
     {"Records", OBJECT("\"records\",\"next\"",
                        "\"records\":" LIST("200", REF("Record")) ",\"next\":" NEXT_SEQ)},
     {"Verdict",
-     OBJECT("\"intact\",\"fault\",\"chain\",\"seq\",\"line\",\"records\",\"chains\",\"first_seq\","
+     OBJECT("\"intact\",\"fault\",\"chain\",\"seq\",\"line\",\"records\",\"chains\",\"absent_"
+            "chain\",\"first_seq\","
             "\"last_seq\",\"signatures_checked\",\"signed_through\",\"unsigned_records\","
             "\"checkpoints\",\"saved_checkpoints_met\",\"retention_checked\"",
             "\"intact\":" BOOLEAN ",\"fault\":" STRING ",\"chain\":" COUNT ",\"seq\":" COUNT
-            ",\"line\":" COUNT ",\"records\":" COUNT ",\"chains\":" COUNT ",\"first_seq\":" COUNT
-            ",\"last_seq\":" COUNT ",\"signatures_checked\":" BOOLEAN ",\"signed_through\":" COUNT
-            ",\"unsigned_records\":" COUNT ",\"checkpoints\":" COUNT
+            ",\"line\":" COUNT ",\"records\":" COUNT ",\"chains\":" COUNT ",\"absent_chain\":" COUNT
+            ",\"first_seq\":" COUNT ",\"last_seq\":" COUNT ",\"signatures_checked\":" BOOLEAN
+            ",\"signed_through\":" COUNT ",\"unsigned_records\":" COUNT ",\"checkpoints\":" COUNT
             ",\"saved_checkpoints_met\":" COUNT ",\"retention_checked\":" BOOLEAN)},
     {"Anomaly",
      OBJECT("\"seq\",\"time\",\"rule\",\"account\",\"network\",\"action\",\"evidence\"",

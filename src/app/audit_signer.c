@@ -325,7 +325,8 @@ static enum gh_err for_others(struct gh_audit_signer *signer, struct gh_arena *a
     for (size_t i = 0; i < count; i++) {
         enum gh_err err = GH_OK;
         gh_arena_reset(arena);
-        if (chains[i].holder != GH_AUDIT_HELD_BY_NOBODY) {
+        /* Who invents chains makes nobody remember them, nor try to sign them. */
+        if (chains[i].invented || chains[i].holder != GH_AUDIT_HELD_BY_NOBODY) {
             forget_other(signer, chains[i].id);
             continue;
         }

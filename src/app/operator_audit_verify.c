@@ -58,6 +58,15 @@ static void put_extent(FILE *out, const struct gh_audit_verdict *verdict)
                 (unsigned long long)verdict->first_seq, (unsigned long long)verdict->last_seq);
 }
 
+static void put_absent(FILE *out, const struct gh_audit_verdict *verdict)
+{
+    if (verdict->absent_chain)
+        fprintf(out,
+                "chain %u has no records here, though one of a higher number has: it never had "
+                "any, or all of it was taken away; checkpoints saved of it tell\n",
+                (unsigned)verdict->absent_chain);
+}
+
 static void put_signed(FILE *out, const struct gh_audit_verdict *verdict)
 {
     if (verdict->chains > 1)
@@ -81,6 +90,7 @@ static void put_text(FILE *out, const struct gh_audit_verdict *verdict, bool wit
         return;
     }
     put_extent(out, verdict);
+    put_absent(out, verdict);
     put_retention(out, verdict);
     if (with_keys)
         put_signed(out, verdict);

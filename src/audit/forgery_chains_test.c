@@ -427,6 +427,106 @@ static void each_chain_has_to_be_signed(void **state)
     assert_int_equal(verdict.line, attack->logs[0].count + 1);
 }
 
+static struct gh_audit_verdict verify_bounded(struct attack *attack, uint64_t unsigned_max)
+{
+    const struct gh_audit_verify_options options = {
+        .verifiers = &attack->verifier, .verifier_count = 1, .unsigned_records_max = unsigned_max};
+    struct gh_audit_verdict verdict;
+    gh_arena_reset(&attack->scratch);
+    struct gh_audit_verification *run = gh_audit_verify_begin(&attack->scratch, &options);
+    for (size_t i = 0; i < attack->count; i++)
+        assert_true(gh_audit_verify_row(run, &attack->rows[i]));
+    assert_int_equal(gh_audit_verify_end(run, &verdict), GH_OK);
+    return verdict;
+}
+
+static void the_bound_of_what_is_unsigned_is_of_all_chains_together(void **state)
+{
+    struct attack *attack = *state;
+    new_logs(attack);
+    for (size_t c = 0; c < CHAINS; c++) {
+        attack->logs[c].count = 0;
+        for (size_t i = 0; i < 10 + c; i++)
+            gh_log_append(&attack->logs[c], some_record(attack));
+    }
+    lay_out(attack);
+    size_t in_all = attack->count;
+    assert_int_equal(verify_bounded(attack, in_all).fault, GH_AUDIT_FAULT_NONE);
+    struct gh_audit_verdict verdict = verify_bounded(attack, in_all - 1);
+    assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NOT_SIGNED);
+    assert_int_equal(verdict.chain, CHAINS); /* which has most */
+    assert_int_equal(verdict.seq, 1);
+    assert_int_equal(verdict.line, in_all - (10 + CHAINS - 1) + 1);
+}
+
+static void each_chain_that_was_signed_may_have_some_more(void **state)
+{
+    struct attack *attack = *state;
+    new_logs(attack);
+    for (size_t c = 0; c < CHAINS; c++) {
+        attack->logs[c].count = 0;
+        gh_log_append(&attack->logs[c], some_record(attack));
+        gh_log_append_checkpoint(&attack->logs[c]); /* itself is not signed */
+        for (size_t i = 0; i < 9; i++)
+            gh_log_append(&attack->logs[c], some_record(attack));
+    }
+    lay_out(attack);
+    uint64_t sum = 10 * CHAINS, bound = sum * 10 / (10 + CHAINS - 1);
+    assert_int_equal(verify_bounded(attack, bound + 10).fault, GH_AUDIT_FAULT_NONE);
+    assert_int_equal(verify_bounded(attack, bound - 3).fault, GH_AUDIT_FAULT_NOT_SIGNED);
+}
+
+static void a_number_that_is_left_out_is_told(void **state)
+{
+    struct attack *attack = *state;
+    for (size_t c = 0; c < CHAINS; c++) {
+        new_logs(attack);
+        attack->logs[c].count = 0;
+        mix(attack);
+        struct gh_audit_verdict verdict = verify(attack);
+        assert_int_equal(verdict.fault, GH_AUDIT_FAULT_NONE);
+        assert_int_equal(verdict.absent_chain, c + 1 < CHAINS ? c + 1 : 0);
+    }
+    new_logs(attack);
+    mix(attack);
+    assert_int_equal(verify(attack).absent_chain, 0);
+}
+
+static void the_head_that_is_known_from_elsewhere_must_be_there(void **state)
+{
+    struct attack *attack = *state;
+    new_logs(attack);
+    mix(attack);
+    const struct gh_log *log = &attack->logs[1];
+    const struct gh_audit_row *last = &log->rows[log->count - 1];
+    static const struct {
+        int more;
+        bool forged;
+        enum gh_audit_fault fault;
+    } CASES[] = {{0, false, GH_AUDIT_FAULT_NONE},
+                 {0, true, GH_AUDIT_FAULT_HEAD},
+                 {1, false, GH_AUDIT_FAULT_TRUNCATED},
+                 {-1, true, GH_AUDIT_FAULT_HEAD}};
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct gh_audit_verdict verdict;
+        uint8_t hash[GH_SHA256_BYTES];
+        memcpy(hash, last->hash, sizeof(hash));
+        hash[31] ^= CASES[i].forged;
+        struct gh_audit_verification *run = begin(attack);
+        uint64_t seq = last->record.seq + (uint64_t)(int64_t)CASES[i].more;
+        gh_audit_verify_head(run, 2, seq, hash);
+        for (size_t row = 0; row < attack->count; row++)
+            if (!gh_audit_verify_row(run, &attack->rows[row]))
+                break;
+        assert_int_equal(gh_audit_verify_end(run, &verdict), GH_OK);
+        assert_int_equal(verdict.fault, CASES[i].fault);
+        if (verdict.fault != GH_AUDIT_FAULT_NONE) {
+            assert_int_equal(verdict.chain, 2);
+            assert_int_equal(verdict.seq, seq);
+        }
+    }
+}
+
 static void a_line_that_can_not_be_read_is_of_the_chain_before_it(void **state)
 {
     struct attack *attack = *state;
@@ -479,6 +579,10 @@ int main(void)
         cmocka_unit_test(a_checkpoint_of_one_chain_says_nothing_of_another),
         cmocka_unit_test(a_front_is_judged_by_the_checkpoints_of_its_own_chain),
         cmocka_unit_test(each_chain_has_to_be_signed),
+        cmocka_unit_test(the_bound_of_what_is_unsigned_is_of_all_chains_together),
+        cmocka_unit_test(each_chain_that_was_signed_may_have_some_more),
+        cmocka_unit_test(a_number_that_is_left_out_is_told),
+        cmocka_unit_test(the_head_that_is_known_from_elsewhere_must_be_there),
         cmocka_unit_test(a_line_that_can_not_be_read_is_of_the_chain_before_it),
         cmocka_unit_test(more_chains_than_the_bound_have_no_verdict),
     };

@@ -238,6 +238,9 @@ void gh_review_put_integrity(struct gh_buf *buf, const struct gh_audit_review *r
         gh_buf_format(buf, " %.*s.", GH_STR_ARG(gh_audit_fault_text(verdict->fault)));
         return;
     }
+    if (verdict->absent_chain)
+        gh_buf_format(buf, "Chain %u has no records, though one of a higher number has. ",
+                      (unsigned)verdict->absent_chain);
     if (verdict->chains > 1) {
         put_intact_chains(buf, verdict);
         return;

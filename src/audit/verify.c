@@ -7,8 +7,6 @@
 
 /* A row at work takes some multiples of a line's length. */
 enum { SCRATCH_BLOCK = 64 * 1024, SCRATCH_MAX = 4 * 1024 * 1024 };
-/* What may be unsigned at least, and as so many checkpoints would hold. */
-enum { UNSIGNED_RECORDS = 10000, UNSIGNED_CHECKPOINTS = 10 };
 
 /* What is known of one chain. */
 struct chain {
@@ -32,6 +30,9 @@ struct chain {
     /* The last row does not link to the one before, and nothing tells yet which is wrong. */
     bool in_doubt;
     bool saved_met; /* one of them */
+    /* The last record by what is kept beside the log; 0: nothing is. */
+    uint64_t head_seq;
+    uint8_t head_hash[GH_SHA256_BYTES];
 };
 
 struct gh_audit_verification {
@@ -45,34 +46,6 @@ struct gh_audit_verification {
     enum gh_err err;
     uint64_t line;
 };
-
-struct gh_str gh_audit_fault_name(enum gh_audit_fault fault)
-{
-    static const struct gh_str NAMES[GH_AUDIT_FAULT_COUNT] = {
-#define X(id, name, text) GH_STR_INIT(name),
-        GH_AUDIT_FAULTS(X)
-#undef X
-    };
-    return NAMES[fault];
-}
-
-struct gh_str gh_audit_fault_text(enum gh_audit_fault fault)
-{
-    static const struct gh_str TEXTS[GH_AUDIT_FAULT_COUNT] = {
-#define X(id, name, text) GH_STR_INIT(text),
-        GH_AUDIT_FAULTS(X)
-#undef X
-    };
-    return TEXTS[fault];
-}
-
-uint64_t gh_audit_unsigned_records_max(uint64_t checkpoint_records)
-{
-    if (checkpoint_records > UINT64_MAX / UNSIGNED_CHECKPOINTS)
-        return UINT64_MAX;
-    uint64_t records = UNSIGNED_CHECKPOINTS * checkpoint_records;
-    return records > UNSIGNED_RECORDS ? records : UNSIGNED_RECORDS;
-}
 
 /* ---- Chains ---- */
 
@@ -287,6 +260,32 @@ static bool meet_saved(struct gh_audit_verification *run, struct chain *chain, u
     return true;
 }
 
+/* ---- Heads ---- */
+
+void gh_audit_verify_head(struct gh_audit_verification *run, uint32_t id, uint64_t seq,
+                          const uint8_t hash[GH_SHA256_BYTES])
+{
+    struct chain *chain = is_over(run) || !seq ? NULL : find_chain(run, id);
+    if (!chain)
+        return;
+    chain->head_seq = seq;
+    memcpy(chain->head_hash, hash, GH_SHA256_BYTES);
+}
+
+void gh_audit_verify_absent(struct gh_audit_verification *run, uint32_t id)
+{
+    struct chain *chain = is_over(run) ? NULL : find_chain(run, id);
+    if (chain)
+        stop(run, chain, GH_AUDIT_FAULT_MISSING, 1, 0);
+}
+
+static bool meet_head(struct gh_audit_verification *run, const struct chain *chain)
+{
+    return chain->head_seq != chain->last_seq ||
+           memcmp(chain->head_hash, chain->last_hash, GH_SHA256_BYTES) == 0 ||
+           stop(run, chain, GH_AUDIT_FAULT_HEAD, chain->last_seq, chain->lines[0]);
+}
+
 /* ---- Rows ---- */
 
 static bool take_first(struct gh_audit_verification *run, struct chain *chain,
@@ -369,7 +368,7 @@ static bool take_row(struct gh_audit_verification *run, const struct gh_audit_ro
         return true;
     if (row->record.event == GH_AUDIT_AUDIT_CHECKPOINT && !take_checkpoint(run, chain, row))
         return false;
-    return meet_saved(run, chain, seq, row->hash, chain->lines[0]);
+    return meet_saved(run, chain, seq, row->hash, chain->lines[0]) && meet_head(run, chain);
 }
 
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row)
@@ -488,11 +487,12 @@ static void check_retention(struct gh_audit_verification *run, const struct chai
 /* Who holds the signing key could have dropped all that was saved. */
 static void check_tail(struct gh_audit_verification *run, const struct chain *chain)
 {
-    if (chain->saved_count == 0)
-        return;
-    if (chain->saved[chain->saved_count - 1].seq > chain->last_seq)
+    uint64_t known = chain->saved_count ? chain->saved[chain->saved_count - 1].seq : 0;
+    if (chain->head_seq > known)
+        known = chain->head_seq;
+    if (known > chain->last_seq)
         stop(run, chain, GH_AUDIT_FAULT_TRUNCATED, chain->last_seq + 1, 0);
-    else if (!chain->saved_met)
+    else if (chain->saved_count && !chain->saved_met)
         stop(run, chain, GH_AUDIT_FAULT_UNMET, chain->first_seq, 0);
 }
 
@@ -503,11 +503,38 @@ static uint64_t settled_through(const struct chain *chain)
     return chain->signed_through > before ? chain->signed_through : before;
 }
 
+static uint64_t unsigned_records(const struct chain *chain)
+{
+    return chain->records ? chain->last_seq - settled_through(chain) : 0;
+}
+
+/*
+ * Of all chains together: who invents chains, or cuts up an end that has no checkpoint, has no more
+ * room for that. Each chain that somebody with the key has signed stands for a process that may be
+ * on its way to its next checkpoint. Named is the chain that has most.
+ */
+static void check_signed_in_all(struct gh_audit_verification *run)
+{
+    uint64_t bound = run->options.unsigned_records_max, sum = 0;
+    const struct chain *most = NULL;
+    for (size_t i = 0, count = 0; i < run->chain_count; i++) {
+        const struct chain *chain = run->chains[i];
+        sum += unsigned_records(chain); /* of rows that were read */
+        if (chain->signed_through && count++)
+            bound += run->options.unsigned_records_max / GH_AUDIT_UNSIGNED_CHECKPOINTS;
+        if (!most || unsigned_records(chain) > unsigned_records(most))
+            most = chain;
+    }
+    if (bound < run->options.unsigned_records_max)
+        bound = UINT64_MAX;
+    if (run->options.verifier_count && most && sum > bound)
+        stop(run, most, GH_AUDIT_FAULT_NOT_SIGNED, settled_through(most) + 1, most->unsigned_line);
+}
+
 /* Whoever writes the end anew without the key has no checkpoint for it. */
 static void check_signed(struct gh_audit_verification *run, const struct chain *chain)
 {
-    if (run->options.verifier_count && chain->records &&
-        chain->last_seq - settled_through(chain) > run->options.unsigned_records_max)
+    if (run->options.verifier_count && unsigned_records(chain) > run->options.unsigned_records_max)
         stop(run, chain, GH_AUDIT_FAULT_NOT_SIGNED, settled_through(chain) + 1,
              chain->unsigned_line);
 }
@@ -528,12 +555,16 @@ static void check_end(struct gh_audit_verification *run, const struct chain *cha
 static void sum_up(struct gh_audit_verification *run)
 {
     struct gh_audit_verdict *verdict = &run->verdict;
+    uint32_t expected = 1; /* chains are numbered without gaps */
     for (size_t i = 0; i < run->chain_count; i++) {
         const struct chain *chain = run->chains[i];
         verdict->records += chain->records;
         verdict->chains += chain->records > 0;
-        if (chain->records)
-            verdict->unsigned_records += chain->last_seq - settled_through(chain);
+        verdict->unsigned_records += unsigned_records(chain);
+        if (chain->records && !verdict->absent_chain && chain->id < GH_AUDIT_CHAIN_OUTSIDE) {
+            verdict->absent_chain = chain->id > expected ? expected : 0;
+            expected = chain->id + 1;
+        }
         if (!verdict->chain && chain->records)
             verdict->chain = chain->id;
         if (verdict->chain != chain->id)
@@ -554,6 +585,8 @@ enum gh_err gh_audit_verify_end(struct gh_audit_verification *run,
     run->verdict.retention_checked = !is_over(run) && !run->options.partial;
     for (size_t i = 0; i < run->chain_count && !is_over(run); i++)
         check_end(run, run->chains[i]);
+    if (!is_over(run))
+        check_signed_in_all(run);
     sum_up(run);
     gh_arena_done(&run->scratch);
     if (!run->err)

@@ -43,7 +43,9 @@
       "is missing: no checkpoint says that it was dropped, or it was dropped before its time")     \
     X(UNMET, "unmet",                                                                              \
       "is the first, and all saved checkpoints are of records before it: they prove nothing here") \
-    X(TRUNCATED, "truncated", "is missing at the end: a saved checkpoint knows of it")             \
+    X(TRUNCATED, "truncated",                                                                      \
+      "is missing at the end: a saved checkpoint, or the table of chains, knows of it")            \
+    X(HEAD, "head", "is not the last record that the table of chains speaks of")                   \
     X(NOT_SIGNED, "not_signed", "should be under a checkpoint by now")
 
 enum gh_audit_fault {
@@ -62,10 +64,13 @@ struct gh_audit_verification; /* one run */
 /* Chains that one run takes: processes that ever wrote at the same time. More memory than that of
    so many is not given to a file that only claims to have them. */
 #define GH_AUDIT_CHAINS_MAX 4096
+/* Numbers of chains that there can be are below. */
+#define GH_AUDIT_CHAIN_OUTSIDE 2147483648u
 
 /* How many records a log whose checkpoints come every `checkpoint_records` (0: unknown) may have
    without one: ten times as many, and never less than 10,000. Far more than a server leaves, since
    one that was stopped before a checkpoint goes on. */
+#define GH_AUDIT_UNSIGNED_CHECKPOINTS 10
 uint64_t gh_audit_unsigned_records_max(uint64_t checkpoint_records);
 
 struct gh_audit_verify_options {
@@ -77,8 +82,9 @@ struct gh_audit_verify_options {
     const struct gh_audit_checkpoint *saved;
     size_t saved_count;
     bool partial; /* the rows begin and may end somewhere in the middle (an export since ...) */
-    /* More records than this behind the last checkpoint in the log are a fault; 0: as many as
-       gh_audit_unsigned_records_max(0) says. */
+    /* More records than this behind the last checkpoint in the log are a fault, in one chain and in
+       all of them together; there each chain with a checkpoint, but for the first, adds a tenth of
+       it (GH_AUDIT_UNSIGNED_CHECKPOINTS). 0: as many as gh_audit_unsigned_records_max(0) says. */
     uint64_t unsigned_records_max;
     /* How long records are kept, the shortest that it was in the log's life; 0: unknown, and nobody
        looks whether records were dropped before their time. `now_us`: nothing was dropped later
@@ -94,7 +100,10 @@ struct gh_audit_verdict {
     uint64_t seq;
     uint64_t line; /* of the input, from 1: where that record is, or where it should be; 0: unknown,
                       it is (or would be) before or behind the input */
-    uint64_t records, chains;     /* read, in all */
+    uint64_t records, chains; /* read, in all */
+    /* The lowest number of a chain that has no record here, though one with a higher number has: it
+       never had one, or it was taken away whole. 0: there is none. */
+    uint32_t absent_chain;
     uint64_t first_seq, last_seq; /* read, of `chain` */
     uint64_t checkpoints;         /* in the log, that say what it says */
     uint64_t saved_met;           /* saved ones that the log bears out */
@@ -111,6 +120,12 @@ struct gh_audit_verdict {
 /* In `arena`, which must live as long; bounded, whatever comes. NULL: full. */
 struct gh_audit_verification *gh_audit_verify_begin(struct gh_arena *arena,
                                                     const struct gh_audit_verify_options *options);
+/* Before the rows of that chain: its last record, as it is known from elsewhere; not signed, but
+   who cuts the log must change that, too. 0: it is not known. */
+void gh_audit_verify_head(struct gh_audit_verification *run, uint32_t chain, uint64_t seq,
+                          const uint8_t hash[GH_SHA256_BYTES]);
+/* That chain must have been there, and is not. */
+void gh_audit_verify_absent(struct gh_audit_verification *run, uint32_t chain);
 /* False: something is wrong, and nothing more is looked at (or there is no memory, see end). What
    is passed in need not outlive the call. A line over GH_AUDIT_LINE_BYTES_MAX can't be read. */
 bool gh_audit_verify_row(struct gh_audit_verification *run, const struct gh_audit_row *row);

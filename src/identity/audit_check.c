@@ -126,6 +126,17 @@ static enum gh_err check_chain(struct gh_store *store, struct check *check, uint
 
 /* ---- All ---- */
 
+/* The store numbers chains without gaps, and never drops one. */
+static void find_gap(struct gh_audit_verification *run, const struct gh_audit_chain *chains,
+                     size_t count)
+{
+    for (size_t i = 0; i < count && chains[i].id < GH_AUDIT_CHAIN_OUTSIDE; i++)
+        if (chains[i].id != i + 1) {
+            gh_audit_verify_absent(run, (uint32_t)i + 1);
+            return;
+        }
+}
+
 static enum gh_err check_once(struct gh_store *store, const struct gh_audit_verify_options *options,
                               uint64_t records_max, struct gh_arena *pages,
                               struct gh_audit_verdict *out_verdict)
@@ -139,8 +150,11 @@ static enum gh_err check_once(struct gh_store *store, const struct gh_audit_veri
     struct check check = {.run = gh_audit_verify_begin(&arena, options), .good = true};
     for (size_t i = 0; check.run && err == GH_OK && check.good && i < count; i++) {
         check.chain = chains[i].id;
+        gh_audit_verify_head(check.run, check.chain, chains[i].head_seq, chains[i].head_hash);
         err = check_chain(store, &check, records_max, pages);
     }
+    if (check.run && err == GH_OK && check.good)
+        find_gap(check.run, chains, count);
     if (check.run)
         ended = gh_audit_verify_end(check.run, out_verdict);
     gh_arena_done(&arena);
@@ -189,6 +203,7 @@ void gh_audit_verdict_put_json(struct gh_buf *buf, const struct gh_audit_verdict
     gh_json_put_member_u64(buf, GH_STR("line"), verdict->line);
     gh_json_put_member_u64(buf, GH_STR("records"), verdict->records);
     gh_json_put_member_u64(buf, GH_STR("chains"), verdict->chains);
+    gh_json_put_member_u64(buf, GH_STR("absent_chain"), verdict->absent_chain);
     gh_json_put_member_u64(buf, GH_STR("first_seq"), verdict->first_seq);
     gh_json_put_member_u64(buf, GH_STR("last_seq"), verdict->last_seq);
     gh_json_put_member_bool(buf, GH_STR("signatures_checked"), with_keys);

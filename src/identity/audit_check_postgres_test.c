@@ -237,6 +237,76 @@ static void many_invented_chains_are_no_more_than_some(void **state)
     store->ops->close(store);
 }
 
+/* ---- What the table of chains says ---- */
+
+static void assert_fault(struct gh_store *store, enum gh_audit_fault fault, uint32_t chain,
+                         uint64_t seq)
+{
+    struct gh_audit_verdict verdict = check(store);
+    assert_int_equal(verdict.fault, fault);
+    assert_int_equal(verdict.chain, chain);
+    assert_int_equal(verdict.seq, seq);
+}
+
+static void a_log_that_was_cut_at_its_end_is_found(void **state)
+{
+    struct gh_store *first = open_store(), *second = open_store();
+    assert_int_equal(append(first, 0, 5), GH_OK);
+    assert_int_equal(append(second, 0, 4), GH_OK);
+    assert_intact(first, 9);
+    sql("DELETE FROM security_audit_log WHERE chain = 2 AND seq = 4");
+    assert_fault(first, GH_AUDIT_FAULT_TRUNCATED, 2, 4);
+    sql("DELETE FROM security_audit_log WHERE chain = 2");
+    assert_fault(first, GH_AUDIT_FAULT_TRUNCATED, 2, 1);
+    sql("UPDATE audit_chains SET seq = 0 WHERE id = 2"); /* as of one that never wrote */
+    assert_intact(first, 5);
+    second->ops->close(second);
+    first->ops->close(first);
+}
+
+static void an_end_that_was_written_anew_is_found(void **state)
+{
+    struct gh_store *store = open_store();
+    assert_int_equal(append(store, 0, 5), GH_OK);
+    sql("UPDATE audit_chains SET hash = sha256('another')");
+    assert_fault(store, GH_AUDIT_FAULT_HEAD, 1, 5);
+    sql("UPDATE audit_chains SET seq = 0"); /* tables that were filled by hand */
+    assert_intact(store, 5);
+    store->ops->close(store);
+}
+
+static void a_chain_that_was_taken_away_whole_is_found(void **state)
+{
+    struct gh_store *stores[3];
+    for (size_t i = 0; i < 3; i++) {
+        stores[i] = open_store();
+        assert_int_equal(append(stores[i], 0, 2), GH_OK);
+    }
+    assert_intact(stores[2], 6);
+    sql("DELETE FROM security_audit_log WHERE chain = 1; DELETE FROM audit_chains WHERE id = 1");
+    assert_fault(stores[2], GH_AUDIT_FAULT_MISSING, 1, 1);
+    for (size_t i = 0; i < 3; i++)
+        stores[i]->ops->close(stores[i]);
+}
+
+static void which_chains_were_invented_is_told(void **state)
+{
+    struct gh_store *store = open_store();
+    struct reading reading = {.chain = 1};
+    struct gh_arena arena;
+    gh_arena_init(&arena, 4096, 1 << 20);
+    assert_int_equal(append(store, 0, 3), GH_OK);
+    invent("{7}");
+    assert_int_equal(store->ops->read(store, read_unit, &reading, &arena), GH_OK);
+    assert_int_equal(reading.chain_count, 2);
+    assert_false(reading.chains[0].invented);
+    assert_int_equal(reading.chains[0].head_seq, 3);
+    assert_true(reading.chains[1].invented); /* nobody signs it, nor remembers it */
+    assert_int_equal(reading.chains[1].head_seq, 0);
+    gh_arena_done(&arena);
+    store->ops->close(store);
+}
+
 /* ---- Positions ---- */
 
 static void a_position_that_does_not_rise_is_found(void **state)
@@ -286,6 +356,10 @@ int main(void)
         cmocka_unit_test_setup(numbers_that_no_chain_can_have_are_borne, fresh),
         cmocka_unit_test_setup(a_store_opens_whatever_chains_are_named, fresh),
         cmocka_unit_test_setup(many_invented_chains_are_no_more_than_some, fresh),
+        cmocka_unit_test_setup(a_log_that_was_cut_at_its_end_is_found, fresh),
+        cmocka_unit_test_setup(an_end_that_was_written_anew_is_found, fresh),
+        cmocka_unit_test_setup(a_chain_that_was_taken_away_whole_is_found, fresh),
+        cmocka_unit_test_setup(which_chains_were_invented_is_told, fresh),
         cmocka_unit_test_setup(a_position_that_does_not_rise_is_found, fresh),
         cmocka_unit_test_setup(the_table_takes_no_position_under_one, fresh),
     };

@@ -478,6 +478,7 @@ static void the_longest_verdict_fits_into_its_json(void **state)
             .fault = (enum gh_audit_fault)fault,
             .chain = UINT32_MAX,
             .chains = UINT64_MAX,
+            .absent_chain = UINT32_MAX,
             .unsigned_records = UINT64_MAX,
             .seq = UINT64_MAX,
             .line = UINT64_MAX,

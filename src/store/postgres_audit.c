@@ -104,6 +104,9 @@ static void take_chain(struct gh_postgres_call *call, void *out_row)
     chain->id = gh_postgres_take_number(call, CHAIN_OUTSIDE);
     bool is_held = gh_postgres_take_flag(call);
     chain->holder = is_held ? GH_AUDIT_HELD_BY_ANOTHER : GH_AUDIT_HELD_BY_NOBODY;
+    chain->invented = gh_postgres_take_flag(call);
+    chain->head_seq = gh_postgres_take_u64(call);
+    gh_postgres_take_bytes(call, chain->head_hash, sizeof(chain->head_hash));
     if (call->tx->sealer && chain->id == gh_postgres_sealer_chain(call->tx->sealer))
         chain->holder = GH_AUDIT_HELD_HERE;
 }

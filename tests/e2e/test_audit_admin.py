@@ -12,7 +12,7 @@ from harness.identity import ENV, assert_answer, deployed
 pytestmark = pytest.mark.skipif(IS_RELEASE, reason="needs the test clock")
 
 WRONG = "certainly-wrong-72"
-VERDICT = """intact fault chain seq line records chains first_seq last_seq signatures_checked
+VERDICT = """intact fault chain seq line records chains absent_chain first_seq last_seq signatures_checked
 signed_through unsigned_records checkpoints saved_checkpoints_met retention_checked""".split()
 
 

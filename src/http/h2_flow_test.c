@@ -223,6 +223,64 @@ static void bytes_kept_for_a_stream_that_is_reset_are_given_back(void **state)
     close_peer(peer);
 }
 
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* Byte n of an answer is what n says, so that one lost, repeated or moved is seen. */
+static char byte_at(size_t n)
+{
+    return (char)(n * 31 + n / 251);
+}
+
+/* Checks the DATA that came since the last time; returns how many bytes of the answer it was. */
+static size_t check_data(struct peer *peer, size_t from)
+{
+    size_t count = 0;
+    while (peer->read_len < peer->sent_len) {
+        const uint8_t *at = (const uint8_t *)peer->sent + peer->read_len;
+        size_t len = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
+        for (size_t i = 0; at[3] == NGHTTP2_DATA && i < len; i++) {
+            if ((char)at[9 + i] != byte_at(from + count++))
+                fail_msg("byte %zu is another", from + count - 1);
+        }
+        peer->read_len += 9 + len;
+    }
+    return count;
+}
+
+static void the_bytes_of_an_answer_are_its_bytes_whatever_holds_them_up(void **state)
+{
+    (void)state;
+    static char bytes[40000];
+    for (uint32_t seed = 1; seed <= 20; seed++) {
+        struct peer *peer = open_peer();
+        uint32_t random = seed;
+        size_t written = 0, came = 0;
+        begin_answer(peer, 1);
+        for (int step = 0; step < 200; step++) {
+            size_t len = is_full(peer, 1) ? 0 : next_random(&random) % (step % 7 ? 3000 : 40000);
+            for (size_t i = 0; i < len; i++)
+                bytes[i] = byte_at(written + i);
+            if (len)
+                peer->codec->ops->write_body(peer->codec, 1, gh_str_of(bytes, len), false);
+            written += len;
+            peer->wire_is_full = next_random(&random) % 4 == 0;
+            put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 0, 1 + next_random(&random) % 5000);
+            put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 1, 1 + next_random(&random) % 5000);
+            assert_true(send_all(peer));
+            if (!peer->wire_is_full)
+                peer->codec->ops->on_writable(peer->codec);
+            came += check_data(peer, came);
+            assert_true(came + gh_h2_codec_unsent(peer->codec, 1) == written);
+        }
+        assert_true(came > 300000);
+        close_peer(peer);
+    }
+}
+
 /* ---- Bodies of requests ---- */
 
 static void the_window_of_a_body_is_paid_by_who_consumes_it(void **state)
@@ -288,6 +346,39 @@ static void what_a_closed_stream_left_unpaid_is_paid_for_the_others(void **state
     close_peer(peer);
 }
 
+static void what_is_thrown_away_is_paid_for_the_others(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    peer->in_head = answer_200;
+    for (uint32_t id = 1; id < 41; id += 2) {
+        put_headers(peer, id, POST, 0);
+        for (size_t bytes = 16384; bytes < GH_H2_STREAM_WINDOW_BYTES; bytes += 16384)
+            put_frame(peer, NGHTTP2_DATA, 0, id, BYTES, 16384);
+        put_data(peer, id, "", FIN);
+        assert_true(send_all(peer));
+    }
+    assert_int_equal(peer->body_bytes, 0);
+    const char *text = told(peer);
+    assert_false(has(text, "GOAWAY") || has(text, "RESET"));
+    assert_true(has(text, "DATA:39(ok). "));
+    close_peer(peer);
+}
+
+static void who_has_used_its_window_up_before_the_answer_is_reset_behind_it(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    peer->pays = peer->logs_bodies = false;
+    put_headers(peer, 1, POST, 0);
+    for (size_t bytes = 0; bytes < GH_H2_STREAM_WINDOW_BYTES; bytes += 16384)
+        put_frame(peer, NGHTTP2_DATA, 0, 1, BYTES, 16384);
+    assert_true(send_all(peer));
+    answer_200(peer, 1);
+    assert_true(has(told(peer), "DATA:1(ok). RESET:1:0 "));
+    close_peer(peer);
+}
+
 static void padding_pays_for_itself(void **state)
 {
     (void)state;
@@ -315,10 +406,13 @@ int main(void)
         cmocka_unit_test(keeps_no_more_than_a_writes_worth_over_the_bound),
         cmocka_unit_test(a_full_wire_stops_the_input_before_answers_to_it_pile_up),
         cmocka_unit_test(bytes_kept_for_a_stream_that_is_reset_are_given_back),
+        cmocka_unit_test(the_bytes_of_an_answer_are_its_bytes_whatever_holds_them_up),
         cmocka_unit_test(the_window_of_a_body_is_paid_by_who_consumes_it),
         cmocka_unit_test(a_body_beyond_its_window_is_an_error_of_flow_control),
         cmocka_unit_test(all_bodies_together_are_held_by_the_connections_window),
         cmocka_unit_test(what_a_closed_stream_left_unpaid_is_paid_for_the_others),
+        cmocka_unit_test(what_is_thrown_away_is_paid_for_the_others),
+        cmocka_unit_test(who_has_used_its_window_up_before_the_answer_is_reset_behind_it),
         cmocka_unit_test(padding_pays_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -515,6 +515,29 @@ static void a_head_that_is_too_slow_can_be_answered(void **state)
     close_peer(peer);
 }
 
+/* The reset waits for the wire, so that nghttp2 still decodes for the stream. */
+static void the_rest_of_a_head_whose_stream_is_over_is_only_decoded(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    uint8_t block[512];
+    size_t len = deflate(peer, GET "|x-a=1|x-b=2", block, sizeof(block));
+    put_frame(peer, NGHTTP2_HEADERS, 0, 1, block, len - 12);
+    assert_true(send_all(peer));
+    peer->wire_is_full = true;
+    put_frame(peer, NGHTTP2_CONTINUATION, 0, 1, "", 0);
+    put_frame(peer, NGHTTP2_CONTINUATION, 0, 1, "", 0);
+    assert_true(send_all(peer));
+    gh_h2_codec_drain(peer->codec); /* something to fill the wire */
+    peer->codec->ops->reset(peer->codec, 1);
+    expect_log(peer, "begin:1 closed:1 ");
+    put_frame(peer, NGHTTP2_CONTINUATION, DONE, 1, block + len - 12, 12);
+    put_headers(peer, 3, GET "|x-b=2", FIN);
+    assert_true(send_all(peer));
+    expect_log(peer, "begin:3 head:3 end:3 ");
+    close_peer(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +565,7 @@ int main(void)
         cmocka_unit_test(what_is_only_too_much_is_answered_and_reset_without_an_error),
         cmocka_unit_test(an_owner_that_takes_no_stream_refuses_it),
         cmocka_unit_test(a_head_that_is_too_slow_can_be_answered),
+        cmocka_unit_test(the_rest_of_a_head_whose_stream_is_over_is_only_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

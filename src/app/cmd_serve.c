@@ -56,7 +56,8 @@ static const char HELP[] =
     "\n"
     "Signals: SIGTERM and SIGINT finish what is in flight and end (a second one ends at once);\n"
     "SIGHUP reloads configuration and certificates.\n"
-    "Exit status: 0 after a clean end, 2 when it can't start.\n";
+    "Exit status: 0 after a clean end, 1 when the process that keeps the TLS keys ended first, 2\n"
+    "when it can't start.\n";
 
 struct serve {
     struct gh_source source;

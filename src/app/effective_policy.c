@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "app/key_process.h"
 #include "app/sandbox_rules.h"
 #include "policy/headers.h"
 #include "policy/input.h"
@@ -107,6 +108,10 @@ void gh_effective_sandbox(const struct gh_effective *effective, gh_sandbox_tell 
     gh_arena_init(&arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
     gh_sandbox_rules_make_all(&rules, effective->settings, effective->file, &arena);
     gh_sandbox_rules_tell(&rules, tell, context);
+    if (gh_key_process_is_needed(effective->settings)) {
+        gh_sandbox_rules_make_for_keys(&rules, effective->settings, &arena);
+        gh_sandbox_rules_tell(&rules, tell, context);
+    }
     gh_arena_done(&arena);
 }
 

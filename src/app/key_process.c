@@ -117,6 +117,11 @@ static size_t pair_count(const struct gh_root_settings *settings)
     return count;
 }
 
+bool gh_key_process_is_needed(const struct gh_root_settings *settings)
+{
+    return pair_count(settings) > 0;
+}
+
 static void close_sockets(const int *sockets, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -186,7 +191,7 @@ enum gh_err gh_key_process_seal(struct gh_key_process *process, struct gh_arena 
 bool gh_key_process_suffices(const struct gh_key_process *process,
                              const struct gh_root_settings *settings, struct gh_str *out_message)
 {
-    if (process->keys || pair_count(settings) == 0)
+    if (process->keys || !gh_key_process_is_needed(settings))
         return true;
     *out_message = GH_STR("the first listener with tls needs a restart");
     return false;

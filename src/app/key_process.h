@@ -15,6 +15,7 @@ struct gh_key_process {
     pid_t id;
 };
 
+bool gh_key_process_is_needed(const struct gh_root_settings *settings);
 /*
  * Only where `settings`, which must stay, have certificates. `thread_count` threads will shake
  * hands; `user` is who it becomes when it is sealed (gh_process_find_user). Before any thread, and

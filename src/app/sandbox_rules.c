@@ -18,7 +18,7 @@
 #define POSTGRESQL_PORT     5432
 
 static const char CONFIGURATION[] = "the configuration";
-static const char CERTIFICATE[] = "a certificate and its key";
+static const char CERTIFICATE[] = "certificates and keys, for the process that keeps them";
 static const char AUTHORITIES[] = "certificate authorities";
 static const char SECRET[] = "a secret";
 static const char STORE[] = "the store";
@@ -383,6 +383,7 @@ void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
                                     const struct gh_root_settings *settings, struct gh_arena *arena)
 {
     struct maker maker = {.rules = rules, .settings = settings};
+    const struct gh_str *directories = settings->sandbox.read.items;
     const struct gh_listener_settings *listeners = settings->listeners.items;
     gh_sandbox_rules_init(rules, arena);
     for (size_t i = 0; i < settings->listeners.count; i++) {
@@ -392,5 +393,6 @@ void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
             allow_read(&maker, pairs[p].key, CERTIFICATE);
         }
     }
-    add_paths(&maker, &settings->sandbox.read, GH_SANDBOX_READ);
+    for (size_t i = 0; i < settings->sandbox.read.count; i++)
+        gh_sandbox_allow_directory(rules, GH_SANDBOX_READ, directories[i], CERTIFICATE);
 }

@@ -2,6 +2,7 @@
 #include "net/tls_keys.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -161,15 +162,15 @@ static bool ask(struct gh_tls_keys *keys, const void *request, size_t len,
     return false;
 }
 
-/* Cuts DER certificates apart. All of `body` must be certificates, one at least. */
-static bool read_certificates(struct gh_tls_keys *keys, struct gh_str body,
+bool gh_tls_certificates_read(OSSL_LIB_CTX *library, struct gh_str body,
                               struct gh_tls_credential *credential)
 {
     const unsigned char *at = (const unsigned char *)body.ptr, *end = at + body.len;
     for (size_t i = 0; at < end; i++) {
-        X509 *certificate = i <= GH_TLS_CHAIN_MAX ? X509_new_ex(keys->library.context, NULL) : NULL;
+        X509 *certificate = i <= GH_TLS_CHAIN_MAX ? X509_new_ex(library, NULL) : NULL;
         if (!certificate || !d2i_X509(&certificate, &at, end - at)) {
             X509_free(certificate);
+            ERR_clear_error();
             return false;
         }
         if (i == 0)
@@ -202,7 +203,7 @@ static bool take_answer(struct gh_tls_keys *keys, const struct gh_tls_control_an
         return false;
     }
     struct gh_tls_credential credential = {0};
-    if (read_certificates(keys, body, &credential))
+    if (gh_tls_certificates_read(keys->library.context, body, &credential))
         credential.key = remote_key(keys, answer->key, credential.leaf);
     if (credential.key) {
         *out_credential = credential;

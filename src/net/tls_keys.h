@@ -2,7 +2,7 @@
  * The private keys of TLS in a process of their own, so that a hole in what reads the network can't
  * read them: the keeper's side, which has the keys and signs by them, and the side of everybody
  * else, who has handles. Making the process and its rights is the caller's (see
- * docs/decisions/0017-keys-in-a-process-of-their-own.md).
+ * docs/decisions/0018-keys-in-a-process-of-their-own.md).
  *
  * All sockets are SOCK_SEQPACKET pairs.
  */

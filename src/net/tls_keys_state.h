@@ -28,6 +28,10 @@ size_t gh_tls_keys_sign(const struct gh_tls_remote_key *key, const struct gh_tls
                         struct gh_str to_sign, unsigned char out[GH_TLS_SIGNATURE_BYTES_MAX]);
 /* Lets the keeper forget it, and frees it. */
 void gh_tls_remote_key_free(struct gh_tls_remote_key *key);
+/* Cuts leaf and chain apart, in DER. All of `body` must be certificates, one at least; what was
+   read until something was wrong is in *credential all the same. */
+bool gh_tls_certificates_read(OSSL_LIB_CTX *library, struct gh_str body,
+                              struct gh_tls_credential *credential);
 /* The library whose contexts can use such keys. */
 OSSL_LIB_CTX *gh_tls_keys_library(const struct gh_tls_keys *keys);
 

@@ -1,5 +1,6 @@
 """SPEC 11: the private TLS keys are in a process of their own, and in no other memory."""
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.backend import Backend, answer
 from harness.gate import BINARY, config, free_port, run
@@ -95,6 +97,8 @@ def children(pid):
 
 
 def keeper_of(gate):
+    """Once both have given up their rights; the listener is open before."""
+    gate.wait_output(" started, ")
     (child,) = children(gate.process.pid)
     return child
 
@@ -250,12 +254,19 @@ def test_without_tls_there_is_no_such_process(start, backend):
     assert children(start(config(backend)).process.pid) == []
 
 
+def test_check_says_who_may_read_them(tmp_path, backend):
+    pair = KeyPair(tmp_path, "p256")
+    path = tmp_path / "gatehouse.yaml"
+    path.write_text(yaml.safe_dump(tls(backend, pair)))
+    told = run("check", "--json", path)
+    rules = json.loads(told.stdout)["policy"]["sandbox"]["rules"]
+    assert f"may read {tmp_path} (certificates and keys, for the process that keeps them)" in rules
+
+
 def test_check_needs_no_such_process_and_says_the_same(tmp_path, backend):
     pair, other = KeyPair(tmp_path, "p256"), KeyPair(tmp_path, "p256", "other")
     pair.key = other.key
     path = tmp_path / "gatehouse.yaml"
-    import yaml
-
     path.write_text(yaml.safe_dump(tls(backend, pair)))
     checked, served = run("check", path), run("serve", "--config", path, "--user", "root")
     message = f"the key {other.key} does not belong to certificate {pair.certificate}"
@@ -281,7 +292,7 @@ def test_keys_that_root_alone_may_read_are_read_at_the_start(start, backend, ope
     pair.key.chmod(0o600)
     gate = start(tls(backend, pair), arguments=("--user", "nobody"))
     gate.path.chmod(0o755)
-    for pid in (gate.process.pid, keeper_of(gate)):
+    for pid in (keeper_of(gate), gate.process.pid):
         assert status_of(f"/proc/{pid}")["Uid"].split()[0] != "0"
     assert get(gate, pair) == 200
     line = reload(gate, "reload refused")
@@ -308,8 +319,6 @@ def test_they_may_be_kept_by_another_user_who_reads_them_again(start, backend, o
 
 @as_root
 def test_an_unknown_user_is_named(tmp_path, backend):
-    import yaml
-
     path = tmp_path / "gatehouse.yaml"
     path.write_text(yaml.safe_dump(tls(backend, KeyPair(tmp_path, "p256"))))
     result = run("serve", "--config", path, "--user", "root", "--keys-user", "nobody-there")
@@ -398,8 +407,6 @@ def test_nothing_is_left_of_a_killed_server(start, backend, tmp_path):
 
 
 def test_nothing_is_left_of_a_start_that_failed(backend, tmp_path):
-    import yaml
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -199,6 +199,22 @@ struct gh_audit_chain {
     uint8_t head_hash[GH_SHA256_BYTES];
 };
 
+/* The chain that this process writes, and how many times it took one. A process that lost its chain
+   may have the same one again, and somebody else may have written it meanwhile. */
+struct gh_audit_own {
+    uint32_t chain;
+    uint64_t times;
+};
+/* Where this process has written the log: behind `after_seq` of that chain. */
+struct gh_audit_written {
+    uint64_t number; /* 1, 2, ...: as they came; not all are used */
+    uint32_t chain;
+    uint64_t after_seq;
+    uint64_t through_seq; /* of a chain that it does not hold; 0: it took it, and writes it until it
+                             takes another one */
+};
+#define GH_AUDIT_WRITTEN_MAX 256
+
 /* Rows that can be no records: somebody else wrote them. */
 struct gh_audit_passed {
     uint64_t count;
@@ -321,6 +337,13 @@ struct gh_tx_ops {
     /* By number. */
     enum gh_err (*audit_chains)(struct gh_tx *tx, struct gh_audit_chain **out_rows,
                                 size_t *out_count);
+    /* GH_ERR_NOT_FOUND: it writes none. A unit of run_bulk commits while this holds, or not. */
+    enum gh_err (*audit_own)(struct gh_tx *tx, struct gh_audit_own *out);
+    /* What it has written since it opened the store, in order, behind the one of that number; the
+       newest GH_AUDIT_WRITTEN_MAX of them. One may speak of more than was written, never of less,
+       and is there once what it speaks of has committed. */
+    enum gh_err (*audit_written)(struct gh_tx *tx, uint64_t number,
+                                 struct gh_audit_written **out_rows, size_t *out_count);
     /*
      * The row commits with the rest; the log gives it chain, number and hashes (gh_audit_link),
      * after the last one, without gaps: in a unit of run_bulk at once, so that the unit sees it; in

@@ -404,6 +404,27 @@ static void runs_bulk_units_like_others(struct gh_contract *contract)
     assert_chain(contract, 1, 20);
 }
 
+/* ---- What a process has written ---- */
+
+static void says_which_chain_it_writes(struct gh_contract *contract)
+{
+    struct gh_audit_own own;
+    struct gh_audit_written *rows;
+    size_t count;
+    struct gh_tx *tx = gh_contract_begin_read(contract);
+    gh_contract_assert_ok(tx->ops->audit_own(tx, &own));
+    assert_int_equal(own.chain, 1);
+    assert_int_equal(own.times, 1);
+    gh_contract_assert_ok(tx->ops->audit_written(tx, 0, &rows, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].chain, 1);
+    assert_int_equal(rows[0].after_seq, 0);
+    assert_int_equal(rows[0].through_seq, 0);
+    gh_contract_assert_ok(tx->ops->audit_written(tx, rows[0].number, &rows, &count));
+    assert_int_equal(count, 0);
+    gh_contract_commit(contract);
+}
+
 #define CASE(name)                                                                                 \
     {                                                                                              \
 #name, name                                                                                \
@@ -427,5 +448,6 @@ const struct gh_contract_case gh_contract_chain_cases[] = {
     CASE(a_bulk_unit_that_fails_leaves_no_gap_in_the_chain),
     CASE(a_bulk_unit_refuses_what_is_no_record_and_goes_on),
     CASE(runs_bulk_units_like_others),
+    CASE(says_which_chain_it_writes),
     {NULL, NULL},
 };

@@ -109,6 +109,40 @@ static void a_unit_that_fails_leaves_no_record_in_any_chain(struct gh_contract *
     gh_contract_assert_chain(contract, 3, 1, 6);
 }
 
+/* ---- What a process has written ---- */
+
+static size_t written_since(struct gh_contract *contract, uint64_t number,
+                            struct gh_audit_written **out_rows)
+{
+    size_t count;
+    struct gh_tx *tx = gh_contract_begin_read(contract);
+    gh_contract_assert_ok(tx->ops->audit_written(tx, number, out_rows, &count));
+    gh_contract_commit(contract);
+    return count;
+}
+
+static void tells_what_it_has_written_of_chains_of_nobody(struct gh_contract *contract)
+{
+    struct gh_audit_written *rows;
+    size_t count = written_since(contract, 0, &rows);
+    uint64_t number = rows[count - 1].number;
+    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    append(tx, 1, 5); /* the own one: nothing new */
+    gh_contract_commit(contract);
+    assert_int_equal(written_since(contract, number, &rows), 0);
+    fill(contract);
+    assert_int_equal(written_since(contract, number, &rows), 1);
+    assert_int_equal(rows[0].chain, 3);
+    assert_int_equal(rows[0].after_seq, 0);
+    assert_int_equal(rows[0].through_seq, 3);
+    number = rows[0].number;
+    fill(contract);
+    assert_int_equal(written_since(contract, number, &rows), 1);
+    assert_int_equal(rows[0].chain, 3);
+    assert_int_equal(rows[0].through_seq, 6);
+    assert_true(rows[0].after_seq <= 3);
+}
+
 /* ---- Reading ---- */
 
 static void each_chain_has_ends_of_its_own(struct gh_contract *contract)
@@ -278,6 +312,7 @@ const struct gh_contract_case gh_contract_many_chains_cases[] = {
     CASE(writes_a_chain_that_nobody_holds_in_bulk_units_alone),
     CASE(refuses_the_chains_of_others_and_none),
     CASE(a_unit_that_fails_leaves_no_record_in_any_chain),
+    CASE(tells_what_it_has_written_of_chains_of_nobody),
     CASE(each_chain_has_ends_of_its_own),
     CASE(pages_every_chain_by_position),
     CASE(pages_one_chain_by_number),

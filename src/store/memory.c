@@ -48,6 +48,8 @@ static const struct gh_tx_ops TX_OPS = {
     .revocation_insert = gh_memory_revocation_insert,
     .revocations_since = gh_memory_revocations_since,
     .audit_chains = gh_memory_audit_chains,
+    .audit_own = gh_memory_audit_own,
+    .audit_written = gh_memory_audit_written,
     .audit_append = gh_memory_audit_append,
     .audit_page = gh_memory_audit_page,
     .audit_head = gh_memory_audit_head,
@@ -185,6 +187,7 @@ void gh_memory_store_hold(struct gh_store *base, uint32_t chain)
         *holder_of(store, store->own_chain) = GH_AUDIT_HELD_BY_NOBODY;
     *holder_of(store, chain) = GH_AUDIT_HELD_HERE;
     store->own_chain = chain;
+    gh_written_take(&store->written, chain, gh_memory_last_seq(store, chain));
     pthread_mutex_unlock(&store->lock);
 }
 

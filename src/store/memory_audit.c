@@ -45,6 +45,19 @@ enum gh_err gh_memory_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out
     return GH_OK;
 }
 
+enum gh_err gh_memory_audit_own(struct gh_tx *tx, struct gh_audit_own *out)
+{
+    *out = gh_memory_store_of(tx)->written.own;
+    return GH_OK;
+}
+
+enum gh_err gh_memory_audit_written(struct gh_tx *tx, uint64_t number,
+                                    struct gh_audit_written **out_rows, size_t *out_count)
+{
+    return gh_written_since(&gh_memory_store_of(tx)->written, number, tx->arena, out_rows,
+                            out_count);
+}
+
 /* ---- Records: in the order of their positions, and in each chain of their numbers ---- */
 
 static bool is_of_chain(const void *row, const void *chain)
@@ -60,14 +73,24 @@ static const struct gh_audit_row *oldest(struct gh_tx *tx)
     return index < table->count ? gh_memory_row(table, index) : NULL;
 }
 
-static const struct gh_audit_row *newest(struct gh_tx *tx)
+static const struct gh_audit_row *newest_of(const struct gh_memory_store *store, uint32_t chain)
 {
-    const struct gh_memory_table *table = gh_memory_table_of(tx, GH_MEMORY_AUDIT);
-    uint32_t chain = chain_of(tx);
+    const struct gh_memory_table *table = &store->tables[GH_MEMORY_AUDIT];
     for (size_t i = table->count; i-- > 0;)
         if (is_of_chain(gh_memory_row(table, i), &chain))
             return gh_memory_row(table, i);
     return NULL;
+}
+
+static const struct gh_audit_row *newest(struct gh_tx *tx)
+{
+    return newest_of(gh_memory_store_of(tx), chain_of(tx));
+}
+
+uint64_t gh_memory_last_seq(const struct gh_memory_store *store, uint32_t chain)
+{
+    const struct gh_audit_row *last = newest_of(store, chain);
+    return last ? last->record.seq : 0;
 }
 
 /* Behind that of the newest of all: no chain loses its newest, so that none comes twice. */
@@ -91,7 +114,12 @@ enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *
         linked.record.metadata = GH_STR("{}");
     err = gh_audit_link(scratch, &linked, last ? last->record.seq : 0, last ? last->hash : NULL);
     gh_arena_reset(scratch);
-    return err == GH_OK ? gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &linked) : err;
+    if (err == GH_OK)
+        err = gh_memory_insert(tx, GH_MEMORY_AUDIT, NULL, NULL, &linked);
+    if (err == GH_OK && linked.record.chain != gh_memory_store_of(tx)->own_chain)
+        gh_written_add(&gh_memory_store_of(tx)->written, linked.record.chain, linked.record.seq - 1,
+                       linked.record.seq); /* even if the unit fails yet: it may be too much */
+    return err;
 }
 
 enum gh_err gh_memory_audit_head(struct gh_tx *tx, uint64_t *out_seq,

@@ -10,6 +10,7 @@
 
 #include "store/memory.h"
 #include "store/memory_tables.h"
+#include "store/written.h"
 
 struct gh_memory_store {
     struct gh_store store; /* first */
@@ -21,6 +22,7 @@ struct gh_memory_store {
     uint64_t last_revocation;
     enum gh_audit_holder chains[GH_MEMORY_CHAINS_MAX]; /* chain 1 first */
     uint32_t chain_count, own_chain;
+    struct gh_written written;
     unsigned failures;
     enum gh_err failure;
 };
@@ -136,6 +138,11 @@ enum gh_err gh_memory_purge(struct gh_tx *tx, uint64_t now_us, size_t limit, uin
 /* memory_audit.c */
 enum gh_err gh_memory_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out_rows,
                                    size_t *out_count);
+enum gh_err gh_memory_audit_own(struct gh_tx *tx, struct gh_audit_own *out);
+enum gh_err gh_memory_audit_written(struct gh_tx *tx, uint64_t number,
+                                    struct gh_audit_written **out_rows, size_t *out_count);
+/* The number of the chain's last record; 0: none. */
+uint64_t gh_memory_last_seq(const struct gh_memory_store *store, uint32_t chain);
 enum gh_err gh_memory_audit_append(struct gh_tx *tx, const struct gh_audit_row *row);
 enum gh_err gh_memory_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
                                  struct gh_audit_row **out_rows, size_t *out_count);

@@ -122,6 +122,24 @@ enum gh_err gh_postgres_audit_chains(struct gh_tx *tx, struct gh_audit_chain **o
     return err;
 }
 
+enum gh_err gh_postgres_audit_own(struct gh_tx *tx, struct gh_audit_own *out)
+{
+    struct gh_postgres_sealer *sealer = unit_of(tx)->sealer;
+    if (!sealer)
+        return GH_ERR_NOT_FOUND;
+    *out = gh_postgres_sealer_own(sealer);
+    return GH_OK;
+}
+
+enum gh_err gh_postgres_audit_written(struct gh_tx *tx, uint64_t number,
+                                      struct gh_audit_written **out_rows, size_t *out_count)
+{
+    struct gh_postgres_sealer *sealer = unit_of(tx)->sealer;
+    *out_count = 0;
+    return sealer ? gh_postgres_sealer_written(sealer, number, tx->arena, out_rows, out_count)
+                  : GH_OK;
+}
+
 /* ---- Records ---- */
 
 static void put_facts(struct gh_postgres_call *call, const struct gh_audit_record *record)

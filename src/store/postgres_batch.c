@@ -16,7 +16,7 @@
 
 void gh_postgres_batch_init(struct gh_postgres_batch *batch)
 {
-    batch->count = 0;
+    batch->count = batch->borrowed_count = 0;
     batch->next_head = OWN + 1;
     memset(batch->heads, 0, sizeof(batch->heads));
     gh_arena_init(&batch->texts, TEXT_BLOCK_BYTES, TEXT_BYTES_MAX);
@@ -246,6 +246,25 @@ static void put_numbers(struct gh_postgres_call *call, const struct gh_postgres_
     gh_postgres_put_u64s(call, times, batch->count);
 }
 
+/* False: of too many chains at once. */
+static bool note_borrowed(struct gh_postgres_batch *batch, uint64_t through_seq)
+{
+    size_t i = 0;
+    if (batch->chain == batch->heads[OWN].chain)
+        return true;
+    while (i < batch->borrowed_count && batch->borrowed[i].chain != batch->chain)
+        i++;
+    if (i == GH_POSTGRES_HEADS_MAX)
+        return false;
+    if (i == batch->borrowed_count) {
+        batch->borrowed_count++;
+        batch->borrowed[i] =
+            (struct gh_postgres_borrowed){.chain = batch->chain, .after_seq = batch->prev_seq};
+    }
+    batch->borrowed[i].through_seq = through_seq;
+    return true;
+}
+
 enum gh_err gh_postgres_batch_flush(struct gh_postgres_tx *tx, struct gh_postgres_batch *batch)
 {
     static const enum column COLUMNS[] = {EVENT,      USER_ID,   ACTOR_ID,   IP_ADDRESS,
@@ -266,6 +285,8 @@ enum gh_err gh_postgres_batch_flush(struct gh_postgres_tx *tx, struct gh_postgre
     enum gh_err err = gh_postgres_change(&call, &inserted);
     if (err == GH_OK && inserted != batch->count)
         err = gh_postgres_fail(tx, GH_ERR_IO); /* somebody else has moved the head */
+    if (err == GH_OK && !note_borrowed(batch, last->record.seq))
+        err = gh_postgres_fail(tx, GH_ERR_FULL);
     clear_rows(batch);
     return err;
 }

@@ -18,9 +18,17 @@ struct gh_postgres_head {
     uint8_t hash[GH_SHA256_BYTES];
 };
 
+/* What was inserted into a chain that is not the own one. */
+struct gh_postgres_borrowed {
+    uint32_t chain;
+    uint64_t after_seq, through_seq;
+};
+
 struct gh_postgres_batch {
-    struct gh_postgres_head heads[GH_POSTGRES_HEADS_MAX]; /* the first: of the own chain */
-    size_t next_head;                                     /* the place that is used again */
+    struct gh_postgres_head heads[GH_POSTGRES_HEADS_MAX];        /* the first: of the own chain */
+    size_t next_head;                                            /* the place that is used again */
+    struct gh_postgres_borrowed borrowed[GH_POSTGRES_HEADS_MAX]; /* of the last transaction */
+    size_t borrowed_count;
     uint32_t chain;    /* of the rows, which are not inserted yet */
     uint64_t prev_seq; /* before them */
     struct gh_audit_row rows[GH_POSTGRES_BATCH_ROWS_MAX];
@@ -48,7 +56,7 @@ GH_MUST_USE enum gh_err gh_postgres_batch_add(struct gh_postgres_tx *tx,
 GH_MUST_USE enum gh_err gh_postgres_batch_flush(struct gh_postgres_tx *tx,
                                                 struct gh_postgres_batch *batch);
 /* The transaction has ended: borrowed chains are given back. The head of the own one is still known
-   where it committed. */
+   where it committed; what was `borrowed` is until the caller forgets it. */
 void gh_postgres_batch_end(struct gh_postgres_batch *batch, bool committed);
 
 /* Can the row become a record wherever it comes to stand? GH_ERR_INVALID, GH_ERR_MEMORY. */

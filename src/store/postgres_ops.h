@@ -71,6 +71,9 @@ enum gh_err gh_postgres_purge(struct gh_tx *tx, uint64_t now_us, size_t limit,
 /* postgres_audit.c */
 enum gh_err gh_postgres_audit_chains(struct gh_tx *tx, struct gh_audit_chain **out_rows,
                                      size_t *out_count);
+enum gh_err gh_postgres_audit_own(struct gh_tx *tx, struct gh_audit_own *out);
+enum gh_err gh_postgres_audit_written(struct gh_tx *tx, uint64_t number,
+                                      struct gh_audit_written **out_rows, size_t *out_count);
 enum gh_err gh_postgres_audit_append(struct gh_tx *tx, const struct gh_audit_row *row);
 enum gh_err gh_postgres_audit_page(struct gh_tx *tx, const struct gh_audit_query *query,
                                    struct gh_audit_row **out_rows, size_t *out_count);

@@ -92,8 +92,12 @@ static enum gh_err try_job(struct gh_postgres_sealer *sealer, struct gh_postgres
     struct gh_postgres_unit_id id;
     struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, job->arena);
     enum gh_err err = gh_postgres_unit_try(&tx, run_and_flush, job, &id, out_next);
+    bool was_lost = *out_next == GH_POSTGRES_SETTLE;
     gh_postgres_batch_end(&sealer->batch, err == GH_OK && *out_next == GH_POSTGRES_DONE);
-    return *out_next == GH_POSTGRES_SETTLE ? settle(sealer, &id, until_ms, out_next) : err;
+    if (was_lost)
+        err = settle(sealer, &id, until_ms, out_next);
+    gh_postgres_sealer_note_written(sealer, was_lost || err == GH_OK);
+    return err;
 }
 
 /* What another process has to seal now is no failure of the server. */
@@ -387,6 +391,24 @@ struct gh_postgres_sealing gh_postgres_sealer_count(struct gh_postgres_sealer *s
     pthread_mutex_unlock(&sealer->lock);
     counts.waiting_ms = (uint64_t)(now_ms - since_ms);
     return counts;
+}
+
+struct gh_audit_own gh_postgres_sealer_own(struct gh_postgres_sealer *sealer)
+{
+    pthread_mutex_lock(&sealer->lock);
+    struct gh_audit_own own = sealer->written.own;
+    pthread_mutex_unlock(&sealer->lock);
+    return own;
+}
+
+enum gh_err gh_postgres_sealer_written(struct gh_postgres_sealer *sealer, uint64_t number,
+                                       struct gh_arena *arena, struct gh_audit_written **out_rows,
+                                       size_t *out_count)
+{
+    pthread_mutex_lock(&sealer->lock);
+    enum gh_err err = gh_written_since(&sealer->written, number, arena, out_rows, out_count);
+    pthread_mutex_unlock(&sealer->lock);
+    return err;
 }
 
 struct gh_postgres_batch *gh_postgres_sealer_batch(struct gh_postgres_sealer *sealer)

@@ -89,6 +89,14 @@ struct gh_postgres_sealing {
 };
 struct gh_postgres_sealing gh_postgres_sealer_count(struct gh_postgres_sealer *sealer);
 
+/* That chain, and how many times it took one. */
+struct gh_audit_own gh_postgres_sealer_own(struct gh_postgres_sealer *sealer);
+/* As audit_written of the store; the rows live in `arena`. */
+GH_MUST_USE enum gh_err gh_postgres_sealer_written(struct gh_postgres_sealer *sealer,
+                                                   uint64_t number, struct gh_arena *arena,
+                                                   struct gh_audit_written **out_rows,
+                                                   size_t *out_count);
+
 /* What bulk units append, until it is inserted (postgres_batch.h). Of the sealer's thread. */
 struct gh_postgres_batch *gh_postgres_sealer_batch(struct gh_postgres_sealer *sealer);
 

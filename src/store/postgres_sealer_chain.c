@@ -66,6 +66,17 @@ static void drop_chain(struct gh_postgres_sealer *sealer, uint64_t chain)
     pthread_mutex_unlock(&sealer->lock);
 }
 
+void gh_postgres_sealer_note_written(struct gh_postgres_sealer *sealer, bool may_have_committed)
+{
+    struct gh_postgres_batch *batch = &sealer->batch;
+    pthread_mutex_lock(&sealer->lock);
+    for (size_t i = 0; may_have_committed && i < batch->borrowed_count; i++)
+        gh_written_add(&sealer->written, batch->borrowed[i].chain, batch->borrowed[i].after_seq,
+                       batch->borrowed[i].through_seq);
+    pthread_mutex_unlock(&sealer->lock);
+    batch->borrowed_count = 0;
+}
+
 /* Statements that are transactions of their own, with one value for an answer. */
 static enum gh_err take_again(struct gh_postgres_sealer *sealer, uint64_t chain, bool *out_taken)
 {
@@ -121,6 +132,25 @@ static enum gh_err take_chain(struct gh_postgres_sealer *sealer)
     return take_new(sealer);
 }
 
+/* Others may have written it since this process had it last. A head that can't be read is that of
+   who wrote it there; then all of the chain may be new. */
+static enum gh_err note_taken(struct gh_postgres_sealer *sealer)
+{
+    struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
+    uint64_t last_seq = 0;
+    struct gh_postgres_call call = gh_postgres_begin(&tx.tx, GH_POSTGRES_CHAIN_HEAD);
+    gh_postgres_put_u64(&call, sealer->chains[0].chain);
+    if (gh_postgres_count(&call, &last_seq) != GH_OK) {
+        if (!gh_postgres_is_up(&sealer->connection))
+            return GH_ERR_IO;
+        last_seq = 0;
+    }
+    pthread_mutex_lock(&sealer->lock);
+    gh_written_take(&sealer->written, (uint32_t)sealer->chains[0].chain, last_seq);
+    pthread_mutex_unlock(&sealer->lock);
+    return GH_OK;
+}
+
 /* What an older version could not read, this one may. */
 static enum gh_err retry_refused(struct gh_postgres_sealer *sealer)
 {
@@ -140,6 +170,8 @@ enum gh_err gh_postgres_sealer_connect(struct gh_postgres_sealer *sealer, struct
     enum gh_err err = gh_postgres_connect(&sealer->connection, &sealer->target, arena, &message);
     if (err == GH_OK) {
         err = take_chain(sealer);
+        if (err == GH_OK)
+            err = note_taken(sealer);
         if (err == GH_OK)
             err = retry_refused(sealer);
         if (err != GH_OK)
@@ -239,10 +271,12 @@ static enum gh_err run_round(struct gh_postgres_sealer *sealer, struct round *ro
     struct gh_postgres_tx tx = gh_postgres_sealer_tx(sealer, &sealer->arena);
     gh_postgres_begin_later(&sealer->connection, GH_POSTGRES_COMMITTED);
     enum gh_err err = take_and_link(&tx, round);
-    if (err == GH_OK)
+    bool is_linked = err == GH_OK;
+    if (is_linked)
         err = gh_postgres_commit(&sealer->connection, NULL);
     gh_postgres_rollback(&sealer->connection); /* what is still open */
     gh_postgres_batch_end(&sealer->batch, err == GH_OK);
+    gh_postgres_sealer_note_written(sealer, is_linked);
     gh_arena_reset(&sealer->arena);
     if (err == GH_ERR_INVALID && round->refused_id)
         err = refuse(sealer, round->refused_id);

@@ -249,6 +249,58 @@ static void who_takes_a_killed_ones_chain_goes_on_with_what_it_left(void **state
     gh_contract_done(&next);
 }
 
+/* ---- What a process is told of its chains ---- */
+
+struct told {
+    struct gh_audit_own own;
+    struct gh_audit_written *rows;
+    size_t count;
+};
+
+static enum gh_err read_told(struct gh_tx *tx, void *args)
+{
+    struct told *told = args;
+    enum gh_err err = tx->ops->audit_own(tx, &told->own);
+    return err == GH_OK ? tx->ops->audit_written(tx, 0, &told->rows, &told->count) : err;
+}
+
+static struct told told_of(struct gh_contract *contract)
+{
+    struct told told;
+    gh_contract_assert_ok(
+        contract->store->ops->read(contract->store, read_told, &told, &contract->arena));
+    return told;
+}
+
+static void assert_written(const struct gh_audit_written *row, uint32_t chain, uint64_t after,
+                           uint64_t through)
+{
+    assert_int_equal(row->chain, chain);
+    assert_int_equal(row->after_seq, after);
+    assert_int_equal(row->through_seq, through);
+}
+
+static void a_chain_that_is_taken_again_may_have_been_anothers_meanwhile(void **state)
+{
+    struct gh_contract contract = gh_sealing_open();
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 0, 2, true));
+    assert_int_equal(told_of(&contract).own.times, 1);
+    gh_sealing_ask("SELECT count(pg_terminate_backend(pid)) " GH_SEALING_HOLDERS);
+    gh_contract_assert_ok(gh_sealing_append(contract.store, 2, 1, true));
+    struct told told = told_of(&contract);
+    assert_int_equal(told.own.chain, 1);
+    assert_int_equal(told.own.times, 2);
+    assert_int_equal(told.count, 1); /* it goes on */
+    assert_written(&told.rows[0], 1, 0, 0);
+    gh_contract_done(&contract);
+    contract = gh_sealing_open();
+    told = told_of(&contract);
+    assert_int_equal(told.own.times, 1);
+    assert_int_equal(told.count, 1);
+    assert_written(&told.rows[0], 1, 3, 0);
+    gh_contract_done(&contract);
+}
+
 /* Cut off, and somebody was faster. */
 static void a_process_whose_chain_was_taken_writes_another_one(void **state)
 {
@@ -269,6 +321,12 @@ static void a_process_whose_chain_was_taken_writes_another_one(void **state)
     gh_contract_assert_chain(&contract, 1, 1, 3);
     gh_contract_assert_chain(&contract, 2, 1, 2);
     gh_sealing_assert_each_once(5);
+    struct told told = told_of(&contract);
+    assert_int_equal(told.own.chain, 2);
+    assert_int_equal(told.count, 3);
+    assert_written(&told.rows[0], 1, 0, 0);
+    assert_written(&told.rows[1], 2, 0, 0);
+    assert_written(&told.rows[2], 1, 2, 3); /* what it sealed there when it had it no more */
     gh_contract_done(&contract);
 }
 
@@ -438,6 +496,8 @@ int main(void)
         cmocka_unit_test_setup(what_a_killed_process_left_goes_into_its_own_chain,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(who_takes_a_killed_ones_chain_goes_on_with_what_it_left,
+                               gh_sealing_fresh),
+        cmocka_unit_test_setup(a_chain_that_is_taken_again_may_have_been_anothers_meanwhile,
                                gh_sealing_fresh),
         cmocka_unit_test_setup(a_process_whose_chain_was_taken_writes_another_one,
                                gh_sealing_fresh),

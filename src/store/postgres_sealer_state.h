@@ -10,6 +10,7 @@
 #include "store/postgres_batch.h"
 #include "store/postgres_sealer.h"
 #include "store/postgres_unit.h"
+#include "store/written.h"
 
 /* A unit of run_bulk; lives on the stack of who waits for it. */
 struct gh_postgres_job {
@@ -40,6 +41,7 @@ struct gh_postgres_sealer {
                                                moves: it reads without the lock */
     size_t chain_count;
     struct gh_postgres_sealing counts; /* but what waits, which chains say */
+    struct gh_written written;
 
     /* The thread's alone. */
     struct gh_postgres_connection connection;
@@ -63,6 +65,10 @@ void gh_postgres_sealer_disconnect(struct gh_postgres_sealer *sealer);
 GH_MUST_USE enum gh_err gh_postgres_sealer_seal(struct gh_postgres_sealer *sealer);
 /* Seals what processes have left that are gone; what it can't, the next look may. */
 void gh_postgres_sealer_look(struct gh_postgres_sealer *sealer);
+
+/* The transaction is over: what it put into chains of nobody is told of from now on, where it has
+   committed, or may have. */
+void gh_postgres_sealer_note_written(struct gh_postgres_sealer *sealer, bool may_have_committed);
 
 /* A transaction of the sealer's own. */
 struct gh_postgres_tx gh_postgres_sealer_tx(struct gh_postgres_sealer *sealer,

@@ -8,9 +8,8 @@
 #include "app/audit_counts.h"
 #include "app/audit_export.h"
 #include "app/audit_feed.h"
-#include "app/audit_pending.h"
 #include "app/audit_signer.h"
-#include "audit/window.h"
+#include "app/audit_waiting.h"
 #include "base/assert.h"
 #include "identity/session_touch.h"
 #include "net/loop.h"
@@ -23,15 +22,11 @@
    minute; together some megabytes, touched as they are used. */
 #define TALLY_KINDS  1024
 #define WINDOW_KINDS 4096
-/* Records of one transaction: short ones, so that identity's own do not wait. */
-#define BATCH_RECORDS 128
 /* Pages of new records in one turn; what is behind waits for the next. */
 #define PAGES_PER_TURN 8
 /* What happened to the process and waits for the log. */
 #define NOTICES_MAX    64
 #define COMPLAIN_EVERY (60 * UINT64_C(1000000))
-/* Counts that wait for the end of their minute are saved so often. */
-#define SAVE_US UINT64_C(1000000)
 /* What other processes left is looked for so often. */
 #define TAKE_OVER_US (60 * UINT64_C(1000000))
 /* When sessions were last used is written so often. */
@@ -53,9 +48,7 @@ struct gh_audit_keeper {
     const struct gh_identity *identity;
     struct gh_log_ring *ring;
     struct gh_tally **tallies;
-    struct gh_window *window;
-    bool recovered;   /* what an earlier process had saved is in the log */
-    uint64_t save_us; /* when counts are saved next */
+    struct gh_audit_waiting waiting;
     struct gh_session_touches *touches;
     uint64_t touch_us;     /* when they are written next */
     uint64_t take_over_us; /* when what other processes left is looked for next */
@@ -90,11 +83,11 @@ struct gh_audit_keeper *gh_audit_keeper_new(const struct gh_audit_keeper_options
     pthread_cond_init(&keeper->woken, NULL);
     gh_arena_init(&keeper->arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
     keeper->tallies = calloc(options->worker_count, sizeof(struct gh_tally *));
-    keeper->window = gh_window_new(WINDOW_KINDS, options->hash_key);
     keeper->touches = gh_session_touches_new(options->hash_key);
-    bool good = keeper->tallies && keeper->window && keeper->touches;
-    if (keeper->window)
-        gh_window_set_pace(keeper->window, PACE);
+    bool good = gh_audit_waiting_open(&keeper->waiting, WINDOW_KINDS, options->hash_key);
+    if (good)
+        gh_window_set_pace(keeper->waiting.window, PACE);
+    good = good && keeper->tallies && keeper->touches;
     for (unsigned i = 0; good && i < options->worker_count; i++) {
         keeper->tallies[i] = gh_tally_new(TALLY_KINDS, options->hash_key);
         good = keeper->tallies[i] != NULL;
@@ -114,7 +107,7 @@ void gh_audit_keeper_free(struct gh_audit_keeper *keeper)
     for (unsigned i = 0; keeper->tallies && i < keeper->options.worker_count; i++)
         gh_tally_free(keeper->tallies[i]);
     free(keeper->tallies);
-    gh_window_free(keeper->window);
+    gh_audit_waiting_close(&keeper->waiting);
     gh_session_touches_free(keeper->touches);
     gh_anomaly_watch_free(keeper->watch);
     gh_audit_feed_end(&keeper->feed);
@@ -171,7 +164,8 @@ static void tell(struct gh_audit_keeper *keeper, enum gh_err err, const char *wh
     keeper->complain_us = now_us + COMPLAIN_EVERY;
     gh_log_message(keeper->ring, GH_LOG_ERROR,
                    "audit: %s: %s; %llu refusals wait, requests are served all the same", what,
-                   gh_err_text(err), (unsigned long long)gh_window_state(keeper->window).waiting);
+                   gh_err_text(err),
+                   (unsigned long long)gh_window_state(keeper->waiting.window).waiting);
 }
 
 static void note_state(struct gh_audit_keeper *keeper)
@@ -180,7 +174,7 @@ static void note_state(struct gh_audit_keeper *keeper)
     if (atomic_load(&counts->failing) && !keeper->failed)
         gh_log_message(keeper->ring, GH_LOG_INFO, "audit: the log is written again");
     atomic_store(&counts->failing, keeper->failed);
-    atomic_store(&counts->waiting, gh_window_state(keeper->window).waiting);
+    atomic_store(&counts->waiting, gh_window_state(keeper->waiting.window).waiting);
     atomic_store(&counts->checkpoint_us, keeper->signer.own.checkpoint_us);
     struct gh_anomaly_watch_counts found = gh_anomaly_watch_counts(keeper->watch);
     atomic_store(&counts->findings_lost, found.lost);
@@ -219,7 +213,7 @@ static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
     for (unsigned i = 0; i < keeper->options.worker_count; i++) {
         struct gh_tally_taken taken;
         gh_tally_take(keeper->tallies[i], &taken);
-        gh_window_add(keeper->window, &taken, now_us);
+        gh_window_add(keeper->waiting.window, &taken, now_us);
         for (size_t k = 0; k < taken.traffic_count; k++) {
             const struct gh_tally_traffic *traffic = &taken.traffic[k];
             struct gh_anomaly_requests requests = {.account = traffic->user_id,
@@ -233,90 +227,45 @@ static void take(struct gh_audit_keeper *keeper, uint64_t now_us)
     }
 }
 
-/* What was saved under a chain; 0: the own one. False: not all of it came into the log. */
-static bool recover_chain(struct gh_audit_keeper *keeper, uint32_t chain, uint64_t now_us)
+static void tell_recovered(struct gh_audit_keeper *keeper, enum gh_err err,
+                           const struct gh_audit_recovered *recovered)
 {
-    struct gh_audit_recovered sum = {.records = 0}, part = {.records = 0};
-    enum gh_err err = GH_OK;
-    for (bool left = true; left && err == GH_OK;) {
-        gh_arena_reset(&keeper->arena);
-        err = gh_audit_pending_recover(keeper->identity, &keeper->arena, chain, BATCH_RECORDS,
-                                       now_us, &part, &left);
-        if (err != GH_OK)
-            break;
-        sum.records += part.records;
-        sum.damaged += part.damaged;
-    }
-    if (err != GH_OK && err != GH_ERR_EXISTS) /* somebody took the chain: it is theirs */
+    if (err != GH_OK)
         tell(keeper, err, "counts of refusals of an earlier process can't be written");
-    atomic_fetch_add(&keeper->counts.lost, sum.damaged);
-    if (sum.records || sum.damaged)
+    atomic_fetch_add(&keeper->counts.lost, recovered->damaged);
+    if (recovered->records || recovered->damaged)
         gh_log_message(keeper->ring, GH_LOG_INFO,
-                       "audit: %zu counts of refusals of an earlier process are in the log now, "
-                       "%zu were damaged",
-                       sum.records, sum.damaged);
-    return err == GH_OK;
+                       "audit: %zu counts of refusals that were saved are in the log now, %zu were "
+                       "damaged",
+                       recovered->records, recovered->damaged);
 }
 
-/* Before anything else is saved, which would take its places. */
 static void recover(struct gh_audit_keeper *keeper, uint64_t now_us)
 {
-    if (!keeper->recovered)
-        keeper->recovered = recover_chain(keeper, 0, now_us);
-}
-
-static void count_written(struct gh_audit_keeper *keeper, const struct gh_window_entry *entries,
-                          size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct gh_tally_entry *entry = &entries[i].entry;
-        bool nameless = !entry->client.len && !entry->reason.len;
-        if (nameless)
-            atomic_fetch_add(&keeper->counts.overflow, entry->count);
-        else
-            atomic_fetch_add(&keeper->counts.coalesced, entry->count - 1);
-    }
+    struct gh_audit_recovered recovered;
+    enum gh_err err =
+        gh_audit_waiting_recover(&keeper->waiting, &keeper->arena, now_us, &recovered);
+    tell_recovered(keeper, err, &recovered);
 }
 
 /* One batch. True: there may be more. */
 static bool write_batch(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
 {
-    struct gh_window_entry entries[BATCH_RECORDS];
-    size_t count = gh_window_due(keeper->window, now_us, all, entries, BATCH_RECORDS), invalid = 0;
-    if (!count)
-        return false;
-    gh_arena_reset(&keeper->arena);
+    struct gh_audit_waiting_written written;
     enum gh_err err =
-        gh_audit_pending_write(keeper->identity, &keeper->arena, entries, count, now_us, &invalid);
-    if (!is_settled(keeper, err, invalid))
+        gh_audit_waiting_write(&keeper->waiting, &keeper->arena, now_us, all, &written);
+    if (!is_settled(keeper, err, written.invalid))
         return false;
-    count_written(keeper, entries, count);
-    gh_window_written(keeper->window, now_us);
-    return count == BATCH_RECORDS;
+    atomic_fetch_add(&keeper->counts.overflow, written.overflow);
+    atomic_fetch_add(&keeper->counts.coalesced, written.coalesced);
+    return written.more;
 }
 
-/* A process that is killed loses what came since the last time. */
 static void save_counts(struct gh_audit_keeper *keeper, uint64_t now_us, bool last)
 {
-    struct gh_window_entry entries[BATCH_RECORDS];
-    size_t count = BATCH_RECORDS;
-    bool soon = now_us < keeper->save_us && keeper->save_us - now_us <= SAVE_US;
-    if (!keeper->recovered || (soon && !last))
-        return;
-    while (count == BATCH_RECORDS) {
-        count = gh_window_unsaved(keeper->window, entries, BATCH_RECORDS);
-        if (!count)
-            return;
-        keeper->save_us = now_us + SAVE_US;
-        gh_arena_reset(&keeper->arena);
-        enum gh_err err =
-            gh_audit_pending_save(keeper->identity, &keeper->arena, entries, count, now_us);
-        if (err != GH_OK) {
-            tell(keeper, err, "counts of refusals can't be saved");
-            return;
-        }
-        gh_window_saved(keeper->window);
-    }
+    enum gh_err err = gh_audit_waiting_save(&keeper->waiting, &keeper->arena, now_us, last);
+    if (err != GH_OK)
+        tell(keeper, err, "counts of refusals can't be saved");
 }
 
 /* ---- Reloads and findings ---- */
@@ -461,11 +410,16 @@ static void take_over(struct gh_audit_keeper *keeper, const struct gh_audit_sett
 {
     size_t is_signed = 0;
     bool soon = now_us < keeper->take_over_us && keeper->take_over_us - now_us <= TAKE_OVER_US;
-    if (last || !keeper->recovered || keeper->feed.chain_count < 2)
+    if (last || !keeper->waiting.recovered || keeper->feed.chain_count < 2)
         return;
-    for (size_t i = 0; !soon && i < keeper->feed.chain_count; i++)
-        if (keeper->feed.chains[i].holder == GH_AUDIT_HELD_BY_NOBODY)
-            recover_chain(keeper, keeper->feed.chains[i].id, now_us);
+    for (size_t i = 0; !soon && i < keeper->feed.chain_count; i++) {
+        struct gh_audit_recovered recovered;
+        if (keeper->feed.chains[i].holder != GH_AUDIT_HELD_BY_NOBODY)
+            continue;
+        enum gh_err err = gh_audit_waiting_recover_chain(
+            &keeper->waiting, &keeper->arena, keeper->feed.chains[i].id, now_us, &recovered);
+        tell_recovered(keeper, err, &recovered);
+    }
     if (!soon)
         keeper->take_over_us = now_us + TAKE_OVER_US;
     gh_arena_reset(&keeper->arena);
@@ -540,7 +494,7 @@ enum gh_err gh_audit_keeper_open(struct gh_audit_keeper *keeper, const struct gh
                                  struct gh_arena *arena, struct gh_str *out_message)
 {
     *out_message = GH_STR("the keys of the audit log can't be read");
-    keeper->identity = identity;
+    keeper->identity = keeper->waiting.identity = identity;
     return gh_audit_signer_open(&keeper->signer, identity, gh_wall_now_us(), arena);
 }
 

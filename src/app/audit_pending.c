@@ -8,7 +8,7 @@ struct batch {
     const struct gh_identity *identity;
     const struct gh_window_entry *entries;
     size_t count;
-    uint64_t now_us;
+    uint64_t times, now_us;
     size_t invalid;
 };
 
@@ -18,7 +18,23 @@ static enum gh_err run(const struct gh_identity *identity, struct gh_arena *aren
     return identity->store->ops->run_bulk(identity->store, unit, args, arena);
 }
 
+/* GH_ERR_EXISTS: what was saved then is not under the chain as this process has it now. */
+static enum gh_err check_times(struct gh_tx *tx, uint64_t times)
+{
+    struct gh_audit_own own;
+    enum gh_err err = tx->ops->audit_own(tx, &own);
+    return err == GH_OK && own.times != times ? GH_ERR_EXISTS : err;
+}
+
 /* ---- What is due ---- */
+
+static bool is_any_saved(const struct batch *batch)
+{
+    size_t i = 0;
+    while (i < batch->count && !batch->entries[i].saved)
+        i++;
+    return i < batch->count;
+}
 
 static enum gh_err forget_entry(struct gh_tx *tx, const struct gh_window_entry *entry)
 {
@@ -31,7 +47,7 @@ static enum gh_err forget_entry(struct gh_tx *tx, const struct gh_window_entry *
 static enum gh_err write_unit(struct gh_tx *tx, void *args)
 {
     struct batch *batch = args;
-    enum gh_err err = GH_OK;
+    enum gh_err err = is_any_saved(batch) ? check_times(tx, batch->times) : GH_OK;
     batch->invalid = 0;
     for (size_t i = 0; err == GH_OK && i < batch->count; i++) {
         const struct gh_tally_entry *entry = &batch->entries[i].entry;
@@ -48,9 +64,9 @@ static enum gh_err write_unit(struct gh_tx *tx, void *args)
 
 enum gh_err gh_audit_pending_write(const struct gh_identity *identity, struct gh_arena *arena,
                                    const struct gh_window_entry *entries, size_t count,
-                                   uint64_t now_us, size_t *out_invalid)
+                                   uint64_t times, uint64_t now_us, size_t *out_invalid)
 {
-    struct batch batch = {identity, entries, count, now_us, 0};
+    struct batch batch = {identity, entries, count, times, now_us, 0};
     enum gh_err err = run(identity, arena, write_unit, &batch);
     if (err == GH_OK)
         *out_invalid = batch.invalid;
@@ -98,7 +114,7 @@ static enum gh_err save_entry(struct gh_tx *tx, const struct batch *batch,
 static enum gh_err save_unit(struct gh_tx *tx, void *args)
 {
     const struct batch *batch = args;
-    enum gh_err err = GH_OK;
+    enum gh_err err = check_times(tx, batch->times);
     for (size_t i = 0; err == GH_OK && i < batch->count; i++)
         err = save_entry(tx, batch, &batch->entries[i]);
     return err;
@@ -106,9 +122,9 @@ static enum gh_err save_unit(struct gh_tx *tx, void *args)
 
 enum gh_err gh_audit_pending_save(const struct gh_identity *identity, struct gh_arena *arena,
                                   const struct gh_window_entry *entries, size_t count,
-                                  uint64_t now_us)
+                                  uint64_t times, uint64_t now_us)
 {
-    struct batch batch = {identity, entries, count, now_us, 0};
+    struct batch batch = {identity, entries, count, times, now_us, 0};
     return run(identity, arena, save_unit, &batch);
 }
 
@@ -140,9 +156,14 @@ static enum gh_err recover_unit(struct gh_tx *tx, void *args)
     struct recovery *recovery = args;
     struct gh_audit_pending *rows;
     size_t count;
+    struct gh_audit_own own = {.chain = 0};
     recovery->recovered = (struct gh_audit_recovered){.records = 0};
+    enum gh_err err = tx->ops->audit_own(tx, &own);
+    if (err != GH_OK)
+        return err;
+    recovery->recovered.times = own.times;
     tx->chain = recovery->chain;
-    enum gh_err err = tx->ops->pending_some(tx, recovery->limit, &rows, &count);
+    err = tx->ops->pending_some(tx, recovery->limit, &rows, &count);
     for (size_t i = 0; err == GH_OK && i < count; i++) {
         err = append_row(tx, recovery, &rows[i]);
         tx->chain = recovery->chain;

@@ -66,11 +66,27 @@ static void refuse(struct gh_str user_id, const char *route, uint64_t count)
 
 static size_t invalid; /* of the last writing */
 
+static enum gh_err read_times(struct gh_tx *tx, void *args)
+{
+    struct gh_audit_own own;
+    enum gh_err err = tx->ops->audit_own(tx, &own);
+    *(uint64_t *)args = own.times;
+    return err;
+}
+
+static uint64_t times_now(void)
+{
+    uint64_t times = 0;
+    assert_int_equal(f.store->ops->read(f.store, read_times, &times, &f.arena), GH_OK);
+    return times;
+}
+
 static enum gh_err write_due(bool all)
 {
     struct gh_window_entry due[MOST];
     size_t count = gh_window_due(window, f.now_us, all, due, MOST);
-    enum gh_err err = gh_audit_pending_write(&f.identity, &f.arena, due, count, f.now_us, &invalid);
+    enum gh_err err =
+        gh_audit_pending_write(&f.identity, &f.arena, due, count, times_now(), f.now_us, &invalid);
     if (err == GH_OK)
         gh_window_written(window, f.now_us);
     return err;
@@ -80,7 +96,8 @@ static enum gh_err save(void)
 {
     struct gh_window_entry unsaved[MOST];
     size_t count = gh_window_unsaved(window, unsaved, MOST);
-    enum gh_err err = gh_audit_pending_save(&f.identity, &f.arena, unsaved, count, f.now_us);
+    enum gh_err err =
+        gh_audit_pending_save(&f.identity, &f.arena, unsaved, count, times_now(), f.now_us);
     if (err == GH_OK)
         gh_window_saved(window);
     return err;
@@ -464,11 +481,41 @@ static void what_can_be_no_record_is_given_up_alone(void **state)
     assert_int_equal(count, 2);
     due[0].entry.event = GH_AUDIT_LOGOUT; /* which has no such members */
     uint64_t good = due[1].entry.count;
-    assert_int_equal(gh_audit_pending_write(&f.identity, &f.arena, due, count, f.now_us, &invalid),
-                     GH_OK);
+    assert_int_equal(
+        gh_audit_pending_write(&f.identity, &f.arena, due, count, times_now(), f.now_us, &invalid),
+        GH_OK);
     assert_int_equal(invalid, 1);
     assert_int_equal(all_saved().count, 0);
     assert_int_equal(logged(), before + good);
+}
+
+/* Counts of another process may be at those places by now. */
+static void what_was_saved_before_the_chain_was_taken_again_is_let_alone(void **state)
+{
+    (void)state;
+    struct gh_window_entry entries[MOST];
+    refuse_and_save(ann, "/a", 6);
+    uint64_t times = times_now();
+    gh_memory_store_hold(f.store, 1);
+    assert_int_equal(times_now(), times + 1);
+    refuse(ann, "/a", 1);
+    size_t count = gh_window_unsaved(window, entries, MOST);
+    assert_int_equal(count, 1);
+    assert_int_equal(gh_audit_pending_save(&f.identity, &f.arena, entries, count, times, f.now_us),
+                     GH_ERR_EXISTS);
+    assert_int_equal(count_of(all_saved().items[0].row.record.metadata), 6);
+    count = gh_window_due(window, f.now_us, true, entries, MOST);
+    assert_int_equal(count, 1);
+    assert_int_equal(
+        gh_audit_pending_write(&f.identity, &f.arena, entries, count, times, f.now_us, &invalid),
+        GH_ERR_EXISTS);
+    assert_int_equal(all_saved().count, 1);
+    assert_int_equal(logged(), 1);
+    entries[0].saved = false; /* nothing of it is */
+    assert_int_equal(
+        gh_audit_pending_write(&f.identity, &f.arena, entries, count, times, f.now_us, &invalid),
+        GH_OK);
+    assert_int_equal(all_saved().count, 1);
 }
 
 struct rows {
@@ -525,6 +572,7 @@ int main(void)
         TEST(another_key_at_rest_is_no_hindrance),
         TEST(what_is_damaged_hinders_nothing_else),
         TEST(what_can_be_no_record_is_given_up_alone),
+        TEST(what_was_saved_before_the_chain_was_taken_again_is_let_alone),
         TEST(the_chain_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,6 +330,25 @@ void gh_window_saved(struct gh_window *window)
         note_saved(&window->crowd_beats[event]);
 }
 
+/* What was asked for last is no longer as it was told. */
+static void disown(struct gh_tally_entry *entry, struct beat *beat)
+{
+    if (beat->saved) {
+        entry->count -= beat->saved;
+        entry->request_id = GH_STR("");
+    }
+    beat->reported = beat->saved = beat->saving = 0;
+}
+
+void gh_window_disown_saved(struct gh_window *window)
+{
+    for (size_t i = 0; i < window->places_touched; i++)
+        if (window->places[i].used)
+            disown(&window->places[i].entry, &window->places[i].beat);
+    for (unsigned event = 0; event < GH_AUDIT_EVENT_COUNT; event++)
+        disown(&window->crowd[event], &window->crowd_beats[event]);
+}
+
 struct gh_window_state gh_window_state(const struct gh_window *window)
 {
     struct gh_window_state state = {.kinds = window->used_count};

@@ -59,6 +59,9 @@ size_t gh_window_unsaved(struct gh_window *window, struct gh_window_entry *out_e
 /* What was unsaved when that was asked last has been saved, in the place of what was before. */
 void gh_window_saved(struct gh_window *window);
 
+/* What is saved is somebody else's to write, and no part of the counts any more. */
+void gh_window_disown_saved(struct gh_window *window);
+
 struct gh_window_state {
     size_t kinds;     /* places in use */
     uint64_t waiting; /* the sum of counts that are not written */

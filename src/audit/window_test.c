@@ -440,6 +440,33 @@ static void written_and_saved_add_up_to_what_was_added(void **state)
     gh_window_free(window);
 }
 
+static void what_is_saved_and_disowned_is_not_written(void **state)
+{
+    (void)state;
+    struct gh_window *window = gh_window_new(1, KEY);
+    struct gh_window_entry due[DUE_MAX];
+    add(window, "192.0.2.1", 1, START);
+    add(window, "192.0.2.2", 1, START); /* finds no place */
+    assert_int_equal(write(window, START, false, due), 2);
+    add(window, "192.0.2.1", 7, START + SECOND);
+    add(window, "192.0.2.2", 5, START + SECOND);
+    assert_int_equal(save(window, due), 2);
+    add(window, "192.0.2.1", 3, START + 2 * SECOND);
+    assert_int_equal(gh_window_due(window, START + 2 * SECOND, true, due, DUE_MAX), 2);
+    gh_window_disown_saved(window);
+    gh_window_written(window, START + 2 * SECOND); /* nothing of what was due then */
+    assert_int_equal(gh_window_state(window).waiting, 3);
+    assert_int_equal(save(window, due), 1);
+    assert_int_equal(due[0].entry.count, 3);
+    assert_false(due[0].saved);
+    gh_window_disown_saved(window);
+    gh_window_disown_saved(window);
+    assert_int_equal(gh_window_state(window).waiting, 0);
+    assert_int_equal(write(window, START + 60 * SECOND, true, due), 0);
+    assert_int_equal(gh_window_state(window).kinds, 0);
+    gh_window_free(window);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +488,7 @@ int main(void)
         cmocka_unit_test(what_came_between_unsaved_and_saved_is_unsaved),
         cmocka_unit_test(what_is_unsaved_comes_in_parts),
         cmocka_unit_test(a_place_that_was_written_begins_with_nothing_saved),
+        cmocka_unit_test(what_is_saved_and_disowned_is_not_written),
         cmocka_unit_test(written_and_saved_add_up_to_what_was_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

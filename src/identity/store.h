@@ -207,7 +207,7 @@ struct gh_audit_own {
 };
 /* Where this process has written the log: behind `after_seq` of that chain. */
 struct gh_audit_written {
-    uint64_t number; /* 1, 2, ...: as they came; not all are used */
+    uint64_t number; /* 1, 2, ...: as they came */
     uint32_t chain;
     uint64_t after_seq;
     uint64_t through_seq; /* of a chain that it does not hold; 0: it took it, and writes it until it

@@ -111,36 +111,46 @@ static void a_unit_that_fails_leaves_no_record_in_any_chain(struct gh_contract *
 
 /* ---- What a process has written ---- */
 
-static size_t written_since(struct gh_contract *contract, uint64_t number,
-                            struct gh_audit_written **out_rows)
+/* Behind that number it wrote chain 3 alone, from `first` to `last`, without gaps or anything
+   twice; 0: nothing. Gives the number of the newest. */
+static uint64_t assert_written_since(struct gh_contract *contract, uint64_t number, uint64_t first,
+                                     uint64_t last)
 {
+    struct gh_audit_written *rows;
     size_t count;
     struct gh_tx *tx = gh_contract_begin_read(contract);
-    gh_contract_assert_ok(tx->ops->audit_written(tx, number, out_rows, &count));
+    gh_contract_assert_ok(tx->ops->audit_written(tx, number, &rows, &count));
     gh_contract_commit(contract);
-    return count;
+    assert_int_equal(count > 0, last > 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(rows[i].chain, 3);
+        assert_true(rows[i].number > number);
+        number = rows[i].number;
+        assert_int_equal(rows[i].after_seq, first - 1);
+        assert_true(rows[i].through_seq >= first);
+        first = rows[i].through_seq + 1;
+    }
+    assert_int_equal(first, last + 1);
+    return number;
 }
 
 static void tells_what_it_has_written_of_chains_of_nobody(struct gh_contract *contract)
 {
     struct gh_audit_written *rows;
-    size_t count = written_since(contract, 0, &rows);
-    uint64_t number = rows[count - 1].number;
-    struct gh_tx *tx = gh_contract_begin_bulk(contract);
+    size_t count;
+    struct gh_tx *tx = gh_contract_begin_read(contract);
+    gh_contract_assert_ok(tx->ops->audit_written(tx, 0, &rows, &count));
+    gh_contract_commit(contract);
+    assert_int_equal(count, 1);
+    uint64_t number = rows[0].number;
+    tx = gh_contract_begin_bulk(contract);
     append(tx, 1, 5); /* the own one: nothing new */
     gh_contract_commit(contract);
-    assert_int_equal(written_since(contract, number, &rows), 0);
+    number = assert_written_since(contract, number, 1, 0);
     fill(contract);
-    assert_int_equal(written_since(contract, number, &rows), 1);
-    assert_int_equal(rows[0].chain, 3);
-    assert_int_equal(rows[0].after_seq, 0);
-    assert_int_equal(rows[0].through_seq, 3);
-    number = rows[0].number;
+    number = assert_written_since(contract, number, 1, 3);
     fill(contract);
-    assert_int_equal(written_since(contract, number, &rows), 1);
-    assert_int_equal(rows[0].chain, 3);
-    assert_int_equal(rows[0].through_seq, 6);
-    assert_true(rows[0].after_seq <= 3);
+    assert_written_since(contract, number, 4, 6);
 }
 
 /* ---- Reading ---- */

@@ -191,6 +191,15 @@ void gh_memory_store_hold(struct gh_store *base, uint32_t chain)
     pthread_mutex_unlock(&store->lock);
 }
 
+void gh_memory_store_restart(struct gh_store *base)
+{
+    struct gh_memory_store *store = (struct gh_memory_store *)base;
+    pthread_mutex_lock(&store->lock);
+    memset(&store->written, 0, sizeof(store->written));
+    gh_written_take(&store->written, store->own_chain, gh_memory_last_seq(store, store->own_chain));
+    pthread_mutex_unlock(&store->lock);
+}
+
 static void set_holder(struct gh_store *base, uint32_t chain, enum gh_audit_holder holder)
 {
     struct gh_memory_store *store = (struct gh_memory_store *)base;

@@ -14,6 +14,8 @@ void gh_memory_store_fail(struct gh_store *store, unsigned count, enum gh_err er
 #define GH_MEMORY_CHAINS_MAX 64
 /* From now on this process writes that chain; the one that it wrote is held by nobody. */
 void gh_memory_store_hold(struct gh_store *store, uint32_t chain);
+/* A new process opens the store, and writes the chain that the one before wrote. */
+void gh_memory_store_restart(struct gh_store *store);
 /* Another process holds that chain, which is not the one that this process writes. */
 void gh_memory_store_hold_elsewhere(struct gh_store *store, uint32_t chain);
 /* That process is dead: nobody holds its chain. */

@@ -16,21 +16,11 @@ void gh_written_take(struct gh_written *written, uint32_t chain, uint64_t last_s
         put(written, (struct gh_audit_written){.chain = chain, .after_seq = last_seq});
 }
 
-/* What goes on behind the newest item becomes one with it, under another number. */
 void gh_written_add(struct gh_written *written, uint32_t chain, uint64_t after_seq,
                     uint64_t through_seq)
 {
-    struct gh_audit_written item = {
-        .chain = chain, .after_seq = after_seq, .through_seq = through_seq};
-    struct gh_audit_written *last = written->count ? &written->items[written->count - 1] : NULL;
-    if (last && last->chain == chain && last->through_seq && after_seq >= last->after_seq &&
-        after_seq <= last->through_seq) {
-        item.after_seq = last->after_seq;
-        if (last->through_seq > through_seq)
-            item.through_seq = last->through_seq;
-        written->count--;
-    }
-    put(written, item);
+    put(written, (struct gh_audit_written){
+                     .chain = chain, .after_seq = after_seq, .through_seq = through_seq});
 }
 
 enum gh_err gh_written_since(const struct gh_written *written, uint64_t number,

@@ -1,20 +1,18 @@
 #include "app/audit_export.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "app/audit_export_plan.h"
 #include "app/audit_messages.h"
 #include "app/config_file.h"
-#include "audit/chain.h"
 #include "audit/format.h"
 #include "identity/audit_chains.h"
 #include "identity/audit_key.h"
-#include "json/writer.h"
 #include "net/loop.h"
 
 #define ARENA_BLOCK_BYTES (256u * 1024)
@@ -24,7 +22,6 @@
 #define RETRY_MAX_MS      60000
 #define COMPLAIN_MS       60000
 #define END_SECONDS       5
-#define FILE_TAIL_BYTES   (2 * GH_AUDIT_FORMATTED_BYTES_MAX)
 #define HOST_NAME_BYTES   128
 
 /* One place, what goes there, and the thread that brings it: nobody waits for another place. */
@@ -41,11 +38,14 @@ struct route {
     atomic_bool failing;
     uint64_t retry_at_ms, retry_after_ms, complain_at_ms; /* the thread's */
     bool wanted;                                          /* the caller's, in a reload */
+    uint64_t head_seq; /* of the own chain as it was; 0: the file is not looked at */
 
+    /* Under the exporter's lock; changed by the thread alone: */
+    struct gh_audit_stretches todo;
+    uint64_t number; /* of audit_written: through this one it is in there */
     /* Under the exporter's lock: */
-    struct gh_audit_cursor cursor; /* delivered through; chain 0: the thread finds it */
-    bool leaving;                  /* the configuration has it no more */
-    bool over;                     /* the thread may be joined */
+    bool leaving; /* the configuration has it no more */
+    bool over;    /* the thread may be joined */
     uint64_t looks;
 };
 
@@ -53,7 +53,9 @@ struct gh_audit_exporter {
     struct gh_audit_exporter_options options;
     char host[HOST_NAME_BYTES];
     struct gh_log_ring *ring;
-    pthread_mutex_t log_lock; /* guards the ring */
+    pthread_mutex_t log_lock;           /* guards the ring */
+    struct gh_audit_export_start start; /* of places that are new */
+    struct gh_audit_stretches left;     /* of places of checkpoints, at the start of the process */
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t woken, ended;
@@ -70,6 +72,7 @@ static void route_free(struct route *route)
     if (!route)
         return;
     gh_redis_target_free(route->redis);
+    gh_audit_stretches_done(&route->todo);
     gh_arena_done(&route->arena);
     free(route);
 }
@@ -111,71 +114,6 @@ static struct route *route_new(struct gh_audit_exporter *exporter, struct gh_str
     return NULL;
 }
 
-static struct gh_audit_cursor cursor_of(struct route *route)
-{
-    pthread_mutex_lock(&route->exporter->lock);
-    struct gh_audit_cursor cursor = route->cursor;
-    pthread_mutex_unlock(&route->exporter->lock);
-    return cursor;
-}
-
-static void set_cursor(struct route *route, struct gh_audit_cursor cursor)
-{
-    pthread_mutex_lock(&route->exporter->lock);
-    route->cursor = cursor;
-    pthread_mutex_unlock(&route->exporter->lock);
-}
-
-/* The number in the last whole line of this chain that this process, or one before it, has written.
- */
-static uint64_t last_seq_of_file(const struct route *route, uint32_t chain)
-{
-    uint64_t seq = 0;
-    int fd = open(route->destination.path.ptr, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-    size_t len = size > 0 && size < FILE_TAIL_BYTES ? (size_t)size : FILE_TAIL_BYTES;
-    char *text = size > 0 ? malloc(len) : NULL;
-    ssize_t got = text ? pread(fd, text, len, size - (off_t)len) : -1;
-    struct gh_str rest = gh_str_of(text, got > 0 ? (size_t)got : 0);
-    struct gh_arena arena;
-    gh_arena_init(&arena, ARENA_BLOCK_BYTES, 4 * ARENA_BLOCK_BYTES);
-    while (rest.len) {
-        struct gh_audit_row row;
-        struct gh_str line = gh_str_split(&rest, '\n');
-        gh_arena_reset(&arena);
-        if (gh_audit_parse_line(&arena, line, &row, NULL) == GH_OK && row.record.chain == chain)
-            seq = row.record.seq;
-    }
-    gh_arena_done(&arena);
-    free(text);
-    if (fd >= 0)
-        close(fd);
-    return seq;
-}
-
-/* The chain that this process writes now. */
-struct own {
-    uint32_t chain; /* 0: none */
-    uint64_t head_seq, checkpoint_seq;
-};
-
-static enum gh_err read_own(struct gh_tx *tx, void *args)
-{
-    struct own *own = args;
-    struct gh_audit_row checkpoint;
-    uint8_t hash[GH_SHA256_BYTES];
-    *own = (struct own){.chain = 0};
-    enum gh_err err = gh_audit_chain_of_unit(tx, &own->chain);
-    if (err != GH_OK)
-        return err == GH_ERR_NOT_FOUND ? GH_OK : err;
-    err = tx->ops->audit_head(tx, &own->head_seq, hash);
-    if (err == GH_OK)
-        err = tx->ops->audit_last_of(tx, GH_AUDIT_AUDIT_CHECKPOINT, 0, &checkpoint);
-    if (err == GH_OK)
-        own->checkpoint_seq = checkpoint.record.seq;
-    return err == GH_ERR_NOT_FOUND ? GH_OK : err;
-}
-
 static void complain_of_file(struct gh_audit_exporter *exporter, const struct route *route)
 {
     pthread_mutex_lock(&exporter->log_lock);
@@ -187,44 +125,62 @@ static void complain_of_file(struct gh_audit_exporter *exporter, const struct ro
     pthread_mutex_unlock(&exporter->log_lock);
 }
 
-static uint64_t first_seq(struct gh_audit_exporter *exporter, const struct route *route,
-                          const struct own *own)
+/* A file of JSON says itself how far it is. */
+static bool tells_its_end(const struct route *route)
 {
-    uint64_t file_seq = 0;
-    if (!route->checkpoints && route->destination.place == GH_AUDIT_PLACE_FILE &&
-        route->format != GH_AUDIT_EXPORT_CEF)
-        file_seq = last_seq_of_file(route, own->chain);
-    if (file_seq && file_seq <= own->head_seq)
-        return file_seq;
-    if (file_seq)
-        complain_of_file(exporter, route);
-    const struct gh_audit_cursor *start = &exporter->options.checkpoint;
-    uint64_t checkpoint_seq = start->chain == own->chain ? start->seq : own->checkpoint_seq;
-    return checkpoint_seq ? checkpoint_seq - 1 : 0;
+    return !route->checkpoints && route->destination.place == GH_AUDIT_PLACE_FILE &&
+           route->format != GH_AUDIT_EXPORT_CEF;
 }
 
-/* The chain that is delivered is the one that this process writes; *out_moved: it goes on with
-   another, since it has lost that. False: there is none, or the store can't be read. */
-static bool find_cursor(struct route *route, struct gh_arena *arena, bool *out_moved)
+/* ---- What is to be delivered ---- */
+
+/* The thread begins with where the file ends. */
+static void begin(struct route *route)
 {
     struct gh_audit_exporter *exporter = route->exporter;
-    struct gh_store *store = exporter->options.identity->store;
-    struct own own = {.chain = 0};
-    *out_moved = false;
+    if (!route->head_seq || !route->todo.count || !tells_its_end(route))
+        return;
+    struct gh_audit_stretch *own = &route->todo.items[0];
+    uint64_t seq = gh_audit_export_file_seq(route->destination.path.ptr, own->chain);
+    if (seq > route->head_seq)
+        complain_of_file(exporter, route);
+    if (!seq || seq > route->head_seq)
+        return;
+    pthread_mutex_lock(&exporter->lock);
+    own->from = own->after = seq;
+    pthread_mutex_unlock(&exporter->lock);
+}
+
+/* What this process has written of other chains than that which it is known to write. What can't
+   be read now is there the next time. */
+static void plan(struct route *route, struct gh_arena *arena)
+{
+    struct gh_audit_exporter *exporter = route->exporter;
+    const struct gh_audit_stretch *open = gh_audit_stretches_open(&route->todo);
+    struct gh_audit_export_news news = {.number = route->number,
+                                        .open_chain = open ? open->chain : 0};
+    bool added = true;
     gh_arena_reset(arena);
-    if (store->ops->read(store, read_own, &own, arena) != GH_OK || !own.chain)
-        return cursor_of(route).chain != 0;
-    *out_moved = cursor_of(route).chain != own.chain;
-    if (*out_moved)
-        set_cursor(route, (struct gh_audit_cursor){own.chain, first_seq(exporter, route, &own)});
-    return true;
+    if (gh_audit_export_news_read(exporter->options.identity->store, arena, &news) != GH_OK)
+        return;
+    for (size_t i = 0; i < news.count && tells_its_end(route); i++)
+        gh_audit_export_skip(&news.items[i], route->destination.path.ptr);
+    pthread_mutex_lock(&exporter->lock);
+    if (news.moved)
+        gh_audit_stretches_end(&route->todo, news.open_through);
+    for (size_t i = 0; i < news.count && added; i++)
+        added = gh_audit_stretches_add(&route->todo, news.items[i].chain, news.items[i].after,
+                                       news.items[i].through);
+    if (added)
+        route->number = news.number;
+    pthread_mutex_unlock(&exporter->lock);
 }
 
 /* ---- What is delivered ---- */
 
 struct page {
     const struct route *route;
-    struct gh_audit_cursor after;
+    struct gh_audit_stretch stretch;
     struct gh_audit_message_page read;
 };
 
@@ -234,12 +190,13 @@ static enum gh_err read_page(struct gh_tx *tx, void *args)
     struct gh_audit_query query = {
         .event = page->route->checkpoints ? gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name
                                           : GH_STR(""),
-        .after_seq = page->after.seq,
+        .after_seq = page->stretch.after,
+        .before_seq = page->stretch.through < INT64_MAX ? page->stretch.through + 1 : 0,
         .oldest_first = true,
         .limit = GH_AUDIT_MESSAGES_MAX,
         .passed = &page->read.passed,
     };
-    tx->chain = page->after.chain;
+    tx->chain = page->stretch.chain;
     return tx->ops->audit_page(tx, &query, &page->read.rows, &page->read.count);
 }
 
@@ -265,12 +222,14 @@ static void complain(struct route *route, enum gh_err err, struct gh_str detail)
     pthread_mutex_unlock(&exporter->log_lock);
 }
 
-static void settle(struct route *route, uint32_t chain, const struct gh_audit_messages *messages)
+static void settle(struct route *route, size_t index, const struct gh_audit_messages *messages)
 {
     struct gh_audit_exporter *exporter = route->exporter;
     bool failed = atomic_exchange(&route->failing, false);
     route->retry_after_ms = 0;
-    set_cursor(route, (struct gh_audit_cursor){chain, messages->through});
+    pthread_mutex_lock(&exporter->lock);
+    route->todo.items[index].after = messages->through;
+    pthread_mutex_unlock(&exporter->lock);
     if (!failed && !messages->left_out)
         return;
     pthread_mutex_lock(&exporter->log_lock);
@@ -287,21 +246,24 @@ static void settle(struct route *route, uint32_t chain, const struct gh_audit_me
     pthread_mutex_unlock(&exporter->log_lock);
 }
 
-/* One page. True: there may be more. */
-static bool deliver_page(struct route *route, struct gh_arena *arena)
+/* One page; *out_more: there may be another. False: it could not be delivered. */
+static bool deliver_page(struct route *route, struct gh_arena *arena, size_t index, bool *out_more)
 {
-    struct page page = {.route = route, .after = cursor_of(route)};
+    struct page page = {.route = route, .stretch = route->todo.items[index]};
     struct gh_store *store = route->exporter->options.identity->store;
-    struct gh_audit_messages messages = {.through = page.after.seq};
+    struct gh_audit_messages messages = {.through = page.stretch.after};
     const struct gh_audit_message_form form = {.place = route->destination.place,
                                                .checkpoints = route->checkpoints,
                                                .format = route->format,
                                                .host = gh_str_from_c(route->exporter->host)};
     struct gh_str detail = GH_STR("");
+    *out_more = false;
+    if (page.stretch.after >= page.stretch.through)
+        return true;
     gh_arena_reset(arena);
     enum gh_err err = store->ops->read(store, read_page, &page, arena);
     if (err == GH_OK && !page.read.count && !page.read.passed.count)
-        return false;
+        return true;
     char *texts = gh_arena_alloc(arena, TEXTS_BYTES_MAX);
     struct gh_buf buf = gh_buf_over(texts, texts ? TEXTS_BYTES_MAX : 0);
     if (err == GH_OK)
@@ -314,23 +276,41 @@ static bool deliver_page(struct route *route, struct gh_arena *arena)
         complain(route, err, detail);
         return false;
     }
-    settle(route, page.after.chain, &messages);
+    settle(route, index, &messages);
+    *out_more = true;
     return true;
+}
+
+/* To its end, which may be nearer than was thought: the process has lost that chain meanwhile. */
+static bool deliver_stretch(struct route *route, struct gh_arena *arena, size_t index)
+{
+    bool good = true;
+    for (bool more = true; good && more && !atomic_load(&route->stop);) {
+        good = deliver_page(route, arena, index, &more);
+        if (good && more)
+            plan(route, arena);
+    }
+    return good && !atomic_load(&route->stop);
 }
 
 static void deliver(struct route *route, struct gh_arena *arena, bool at_once)
 {
+    plan(route, arena);
     if (atomic_load(&route->failing) && !at_once && gh_monotonic_now_ms() < route->retry_at_ms)
         return;
     /* What is left of a chain that it has lost comes first. */
-    for (bool moved = true; moved && !atomic_load(&route->stop);) {
-        if (!cursor_of(route).chain && !find_cursor(route, arena, &moved))
+    for (size_t i = 0; i < route->todo.count;) {
+        if (!deliver_stretch(route, arena, i))
             return;
-        while (!atomic_load(&route->stop) && deliver_page(route, arena)) {
+        if (route->todo.items[i].through == GH_AUDIT_STRETCH_OPEN) {
+            i++;
+            continue;
         }
-        if (atomic_load(&route->failing) || !find_cursor(route, arena, &moved))
-            return;
+        pthread_mutex_lock(&route->exporter->lock);
+        gh_audit_stretches_remove(&route->todo, i);
+        pthread_mutex_unlock(&route->exporter->lock);
     }
+    atomic_store(&route->failing, false); /* what it would not take is not there any more */
 }
 
 static void say_what_is_left(struct route *route)
@@ -338,14 +318,17 @@ static void say_what_is_left(struct route *route)
     struct gh_audit_exporter *exporter = route->exporter;
     if (!atomic_load(&route->failing))
         return;
-    char chain[GH_AUDIT_CURSOR_LEN + 1] = "";
-    struct gh_audit_cursor cursor = cursor_of(route);
-    if (cursor.chain > 1)
-        snprintf(chain, sizeof(chain), " of chain %u", (unsigned)cursor.chain);
     pthread_mutex_lock(&exporter->log_lock);
-    gh_log_message(exporter->ring, GH_LOG_ERROR,
-                   "audit: at the end %.*s has the log through record %llu%s only",
-                   GH_STR_ARG(route->destination.text), (unsigned long long)cursor.seq, chain);
+    for (size_t i = 0; i < route->todo.count; i++) {
+        const struct gh_audit_stretch *stretch = &route->todo.items[i];
+        char chain[GH_AUDIT_CURSOR_LEN + 1] = "";
+        if (stretch->chain > 1)
+            snprintf(chain, sizeof(chain), " of chain %u", (unsigned)stretch->chain);
+        gh_log_message(exporter->ring, GH_LOG_ERROR,
+                       "audit: at the end %.*s has the log through record %llu%s only",
+                       GH_STR_ARG(route->destination.text), (unsigned long long)stretch->after,
+                       chain);
+    }
     gh_log_flush(exporter->ring);
     pthread_mutex_unlock(&exporter->log_lock);
 }
@@ -374,9 +357,7 @@ static void *export(void *arg)
     struct gh_audit_exporter *exporter = route->exporter;
     struct gh_arena arena;
     gh_arena_init(&arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
-    bool moved;
-    if (!cursor_of(route).chain) /* at once: where it begins is as of now */
-        (void)find_cursor(route, &arena, &moved);
+    begin(route);
     while (wait(route))
         deliver(route, &arena, false);
     deliver(route, &arena, true); /* nothing, where the route leaves */
@@ -398,17 +379,43 @@ static bool is_place(const struct route *route, struct gh_str text, bool checkpo
            gh_str_eq(route->destination.text, text);
 }
 
-/* What was there in another format hands over how far it is. */
-static void inherit(const struct gh_audit_exporter *exporter, struct route *route)
+/* What was there in another format hands over how far it is. False: there was none; or no memory,
+   and it begins as a new one. */
+static bool inherit(struct gh_audit_exporter *exporter, struct route *route)
 {
-    for (struct route *old = exporter->routes; old; old = old->next)
-        if (is_place(old, route->destination.text, route->checkpoints))
-            set_cursor(route, cursor_of(old));
+    bool inherited = false;
+    pthread_mutex_lock(&exporter->lock);
+    for (struct route *old = exporter->routes; old && !inherited; old = old->next) {
+        if (!is_place(old, route->destination.text, route->checkpoints))
+            continue;
+        inherited = gh_audit_stretches_copy(&route->todo, &old->todo);
+        route->number = old->number;
+    }
+    pthread_mutex_unlock(&exporter->lock);
+    return inherited;
+}
+
+/* As of now, the own chain first. False: no memory. */
+static bool begin_new(const struct gh_audit_exporter *exporter, struct route *route)
+{
+    const struct gh_audit_export_start *from = &exporter->start;
+    const struct gh_audit_stretches *left = &exporter->left;
+    bool good = !from->chain || gh_audit_stretches_add(&route->todo, from->chain, from->after,
+                                                       GH_AUDIT_STRETCH_OPEN);
+    for (size_t i = 0; good && route->checkpoints && i < left->count; i++)
+        good = gh_audit_stretches_add(&route->todo, left->items[i].chain, left->items[i].after,
+                                      left->items[i].through);
+    route->number = from->number;
+    route->head_seq = from->head_seq;
+    return good;
 }
 
 static enum gh_err start(struct gh_audit_exporter *exporter, struct route *route)
 {
-    inherit(exporter, route);
+    if (!inherit(exporter, route) && !begin_new(exporter, route)) {
+        route_free(route);
+        return GH_ERR_MEMORY;
+    }
     pthread_mutex_lock(&exporter->lock);
     bool started = pthread_create(&route->thread, NULL, export, route) == 0;
     if (started) {
@@ -494,6 +501,17 @@ static enum gh_err want_all(struct gh_audit_exporter *exporter,
 
 /* ---- Beginning and end ---- */
 
+/* Where it can't be read, places that are new go on from where others began: more, not less. */
+static enum gh_err read_start(struct gh_audit_exporter *exporter, struct gh_audit_stretches *left)
+{
+    struct gh_arena arena;
+    gh_arena_init(&arena, ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
+    enum gh_err err = gh_audit_export_start_read(exporter->options.identity->store, &arena,
+                                                 &exporter->start, left);
+    gh_arena_done(&arena);
+    return err;
+}
+
 enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *options,
                                    const struct gh_audit_settings *settings,
                                    struct gh_audit_exporter **out_exporter)
@@ -509,7 +527,10 @@ enum gh_err gh_audit_exporter_open(const struct gh_audit_exporter_options *optio
     pthread_cond_init(&exporter->ended, NULL);
     enum gh_err err = gh_log_ring_open(options->log, &exporter->ring);
     if (err == GH_OK)
+        err = read_start(exporter, &exporter->left);
+    if (err == GH_OK)
         err = want_all(exporter, settings);
+    gh_audit_stretches_done(&exporter->left);
     if (err != GH_OK) {
         gh_audit_exporter_close(exporter);
         return err;
@@ -522,6 +543,8 @@ void gh_audit_exporter_set(struct gh_audit_exporter *exporter,
                            const struct gh_audit_settings *settings)
 {
     reap(exporter);
+    enum gh_err unread = read_start(exporter, NULL);
+    (void)unread;
     for (struct route *route = exporter->routes; route; route = route->next)
         route->wanted = false;
     if (want_all(exporter, settings) == GH_OK)

@@ -1,19 +1,22 @@
 /*
  * The log on its way to second places while it is written: checkpoints, and records as they are
- * kept (personal values sealed). Of several processes each brings the chain that it writes. A
- * thread for each place, so that one that does not answer holds up nothing else. The log itself is
- * the queue: what could not be delivered is tried again, from where it stopped, for as long as the
- * process lives and the records are kept.
+ * kept (personal values sealed). Of several processes each brings what it writes: the chain that it
+ * has, those that it had and lost, and what it put into those of nobody (checkpoints, and what a
+ * killed process left). A thread for each place, so that one that does not answer holds up nothing
+ * else. The log itself is the queue: what could not be delivered is tried again, from where it
+ * stopped, for as long as the process lives and the records are kept.
  *
  * At a start a file of JSON is gone on with behind its last record; elsewhere delivery begins with
- * the newest checkpoint: records since then may come twice. Records before it that a place had not
- * taken when the process ended do not come again by themselves; the log names the last that came.
+ * the newest checkpoint: records since then may come twice. So it is with a chain that is taken
+ * later. A place of checkpoints gets the newest ones of chains of nobody, too. Every record and
+ * checkpoint says its chain and number: whoever minds what comes twice goes by these. Records
+ * before it that a place had not taken when the process ended do not come again by themselves; the
+ * log names the last that came.
  */
 #ifndef GH_APP_AUDIT_EXPORT_H
 #define GH_APP_AUDIT_EXPORT_H
 
 #include "app/audit_settings.h"
-#include "identity/audit_chains.h"
 #include "identity/identity.h"
 #include "obs/log.h"
 
@@ -22,8 +25,6 @@ struct gh_audit_exporter;
 struct gh_audit_exporter_options {
     const struct gh_identity *identity;
     struct gh_log *log;
-    struct gh_audit_cursor checkpoint; /* the newest of the chain that this process writes; seq 0:
-                                          none */
 };
 
 /* Starts the threads. `settings` is read during the call. */

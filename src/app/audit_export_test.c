@@ -1,4 +1,4 @@
-/* Second places: of several chains a process brings the one that it writes. */
+/* Second places: of several chains a process brings what it writes, all of it. */
 #include "app/audit_export.h"
 
 #include <stdarg.h>
@@ -6,19 +6,23 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "app/audit_signer.h"
 #include "identity/audit_log.h"
 #include "identity/identity_fixture.h"
+#include "net/loop.h"
 #include "store/memory.h"
 
 #define TEXT_BYTES_MAX (256u * 1024)
 #define WAIT_MS_MAX    10000
 
 static struct gh_identity_fixture f;
+static struct gh_arena scratch; /* is reset */
 static struct gh_log *log_lines;
 static struct gh_audit_exporter *exporter;
 static char folder[] = "/tmp/gatehouse-export-XXXXXX", path[64], to[80];
@@ -26,6 +30,7 @@ static char folder[] = "/tmp/gatehouse-export-XXXXXX", path[64], to[80];
 static int open_fixture(void **state)
 {
     gh_identity_fixture_open(&f);
+    gh_arena_init(&scratch, 64 * 1024, 16u << 20);
     memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/log", folder);
@@ -42,6 +47,7 @@ static int close_fixture(void **state)
     gh_log_close(log_lines, 1000);
     unlink(path);
     rmdir(folder);
+    gh_arena_done(&scratch);
     gh_identity_fixture_close(&f);
     return 0;
 }
@@ -57,12 +63,28 @@ static void append_to(uint32_t chain, size_t count)
         assert_int_equal(gh_audit_log_append_many(&f.identity, &f.arena, &record, 1), GH_OK);
 }
 
+/* As a process that starts. */
+static void open_with(const struct gh_audit_settings *settings)
+{
+    const struct gh_audit_exporter_options options = {.identity = &f.identity, .log = log_lines};
+    gh_memory_store_restart(f.store);
+    assert_int_equal(gh_audit_exporter_open(&options, settings, &exporter), GH_OK);
+}
+
 static void open_exporter(void)
 {
     struct gh_audit_export_settings place = {.to = gh_str_from_c(to)};
-    struct gh_audit_settings settings = {.exports = {.items = &place, .count = 1}};
-    const struct gh_audit_exporter_options options = {.identity = &f.identity, .log = log_lines};
-    assert_int_equal(gh_audit_exporter_open(&options, &settings, &exporter), GH_OK);
+    const struct gh_audit_settings settings = {.exports = {.items = &place, .count = 1}};
+    open_with(&settings);
+}
+
+/* To a place that is written through, and has no end to go on behind. */
+static void open_cef_exporter(void)
+{
+    struct gh_audit_export_settings place = {.to = gh_str_from_c(to),
+                                             .format = GH_AUDIT_EXPORT_CEF};
+    const struct gh_audit_settings settings = {.exports = {.items = &place, .count = 1}};
+    open_with(&settings);
 }
 
 /* "1:1 2:1 ": what the file has. */
@@ -97,6 +119,100 @@ static void wait_for(const char *text)
         nanosleep(&pause, NULL);
     }
 }
+
+/* ---- A place that is down ---- */
+
+/* A folder is where the file should be. */
+static void put_down(void)
+{
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void wait_until_it_fails(void)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned ms = 0; !gh_audit_exporter_failing(exporter); ms++) {
+        assert_true(ms < WAIT_MS_MAX);
+        gh_audit_exporter_wake(exporter);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void put_up(void)
+{
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* ---- Checkpoints ---- */
+
+static const struct gh_audit_settings SIGNING = {
+    .checkpoint = {.records = 1000, .interval_ms = 60000}};
+
+/* Of the chains that nobody holds; how many. */
+static size_t sign_others(void)
+{
+    struct gh_audit_signer signer;
+    size_t count = 0;
+    f.now_us += FIXTURE_MINUTE;
+    assert_int_equal(gh_audit_signer_open(&signer, &f.identity, f.now_us, &scratch), GH_OK);
+    assert_int_equal(gh_audit_signer_turn_others(&signer, &SIGNING, f.now_us, &scratch, &count),
+                     GH_OK);
+    gh_audit_signer_close(&signer);
+    return count;
+}
+
+static void sign_own(uint32_t chain, uint64_t head_seq)
+{
+    struct gh_audit_signer signer;
+    bool is_signed = false;
+    assert_int_equal(gh_audit_signer_open(&signer, &f.identity, f.now_us, &f.arena), GH_OK);
+    assert_int_equal(gh_audit_signer_turn(&signer, &SIGNING, chain, head_seq, f.now_us, true,
+                                          &f.arena, &is_signed),
+                     GH_OK);
+    assert_true(is_signed);
+    gh_audit_signer_close(&signer);
+}
+
+static void open_for_checkpoints(void)
+{
+    struct gh_str place = gh_str_from_c(to);
+    const struct gh_audit_settings settings = {
+        .checkpoint = {.exports = {.items = &place, .count = 1}}};
+    open_with(&settings);
+}
+
+/* "1:3 2:3 ": the records that the notes in the file speak of. */
+static const char *notes(void)
+{
+    static char text[TEXT_BYTES_MAX], shown[TEXT_BYTES_MAX];
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(text, 1, sizeof(text) - 1, file) : 0, at = 0;
+    if (file)
+        fclose(file);
+    struct gh_str rest = gh_str_of(text, len), note;
+    shown[0] = 0;
+    while (gh_audit_next_note(&rest, &note)) {
+        struct gh_audit_checkpoint checkpoint;
+        if (gh_audit_checkpoint_open(note, NULL, 0, &checkpoint) != GH_AUDIT_NOTE_UNKNOWN_KEY)
+            break; /* it is being written */
+        at += (size_t)snprintf(shown + at, sizeof(shown) - at, "%u:%llu ",
+                               checkpoint.chain ? checkpoint.chain : 1,
+                               (unsigned long long)checkpoint.seq);
+    }
+    return shown;
+}
+
+static void wait_for_notes(const char *text)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned ms = 0; strcmp(notes(), text) != 0; ms++) {
+        assert_true(ms < WAIT_MS_MAX);
+        gh_audit_exporter_wake(exporter);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* ---- Tests ---- */
 
 static void the_own_chain_is_delivered(void **state)
 {
@@ -135,6 +251,175 @@ static void a_chain_that_is_lost_is_brought_to_its_end_before_the_next(void **st
     assert_string_equal(delivered(), "1:1 1:2 1:3 2:1 2:2 2:3 ");
 }
 
+/* Of the second one it signs a checkpoint, the third one it has as the place comes back. */
+static void chains_that_come_and_go_while_a_place_is_down_are_all_brought(void **state)
+{
+    append_to(1, 2);
+    put_down();
+    open_exporter();
+    wait_until_it_fails();
+    append_to(1, 1);
+    append_to(2, 2);
+    sign_own(2, 2);
+    append_to(2, 1);
+    append_to(3, 2);
+    sign_own(3, 2);
+    put_up();
+    wait_for("1:1 1:2 1:3 2:1 2:2 2:3 2:4 3:1 3:2 3:3 ");
+    append_to(3, 1);
+    gh_audit_exporter_close(exporter);
+    assert_string_equal(delivered(), "1:1 1:2 1:3 2:1 2:2 2:3 2:4 3:1 3:2 3:3 3:4 ");
+}
+
+static size_t lines(void)
+{
+    char text[TEXT_BYTES_MAX];
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(text, 1, sizeof(text), file) : 0, count = 0;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i < len; i++)
+        count += text[i] == '\n';
+    return count;
+}
+
+static void a_place_that_can_not_say_how_far_it_is_is_brought_all_too(void **state)
+{
+    append_to(1, 2);
+    put_down();
+    open_cef_exporter();
+    wait_until_it_fails();
+    append_to(2, 2);
+    sign_own(2, 2);
+    append_to(3, 1);
+    append_to(1, 1); /* the first one again */
+    put_up();
+    gh_audit_exporter_close(exporter);
+    assert_int_equal(lines(), 3 + 3 + 1);
+}
+
+/* What another process wrote in between comes from that one; what was there before may be brought
+   again, since its newest checkpoint. */
+static void what_was_there_before_a_chain_was_taken_comes_since_its_checkpoint(void **state)
+{
+    append_to(2, 3);
+    sign_own(2, 3);
+    append_to(2, 1);
+    append_to(1, 1);
+    open_cef_exporter();
+    append_to(2, 2);
+    gh_audit_exporter_close(exporter);
+    assert_int_equal(lines(), 1 + (1 + 1 + 2)); /* 2:4, which is the checkpoint, to 2:7 */
+}
+
+static void who_loses_a_chain_does_not_bring_what_others_write_there(void **state)
+{
+    append_to(1, 2);
+    open_exporter();
+    wait_for("1:1 1:2 ");
+    append_to(2, 1);
+    wait_for("1:1 1:2 2:1 ");
+    gh_audit_exporter_close(exporter);
+    append_to(1, 5); /* by another process */
+    append_to(2, 1);
+    open_exporter();
+    append_to(2, 1);
+    gh_audit_exporter_close(exporter);
+    assert_string_equal(delivered(), "1:1 1:2 2:1 2:2 2:3 ");
+}
+
+static void checkpoints_of_chains_of_nobody_come_once(void **state)
+{
+    append_to(1, 3);
+    append_to(2, 2);
+    append_to(3, 1);
+    open_for_checkpoints();
+    assert_int_equal(sign_others(), 2);
+    wait_for_notes("1:3 2:2 ");
+    assert_int_equal(sign_others(), 0);
+    sign_own(3, 1);
+    wait_for_notes("1:3 2:2 3:1 ");
+    gh_audit_exporter_close(exporter);
+    assert_string_equal(notes(), "1:3 2:2 3:1 ");
+}
+
+static void checkpoints_of_chains_of_nobody_come_when_the_place_is_there_again(void **state)
+{
+    append_to(1, 3);
+    append_to(2, 2);
+    append_to(3, 1);
+    put_down();
+    open_for_checkpoints();
+    assert_int_equal(sign_others(), 2);
+    wait_until_it_fails();
+    append_to(1, 1);
+    append_to(3, 1);
+    assert_int_equal(sign_others(), 1);
+    put_up();
+    wait_for_notes("1:3 1:5 2:2 ");
+    gh_audit_exporter_close(exporter);
+    assert_string_equal(notes(), "1:3 1:5 2:2 ");
+}
+
+/* Who signed them may have been killed before it brought them. */
+static void a_start_brings_the_newest_checkpoints_of_chains_of_nobody(void **state)
+{
+    append_to(1, 3);
+    append_to(2, 2);
+    append_to(3, 1);
+    gh_memory_store_hold_elsewhere(f.store, 2);
+    assert_int_equal(sign_others(), 1);
+    open_for_checkpoints();
+    gh_audit_exporter_close(exporter);
+    assert_string_equal(notes(), "1:3 ");
+}
+
+static void records_go_where_records_go_whoever_held_their_chain(void **state)
+{
+    append_to(1, 2);
+    append_to(2, 1);
+    open_exporter();
+    wait_for("2:1 ");
+    assert_int_equal(sign_others(), 1);
+    wait_for("2:1 1:3 ");
+    gh_audit_exporter_close(exporter);
+}
+
+/* The note that the place got last vouches for all that was dropped. */
+static void what_a_second_place_has_verifies_a_chain_of_nobody_that_was_cut(void **state)
+{
+    static const struct gh_audit_settings RETENTION = {
+        .retention_ms = 24ull * 3600 * 1000, .checkpoint = {.records = 1000, .interval_ms = 60000}};
+    struct gh_audit_signer signer;
+    uint64_t wall_us = gh_wall_now_us(), dropped = 0;
+    f.now_us = wall_us - 3 * FIXTURE_DAY;
+    append_to(1, 3);
+    append_to(2, 1);
+    assert_int_equal(sign_others(), 1);
+    f.now_us = wall_us - 2 * FIXTURE_DAY;
+    append_to(1, 2);
+    f.now_us = wall_us;
+    append_to(2, 1);
+    open_for_checkpoints();
+    wait_for_notes("1:3 ");
+    assert_int_equal(gh_audit_signer_open(&signer, &f.identity, wall_us, &scratch), GH_OK);
+    assert_int_equal(gh_audit_signer_retain(&signer, &RETENTION, wall_us, &scratch, &dropped),
+                     GH_OK);
+    assert_int_equal(dropped, 0); /* the newest checkpoint stays */
+    size_t count;
+    assert_int_equal(gh_audit_signer_turn_others(&signer, &RETENTION, wall_us, &scratch, &count),
+                     GH_OK);
+    assert_int_equal(count, 1);
+    wait_for_notes("1:3 1:6 ");
+    signer.retention_us = 0;
+    assert_int_equal(gh_audit_signer_retain(&signer, &RETENTION, wall_us, &scratch, &dropped),
+                     GH_OK);
+    assert_int_equal(dropped, 4);
+    wait_for_notes("1:3 1:6 1:7 ");
+    gh_audit_signer_close(&signer);
+    gh_audit_exporter_close(exporter);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -143,6 +428,15 @@ int main(void)
         TEST(the_own_chain_is_delivered),
         TEST(a_file_is_gone_on_with_behind_the_last_of_the_own_chain),
         TEST(a_chain_that_is_lost_is_brought_to_its_end_before_the_next),
+        TEST(chains_that_come_and_go_while_a_place_is_down_are_all_brought),
+        TEST(a_place_that_can_not_say_how_far_it_is_is_brought_all_too),
+        TEST(what_was_there_before_a_chain_was_taken_comes_since_its_checkpoint),
+        TEST(who_loses_a_chain_does_not_bring_what_others_write_there),
+        TEST(checkpoints_of_chains_of_nobody_come_once),
+        TEST(checkpoints_of_chains_of_nobody_come_when_the_place_is_there_again),
+        TEST(a_start_brings_the_newest_checkpoints_of_chains_of_nobody),
+        TEST(records_go_where_records_go_whoever_held_their_chain),
+        TEST(what_a_second_place_has_verifies_a_chain_of_nobody_that_was_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

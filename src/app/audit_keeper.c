@@ -506,7 +506,6 @@ static enum gh_err begin(struct gh_audit_keeper *keeper, const struct gh_audit_s
     struct gh_audit_exporter_options options = {
         .identity = keeper->identity,
         .log = keeper->options.log,
-        .checkpoint = {keeper->signer.own.id, keeper->signer.own.checkpoint_seq},
     };
     enum gh_err err =
         gh_audit_feed_begin(&keeper->feed, keeper->identity, since_us, &keeper->arena);

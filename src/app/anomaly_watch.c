@@ -2,25 +2,35 @@
 
 #include <stdlib.h>
 
+#include "app/anomaly_claims.h"
 #include "base/assert.h"
+#include "json/parse.h"
 #include "json/writer.h"
 
-#define SECOND_US          1000000ull
-#define ACCOUNT_BYTES_MAX  64
-#define METADATA_BYTES_MAX 1024
+#define SECOND_US           1000000ull
+#define MUTED_BYTES_MAX     32 /* `,"muted":N` */
+#define SCRATCH_BLOCK_BYTES (16u << 10)
+#define SCRATCH_BYTES_MAX   (256u << 10)
+#define KEY_BYTES_MAX       (GH_ANOMALY_METADATA_BYTES_MAX + GH_ANOMALY_ACCOUNT_BYTES_MAX)
 
 struct waiting {
-    char account[ACCOUNT_BYTES_MAX], metadata[METADATA_BYTES_MAX];
+    char account[GH_ANOMALY_ACCOUNT_BYTES_MAX];
+    char metadata[GH_ANOMALY_METADATA_BYTES_MAX + MUTED_BYTES_MAX];
 };
 
 struct gh_anomaly_watch {
     struct gh_anomaly_config config;
     struct gh_anomaly *anomaly;
     struct gh_sanctions *sanctions;
-    bool quiet;     /* a replay */
-    bool caught_up; /* with what was there at the start */
-    bool mute;      /* what is found is another process's to tell */
-    bool later;     /* of several over one log, not the first */
+    bool quiet;      /* a replay */
+    bool caught_up;  /* with what was there at the start */
+    bool shared;     /* what is found all processes find that read this log */
+    uint64_t now_us; /* of this turn */
+    unsigned place;  /* of this process in line; 0: the first */
+    struct gh_anomaly_claims *claims;
+    struct gh_hash_key key;
+    struct gh_arena scratch; /* of one record's metadata */
+    uint64_t muted;          /* since the last finding that was kept */
     struct gh_anomaly_watch_counts counts;
     struct gh_audit_record records[GH_ANOMALY_WAITING_MAX]; /* texts in `texts` of the same place */
     struct waiting texts[GH_ANOMALY_WAITING_MAX];
@@ -37,12 +47,15 @@ struct gh_anomaly_watch *gh_anomaly_watch_new(const struct gh_anomaly_config *co
         return NULL;
     watch->config = *config;
     watch->sanctions = sanctions;
+    watch->key = key;
+    gh_arena_init(&watch->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     watch->anomaly = gh_anomaly_new(&rules, key, (struct gh_anomaly_sizes){.networks = 0});
+    watch->claims = gh_anomaly_claims_new();
     if (sanctions)
         gh_sanctions_set_pace(sanctions, config->pace_ms);
-    if (watch->anomaly)
+    if (watch->anomaly && watch->claims)
         return watch;
-    free(watch);
+    gh_anomaly_watch_free(watch);
     return NULL;
 }
 
@@ -51,6 +64,8 @@ void gh_anomaly_watch_free(struct gh_anomaly_watch *watch)
     if (!watch)
         return;
     gh_anomaly_free(watch->anomaly);
+    gh_anomaly_claims_free(watch->claims);
+    gh_arena_done(&watch->scratch);
     free(watch);
 }
 
@@ -139,9 +154,35 @@ static void put_metadata(struct gh_buf *buf, const struct gh_anomaly_finding *fi
     gh_buf_put_char(buf, '}');
 }
 
-static void keep_for_log(struct gh_anomaly_watch *watch, const struct gh_anomaly_finding *finding)
+/* False: no id of ours: somebody wrote into the store. */
+static bool describe(const struct gh_anomaly_watch *watch, const struct gh_anomaly_finding *finding,
+                     struct gh_anomaly_kept *out)
 {
-    watch->counts.found[finding->rule]++;
+    struct gh_buf account = gh_buf_over(out->account, sizeof(out->account));
+    struct gh_buf metadata = gh_buf_over(out->metadata, sizeof(out->metadata));
+    gh_buf_put(&account, finding->account);
+    put_metadata(&metadata, finding, watch->config.actions[finding->rule]);
+    out->time_us = finding->time_us;
+    out->rule = finding->rule;
+    out->account_len = account.len;
+    out->metadata_len = metadata.len;
+    return !account.overflow && !metadata.overflow;
+}
+
+/* What stands in the first record since says how many were left to others. */
+static void put_with_muted(struct gh_buf *buf, struct gh_str metadata, uint64_t muted)
+{
+    gh_buf_put(buf, gh_str_of(metadata.ptr, metadata.len - (muted > 0)));
+    if (!muted)
+        return;
+    gh_buf_put(buf, GH_STR(",\"muted\":"));
+    gh_buf_put_u64(buf, muted);
+    gh_buf_put_char(buf, '}');
+}
+
+static void keep_for_log(struct gh_anomaly_watch *watch, const struct gh_anomaly_kept *kept)
+{
+    watch->counts.found[kept->rule]++;
     if (watch->waiting_count == GH_ANOMALY_WAITING_MAX) {
         watch->counts.lost++;
         return;
@@ -149,19 +190,87 @@ static void keep_for_log(struct gh_anomaly_watch *watch, const struct gh_anomaly
     struct waiting *texts = &watch->texts[watch->waiting_count];
     struct gh_buf account = gh_buf_over(texts->account, sizeof(texts->account));
     struct gh_buf metadata = gh_buf_over(texts->metadata, sizeof(texts->metadata));
-    gh_buf_put(&account, finding->account);
-    put_metadata(&metadata, finding, watch->config.actions[finding->rule]);
-    if (account.overflow || metadata.overflow) { /* no id of ours: somebody wrote into the store */
-        watch->counts.lost++;
-        return;
-    }
+    gh_buf_put(&account, gh_str_of(kept->account, kept->account_len));
+    put_with_muted(&metadata, gh_str_of(kept->metadata, kept->metadata_len), watch->muted);
+    watch->muted = 0;
     watch->records[watch->waiting_count++] = (struct gh_audit_record){
-        .time_us = finding->time_us,
+        .time_us = kept->time_us,
         .event = GH_AUDIT_ANOMALY_DETECTED,
         .user_id = gh_buf_str(&account),
         .outcome = GH_AUDIT_SUCCESS,
         .metadata = gh_buf_str(&metadata),
     };
+}
+
+static void mute(struct gh_anomaly_watch *watch)
+{
+    watch->counts.muted++;
+    watch->muted++;
+}
+
+/* ---- Who records it ---- */
+
+/* The same for what is found and for the record of it. */
+static uint64_t key_of(const struct gh_anomaly_watch *watch, struct gh_str rule,
+                       struct gh_str account, struct gh_str network)
+{
+    char memory[KEY_BYTES_MAX];
+    struct gh_buf key = gh_buf_over(memory, sizeof(memory));
+    gh_buf_put(&key, rule);
+    gh_buf_put_char(&key, '\n');
+    gh_buf_put(&key, account);
+    gh_buf_put_char(&key, '\n');
+    gh_buf_put(&key, network);
+    return gh_hash64(watch->key, gh_buf_str(&key));
+}
+
+static void claim(struct gh_anomaly_watch *watch, const struct gh_anomaly_finding *finding)
+{
+    uint64_t key = key_of(watch, gh_anomaly_rule_facts(finding->rule)->name, finding->account,
+                          names_network(finding) ? finding->network : GH_STR(""));
+    struct gh_anomaly_kept kept;
+    if (!describe(watch, finding, &kept)) {
+        watch->counts.found[finding->rule]++;
+        watch->counts.lost++;
+        return;
+    }
+    if (!watch->shared) {
+        gh_anomaly_claims_mine(watch->claims, key, watch->now_us);
+        keep_for_log(watch, &kept);
+        return;
+    }
+    switch (gh_anomaly_claims_found(watch->claims, key, watch->place, watch->now_us, &kept)) {
+    case GH_ANOMALY_CLAIM_OURS:
+        keep_for_log(watch, &kept);
+        break;
+    case GH_ANOMALY_CLAIM_THEIRS:
+        mute(watch);
+        break;
+    case GH_ANOMALY_CLAIM_WAITS:
+        break;
+    }
+}
+
+/* Some process has recorded it. */
+static void note_recorded(struct gh_anomaly_watch *watch, struct gh_str metadata)
+{
+    struct gh_json_doc doc;
+    gh_arena_reset(&watch->scratch);
+    if (gh_json_parse(&watch->scratch, metadata, &gh_json_small, &doc, NULL) != GH_JSON_OK)
+        return;
+    const struct gh_json_value *root = gh_json_root(&doc);
+    uint64_t key = key_of(watch, gh_json_string(gh_json_get(&doc, root, GH_STR("rule"))),
+                          gh_json_string(gh_json_get(&doc, root, GH_STR("account"))),
+                          gh_json_string(gh_json_get(&doc, root, GH_STR("network"))));
+    if (gh_anomaly_claims_recorded(watch->claims, key, watch->now_us))
+        mute(watch);
+}
+
+void gh_anomaly_watch_claim(struct gh_anomaly_watch *watch, bool last)
+{
+    struct gh_anomaly_kept kept;
+    while (gh_anomaly_claims_due(watch->claims, last ? UINT64_MAX : watch->now_us, &kept))
+        keep_for_log(watch, &kept);
 }
 
 static void found(void *context, const struct gh_anomaly_finding *finding)
@@ -171,8 +280,8 @@ static void found(void *context, const struct gh_anomaly_finding *finding)
     uint64_t whom;
     if (find_term(watch, finding, &term) && find_whom(watch, finding, &whom))
         gh_sanctions_put(watch->sanctions, whom, &term);
-    if (finding->onset && !watch->quiet && !watch->mute)
-        keep_for_log(watch, finding);
+    if (finding->onset && !watch->quiet)
+        claim(watch, finding);
 }
 
 /* ---- Feeding ---- */
@@ -181,14 +290,17 @@ void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_aud
                              bool quiet)
 {
     watch->quiet = quiet;
-    watch->mute = watch->later;
+    watch->shared = true;
     watch->caught_up |= !quiet;
+    if (record->event == GH_AUDIT_ANOMALY_DETECTED && !quiet)
+        note_recorded(watch, record->metadata);
     gh_anomaly_record(watch->anomaly, record, found, watch);
 }
 
-void gh_anomaly_watch_set_first(struct gh_anomaly_watch *watch, bool first)
+void gh_anomaly_watch_turn(struct gh_anomaly_watch *watch, uint64_t now_us, unsigned place)
 {
-    watch->later = !first;
+    watch->now_us = now_us;
+    watch->place = place;
 }
 
 void gh_anomaly_watch_caught_up(struct gh_anomaly_watch *watch)
@@ -201,7 +313,7 @@ void gh_anomaly_watch_traffic(struct gh_anomaly_watch *watch,
 {
     if (!watch->caught_up)
         return;
-    watch->quiet = watch->mute = false;
+    watch->quiet = watch->shared = false;
     gh_anomaly_traffic(watch->anomaly, traffic, found, watch);
 }
 

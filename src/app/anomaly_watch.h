@@ -31,10 +31,13 @@ void gh_anomaly_watch_set(struct gh_anomaly_watch *watch, const struct gh_anomal
 /* A record of the log in clear, in order. */
 void gh_anomaly_watch_record(struct gh_anomaly_watch *watch, const struct gh_audit_record *record,
                              bool quiet);
-/* Of several processes that read one log all find the same in it and put their sanctions, and the
-   first one alone keeps it for the log. What traffic tells each finds for itself and keeps. One is
-   the first until it is told. */
-void gh_anomaly_watch_set_first(struct gh_anomaly_watch *watch, bool first);
+/* Of several processes that read one log all find the same in it and put their sanctions, and one
+   alone keeps it for the log (anomaly_claims.h). What traffic tells each finds for itself and
+   keeps. `place`: in line, 0 until it is told. Before the records of a turn. */
+void gh_anomaly_watch_turn(struct gh_anomaly_watch *watch, uint64_t now_us, unsigned place);
+/* All records that are there were told of: what others should have recorded by now, and did not, is
+   kept for the log. `last`: all that waits for them. */
+void gh_anomaly_watch_claim(struct gh_anomaly_watch *watch, bool last);
 /* All that was there at the start has been replayed; a record that is not quiet says so, too. */
 void gh_anomaly_watch_caught_up(struct gh_anomaly_watch *watch);
 /* Traffic is of now: while older records are still being replayed it is passed over. */
@@ -49,10 +52,10 @@ const struct gh_audit_record *gh_anomaly_watch_findings(struct gh_anomaly_watch 
                                                         size_t *out_count);
 void gh_anomaly_watch_written(struct gh_anomaly_watch *watch, size_t count);
 
-/* For metrics: findings by rule since the start that were to be kept, and those that found no room
- * to wait. */
+/* For metrics: findings by rule since the start that were to be kept, those that found no room to
+ * wait, and those that another process has recorded. */
 struct gh_anomaly_watch_counts {
-    uint64_t found[GH_ANOMALY_RULE_COUNT], lost;
+    uint64_t found[GH_ANOMALY_RULE_COUNT], lost, muted;
 };
 struct gh_anomaly_watch_counts gh_anomaly_watch_counts(const struct gh_anomaly_watch *watch);
 

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "app/anomaly_claims.h"
 #include "app/anomaly_watch.h"
 #include "audit/personal.h"
 #include "crypto/hash.h"
@@ -256,23 +257,147 @@ static void findings_without_room_are_counted(void **state)
 
 /* ---- Several processes over one log ---- */
 
-static void who_is_not_the_first_acts_and_keeps_nothing(void **state)
+#define NOW_US (NOW_S * 1000000ull)
+
+/* What is kept, as the log gives it back to everybody who reads it; how many there were. */
+static size_t record_findings(struct world *from, struct world *to)
+{
+    size_t count;
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(from->watch, &count);
+    for (size_t i = 0; i < count; i++) {
+        gh_anomaly_watch_record(to->watch, &records[i], false);
+        gh_anomaly_watch_record(from->watch, &records[i], false);
+    }
+    gh_anomaly_watch_written(from->watch, count);
+    return count;
+}
+
+static size_t kept(struct world *world)
+{
+    size_t count;
+    gh_anomaly_watch_findings(world->watch, &count);
+    return count;
+}
+
+static void claim_at(struct world *world, uint64_t now_us, unsigned place)
+{
+    gh_anomaly_watch_turn(world->watch, now_us, place);
+    gh_anomaly_watch_claim(world->watch, false);
+}
+
+static void who_is_not_the_first_acts_and_leaves_it_to_that_one(void **state)
+{
+    struct world first, second;
+    (void)state;
+    open_world(&first, "credential_stuffing: block");
+    open_world(&second, "credential_stuffing: block");
+    gh_anomaly_watch_turn(first.watch, NOW_US, 0);
+    gh_anomaly_watch_turn(second.watch, NOW_US, 1);
+    fail_accounts(&first, 15, false);
+    fail_accounts(&second, 15, false);
+    assert_int_equal(kept(&second), 0);
+    assert_int_equal(of_network(&second, NOW_S).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
+    assert_int_equal(record_findings(&first, &second), 1);
+    claim_at(&first, NOW_US + 60000000, 0);
+    claim_at(&second, NOW_US + 60000000, 1);
+    assert_int_equal(kept(&first), 0);
+    assert_int_equal(kept(&second), 0);
+    struct gh_anomaly_watch_counts counts = gh_anomaly_watch_counts(second.watch);
+    assert_int_equal(counts.muted, 1);
+    assert_int_equal(counts.found[GH_ANOMALY_CREDENTIAL_STUFFING], 0);
+    assert_int_equal(gh_anomaly_watch_counts(first.watch).muted, 0);
+    close_world(&first);
+    close_world(&second);
+}
+
+/* It is a command, is stuck, or has that rule off. */
+static void what_the_first_does_not_record_the_second_does(void **state)
 {
     struct world world;
     size_t count;
     (void)state;
-    open_world(&world, "credential_stuffing: block");
-    gh_anomaly_watch_set_first(world.watch, false);
+    open_world(&world, "credential_stuffing: log");
+    gh_anomaly_watch_turn(world.watch, NOW_US, 1);
     fail_accounts(&world, 15, false);
-    gh_anomaly_watch_findings(world.watch, &count);
-    assert_int_equal(count, 0);
-    assert_int_equal(gh_anomaly_watch_counts(world.watch).found[GH_ANOMALY_CREDENTIAL_STUFFING], 0);
-    assert_int_equal(of_network(&world, NOW_S).until_s[GH_SANCTION_BLOCK], NOW_S + 900);
-    gh_anomaly_watch_set_first(world.watch, true); /* the one before it ended */
-    reuse(&world, 7);
-    gh_anomaly_watch_findings(world.watch, &count);
+    claim_at(&world, NOW_US + GH_ANOMALY_CLAIM_WAIT_US - 1, 1);
+    assert_int_equal(kept(&world), 0);
+    claim_at(&world, NOW_US + GH_ANOMALY_CLAIM_WAIT_US, 1);
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
     assert_int_equal(count, 1);
+    assert_true(
+        gh_str_starts_with(records[0].metadata, GH_STR("{\"rule\":\"credential_stuffing\"")));
+    assert_int_equal(records[0].time_us, NOW_US);
+    gh_anomaly_watch_written(world.watch, count);
+    claim_at(&world, NOW_US + 9 * GH_ANOMALY_CLAIM_WAIT_US, 1);
+    assert_int_equal(kept(&world), 0);
+    struct gh_anomaly_watch_counts counts = gh_anomaly_watch_counts(world.watch);
+    assert_int_equal(counts.muted, 0);
+    assert_int_equal(counts.found[GH_ANOMALY_CREDENTIAL_STUFFING], 1);
     close_world(&world);
+}
+
+static void a_record_that_comes_by_before_the_finding_counts_too(void **state)
+{
+    struct world first, second;
+    (void)state;
+    open_world(&first, "{}");
+    open_world(&second, "{}");
+    gh_anomaly_watch_turn(first.watch, NOW_US, 0);
+    gh_anomaly_watch_turn(second.watch, NOW_US, 0); /* both think so, for a moment */
+    reuse(&first, 7);
+    assert_int_equal(record_findings(&first, &second), 1);
+    reuse(&second, 8);
+    assert_int_equal(kept(&second), 1); /* another one's */
+    reuse(&second, 7);
+    assert_int_equal(kept(&second), 1);
+    assert_int_equal(gh_anomaly_watch_counts(second.watch).muted, 1);
+    close_world(&first);
+    close_world(&second);
+}
+
+static void at_the_end_nothing_waits_for_others(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world, "{}");
+    gh_anomaly_watch_turn(world.watch, NOW_US, 2);
+    reuse(&world, 7);
+    reuse(&world, 8);
+    assert_int_equal(kept(&world), 0);
+    gh_anomaly_watch_claim(world.watch, true);
+    assert_int_equal(kept(&world), 2);
+    close_world(&world);
+}
+
+static void the_next_record_says_how_many_were_left_to_others(void **state)
+{
+    struct world first, second;
+    struct gh_audit_row row;
+    const struct gh_audit_person day = {.name = GH_STR("day:2026-01-05")};
+    size_t count;
+    (void)state;
+    open_world(&first, "{}");
+    open_world(&second, "{}");
+    gh_anomaly_watch_turn(first.watch, NOW_US, 0);
+    gh_anomaly_watch_turn(second.watch, NOW_US, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        reuse(&first, i);
+        reuse(&second, i);
+    }
+    assert_int_equal(record_findings(&first, &second), 3);
+    gh_anomaly_watch_turn(second.watch, NOW_US, 0); /* the one before it ended */
+    reuse(&second, 7);
+    reuse(&second, 8);
+    const struct gh_audit_record *records = gh_anomaly_watch_findings(second.watch, &count);
+    assert_int_equal(count, 2);
+    assert_true(gh_str_ends_with(records[0].metadata, GH_STR(",\"muted\":3}")));
+    assert_int_equal(gh_str_find(records[1].metadata, GH_STR("muted")), records[1].metadata.len);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(
+            gh_audit_protect(&second.arena, &gh_kernel_random, &records[i], &day, &day, &row),
+            GH_OK);
+    close_world(&first);
+    close_world(&second);
 }
 
 static void what_its_own_traffic_tells_is_kept_all_the_same(void **state)
@@ -288,7 +413,7 @@ static void what_its_own_traffic_tells_is_kept_all_the_same(void **state)
     };
     (void)state;
     open_world(&world, "id_scanning: log");
-    gh_anomaly_watch_set_first(world.watch, false);
+    gh_anomaly_watch_turn(world.watch, NOW_US, 1);
     reuse(&world, 7);
     gh_anomaly_watch_traffic(world.watch, &traffic);
     const struct gh_audit_record *records = gh_anomaly_watch_findings(world.watch, &count);
@@ -426,7 +551,11 @@ int main(void)
         cmocka_unit_test(the_log_takes_what_is_found),
         cmocka_unit_test(traffic_is_looked_at),
         cmocka_unit_test(findings_without_room_are_counted),
-        cmocka_unit_test(who_is_not_the_first_acts_and_keeps_nothing),
+        cmocka_unit_test(who_is_not_the_first_acts_and_leaves_it_to_that_one),
+        cmocka_unit_test(what_the_first_does_not_record_the_second_does),
+        cmocka_unit_test(a_record_that_comes_by_before_the_finding_counts_too),
+        cmocka_unit_test(at_the_end_nothing_waits_for_others),
+        cmocka_unit_test(the_next_record_says_how_many_were_left_to_others),
         cmocka_unit_test(what_its_own_traffic_tells_is_kept_all_the_same),
         cmocka_unit_test(a_network_is_blocked_for_its_time),
         cmocka_unit_test(an_account_must_show_a_second_factor),

@@ -24,17 +24,26 @@ static void write_by_label(const struct gh_audit_counts *counts, FILE *out)
         fprintf(out, "gatehouse_audit_records_total{event=\"%.*s\"} %" PRIuFAST64 "\n",
                 GH_STR_ARG(gh_audit_event_facts((enum gh_audit_event)event)->name),
                 atomic_load(&counts->records[event]));
-    write_family(out, "gatehouse_anomalies_total", "counter", "Anomalies found, by rule.");
+    write_family(out, "gatehouse_anomalies_total", "counter",
+                 "Anomalies found and recorded by this process, by rule.");
     for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
         fprintf(out, "gatehouse_anomalies_total{rule=\"%.*s\"} %" PRIuFAST64 "\n",
                 GH_STR_ARG(gh_anomaly_rule_facts((enum gh_anomaly_rule)rule)->name),
                 atomic_load(&counts->found[rule]));
 }
 
+static void write_muted(const struct gh_audit_counts *counts, FILE *out)
+{
+    write_one(out, "gatehouse_anomalies_muted_total", "counter",
+              "Anomalies found that another process has recorded.",
+              atomic_load(&counts->findings_muted));
+}
+
 void gh_audit_counts_write(const struct gh_audit_counts *counts, unsigned export_failing, FILE *out)
 {
     uint64_t signed_us = atomic_load(&counts->checkpoint_us), now_us = gh_wall_now_us();
     write_by_label(counts, out);
+    write_muted(counts, out);
     write_one(out, "gatehouse_audit_coalesced_total", "counter",
               "Refusals that are in the log as part of a count.", atomic_load(&counts->coalesced));
     write_one(out, "gatehouse_audit_overflow_total", "counter",

@@ -11,7 +11,8 @@
 struct gh_audit_counts {
     atomic_uint_fast64_t records[GH_AUDIT_EVENT_COUNT]; /* of the chain that this process writes */
     atomic_uint_fast64_t found[GH_ANOMALY_RULE_COUNT];
-    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, unreadable;
+    atomic_uint_fast64_t coalesced, overflow, waiting, lost, findings_lost, findings_muted,
+        unreadable;
     atomic_uint_fast64_t checkpoint_us;
     atomic_bool failing;
 };

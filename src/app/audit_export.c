@@ -38,7 +38,8 @@ struct route {
     atomic_bool failing;
     uint64_t retry_at_ms, retry_after_ms, complain_at_ms; /* the thread's */
     bool wanted;                                          /* the caller's, in a reload */
-    uint64_t head_seq; /* of the own chain as it was; 0: the file is not looked at */
+    bool is_new;                                          /* it goes on from no other one */
+    uint64_t head_seq;                                    /* of the own chain as it was then */
 
     /* Under the exporter's lock; changed by the thread alone: */
     struct gh_audit_stretches todo;
@@ -138,7 +139,7 @@ static bool tells_its_end(const struct route *route)
 static void begin(struct route *route)
 {
     struct gh_audit_exporter *exporter = route->exporter;
-    if (!route->head_seq || !route->todo.count || !tells_its_end(route))
+    if (!route->is_new || !route->todo.count || !tells_its_end(route))
         return;
     struct gh_audit_stretch *own = &route->todo.items[0];
     uint64_t seq = gh_audit_export_file_seq(route->destination.path.ptr, own->chain);
@@ -407,6 +408,7 @@ static bool begin_new(const struct gh_audit_exporter *exporter, struct route *ro
                                       left->items[i].through);
     route->number = from->number;
     route->head_seq = from->head_seq;
+    route->is_new = true;
     return good;
 }
 

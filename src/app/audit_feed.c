@@ -64,12 +64,15 @@ const struct gh_audit_feed_chain *gh_audit_feed_own(const struct gh_audit_feed *
     return NULL;
 }
 
-bool gh_audit_feed_is_first(const struct gh_audit_feed *feed)
+unsigned gh_audit_feed_place(const struct gh_audit_feed *feed)
 {
-    size_t i = 0;
-    while (i < feed->chain_count && feed->chains[i].holder == GH_AUDIT_HELD_BY_NOBODY)
-        i++;
-    return i < feed->chain_count && feed->chains[i].holder == GH_AUDIT_HELD_HERE;
+    unsigned place = 0;
+    for (size_t i = 0; i < feed->chain_count; i++) {
+        if (feed->chains[i].holder == GH_AUDIT_HELD_HERE)
+            break;
+        place += feed->chains[i].holder == GH_AUDIT_HELD_BY_ANOTHER;
+    }
+    return place;
 }
 
 /* ---- The beginning ---- */

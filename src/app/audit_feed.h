@@ -60,7 +60,8 @@ GH_MUST_USE enum gh_err gh_audit_feed_turn(struct gh_audit_feed *feed, struct gh
 
 /* The chain that this process writes, as of the last look; NULL: none. */
 const struct gh_audit_feed_chain *gh_audit_feed_own(const struct gh_audit_feed *feed);
-/* No other process that runs has a lower chain: what one of them is to do falls to this one. */
-bool gh_audit_feed_is_first(const struct gh_audit_feed *feed);
+/* How many processes stand before this one in line: those that hold a lower chain, as of the last
+   look. They may be commands, and do nothing of what a server does. */
+unsigned gh_audit_feed_place(const struct gh_audit_feed *feed);
 
 #endif

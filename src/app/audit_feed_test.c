@@ -383,20 +383,25 @@ static void the_own_chain_is_that_which_this_process_writes(void **state)
     assert_int_equal(gh_audit_feed_own(&feed)->id, 2);
 }
 
-static void the_first_is_who_holds_the_lowest_chain_that_is_held(void **state)
+static void who_holds_a_lower_chain_stands_before_this_process(void **state)
 {
-    append_to(2, 1);
+    append_to(3, 1);
     begin(0);
     turn();
-    assert_true(gh_audit_feed_is_first(&feed)); /* nobody holds chain 1 */
+    assert_int_equal(gh_audit_feed_place(&feed), 0); /* nobody holds chains 1 and 2 */
     gh_memory_store_hold_elsewhere(f.store, 1);
+    gh_memory_store_hold_elsewhere(f.store, 4);
     turn();
-    assert_true(gh_audit_feed_is_first(&feed)); /* it looks now and then */
+    assert_int_equal(gh_audit_feed_place(&feed), 0); /* it looks now and then */
     turn_at(f.now_us + GH_AUDIT_FEED_LOOK_US, false);
-    assert_false(gh_audit_feed_is_first(&feed));
-    gh_memory_store_give_up(f.store, 1);
+    assert_int_equal(gh_audit_feed_place(&feed), 1);
+    gh_memory_store_hold_elsewhere(f.store, 2);
     turn_at(f.now_us + 2 * GH_AUDIT_FEED_LOOK_US, false);
-    assert_true(gh_audit_feed_is_first(&feed));
+    assert_int_equal(gh_audit_feed_place(&feed), 2);
+    gh_memory_store_give_up(f.store, 1);
+    gh_memory_store_give_up(f.store, 2);
+    turn_at(f.now_us + 3 * GH_AUDIT_FEED_LOOK_US, false);
+    assert_int_equal(gh_audit_feed_place(&feed), 0);
 }
 
 static void a_clock_that_went_back_stops_no_look(void **state)
@@ -424,7 +429,7 @@ int main(void)
         TEST(a_long_log_of_old_records_alone_is_not_walked),
         TEST(what_stands_before_a_record_that_seems_older_is_told_too),
         TEST(the_own_chain_is_that_which_this_process_writes),
-        TEST(the_first_is_who_holds_the_lowest_chain_that_is_held),
+        TEST(who_holds_a_lower_chain_stands_before_this_process),
         TEST(a_clock_that_went_back_stops_no_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

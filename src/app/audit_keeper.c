@@ -178,6 +178,7 @@ static void note_state(struct gh_audit_keeper *keeper)
     atomic_store(&counts->checkpoint_us, keeper->signer.own.checkpoint_us);
     struct gh_anomaly_watch_counts found = gh_anomaly_watch_counts(keeper->watch);
     atomic_store(&counts->findings_lost, found.lost);
+    atomic_store(&counts->findings_muted, found.muted);
     for (unsigned rule = 0; rule < GH_ANOMALY_RULE_COUNT; rule++)
         atomic_store(&counts->found[rule], found.found[rule]);
 }
@@ -357,7 +358,7 @@ static void tell_passed(struct gh_audit_keeper *keeper, const struct gh_audit_pa
 static void read_new(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
 {
     bool more = true;
-    gh_anomaly_watch_set_first(keeper->watch, gh_audit_feed_is_first(&keeper->feed));
+    gh_anomaly_watch_turn(keeper->watch, now_us, gh_audit_feed_place(&keeper->feed));
     for (int i = 0; more && (all || i < PAGES_PER_TURN); i++) {
         enum gh_err err = gh_audit_feed_turn(&keeper->feed, &keeper->arena, now_us, all, &more);
         if (err != GH_OK) {
@@ -366,6 +367,8 @@ static void read_new(struct gh_audit_keeper *keeper, uint64_t now_us, bool all)
         }
         tell_passed(keeper, &keeper->feed.passed);
     }
+    if (!more)
+        gh_anomaly_watch_claim(keeper->watch, all);
 }
 
 static void tell_unsigned(struct gh_audit_keeper *keeper, enum gh_err err)

@@ -27,16 +27,14 @@ static void lose(struct gh_audit_waiting *waiting)
     waiting->recovered = false;
 }
 
-static enum gh_err look(struct gh_audit_waiting *waiting, struct gh_arena *arena)
+/* Where that can't be read the units that write look themselves. */
+static void look(struct gh_audit_waiting *waiting, struct gh_arena *arena)
 {
     struct gh_store *store = waiting->identity->store;
     struct gh_audit_own own;
-    if (!waiting->recovered)
-        return GH_OK;
-    enum gh_err err = store->ops->read(store, read_own, &own, arena);
-    if (err == GH_OK && own.times != waiting->times)
+    if (waiting->recovered && store->ops->read(store, read_own, &own, arena) == GH_OK &&
+        own.times != waiting->times)
         lose(waiting);
-    return err;
 }
 
 /* ---- What was saved before ---- */
@@ -67,10 +65,10 @@ enum gh_err gh_audit_waiting_recover(struct gh_audit_waiting *waiting, struct gh
 {
     *out_recovered = (struct gh_audit_recovered){.records = 0};
     gh_arena_reset(arena);
-    enum gh_err err = look(waiting, arena);
-    if (err != GH_OK || waiting->recovered)
-        return err;
-    err = gh_audit_waiting_recover_chain(waiting, arena, 0, now_us, out_recovered);
+    look(waiting, arena);
+    if (waiting->recovered)
+        return GH_OK;
+    enum gh_err err = gh_audit_waiting_recover_chain(waiting, arena, 0, now_us, out_recovered);
     waiting->recovered = err == GH_OK;
     waiting->times = out_recovered->times;
     return err;

@@ -106,6 +106,8 @@
     X(ANOMALY_DETECTED, "account", TEXT, false, "The account's id.")                               \
     X(ANOMALY_DETECTED, "network", TEXT, true, "The network.")                                     \
     X(ANOMALY_DETECTED, "action", TEXT, false, "What was done.")                                   \
+    X(ANOMALY_DETECTED, "muted", NUMBER, false,                                                    \
+      "Findings before it that this process left to another one's records, since its last.")       \
     X(AUDIT_CHECKPOINT, "note", TEXT, false, "The signed note.")                                   \
     X(AUDIT_READ, "by", TEXT, false, "Who did it: an id or command.")                              \
     X(AUDIT_READ, "query", TEXT, false, "What was asked for; of a user the id.")

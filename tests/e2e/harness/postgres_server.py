@@ -109,6 +109,13 @@ class Postgres:
                             self.path, "-p", self.port, "-U", "gatehouse", "-d", database, "-c", sql)
         return [line.split("\t") for line in text.splitlines()]
 
+    def session(self, database):
+        """psql that reads statements from its stdin, and ends with that."""
+        return subprocess.Popen(
+            [str(programs() / "psql"), "-X", "-q", "-h", str(self.path), "-p", str(self.port), "-U",
+             "gatehouse", "-d", database], cwd=self.path, stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, **self.user)
+
     def database(self):
         """A new one, empty; its name."""
         name = f"gatehouse{next(self.numbers)}"

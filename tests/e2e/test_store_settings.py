@@ -38,10 +38,9 @@ def small():
 def test_the_pool_is_as_large_as_the_file_says(start, backend, tmp_path, database):
     store = {"url": database, "connections": 3, "statement_timeout": "2s", "connect_timeout": "3s"}
     gate = start(settings_of(node_config(backend, tmp_path, store)), env=ENV)
-    assert new_person(gate).is_signed_in()
-    metrics = gate.metrics()
-    assert metrics["gatehouse_store_connections_max"] == 3
-    assert 1 <= metrics["gatehouse_store_connections"] <= 3
+    gate.wait_for(lambda: gate.metrics()["gatehouse_store_connections"] >= 1, "a connection")
+    assert gate.metrics()["gatehouse_store_connections_max"] == 3
+    assert gate.metrics()["gatehouse_store_connections"] <= 3
 
 
 def hold_accounts(server, name):

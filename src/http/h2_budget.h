@@ -17,7 +17,7 @@
     /* Resets that it brings us to (CVE-2025-8671): malformed requests, windows that overflow,     \
        streams over the number announced, of which all may be on their way at the start. */        \
     X(PROVOKED_RESET, 100)                                                                         \
-    /* CONTINUATION (CVE-2024-28182): a head of the usual limit needs none. */                     \
+    /* Small CONTINUATION frames (CVE-2024-28182): who needs any fills them. */                    \
     X(CONTINUATION, 100)                                                                           \
     /* SETTINGS with their ACK: two when it begins, and hardly any later. */                       \
     X(SETTINGS, 20)                                                                                \
@@ -42,8 +42,10 @@ enum gh_h2_cost {
         GH_H2_COST_COUNT
 };
 
-/* CONTINUATION frames of one header block: with the first frame 144 KiB. */
-#define GH_H2_CONTINUATIONS_MAX 8
+/* CONTINUATION frames of one header block beyond those that a head at its limit needs. */
+#define GH_H2_CONTINUATIONS_SPARE 8
+/* One that holds less costs: who has a large head sends full frames. */
+#define GH_H2_CONTINUATION_BYTES_FREE 8192
 /* A DATA frame that was sent makes two WINDOW_UPDATEs free (the stream's and the connection's), and
    its bytes one for each of these: some clients tell each 4 KiB they read. */
 #define GH_H2_BYTES_PER_WINDOW_UPDATE 1024

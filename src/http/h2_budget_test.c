@@ -235,19 +235,53 @@ static void window_updates_for_data_that_were_sent_come_free(void **state)
 static void a_header_block_of_too_many_continuations(void **state)
 {
     (void)state;
-    for (int count = GH_H2_CONTINUATIONS_MAX; count <= GH_H2_CONTINUATIONS_MAX + 1; count++) {
+    for (int count = GH_H2_CONTINUATIONS_SPARE; count <= GH_H2_CONTINUATIONS_SPARE + 1; count++) {
         struct peer *peer = open_answering_peer();
         uint8_t block[512];
         size_t len = deflate(peer, GET, block, sizeof(block));
         put_frame(peer, NGHTTP2_HEADERS, FIN, 1, block, len);
         for (int i = 1; i <= count; i++)
             put_frame(peer, NGHTTP2_CONTINUATION, i == count ? DONE : 0, 1, "", 0);
-        bool is_over = count > GH_H2_CONTINUATIONS_MAX;
+        bool is_over = count > GH_H2_CONTINUATIONS_SPARE;
         send_all(peer);
         assert_int_equal(has(told(peer), CALM), is_over);
         expect_log(peer, is_over ? "begin:1 closed:1 " : "begin:1 head:1 end:1 ");
         close_peer(peer);
     }
+}
+
+/* A megabyte in a list is what an operator may allow. */
+static void a_large_limit_allows_the_frames_that_it_needs(void **state)
+{
+    (void)state;
+    const struct gh_codec_limits large = {
+        .head_bytes_max = 1 << 20, .target_bytes_max = 8192, .field_count_max = 100};
+    struct peer *peer = open_silent_peer(&large);
+    static char fields[1000000];
+    strcpy(fields, GET);
+    size_t len = strlen(fields);
+    for (int i = 0; i < 18; i++) {
+        memcpy(fields + len, "|x-a=", 5);
+        memset(fields + len + 5, '~', 50000); /* Huffman's code makes it no shorter */
+        len += 50005;
+    }
+    put_preface(peer);
+    uint8_t *block = malloc(1 << 20);
+    assert_non_null(block);
+    size_t count = 0;
+    for (uint32_t id = 1; id < 7; id += 2) {
+        size_t left = deflate(peer, fields, block, 1 << 20), at = 0;
+        put_frame(peer, NGHTTP2_HEADERS, FIN, id, block, 16384);
+        for (at = 16384; at < left; at += 16384, count++)
+            put_frame(peer, NGHTTP2_CONTINUATION, left - at <= 16384 ? DONE : 0, id, block + at,
+                      left - at < 16384 ? left - at : 16384);
+    }
+    free(block);
+    assert_true(count > 150);
+    assert_true(send_all(peer));
+    expect_log(peer, "begin:1 error:1:12 begin:3 error:3:12 begin:5 error:5:12 "); /* its arena */
+    assert_false(has(told(peer), "GOAWAY"));
+    close_peer(peer);
 }
 
 /* A table entry of 4,000 bytes, and a byte for each time it shall be decoded. */
@@ -426,6 +460,7 @@ int main(void)
         cmocka_unit_test(data_with_bytes_cost_nothing_here),
         cmocka_unit_test(window_updates_for_data_that_were_sent_come_free),
         cmocka_unit_test(a_header_block_of_too_many_continuations),
+        cmocka_unit_test(a_large_limit_allows_the_frames_that_it_needs),
         cmocka_unit_test(an_hpack_bomb_is_cut_off),
         cmocka_unit_test(lists_that_are_too_large_are_answered_within_reason),
         cmocka_unit_test(streams_over_the_number_are_refused),

@@ -231,14 +231,14 @@ size_t gh_h2_codec_open_streams(const struct gh_codec *codec)
  * The limits of nghttp2's own stand behind ours, for what ours might not see. That for resets runs
  * by its clock, so it is wide enough for ours to speak first.
  */
-static void set_options(nghttp2_option *option)
+static void set_options(nghttp2_option *option, size_t head_bytes_max)
 {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_http_messaging(option, 1); /* h2_head.c judges, and may answer */
     nghttp2_option_set_max_deflate_dynamic_table_size(option, NGHTTP2_DEFAULT_HEADER_TABLE_SIZE);
     nghttp2_option_set_max_send_header_block_length(option, ANSWER_HEAD_BYTES_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, 1000, 100);
-    nghttp2_option_set_max_continuations(option, GH_H2_CONTINUATIONS_MAX);
+    nghttp2_option_set_max_continuations(option, gh_h2_continuations_max(head_bytes_max));
     nghttp2_option_set_max_outbound_ack(option, 100);
     nghttp2_option_set_max_settings(option, 16);
 }
@@ -250,7 +250,7 @@ static bool make_session(struct gh_h2_codec *h2)
     if (nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
         gh_h2_read_set_callbacks(callbacks);
         gh_h2_output_set_callbacks(callbacks);
-        set_options(option);
+        set_options(option, h2->limits.head_bytes_max);
         if (nghttp2_session_server_new2(&h2->session, callbacks, h2, option) != 0)
             h2->session = NULL;
     }
@@ -278,13 +278,14 @@ static bool submit_settings(struct gh_h2_codec *h2)
 enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
                              const struct gh_codec_limits *limits, struct gh_codec **out_codec)
 {
-    GH_ASSERT(limits->field_count_max <= GH_FIELDS_MAX && limits->head_bytes_max <= INT32_MAX);
+    GH_ASSERT(limits->field_count_max <= GH_FIELDS_MAX && limits->head_bytes_max > 0 &&
+              limits->head_bytes_max <= INT32_MAX);
     struct gh_h2_codec *h2 = calloc(1, sizeof(*h2));
     if (!h2)
         return GH_ERR_MEMORY;
     h2->base = (struct gh_codec){.ops = &OPS, .events = events, .owner = owner};
     h2->limits = *limits;
-    gh_h2_frames_init(&h2->frames);
+    gh_h2_frames_init(&h2->frames, limits->head_bytes_max);
     if (!make_session(h2) || !submit_settings(h2)) {
         nghttp2_session_del(h2->session);
         free(h2);

@@ -252,6 +252,10 @@ static void answers_204_and_304_without_body(void **state)
     write_head(peer, 1, answer(204, GH_BODY_NONE, 0), "", true);
     write_head(peer, 3, answer(304, GH_BODY_LENGTH, 9), "", true);
     expect_told(peer, "HEADERS:1{:status=204}. HEADERS:3{:status=304}. ");
+    put_headers(peer, 5, GET, FIN);
+    assert_true(send_all(peer));
+    write_head(peer, 5, answer(204, GH_BODY_LENGTH, 0), "", true);
+    expect_told(peer, "HEADERS:5{:status=204}. ");
     close_peer(peer);
 }
 

@@ -5,12 +5,20 @@
 #include "http/h2_codec.h"
 
 #define FRAME_HEADER_BYTES 9
+#define FRAME_BYTES_MAX    16384
 #define PRIORITY_UPDATE    0x10
 
-void gh_h2_frames_init(struct gh_h2_frames *frames)
+/* We announce no other SETTINGS_MAX_FRAME_SIZE than the first. */
+size_t gh_h2_continuations_max(size_t head_bytes_max)
 {
-    *frames =
-        (struct gh_h2_frames){.preface_left = GH_H2_PREFACE_BYTES, .need = FRAME_HEADER_BYTES};
+    return GH_H2_CONTINUATIONS_SPARE + (head_bytes_max - 1) / FRAME_BYTES_MAX;
+}
+
+void gh_h2_frames_init(struct gh_h2_frames *frames, size_t head_bytes_max)
+{
+    *frames = (struct gh_h2_frames){.preface_left = GH_H2_PREFACE_BYTES,
+                                    .need = FRAME_HEADER_BYTES,
+                                    .continuations_max = gh_h2_continuations_max(head_bytes_max)};
 }
 
 /* ---- Streams that are over ---- */
@@ -116,7 +124,8 @@ static enum gh_h2_cost cost_of(const struct frame *frame)
     case NGHTTP2_WINDOW_UPDATE:
         return GH_H2_COST_WINDOW_UPDATE;
     case NGHTTP2_CONTINUATION:
-        return GH_H2_COST_CONTINUATION;
+        return frame->payload_bytes < GH_H2_CONTINUATION_BYTES_FREE ? GH_H2_COST_CONTINUATION
+                                                                    : GH_H2_COST_COUNT;
     default:
         return GH_H2_COST_OTHER;
     }
@@ -157,7 +166,7 @@ static uint32_t judge_frame(struct gh_h2_frames *frames, const struct frame *fra
     enum gh_h2_cost cost = cost_of(frame);
     frames->continuations =
         frame->type == NGHTTP2_CONTINUATION ? frames->continuations + 1 : (size_t)0;
-    if (frames->continuations > GH_H2_CONTINUATIONS_MAX)
+    if (frames->continuations > frames->continuations_max)
         return NGHTTP2_ENHANCE_YOUR_CALM;
     uint32_t code = NGHTTP2_NO_ERROR;
     bool is_message = frame->type == NGHTTP2_DATA || frame->type == NGHTTP2_HEADERS;

@@ -30,9 +30,9 @@ struct gh_h2_remembered {
 struct gh_h2_frames {
     size_t preface_left;
     uint8_t bytes[GH_H2_LOOKED_AT_BYTES];
-    size_t have, need;   /* of `bytes` */
-    size_t payload_left; /* behind `bytes` */
-    size_t continuations;
+    size_t have, need;                       /* of `bytes` */
+    size_t payload_left;                     /* behind `bytes` */
+    size_t continuations, continuations_max; /* of one header block */
     uint32_t last_id;
     struct gh_h2_remembered streams[GH_H2_REMEMBERED_STREAMS]; /* a ring, ids ascending */
     size_t streams_seen;
@@ -59,7 +59,9 @@ struct gh_h2_step {
     uint32_t code;
 };
 
-void gh_h2_frames_init(struct gh_h2_frames *frames);
+void gh_h2_frames_init(struct gh_h2_frames *frames, size_t head_bytes_max);
+/* How many CONTINUATION frames a header block may have. */
+size_t gh_h2_continuations_max(size_t head_bytes_max);
 /*
  * To the end of a frame, or of the bytes. A frame is judged, and goes on, when its header is whole:
  * nghttp2 1.52 takes each piece of the header of a CONTINUATION for one more of them.

@@ -148,6 +148,8 @@ bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struc
     struct gh_arena scratch;
     struct gh_sandbox_rules wanted;
     struct gh_str what = GH_STR("");
+    if (!loaded->settings.version) /* the file could not be read, and that is the message */
+        return true;
     if (loaded->settings.sandbox.mode != sandbox->mode)
         what = GH_STR("another mode");
     else if (sandbox->calls_held && needs_fetch(&loaded->settings) && !sandbox->has_fetch)

@@ -221,6 +221,12 @@ static void does_its_work(void **state)
     assert_int_equal(sandbox_outcome(*state, "log", do_its_work), SUCCEEDED);
 }
 
+static void enforces_where_no_mode_is_said(void **state)
+{
+    assert_int_equal(sandbox_outcome(*state, "{required: true}", read_passwd), EACCES);
+    assert_int_equal(sandbox_outcome(*state, "", read_passwd), EACCES);
+}
+
 static void lets_everything_be_where_it_only_logs(void **state)
 {
     assert_int_equal(sandbox_outcome(*state, "log", read_passwd), SUCCEEDED);
@@ -246,6 +252,7 @@ int main(void)
         TEST(cannot_make_raw_sockets),
         TEST(cannot_listen_to_the_kernel),
         TEST(does_its_work),
+        TEST(enforces_where_no_mode_is_said),
         TEST(lets_everything_be_where_it_only_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,15 @@ def test_another_listener_needs_a_restart_unless_it_was_named(start, backend):
     assert gate.get("/", address=later).status == 200
 
 
+def test_a_file_that_can_not_be_read_is_told_as_that(start, backend):
+    settings = config(backend, sandbox="off")
+    gate = start(settings)
+    gate.config_path.write_text("version: 1\nlisten: [")
+    gate.signal(signal.SIGHUP)
+    gate.wait_output("reload refused")
+    assert "sandbox" not in gate.output()
+
+
 def test_another_mode_needs_a_restart(start, backend):
     settings = config(backend, sandbox=ENFORCE)
     gate = start(settings)

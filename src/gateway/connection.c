@@ -28,6 +28,11 @@ void gh_connection_set_deadline(struct gh_connection *connection, uint64_t delay
                    gh_connection_on_deadline);
 }
 
+static bool is_over(const struct gh_connection *connection)
+{
+    return connection->phase == GH_CONNECTION_CLOSING || connection->phase == GH_CONNECTION_LINGER;
+}
+
 /* ---- Its exchanges ---- */
 
 void gh_connection_link(struct gh_connection *connection, struct gh_exchange *exchange)
@@ -260,7 +265,7 @@ void gh_connection_turn_all(struct gh_worker *worker)
     while (connection) {
         struct gh_connection *next = connection->turn_next;
         connection->turn_wanted = false;
-        if (connection->phase != GH_CONNECTION_CLOSING && connection->phase != GH_CONNECTION_LINGER)
+        if (!is_over(connection))
             connection->protocol->turn(connection);
         connection = next;
     }
@@ -268,6 +273,12 @@ void gh_connection_turn_all(struct gh_worker *worker)
 
 void gh_connection_drain(struct gh_connection *connection)
 {
-    if (connection->phase != GH_CONNECTION_CLOSING && connection->phase != GH_CONNECTION_LINGER)
+    if (!is_over(connection))
+        connection->protocol->drain(connection);
+}
+
+void gh_connection_renew(struct gh_connection *connection)
+{
+    if (connection->h2 && !is_over(connection))
         connection->protocol->drain(connection);
 }

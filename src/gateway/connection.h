@@ -76,6 +76,9 @@ void gh_connection_turn_all(struct gh_worker *worker);
 /* Closes it if no request comes for GH_CONNECTION_GRACE_MS; else its answer will say "Connection:
    close". */
 void gh_connection_drain(struct gh_connection *connection);
+/* The settings have changed: HTTP/2 is told to come again on a new connection, to which all of them
+   apply. HTTP/1.1 reads most of them with each request. */
+void gh_connection_renew(struct gh_connection *connection);
 /* Closes it now. */
 void gh_connection_kill(struct gh_connection *connection);
 /* Ends a tunnel at once, and nothing else where others share its connection. */

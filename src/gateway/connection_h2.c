@@ -63,6 +63,7 @@ static void release(struct gh_connection *connection, bool client_gone)
     while (connection->exchanges)
         end_exchange(connection, connection->exchanges);
     connection->h2 = NULL;
+    gh_service_left_drop(h2->left);
     free(h2);
     const struct gh_shared *shared = connection->worker->shared;
     gh_metric_gauge_add(shared->metrics, connection->worker->index,
@@ -96,6 +97,7 @@ static struct gh_arena *on_begin(void *owner, gh_stream_id stream)
                                                      &EXCHANGE_PORT, connection, &connection->peer);
     if (!exchange)
         return NULL;
+    exchange->service_left = h2->left;
     gh_connection_link(connection, exchange);
     count_stream(connection, 1);
     h2->begun++;
@@ -249,6 +251,7 @@ static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str
     struct gh_connection_h2 *h2 = connection->h2;
     struct gh_codec *codec = h2->codec;
     gh_h2_codec_set_now(codec, gh_loop_now_ms(connection->worker->loop));
+    gh_h2_codec_set_lingering(codec, h2->left->calls);
     while (bytes.len && h2->begun < REQUESTS_PER_TURN && !codec->ops->wants_close(codec)) {
         struct gh_str slice =
             gh_str_first(bytes, h2->body_seen ? BODIES_SLICE_BYTES : HEADS_SLICE_BYTES);
@@ -398,11 +401,14 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     const struct gh_shared *shared = connection->worker->shared;
     unsigned worker = connection->worker->index;
     struct gh_connection_h2 *h2 = calloc(1, sizeof(*h2));
-    if (!h2 || gh_h2_codec_open(&CODEC_EVENTS, connection, &limits, &h2->codec) != GH_OK) {
+    struct gh_service_left *left = calloc(1, sizeof(*left));
+    if (!h2 || !left || gh_h2_codec_open(&CODEC_EVENTS, connection, &limits, &h2->codec) != GH_OK) {
+        free(left);
         free(h2);
         gh_connection_kill(connection);
         return;
     }
+    h2->left = left;
     connection->h2 = h2;
     connection->protocol = &PROTOCOL;
     gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_connections, 1);

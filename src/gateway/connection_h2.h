@@ -3,6 +3,7 @@
 #define GH_GATEWAY_CONNECTION_H2_H
 
 #include "gateway/connection.h"
+#include "gateway/service.h"
 #include "gateway/stream_table.h"
 #include "http/h2_codec.h"
 
@@ -20,8 +21,9 @@ struct gh_connection_h2 {
     struct gh_exchange *turns; /* with something to do at the end of this turn */
     struct gh_exchange *head;  /* whose head is being read: one at a time, section 4.3 */
     uint64_t head_started_ms;
-    unsigned begun; /* requests in this turn of the loop */
-    bool body_seen; /* the last slice had body bytes in it */
+    struct gh_service_left *left; /* calls of streams that are over */
+    unsigned begun;               /* requests in this turn of the loop */
+    bool body_seen;               /* the last slice had body bytes in it */
     enum gh_h2_farewell farewell;
 };
 

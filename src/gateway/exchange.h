@@ -30,6 +30,7 @@
 
 struct gh_answer_copy;
 struct gh_service_job;
+struct gh_service_left;
 
 /* Memory of one request at the most: head, held body, the upstream's head, the answer's head. A
    body that a stage asks for, and the answer of a service, come on top. */
@@ -96,7 +97,8 @@ struct gh_exchange {
     struct gh_held_body held;
     struct gh_held_body parked; /* of the body, while limits_asked */
     size_t unpaid; /* body bytes given to the call and not yet paid back to the codec */
-    struct gh_service_job *service; /* on its way; NULL: none */
+    struct gh_service_job *service;       /* on its way; NULL: none */
+    struct gh_service_left *service_left; /* the connection's, which counts what is left of it */
 
     size_t input_charged; /* bytes of the budget of bodies, for judging one as it comes */
     bool input_counted;   /* among those of its client */

@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "gateway/exchange_toys.h"
 
 /* An exchange whose stages ask for a body of at most 10 bytes, its head given. */
@@ -279,6 +281,34 @@ static void a_call_whose_client_goes_still_completes_under_its_settings(void **s
     assert_int_equal(gh_toys_pin_users(), 1);
 }
 
+static void calls_that_nobody_waits_for_are_counted_until_they_are_back(void **state)
+{
+    (void)state;
+    struct gh_service_left *left = calloc(1, sizeof(*left));
+    struct gh_exchange *exchange = begin_service();
+    exchange->service_left = left;
+    assert_int_equal(left->calls, 0);
+    gh_toys_end(exchange, true);
+    assert_int_equal(left->calls, 1);
+    gh_toys_run_lane();
+    gh_toys_run_loop();
+    assert_int_equal(left->calls, 0);
+    gh_service_left_drop(left);
+}
+
+static void a_call_outlives_the_connection_that_counts_it(void **state)
+{
+    (void)state;
+    struct gh_service_left *left = calloc(1, sizeof(*left));
+    struct gh_exchange *exchange = begin_service();
+    exchange->service_left = left;
+    gh_toys_end(exchange, true);
+    gh_service_left_drop(left);
+    gh_toys_run_lane();
+    gh_toys_run_loop(); /* which frees it: the sanitizer looks */
+    gh_toys_expect("log:0 handle:{} back ");
+}
+
 static void a_late_answer_does_not_reach_the_next_request_in_the_same_memory(void **state)
 {
     (void)state;
@@ -374,6 +404,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_can_not_be_kept_is_503),
         cmocka_unit_test(a_full_loop_loses_no_answer),
         cmocka_unit_test(a_call_whose_client_goes_still_completes_under_its_settings),
+        cmocka_unit_test(calls_that_nobody_waits_for_are_counted_until_they_are_back),
+        cmocka_unit_test(a_call_outlives_the_connection_that_counts_it),
         cmocka_unit_test(a_late_answer_does_not_reach_the_next_request_in_the_same_memory),
         cmocka_unit_test(a_call_that_was_refused_meanwhile_is_not_answered_twice),
         cmocka_unit_test(a_gateway_without_identity_answers_503),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "gateway/connection.h"
 
 #define LISTENS_MAX 64
 
@@ -88,6 +89,8 @@ static void adopt(void *arg)
                            worker->index, GH_STR_ARG(settings->text));
         }
     }
+    for (struct gh_connection *each = worker->connections; each; each = each->next)
+        gh_connection_renew(each);
     free(job);
 }
 

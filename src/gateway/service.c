@@ -16,6 +16,7 @@ struct gh_service_job {
     struct gh_worker *worker;
     struct gh_pin *pin;           /* keeps the settings that `call` points to */
     struct gh_exchange *exchange; /* the worker's thread only; NULL: nobody waits */
+    struct gh_service_left *left; /* counts it while nobody does; NULL: nobody counts */
     enum gh_service_lane lane;
     uint64_t posted_us;
 };
@@ -29,6 +30,24 @@ static void free_job(struct gh_service_job *job)
     free(job);
 }
 
+static void free_if_over(struct gh_service_left *left)
+{
+    if (left->dropped && left->calls == 0)
+        free(left);
+}
+
+static void come_back(struct gh_service_left *left)
+{
+    left->calls--;
+    free_if_over(left);
+}
+
+void gh_service_left_drop(struct gh_service_left *left)
+{
+    left->dropped = true;
+    free_if_over(left);
+}
+
 static void on_answered(void *arg)
 {
     struct gh_service_job *job = arg;
@@ -37,13 +56,18 @@ static void on_answered(void *arg)
                          gh_loop_now_us(worker->loop) - job->posted_us);
     if (job->exchange)
         gh_exchange_service_done(job->exchange, &job->call.reply);
+    if (job->left)
+        come_back(job->left);
     free_job(job);
     gh_worker_service_call_gone(worker);
 }
 
 void gh_service_forget(struct gh_service_job *job)
 {
+    job->left = job->exchange->service_left;
     job->exchange = NULL;
+    if (job->left)
+        job->left->calls++;
 }
 
 bool gh_service_is_late(const struct gh_service_job *job)

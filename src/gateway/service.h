@@ -29,6 +29,17 @@ struct gh_service {
 struct gh_exchange;
 struct gh_service_job;
 
+/*
+ * Calls that go on though nobody waits for them any more, of one connection: who resets its streams
+ * has not had less work done. Zeroed on the heap by its owner, who gives it up with
+ * gh_service_left_drop.
+ */
+struct gh_service_left {
+    size_t calls;
+    bool dropped; /* the last call frees it */
+};
+void gh_service_left_drop(struct gh_service_left *left);
+
 /* Lanes are opened later, when threads may start. */
 GH_MUST_USE enum gh_err gh_service_open(const struct gh_service_options *options,
                                         struct gh_metrics *metrics,

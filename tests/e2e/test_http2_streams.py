@@ -241,6 +241,35 @@ def test_draining_loses_no_request(start):
         assert gate.wait_exit() == 0
 
 
+def test_a_reload_loses_no_request_either(start):
+    release = threading.Event()
+
+    def reply(received, _):
+        if received.target != "/still":
+            release.wait(20)
+        return OK
+
+    with Backend(reply) as backend:
+        gate = open_gate(start, backend)
+        with connect(gate) as client, connect(gate) as idle:
+            idle.settle()
+            stream = client.begin("GET", "/long")
+            backend.wait_requests(1)
+            gate.signal(signal.SIGHUP)
+            client.wait(lambda: client.goaway, "GOAWAY")
+            late = client.begin("GET", "/late")
+            for each in pass_time(gate, lambda: client.goaway[0] == 2**31 - 1):
+                client.sync()
+            idle.drain()
+            with connect(gate) as new:
+                still_serves(new)
+                release.set()
+                assert client.finish(stream).status == client.finish(late).status == 200
+                client.drain()
+                still_serves(new)
+                assert new.goaway is None
+
+
 # -- hosts, redirects --
 
 

@@ -180,6 +180,14 @@ static void on_stream_drained(void *owner, gh_stream_id stream)
         gh_exchange_client_drained(exchange);
 }
 
+/* What the streams say in a turn of the loop leaves at its end, together; also when that is now. */
+static void on_output_due(void *owner)
+{
+    struct gh_connection *connection = owner;
+    gh_connection_want_turn(connection);
+    gh_worker_turn_again(connection->worker);
+}
+
 static const struct gh_codec_events CODEC_EVENTS = {
     .on_begin = on_begin,
     .on_head = on_head,
@@ -343,8 +351,10 @@ static void turn(struct gh_connection *connection)
     run_turns(h2);
     if (connection->pending_len && codec->ops->wants_input(codec))
         feed_pending(connection);
-    if (!is_over(connection))
+    if (!is_over(connection)) {
+        gh_h2_codec_flush(codec);
         gh_connection_h2_see_to_end(connection);
+    }
     if (is_over(connection))
         return;
     if (connection->pending_len) { /* of which more is taken when the others had their turn */
@@ -410,6 +420,7 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     }
     h2->left = left;
     connection->h2 = h2;
+    gh_h2_codec_gather(h2->codec, on_output_due);
     connection->protocol = &PROTOCOL;
     gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_connections, 1);
     gh_metric_add(shared->metrics, worker, shared->counters.http2_connections_total, 1);

@@ -83,6 +83,7 @@ static void say_goodbye(struct gh_connection *connection)
 {
     while (connection->h2->farewell != GH_H2_SAID_NOW)
         gh_connection_h2_say_farewell(connection);
+    gh_h2_codec_flush(connection->h2->codec);
     gh_connection_end(connection);
 }
 

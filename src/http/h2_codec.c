@@ -220,6 +220,18 @@ size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id id)
     return stream && !stream->over ? stream->kept_len : 0;
 }
 
+void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner))
+{
+    struct gh_h2_codec *h2 = gh_h2_of(codec);
+    h2->on_due = on_due;
+    gh_h2_work_off(h2); /* our settings */
+}
+
+void gh_h2_codec_flush(struct gh_codec *codec)
+{
+    gh_h2_work_off_now(gh_h2_of(codec));
+}
+
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec)
 {
     return h2_of_const(codec)->open_count;

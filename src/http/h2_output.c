@@ -14,8 +14,8 @@
 #define GATHER_BYTES 20480
 /* Body bytes up to which a copy is cheaper than a slice of their own. */
 #define COPIED_BYTES_MAX 1024
-/* Answers up to this size that are written while input is read wait for its end, so that the
-   answers to several requests leave together. */
+/* Answers up to this size that are written while input is read, or where all wait for a flush, wait
+   for its end, so that the answers to several requests leave together. */
 #define WAITING_BYTES_MAX 4096
 #define FIRST_KEPT_BYTES  4096
 #define KEPT_STEP_BYTES   16384
@@ -282,7 +282,8 @@ void gh_h2_output_put(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struc
 {
     int32_t id = (int32_t)stream->id;
     (void)nghttp2_session_resume_data(h2->session, id); /* not deferred: so much the better */
-    bool waits = h2->sending || h2->wire_full || (h2->busy && bytes.len <= WAITING_BYTES_MAX);
+    bool gathers = h2->busy || h2->on_due;
+    bool waits = h2->sending || h2->wire_full || (gathers && bytes.len <= WAITING_BYTES_MAX);
     if (!waits) {
         stream->lent = bytes;
         gh_h2_output_send(h2, false);

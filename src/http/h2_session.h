@@ -81,6 +81,8 @@ struct gh_h2_codec {
     bool wire_full; /* output said so */
     bool failed;    /* GOAWAY with an error has left: nothing more is read or written */
     bool goaway_sent;
+    bool due;                    /* on_due was called, and no flush came */
+    void (*on_due)(void *owner); /* NULL: nothing waits */
     unsigned drain_step;
     struct gh_h2_gather *gather; /* of the running send */
 };
@@ -103,8 +105,10 @@ void gh_h2_reset_if_stuck(struct gh_h2_codec *h2, int32_t id);
 void gh_h2_link_stream(struct gh_h2_codec *h2, struct gh_h2_stream *stream);
 /* Tells on_closed and on_drained where they are due; false when nowhere. */
 bool gh_h2_tell(struct gh_h2_codec *h2);
-/* Sends what can go, and tells what follows from it. */
+/* Sends what can go, unless that waits for a flush, and tells what follows from it. */
 void gh_h2_work_off(struct gh_h2_codec *h2);
+/* The same without waiting. */
+void gh_h2_work_off_now(struct gh_h2_codec *h2);
 /* The connection shall end, with that code; noted while nghttp2 is running. */
 void gh_h2_note_failure(struct gh_h2_codec *h2, uint32_t code);
 /* Ends it: what waits leaves if the wire is not full, GOAWAY in any case, and nothing more. */

@@ -111,7 +111,7 @@ bool gh_h2_tell(struct gh_h2_codec *h2)
     return tell_over(h2) || drained;
 }
 
-void gh_h2_work_off(struct gh_h2_codec *h2)
+void gh_h2_work_off_now(struct gh_h2_codec *h2)
 {
     if (h2->busy || h2->sending)
         return; /* whoever is at it does this, too */
@@ -119,7 +119,27 @@ void gh_h2_work_off(struct gh_h2_codec *h2)
     do {
         gh_h2_output_send(h2, false);
     } while (gh_h2_tell(h2));
+    h2->due = false;
     h2->busy = false;
+}
+
+void gh_h2_work_off(struct gh_h2_codec *h2)
+{
+    if (h2->busy || h2->sending)
+        return;
+    if (!h2->on_due) {
+        gh_h2_work_off_now(h2);
+        return;
+    }
+    h2->busy = true;
+    while (gh_h2_tell(h2)) {
+    }
+    h2->busy = false;
+    bool has_output = !h2->failed && !h2->wire_full && nghttp2_session_want_write(h2->session);
+    if (h2->due || !has_output)
+        return;
+    h2->due = true;
+    h2->on_due(h2->base.owner);
 }
 
 /* ---- Failing ---- */

@@ -34,9 +34,10 @@ static bool body_is_stalled(struct gh_connection *connection, struct gh_exchange
 /* True when the client takes nothing of this answer, though it may take others. */
 static bool answer_is_stalled(struct gh_connection *connection, struct gh_exchange *exchange)
 {
+    size_t unsent = gh_h2_codec_unsent(exchange->codec, exchange->stream);
     return gh_output_pace_is_stalled(&exchange->output_pace, gh_connection_limits(connection),
-                                     gh_loop_now_ms(connection->worker->loop),
-                                     gh_h2_codec_unsent(exchange->codec, exchange->stream));
+                                     gh_loop_now_ms(connection->worker->loop), unsent,
+                                     exchange->body_bytes_out - unsent);
 }
 
 /* Two looks an idle time apart that see the same count: nothing went through in between. */

@@ -7,9 +7,10 @@
 
 bool gh_connection_is_stalled(struct gh_connection *connection)
 {
+    size_t queued = gh_stream_queued(&connection->stream);
     return gh_output_pace_is_stalled(&connection->output_pace, gh_connection_limits(connection),
-                                     gh_loop_now_ms(connection->worker->loop),
-                                     gh_stream_queued(&connection->stream));
+                                     gh_loop_now_ms(connection->worker->loop), queued,
+                                     connection->stream.bytes_written - queued);
 }
 
 bool gh_connection_is_taking(struct gh_connection *connection, uint64_t delay_ms)

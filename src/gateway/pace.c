@@ -27,10 +27,10 @@ bool gh_body_pace_is_stalled(struct gh_body_pace *pace, const struct gh_limits_s
 }
 
 bool gh_output_pace_is_stalled(struct gh_output_pace *pace, const struct gh_limits_settings *limits,
-                               uint64_t now_ms, size_t queued)
+                               uint64_t now_ms, size_t queued, uint64_t taken)
 {
-    if (queued == 0 || queued != pace->queued || pace->since_ms == 0) {
-        pace->queued = queued;
+    if (queued == 0 || taken != pace->taken || pace->since_ms == 0) {
+        pace->taken = taken;
         pace->since_ms = queued ? now_ms : 0;
         return false;
     }

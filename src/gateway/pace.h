@@ -16,7 +16,7 @@ struct gh_body_pace {
 /* Of bytes on their way out. */
 struct gh_output_pace {
     uint64_t since_ms; /* since when nothing of them was taken; 0: some was, or there are none */
-    size_t queued;     /* at the last look */
+    uint64_t taken;    /* in all, at the last look */
 };
 
 void gh_body_pace_begin(struct gh_body_pace *pace, uint64_t now_ms);
@@ -24,8 +24,9 @@ void gh_body_pace_begin(struct gh_body_pace *pace, uint64_t now_ms);
    `ours`: it is us who take none of it. */
 bool gh_body_pace_is_stalled(struct gh_body_pace *pace, const struct gh_limits_settings *limits,
                              uint64_t now_ms, uint64_t bytes_in, bool ours);
-/* True when nothing of `queued` bytes was taken for limits.body_timeout. */
+/* True when nothing of `queued` bytes was taken for limits.body_timeout. `taken` in all: what is
+   queued may be as much as before, and not the same. */
 bool gh_output_pace_is_stalled(struct gh_output_pace *pace, const struct gh_limits_settings *limits,
-                               uint64_t now_ms, size_t queued);
+                               uint64_t now_ms, size_t queued, uint64_t taken);
 
 #endif

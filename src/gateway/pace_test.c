@@ -59,28 +59,29 @@ static void a_client_that_takes_nothing_is_stalled(void **state)
 {
     (void)state;
     struct gh_output_pace pace = {0};
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300));
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5999, 300));
-    assert_true(gh_output_pace_is_stalled(&pace, &LIMITS, 6000, 300));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300, 50));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5999, 400, 50));
+    assert_true(gh_output_pace_is_stalled(&pace, &LIMITS, 6000, 500, 50));
 }
 
+/* However much waits for it then. */
 static void a_client_that_takes_something_is_not(void **state)
 {
     (void)state;
     struct gh_output_pace pace = {0};
-    for (size_t queued = 300; queued > 200; queued--)
-        assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, (400 - queued) * 4000, queued));
+    for (uint64_t taken = 1; taken < 100; taken++)
+        assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, taken * 4000, 300, taken));
 }
 
 static void nothing_that_waits_is_no_stall(void **state)
 {
     (void)state;
     struct gh_output_pace pace = {0};
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300));
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5000, 0));
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900000, 0));
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900001, 300));
-    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 905000, 300));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 1000, 300, 50));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 5000, 0, 350));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900000, 0, 350));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 900001, 300, 350));
+    assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 905000, 300, 350));
 }
 
 int main(void)

@@ -73,9 +73,9 @@ void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count);
  */
 size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream);
 /*
- * From now on small answers, and what nghttp2 has to say, wait for gh_h2_codec_flush, so that what
- * many streams answer in one turn of a loop leaves in one write. `on_due` is called when something
- * waits that did not before.
+ * From now on small answers that are written outside of feed wait for gh_h2_codec_flush, so that
+ * what many streams answer in one turn of a loop leaves in one write. `on_due` is called when
+ * something waits that did not before.
  */
 void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner));
 void gh_h2_codec_flush(struct gh_codec *codec);

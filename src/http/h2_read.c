@@ -321,6 +321,6 @@ size_t gh_h2_feed(struct gh_codec *codec, struct gh_str bytes)
         taken += feed_step(h2, gh_str_skip(bytes, taken));
     h2->happened = (struct gh_h2_happened){0};
     h2->busy = false;
-    gh_h2_work_off(h2);
+    gh_h2_work_off_now(h2); /* streams that were reset are closed before others begin */
     return taken;
 }

@@ -281,6 +281,106 @@ static void the_bytes_of_an_answer_are_its_bytes_whatever_holds_them_up(void **s
     }
 }
 
+/* ---- Waiting for a flush ---- */
+
+static size_t due_count;
+
+static void count_due(void *owner)
+{
+    (void)owner;
+    due_count++;
+}
+
+static struct peer *open_gathering_peer(void)
+{
+    struct peer *peer = open_peer();
+    due_count = 0;
+    gh_h2_codec_gather(peer->codec, count_due);
+    put_headers(peer, 1, GET, FIN);
+    put_headers(peer, 3, GET, FIN);
+    put_headers(peer, 5, GET, FIN);
+    assert_true(send_all(peer));
+    peer->log.len = 0;
+    peer->output_count = 0;
+    return peer;
+}
+
+static void answers_of_one_turn_leave_in_one_call(void **state)
+{
+    (void)state;
+    struct peer *peer = open_gathering_peer();
+    answer_200(peer, 1);
+    answer_200(peer, 5);
+    write_head(peer, 3, answer(200, GH_BODY_CHUNKED, 0), "a", false);
+    write_body(peer, 3, "b", false);
+    assert_int_equal(peer->output_count, 0);
+    assert_int_equal(due_count, 1);
+    expect_log(peer, "");
+    gh_h2_codec_flush(peer->codec);
+    assert_int_equal(peer->output_count, 1);
+    expect_told(peer, "HEADERS:1{:status=200|content-length=2} "
+                      "HEADERS:5{:status=200|content-length=2} HEADERS:3{:status=200} "
+                      "DATA:1(ok). DATA:3(ab) DATA:5(ok). ");
+    expect_log(peer, "closed:5 closed:1 ");
+    write_body(peer, 3, "c", true);
+    assert_int_equal(due_count, 2);
+    gh_h2_codec_flush(peer->codec);
+    expect_told(peer, "DATA:3(c). ");
+    gh_h2_codec_flush(peer->codec);
+    assert_int_equal(peer->output_count, 2);
+    close_peer(peer);
+}
+
+static void large_pieces_do_not_wait(void **state)
+{
+    (void)state;
+    struct peer *peer = open_gathering_peer();
+    struct gh_answer_head head = answer(200, GH_BODY_LENGTH, 20000);
+    answer_200(peer, 1);
+    peer->codec->ops->write_head(peer->codec, 3, &head, gh_str_of(BYTES, 20000), true);
+    assert_int_equal(peer->output_count, 1);
+    assert_true(has(told(peer), "DATA:1(ok). DATA:3(16384) DATA:3(3616). "));
+    close_peer(peer);
+}
+
+static void what_waits_is_reset_and_broken_off_like_anything(void **state)
+{
+    (void)state;
+    struct peer *peer = open_gathering_peer();
+    answer_200(peer, 1);
+    peer->codec->ops->reset(peer->codec, 3);
+    expect_log(peer, "closed:3 ");
+    put_u32_frame(peer, NGHTTP2_RST_STREAM, 1, NGHTTP2_CANCEL);
+    put_frame(peer, NGHTTP2_PING, 0, 0, "12345678", 8);
+    assert_true(send_all(peer));
+    expect_log(peer, "closed:1 ");
+    gh_h2_codec_flush(peer->codec);
+    expect_told(peer, "PING! RESET:3:2 ");
+    answer_200(peer, 5);
+    put_frame(peer, NGHTTP2_PRIORITY, 0, 0, "\0\0\0\1\7", 5);
+    send_all(peer); /* a failure does not wait, and what was said before it has its place */
+    expect_told(peer, "HEADERS:5{:status=200|content-length=2} DATA:5(ok). GOAWAY:5:1 ");
+    assert_true(peer->codec->ops->wants_close(peer->codec));
+    close_peer(peer);
+}
+
+static void a_full_wire_is_not_flushed_to(void **state)
+{
+    (void)state;
+    struct peer *peer = open_gathering_peer();
+    answer_200(peer, 1);
+    peer->wire_is_full = true;
+    gh_h2_codec_flush(peer->codec);
+    answer_200(peer, 3);
+    gh_h2_codec_flush(peer->codec);
+    assert_int_equal(peer->output_count, 1);
+    peer->wire_is_full = false;
+    peer->codec->ops->on_writable(peer->codec);
+    gh_h2_codec_flush(peer->codec);
+    assert_true(has(told(peer), "DATA:3(ok). "));
+    close_peer(peer);
+}
+
 /* ---- Bodies of requests ---- */
 
 static void the_window_of_a_body_is_paid_by_who_consumes_it(void **state)
@@ -407,6 +507,10 @@ int main(void)
         cmocka_unit_test(a_full_wire_stops_the_input_before_answers_to_it_pile_up),
         cmocka_unit_test(bytes_kept_for_a_stream_that_is_reset_are_given_back),
         cmocka_unit_test(the_bytes_of_an_answer_are_its_bytes_whatever_holds_them_up),
+        cmocka_unit_test(answers_of_one_turn_leave_in_one_call),
+        cmocka_unit_test(large_pieces_do_not_wait),
+        cmocka_unit_test(what_waits_is_reset_and_broken_off_like_anything),
+        cmocka_unit_test(a_full_wire_is_not_flushed_to),
         cmocka_unit_test(the_window_of_a_body_is_paid_by_who_consumes_it),
         cmocka_unit_test(a_body_beyond_its_window_is_an_error_of_flow_control),
         cmocka_unit_test(all_bodies_together_are_held_by_the_connections_window),

@@ -404,6 +404,11 @@ static void read_wire_back(const struct owner *owner)
     nghttp2_hd_inflate_del(inflater);
 }
 
+static void on_due(void *context)
+{
+    (void)context; /* the input says when */
+}
+
 static void act_on_any(struct owner *owner)
 {
     struct stream *stream = &owner->streams[decide(owner) % STREAMS];
@@ -418,12 +423,16 @@ static void check_acting(struct gh_str script, struct gh_str bytes, size_t step)
     uint64_t now_ms = 1000;
     owner->acts = true;
     owner->script = script;
+    if (step % 2)
+        gh_h2_codec_gather(owner->codec, on_due);
     while (bytes.len && !ops->wants_close(owner->codec)) {
         bool wanted = ops->wants_input(owner->codec);
         size_t taken = ops->feed(owner->codec, gh_str_first(bytes, step));
         GH_ASSERT(wanted || taken == 0);
         bytes = gh_str_skip(bytes, taken);
         gh_h2_codec_set_now(owner->codec, now_ms += 10);
+        if (decide(owner) % 4 == 0)
+            gh_h2_codec_flush(owner->codec);
         if (!owner->wire_is_full)
             ops->on_writable(owner->codec);
         size_t script_left = owner->script.len;
@@ -435,6 +444,7 @@ static void check_acting(struct gh_str script, struct gh_str bytes, size_t step)
     ops->on_writable(owner->codec);
     gh_h2_codec_drain(owner->codec);
     gh_h2_codec_drain(owner->codec);
+    gh_h2_codec_flush(owner->codec);
     read_wire_back(owner);
     close_owner(owner);
 }

@@ -150,15 +150,23 @@ static void print_duration(struct printer *printer, const char *name, uint64_t m
             GH_STR_ARG(gh_config_format_duration(&printer->words, ms)));
 }
 
+/* What is not as one would expect. */
+static const char *http2_text(const struct gh_listener_settings *listener)
+{
+    if (listener->tls.count > 0)
+        return listener->http2 ? "" : ", no HTTP/2";
+    return listener->h2c ? ", h2c" : "";
+}
+
 static void print_listeners(struct printer *printer)
 {
     const struct gh_root_settings *settings = printer->effective->settings;
     const struct gh_listener_settings *listeners = settings->listeners.items;
     for (size_t i = 0; i < settings->listeners.count; i++) {
         print_label(printer, i ? "" : "listen");
-        fprintf(printer->out, "%.*s (%s%s)\n", GH_STR_ARG(listeners[i].address),
+        fprintf(printer->out, "%.*s (%s%s%s)\n", GH_STR_ARG(listeners[i].address),
                 gh_effective_plain_text(printer->effective, &listeners[i]),
-                listeners[i].proxy_protocol ? ", PROXY protocol" : "");
+                http2_text(&listeners[i]), listeners[i].proxy_protocol ? ", PROXY protocol" : "");
     }
     if (settings->admin_listen.len) {
         print_label(printer, "admin");

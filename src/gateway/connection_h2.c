@@ -229,7 +229,7 @@ static void port_tunnel_end(void *owner, struct gh_exchange *exchange)
     gh_connection_want_turn(connection);
 }
 
-/* Its bytes are body bytes both ways. What came before it began is with the exchange. */
+/* Its bytes are body bytes both ways. */
 static void port_tunnel_begin(void *owner, struct gh_exchange *exchange)
 {
     struct gh_connection *connection = owner;

@@ -92,7 +92,8 @@ static bool tell_over(struct gh_h2_codec *h2)
 
 static bool tell_drained(struct gh_h2_codec *h2)
 {
-    bool any = h2->any_drained_due;
+    if (!h2->any_drained_due)
+        return false;
     h2->any_drained_due = false;
     for (struct gh_h2_stream *stream = h2->streams; stream; stream = stream->next) {
         if (!stream->drained_due)
@@ -101,7 +102,7 @@ static bool tell_drained(struct gh_h2_codec *h2)
         if (!stream->over && !stream->full)
             h2->base.events->on_drained(h2->base.owner, stream->id);
     }
-    return any;
+    return true;
 }
 
 /* Streams leave their list only in tell_over, so that going over it is safe in any event. */

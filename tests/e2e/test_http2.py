@@ -10,6 +10,7 @@ import pytest
 
 from harness.backend import Backend, answer
 from harness.gate import Gatehouse, config, free_port
+from harness.gate import run as gatehouse
 from harness.h2 import H2Client
 from harness.h2_frames import PREFACE, settings
 from harness.wire import request
@@ -236,6 +237,18 @@ def test_nghttp_gets_many_of_one_page(gates):
 
 
 # -- what is told of it --
+
+
+def test_check_names_listeners_that_are_not_as_one_would_expect(gates):
+    told = gatehouse("check", gates.running.config_path)
+    assert told.returncode == 0, told.stderr
+    listeners = re.findall(r"127\.0\.0\.1:(\d+) \((.*)\)", told.stdout)
+    assert listeners == [
+        (str(gates.tls), "TLS"),
+        (str(gates.tls_http1), "TLS, no HTTP/2"),
+        (str(gates.h2c), "plain, h2c"),
+        (str(gates.plain), "plain"),
+    ]
 
 
 def test_lines_and_counters_name_it(gates):

@@ -5,9 +5,12 @@
  * not there.
  *
  * A head that is not as section 8 wants it ends its stream, never the connection: on_error, the
- * answer that is written (if any), then RST_STREAM(PROTOCOL_ERROR). What breaks the protocol ends
- * the connection with GOAWAY and the code that the RFC names; what is only too much of something
- * ends it with ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
+ * answer that is written (if any), then RST_STREAM(PROTOCOL_ERROR). What is only not served (405,
+ * 414, 417, 431) is answered and, when more of it is to come, reset with NO_ERROR. A single field
+ * of more than 64 KiB, which nghttp2 does not decode, ends the connection (COMPRESSION_ERROR),
+ * since the state of HPACK is lost with it. What breaks the protocol ends the connection with
+ * GOAWAY and the code that the RFC names; what is only too much of something ends it with
+ * ENHANCE_YOUR_CALM. Both are said before wants_close() says so.
  *
  * Extended CONNECT (RFC 8441) with :protocol "websocket" is told as on HTTP/1.1: method GET,
  * upgrade_websocket (but without the fields that belong to HTTP/1.1's handshake), and a `tunnel`

@@ -187,13 +187,15 @@ static int on_before_send(nghttp2_session *session, const nghttp2_frame *frame, 
     return wanted ? 0 : NGHTTP2_ERR_CANCEL;
 }
 
-/* The last frame of an answer is out. */
+/* The last frame of an answer is out. A request that came whole and was only not served has
+   nothing to be reset for. */
 static void end_answer(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
 {
-    if (stream->refused)
+    bool is_whole = nghttp2_session_get_stream_remote_close(h2->session, (int32_t)stream->id) == 1;
+    if (stream->refused && !(is_whole && stream->reset_code == NGHTTP2_NO_ERROR))
         (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)stream->id,
                                         stream->reset_code);
-    else
+    else if (!stream->refused)
         gh_h2_reset_if_stuck(h2, (int32_t)stream->id);
     gh_h2_stream_over(h2, stream);
 }

@@ -82,6 +82,13 @@ static struct peer *open_small_peer(void)
     return peer;
 }
 
+/* Against section 8, and not only what is not served here. */
+static bool is_malformed(enum gh_http_error error)
+{
+    return error == GH_HTTP_ERROR_MALFORMED || error == GH_HTTP_ERROR_FRAMING ||
+           error == GH_HTTP_ERROR_HOST || error == GH_HTTP_ERROR_TARGET;
+}
+
 static void refuses(const char *fields, enum gh_http_error error, bool by_nghttp2)
 {
     struct peer *peer = open_small_peer();
@@ -95,7 +102,9 @@ static void refuses(const char *fields, enum gh_http_error error, bool by_nghttp
     if (strcmp(log, peer->log.ptr) != 0)
         fail_msg("%s: expected %s, got %s", fields, log, peer->log.ptr);
     const char *text = told(peer);
-    assert_true(has(text, "DATA:1(no). RESET:1:"));
+    assert_true(has(text, "DATA:1(no). "));
+    assert_int_equal(has(text, "RESET:1:1 "), is_malformed(error));
+    assert_false(has(text, "RESET:1:0 "));
     assert_false(has(text, "GOAWAY"));
     peer->log.len = 0;
     put_headers(peer, 3, GET, FIN); /* the connection goes on */
@@ -340,6 +349,22 @@ static void a_list_over_the_limit_leaves_hpack_in_step(void **state)
     close_peer(peer);
 }
 
+static void a_field_that_nghttp2_does_not_decode_ends_the_connection(void **state)
+{
+    (void)state;
+    static char fields[70000] = GET "|x-a=";
+    size_t before = strlen(fields);
+    for (size_t len = 65536; len <= 65537; len++) {
+        struct peer *peer = open_small_peer();
+        memset(fields + before, '~', len);
+        put_headers(peer, 1, fields, FIN);
+        send_all(peer);
+        expect_log(peer, len == 65536 ? "begin:1 error:1:5 closed:1 " : "begin:1 closed:1 ");
+        assert_int_equal(has(told(peer), "GOAWAY:1:9 "), len > 65536);
+        close_peer(peer);
+    }
+}
+
 /* ---- Content-Length and DATA (section 8.1.1) ---- */
 
 static void refuses_lengths_that_can_be_read_twice(void **state)
@@ -554,6 +579,7 @@ int main(void)
         cmocka_unit_test(refuses_lists_over_the_limit),
         cmocka_unit_test(refuses_fields_over_the_limit),
         cmocka_unit_test(a_list_over_the_limit_leaves_hpack_in_step),
+        cmocka_unit_test(a_field_that_nghttp2_does_not_decode_ends_the_connection),
         cmocka_unit_test(refuses_lengths_that_can_be_read_twice),
         cmocka_unit_test(refuses_data_that_contradict_the_length),
         cmocka_unit_test(drops_trailers),

@@ -31,12 +31,24 @@ static bool body_is_stalled(struct gh_connection *connection, struct gh_exchange
                                    exchange->body_bytes_in, ours);
 }
 
-/* True when the client takes nothing of this answer, though it may take others. */
-static bool answer_is_stalled(struct gh_connection *connection, struct gh_exchange *exchange)
+/* True when answers have left since the last look: the connection's window is not shut. */
+static bool is_moving(struct gh_connection_h2 *h2)
+{
+    uint64_t before = h2->data_sent;
+    h2->data_sent = gh_h2_codec_data_sent(h2->codec);
+    return h2->data_sent != before;
+}
+
+/* True when the client takes nothing of this answer, though it may take others: not when those
+   were only first, on a link that carries no more. */
+static bool answer_is_stalled(struct gh_connection *connection, struct gh_exchange *exchange,
+                              bool moving)
 {
     size_t unsent = gh_h2_codec_unsent(exchange->codec, exchange->stream);
+    bool its_turn_comes = moving && !gh_h2_codec_is_window_shut(exchange->codec, exchange->stream);
     return gh_output_pace_is_stalled(&exchange->output_pace, gh_connection_limits(connection),
-                                     gh_loop_now_ms(connection->worker->loop), unsent,
+                                     gh_loop_now_ms(connection->worker->loop),
+                                     its_turn_comes ? 0 : unsent,
                                      exchange->body_bytes_out - unsent);
 }
 
@@ -57,10 +69,10 @@ static void check_tunnel(struct gh_connection *connection, struct gh_exchange *e
 
 /* May end the exchange, and no other. */
 static void check_exchange(struct gh_connection *connection, struct gh_exchange *exchange,
-                           bool window_shut)
+                           bool window_shut, bool moving)
 {
     const struct gh_request_head *head = exchange->request.head;
-    if (answer_is_stalled(connection, exchange))
+    if (answer_is_stalled(connection, exchange, moving))
         exchange->codec->ops->reset(exchange->codec, exchange->stream);
     else if (exchange->tunnel)
         check_tunnel(connection, exchange);
@@ -97,10 +109,11 @@ static void check_all(struct gh_connection *connection)
         return;
     }
     bool window_shut = is_window_shut(connection);
+    bool moving = is_moving(h2);
     struct gh_exchange *next;
     for (struct gh_exchange *exchange = connection->exchanges; exchange; exchange = next) {
         next = exchange->next;
-        check_exchange(connection, exchange, window_shut);
+        check_exchange(connection, exchange, window_shut, moving);
     }
     if (h2->farewell == GH_H2_SAID_SOON)
         gh_connection_h2_say_farewell(connection);

@@ -220,6 +220,17 @@ size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id id)
     return stream && !stream->over ? stream->kept_len : 0;
 }
 
+bool gh_h2_codec_is_window_shut(const struct gh_codec *codec, gh_stream_id id)
+{
+    const struct gh_h2_codec *h2 = h2_of_const(codec);
+    return nghttp2_session_get_stream_remote_window_size(h2->session, (int32_t)id) <= 0;
+}
+
+uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec)
+{
+    return h2_of_const(codec)->data_sent;
+}
+
 void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner))
 {
     struct gh_h2_codec *h2 = gh_h2_of(codec);

@@ -75,6 +75,11 @@ void gh_h2_codec_set_lingering(struct gh_codec *codec, size_t count);
  * ours.
  */
 size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream);
+/* True when the client lets none of them out by the stream's own window. Else they wait for their
+   turn with the other streams, as long as gh_h2_codec_data_sent goes on. */
+bool gh_h2_codec_is_window_shut(const struct gh_codec *codec, gh_stream_id stream);
+/* Body bytes that have left, of all streams. */
+uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
 /*
  * From now on small answers that are written outside of feed wait for gh_h2_codec_flush, so that
  * what many streams answer in one turn of a loop leaves in one write. `on_due` is called when

@@ -91,6 +91,48 @@ static void the_connections_window_holds_all_streams(void **state)
     close_peer(peer);
 }
 
+static void answers_share_the_connections_window(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    put_setting(peer, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20);
+    assert_true(send_all(peer));
+    for (gh_stream_id id = 1; id <= 5; id += 2)
+        begin_answer(peer, id);
+    write_bytes(peer, 1, 65535, false);
+    for (gh_stream_id id = 1; id <= 5; id += 2)
+        write_bytes(peer, id, 60000, false);
+    uint64_t before = gh_h2_codec_data_sent(peer->codec);
+    assert_int_equal(before, 65535);
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 0, 3 * 16384);
+    assert_true(send_all(peer));
+    for (gh_stream_id id = 1; id <= 5; id += 2)
+        assert_int_equal(gh_h2_codec_unsent(peer->codec, id), 60000 - 16384);
+    assert_int_equal(gh_h2_codec_data_sent(peer->codec) - before, 3 * 16384);
+    close_peer(peer);
+}
+
+static void a_shut_window_is_told_from_one_that_others_were_first_at(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    put_setting(peer, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1000);
+    assert_true(send_all(peer));
+    begin_answer(peer, 1);
+    begin_answer(peer, 3);
+    write_bytes(peer, 1, 2000, false);
+    assert_true(gh_h2_codec_is_window_shut(peer->codec, 1));
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 3, 1 << 20);
+    assert_true(send_all(peer));
+    write_bytes(peer, 3, 70000, false);
+    assert_int_not_equal(gh_h2_codec_unsent(peer->codec, 3), 0);
+    assert_false(gh_h2_codec_is_window_shut(peer->codec, 3));
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 1, 5000);
+    assert_true(send_all(peer));
+    assert_false(gh_h2_codec_is_window_shut(peer->codec, 1));
+    close_peer(peer);
+}
+
 static void a_stream_says_when_it_is_full_and_when_it_takes_more(void **state)
 {
     (void)state;
@@ -500,6 +542,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_stops_at_the_streams_window_and_goes_on),
         cmocka_unit_test(the_connections_window_holds_all_streams),
+        cmocka_unit_test(answers_share_the_connections_window),
+        cmocka_unit_test(a_shut_window_is_told_from_one_that_others_were_first_at),
         cmocka_unit_test(a_stream_says_when_it_is_full_and_when_it_takes_more),
         cmocka_unit_test(an_owner_may_write_when_it_is_told_that_a_stream_takes_more),
         cmocka_unit_test(nothing_but_goaway_is_given_to_a_full_wire),

@@ -176,6 +176,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
         gather->slices[gather->slice_count++] = bytes;
     skip_bytes(h2, stream, length);
     gh_h2_budget_sent(&h2->budget, h2->now_ms, length);
+    h2->data_sent += length;
     return 0;
 }
 

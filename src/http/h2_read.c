@@ -6,6 +6,15 @@
 
 /* ---- Callbacks of nghttp2 while it reads ---- */
 
+/* Answers share the connection frame by frame. By RFC 9218's default one would follow the other: on
+   a slow link the first download would keep all others waiting. */
+static void take_turns(struct gh_h2_codec *h2, int32_t id)
+{
+    const nghttp2_extpri turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    if (nghttp2_session_change_extpri_stream_priority(h2->session, id, &turns, 1) != 0)
+        GH_ASSERT(!"nghttp2 has just opened it");
+}
+
 static struct gh_h2_stream *open_stream(struct gh_h2_codec *h2, int32_t id)
 {
     if (h2->open_count + h2->lingering >= GH_H2_STREAMS_MAX)
@@ -23,6 +32,7 @@ static struct gh_h2_stream *open_stream(struct gh_h2_codec *h2, int32_t id)
     if (nghttp2_session_set_stream_user_data(h2->session, id, stream) != 0)
         GH_ASSERT(!"nghttp2 has just opened it");
     gh_h2_link_stream(h2, stream);
+    take_turns(h2, id);
     return stream;
 }
 

@@ -73,6 +73,7 @@ struct gh_h2_codec {
 
     struct gh_h2_stream *streams; /* those that are open */
     size_t open_count, lingering;
+    uint64_t data_sent;        /* bytes of DATA, of all streams */
     struct gh_h2_stream *over; /* on_closed is due */
     bool any_drained_due;
 

@@ -444,6 +444,54 @@ def test_who_reads_slowly_but_steadily_is_not_sent_away(stalled):
             assert not stream.is_over()
 
 
+SLOW_BYTES = 20_000  # that a client takes in a second, on all its streams
+
+
+def take_slowly(gate, client):
+    """What each stream got of it, in the time in which who does stand still is found three times:
+    requests without their bodies, on another connection."""
+    had = {stream: len(stream.response.body) for stream in client.streams.values()}
+    with H2Client(gate.address) as still:
+        for _ in range(3):
+            stream = still.begin("POST", "/still", end=False)
+            while not stream.response:
+                gate.clock.advance(1)
+                still.sync()
+                before = client.receive_window
+                client.send_frames(window_update(0, SLOW_BYTES))
+                client.wait(lambda: client.receive_window <= before, "bytes for the window")
+            assert stream.response.status == 408
+    return [len(stream.response.body) - count for stream, count in had.items()]
+
+
+@pytest.mark.parametrize("depends", [False, True])
+def test_downloads_over_a_slow_link_share_it(stalled, depends):
+    """Who takes what its link carries is not sent away because others of its streams were first;
+    nor for the order that it wished for (RFC 7540's priorities have no effect)."""
+    with H2Client(stalled.address, own={Setting.INITIAL_WINDOW_SIZE: WINDOW_MAX}) as client:
+        client.pays_back = False
+        for number in range(1, 9, 2):
+            if depends and number > 1:
+                client.send_frames(priority(number, depends=number - 2, exclusive=True))
+            client.answer_head(client.begin("GET", "/large"))
+        client.sync()
+        shares = take_slowly(stalled, client)
+        assert not any(stream.is_over() for stream in client.streams.values())
+        assert min(shares) > sum(shares) / len(shares) / 2, shares
+
+
+def test_streams_that_wait_for_their_turn_are_not_stalled(stalled):
+    """Of 90 streams of a slow link, one gets a frame in a second: a turn takes longer than a
+    stream that is stalled would be waited for."""
+    with H2Client(stalled.address, own={Setting.INITIAL_WINDOW_SIZE: WINDOW_MAX}) as client:
+        client.pays_back = False
+        for stream in [client.begin("GET", "/large") for _ in range(90)]:
+            client.answer_head(stream)
+        client.sync()
+        take_slowly(stalled, client)
+        assert not any(stream.is_over() for stream in client.streams.values())
+
+
 # -- slow heads and bodies --
 
 

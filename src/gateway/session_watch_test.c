@@ -128,6 +128,21 @@ static void nobody_is_looked_at_while_nothing_was_revoked(void **state)
     assert_ptr_equal(refused, &exchanges[0]);
 }
 
+static void of_one_connection_only_the_sessions_streams_are_ended(void **state)
+{
+    (void)state;
+    connections[1].exchanges = NULL;
+    exchanges[0].next = &exchanges[1];
+    exchanges[1].prev = &exchanges[0];
+    exchanges[1].request.subject.session_id = GH_STR("gone");
+    version++;
+    tick();
+    assert_ptr_equal(refused, &exchanges[1]);
+    assert_null(killed);
+    assert_int_equal(exchanges[0].reason, GH_REASON_UNDECIDED);
+    assert_int_equal(lookups, 2);
+}
+
 static void a_stream_of_a_revoked_session_is_ended_and_others_are_not(void **state)
 {
     (void)state;
@@ -240,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nobody_is_looked_at_while_nothing_was_revoked),
         TEST(a_stream_of_a_revoked_session_is_ended_and_others_are_not),
+        TEST(of_one_connection_only_the_sessions_streams_are_ended),
         TEST(what_still_waits_for_its_body_or_a_limit_is_ended_too),
         TEST(a_call_of_the_service_that_waits_for_its_body_is_left_alone),
         TEST(a_tunnel_of_a_revoked_session_is_cut_with_its_reason),

@@ -7,8 +7,9 @@
 
 #include "upstream/group.h"
 
-/* Idle connections of one worker to one server; more are closed. */
-#define GH_POOL_IDLE_MAX 256
+/* Idle connections of one worker to one server; more are closed. A dozen clients of HTTP/2 keep
+   some hundreds of them busy at once, in bursts. */
+#define GH_POOL_IDLE_MAX 1024
 
 struct gh_pool {
     struct gh_upstreams *upstreams;

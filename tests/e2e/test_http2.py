@@ -127,6 +127,22 @@ def test_http1_in_pieces_is_not_kept_waiting(gates):
         assert client.request("GET", "/again").body == b"/again"
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_behind_a_proxy_header(apart):
+    with Backend(echo) as backend:
+        file = config(backend, listen=[listen(h2c=True, proxy_protocol=True)])
+        with Gatehouse(file) as running, H2Client(running.address, start=False) as client:
+            line = b"PROXY TCP4 203.0.113.7 198.51.100.1 50000 443\r\n"
+            if apart:
+                client.send(line)
+                client.send(PREFACE[:10])
+                client.send_frames(settings(), before=PREFACE[10:])
+            else:
+                client.send_frames(settings(), before=line + PREFACE)
+            assert client.request("GET", "/x").body == b"/x"
+        assert backend.last.get("X-Forwarded-For") == "203.0.113.7"
+
+
 # -- messages --
 
 

@@ -135,7 +135,7 @@ static void stop_workers(struct consume *consume)
 static void on_signal(void *context, int number)
 {
     struct consume *consume = context;
-    if (number == SIGHUP)
+    if (number == SIGHUP || number == SIGCHLD)
         return;
     if (consume->stopping)
         _exit(1); /* what was not acknowledged comes again */

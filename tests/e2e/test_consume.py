@@ -245,6 +245,16 @@ def test_it_ends_cleanly_while_both_are_away(consume, tmp_path):
     assert consumer.stop() == 0
 
 
+def test_a_process_that_ends_elsewhere_ends_nothing_here(consume, tmp_path):
+    # Who was started by exec in a shell can have children that it knows nothing of.
+    consumer = consume(settings("postgresql://127.0.0.1:1/x", "redis://127.0.0.1:1"))
+    consumer.wait_message("Redis is away")
+    consumer.process.send_signal(signal.SIGCHLD)
+    assert consumer.stop() == 0
+    told = [message for message in consumer.messages() if message.startswith("signal ")]
+    assert told == ["signal 15: finishing what is in hand"]
+
+
 def test_secrets_come_by_reference_and_are_not_told(consume, redis, votes, postgres_server):
     name = "env:VOTES_DATABASE"
     secret = "kJ2very9private8word7"

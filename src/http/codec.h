@@ -78,6 +78,9 @@ struct gh_answer_head {
     size_t field_count;
     /* Ready-made block of the route: complete HTTP/1.1 field lines, each ended by CRLF. */
     struct gh_str block;
+    /* The same lines as fields, checked, for a codec that writes no lines; NULL: it reads them. */
+    const struct gh_field *block_fields;
+    size_t block_field_count;
     enum gh_body_kind body; /* CLOSE: length unknown, the codec frames it */
     uint64_t content_length;
     bool close;  /* end the connection after this answer */

@@ -73,6 +73,14 @@ static void add_block(struct field_list *list, struct gh_str block)
     }
 }
 
+/* They were taken apart and checked when the configuration was loaded. */
+static void add_block_fields(struct field_list *list, const struct gh_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_left_out(fields[i].id))
+            add(list, fields[i].name, fields[i].value, flags_of(fields[i].id));
+}
+
 /* Content-Length as HTTP/1.1 would announce it; answers to HEAD and 304 have one and no body. */
 static bool announces_length(const struct gh_answer_head *answer, bool has_body)
 {
@@ -86,7 +94,8 @@ static bool announces_length(const struct gh_answer_head *answer, bool has_body)
 static bool open_list(struct field_list *list, const struct gh_answer_head *answer,
                       struct gh_arena *arena)
 {
-    list->cap = answer->field_count + count_lines(answer->block) + 2;
+    size_t of_block = answer->block_fields ? answer->block_field_count : count_lines(answer->block);
+    list->cap = answer->field_count + of_block + 2;
     list->items = gh_arena_alloc(arena, list->cap * sizeof(*list->items));
     return list->items;
 }
@@ -120,7 +129,10 @@ bool gh_h2_submit_answer(struct gh_h2_codec *h2, struct gh_h2_stream *stream,
         if (!field->dropped)
             add_field(&list, field->name, field->value, field->id);
     }
-    add_block(&list, answer->block);
+    if (answer->block_fields)
+        add_block_fields(&list, answer->block_fields, answer->block_field_count);
+    else
+        add_block(&list, answer->block);
     if (announces_length(answer, !stream->answer_no_body)) {
         gh_buf_put_u64(&length, answer->body == GH_BODY_LENGTH ? answer->content_length : 0);
         add(&list, GH_STR("content-length"), gh_buf_str(&length), NGHTTP2_NV_FLAG_NONE);

@@ -226,6 +226,31 @@ static void writes_the_fields_of_an_answer_in_lower_case_and_none_about_the_conn
     close_peer(peer);
 }
 
+static void takes_the_fields_of_a_block_that_was_taken_apart(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    put_headers(peer, 1, GET, FIN);
+    assert_true(send_all(peer));
+    const struct gh_field fields[] = {
+        {.name = GH_STR_INIT("X-Frame-Options"), .value = GH_STR_INIT("DENY")},
+        {.name = GH_STR_INIT("Connection"),
+         .value = GH_STR_INIT("close"),
+         .id = GH_FIELD_CONNECTION},
+        {.name = GH_STR_INIT("Cache-Control"),
+         .value = GH_STR_INIT("no-store"),
+         .id = GH_FIELD_CACHE_CONTROL},
+    };
+    struct gh_answer_head head = answer(200, GH_BODY_NONE, 0);
+    head.block = GH_STR("not: read\r\n");
+    head.block_fields = fields;
+    head.block_field_count = sizeof(fields) / sizeof(fields[0]);
+    peer->codec->ops->write_head(peer->codec, 1, &head, GH_STR(""), true);
+    expect_told(peer, "HEADERS:1{:status=200|x-frame-options=DENY|cache-control=no-store|"
+                      "content-length=0}. ");
+    close_peer(peer);
+}
+
 static void answers_head_without_body(void **state)
 {
     (void)state;
@@ -534,6 +559,7 @@ int main(void)
         cmocka_unit_test(head_and_body_leave_in_one_call_without_a_copy_of_the_body),
         cmocka_unit_test(
             writes_the_fields_of_an_answer_in_lower_case_and_none_about_the_connection),
+        cmocka_unit_test(takes_the_fields_of_a_block_that_was_taken_apart),
         cmocka_unit_test(answers_head_without_body),
         cmocka_unit_test(answers_204_and_304_without_body),
         cmocka_unit_test(an_answer_shorter_than_announced_does_not_look_complete),

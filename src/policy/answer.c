@@ -234,14 +234,21 @@ static struct gh_str block_without_kept(const struct answer *answer)
     return gh_buf_str(&out);
 }
 
-static struct gh_str choose_block(const struct answer *answer)
+static void choose_block(const struct answer *answer, struct gh_answer_head *out_answer)
 {
-    if (answer->any_kept)
-        return block_without_kept(answer);
-    struct gh_str block = answer->block->bytes[answer->https];
-    if (answer->cache_control_given)
-        block.len = answer->block->always_len[answer->https];
-    return block;
+    const struct gh_header_block *block = answer->block;
+    bool https = answer->https;
+    if (answer->any_kept) {
+        out_answer->block = block_without_kept(answer);
+        return;
+    }
+    out_answer->block = block->bytes[https];
+    out_answer->block_fields = block->fields[https];
+    out_answer->block_field_count = block->field_count[https];
+    if (answer->cache_control_given) {
+        out_answer->block.len = block->always_len[https];
+        out_answer->block_field_count = block->always_count[https];
+    }
 }
 
 static bool begin(struct answer *answer, struct gh_request *request,
@@ -280,7 +287,7 @@ static bool finish(struct answer *answer, const struct gh_field *items, size_t c
             answer->fields[answer->count++] = request->extra[i];
     out_answer->fields = answer->fields;
     out_answer->field_count = answer->count;
-    out_answer->block = choose_block(answer);
+    choose_block(answer, out_answer);
     return out_answer->block.ptr;
 }
 

@@ -325,11 +325,12 @@ static void check_remove(struct gh_config_load *load, const struct gh_config_lis
 /* Writes the lines for one scheme; those for a silent upstream last. */
 static bool write_bytes(struct gh_arena *arena, struct gh_header_block *block, unsigned https)
 {
-    size_t cap = 1;
+    size_t cap = 1, count = 0;
     for (size_t i = 0; i < block->line_count; i++)
         cap += block->lines[i].name.len + block->lines[i].value.len + 4;
     char *memory = gh_arena_alloc(arena, cap);
-    if (!memory)
+    struct gh_field *fields = gh_arena_zalloc(arena, block->line_count + 1, sizeof(*fields));
+    if (!memory || !fields)
         return false;
     struct gh_buf out = gh_buf_over(memory, cap);
     for (unsigned if_silent = 0; if_silent < 2; if_silent++) {
@@ -341,12 +342,18 @@ static bool write_bytes(struct gh_arena *arena, struct gh_header_block *block, u
             gh_buf_put(&out, GH_STR(": "));
             gh_buf_put(&out, line->value);
             gh_buf_put(&out, GH_STR("\r\n"));
+            fields[count++] = (struct gh_field){
+                .name = line->name, .value = line->value, .id = gh_field_id_of(line->name)};
         }
-        if (!if_silent)
+        if (!if_silent) {
             block->always_len[https] = out.len;
+            block->always_count[https] = count;
+        }
     }
     GH_ASSERT(!out.overflow);
     block->bytes[https] = gh_buf_str(&out);
+    block->fields[https] = fields;
+    block->field_count[https] = count;
     return true;
 }
 

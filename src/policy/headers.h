@@ -29,6 +29,9 @@ struct gh_header_block {
        silent stands last, behind the first `always_len` bytes. */
     struct gh_str bytes[2];
     size_t always_len[2];
+    /* The same lines as fields, in the same order, for HTTP/2. */
+    const struct gh_field *fields[2];
+    size_t field_count[2], always_count[2];
     enum gh_on_conflict on_conflict;
     const struct gh_header_line *lines;
     size_t line_count;

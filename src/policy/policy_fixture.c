@@ -348,12 +348,31 @@ static const char *render(struct gh_fixture *fixture, const struct gh_answer_hea
     return memory;
 }
 
+/* What HTTP/2 is given in place of the lines must be the same. */
+static void check_block_fields(const struct gh_answer_head *answer)
+{
+    struct gh_str rest = answer->block;
+    if (!answer->block_fields)
+        return;
+    for (size_t i = 0; i < answer->block_field_count; i++) {
+        const struct gh_field *field = &answer->block_fields[i];
+        const struct gh_str parts[] = {field->name, GH_STR(": "), field->value, GH_STR("\r\n")};
+        for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++) {
+            GH_ASSERT(gh_str_starts_with(rest, parts[k]));
+            rest = gh_str_skip(rest, parts[k].len);
+        }
+        GH_ASSERT(field->id == gh_field_id_of(field->name));
+    }
+    GH_ASSERT(rest.len == 0);
+}
+
 const char *gh_fixture_reply(struct gh_fixture *fixture)
 {
     struct gh_answer_head answer;
     bool replaced;
     bool done = gh_policy_answer(&fixture->request, NULL, &answer, &replaced);
     GH_ASSERT(done && !replaced);
+    check_block_fields(&answer);
     return render(fixture, &answer, fixture->request.reply.body);
 }
 
@@ -367,6 +386,7 @@ const char *gh_fixture_answer(struct gh_fixture *fixture, const char *upstream_h
     GH_ASSERT(parsed);
     bool done = gh_policy_answer(&fixture->request, &head, &answer, &replaced);
     GH_ASSERT(done);
+    check_block_fields(&answer);
     return render(fixture, &answer, replaced ? fixture->request.reply.body : GH_STR(""));
 }
 

@@ -13,6 +13,7 @@
 #include "app/problem_print.h"
 #include "app/process.h"
 #include "app/root_config.h"
+#include "app/serve_sandbox.h"
 
 #define ARENA_BLOCK_BYTES (64u * 1024)
 #define ARENA_BYTES_MAX   (64u * 1024 * 1024)
@@ -48,6 +49,8 @@ struct consume {
     struct gh_arena arena; /* of the settings, and of URLs with their passwords */
     struct gh_root_settings settings;
     struct gh_redis_url redis;
+    struct gh_process_user runs_as;
+    struct gh_serve_sandbox sandbox;
     char host[NAME_BYTES_MAX + 1];
     struct gh_loop *loop;
     struct gh_log *log;
@@ -220,6 +223,15 @@ static bool open_metrics(struct consume *consume, struct gh_str *out_message)
     return true;
 }
 
+/* Before any thread. */
+static bool begin(struct consume *consume, struct gh_str *out_message)
+{
+    return gh_process_find_user(consume->user, &consume->arena, &consume->runs_as, out_message) ==
+               GH_OK &&
+           gh_serve_sandbox_begin_consume(&consume->sandbox, &consume->settings, &consume->arena,
+                                          out_message);
+}
+
 static bool open_parts(struct consume *consume, struct gh_str *out_message)
 {
     enum gh_err err = gh_loop_open(&consume->loop);
@@ -232,10 +244,8 @@ static bool open_parts(struct consume *consume, struct gh_str *out_message)
     *out_message = gh_str_from_c(gh_err_text(err));
     if (err == GH_OK)
         gh_loop_on_turn(consume->loop, on_turn, consume);
-    struct gh_process_user user;
     return err == GH_OK &&
-           gh_process_find_user(consume->user, &consume->arena, &user, out_message) == GH_OK &&
-           gh_process_drop_privileges(&user, &consume->arena, out_message) == GH_OK;
+           gh_process_drop_privileges(&consume->runs_as, &consume->arena, out_message) == GH_OK;
 }
 
 static void close_all(struct consume *consume)
@@ -257,6 +267,7 @@ static void close_all(struct consume *consume)
     }
     if (consume->loop)
         gh_loop_close(consume->loop);
+    gh_serve_sandbox_done(&consume->sandbox);
 }
 
 static int run(struct consume *consume)
@@ -267,8 +278,11 @@ static int run(struct consume *consume)
     if (!consume->settings.consume.count)
         return fail_text("the configuration has no `consume`");
     gh_process_set_limits();
-    bool good = find_redis(consume, &message) && open_parts(consume, &message) &&
-                start_workers(consume, &message) && open_metrics(consume, &message);
+    bool good = find_redis(consume, &message) && begin(consume, &message) &&
+                open_parts(consume, &message) && start_workers(consume, &message) &&
+                open_metrics(consume, &message) &&
+                gh_serve_sandbox_finish(&consume->sandbox, &consume->settings.sandbox,
+                                        consume->ring, &consume->arena, &message);
     if (good)
         gh_loop_run(consume->loop);
     else

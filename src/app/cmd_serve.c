@@ -447,8 +447,8 @@ static int run(struct serve *serve)
     err = gh_server_start(serve->server);
     if (err != GH_OK)
         exit(fail_err("threads: ", err)); /* some may run already */
-    if (!gh_serve_sandbox_finish(&serve->sandbox, &serve->loaded, serve->ring, &serve->messages,
-                                 &message))
+    if (!gh_serve_sandbox_finish(&serve->sandbox, &serve->loaded.settings.sandbox, serve->ring,
+                                 &serve->messages, &message))
         exit(fail("", message));
     announce(serve);
     gh_loop_run(serve->control);

@@ -379,6 +379,26 @@ void gh_sandbox_rules_make_all(struct gh_sandbox_rules *rules,
     gh_sandbox_allow_system(rules);
 }
 
+void gh_sandbox_rules_make_for_consume(struct gh_sandbox_rules *rules,
+                                       const struct gh_root_settings *settings,
+                                       struct gh_arena *arena)
+{
+    struct maker maker = {.rules = rules, .settings = settings};
+    const struct gh_consume_settings *items = settings->consume.items;
+    gh_arena_init(&maker.scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
+    gh_sandbox_rules_init(rules, arena);
+    add_redis(&maker);
+    for (size_t i = 0; i < settings->consume.count; i++) {
+        struct gh_str database = items[i].database.len ? items[i].database : settings->store.url;
+        add_postgresql(&maker, resolve(&maker, database));
+        if (items[i].metrics.len)
+            add_listener(&maker, items[i].metrics);
+    }
+    add_own(&maker);
+    gh_sandbox_allow_system(rules);
+    gh_arena_done(&maker.scratch);
+}
+
 void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
                                     const struct gh_root_settings *settings, struct gh_arena *arena)
 {

@@ -18,6 +18,12 @@ void gh_sandbox_rules_make_all(struct gh_sandbox_rules *rules,
                                const struct gh_root_settings *settings, const char *config_file,
                                struct gh_arena *arena);
 
+/* The same, with the system's, for `gatehouse consume`: what its streams need. It reads no file
+   again but certificate authorities, and writes none. */
+void gh_sandbox_rules_make_for_consume(struct gh_sandbox_rules *rules,
+                                       const struct gh_root_settings *settings,
+                                       struct gh_arena *arena);
+
 /* The same for the process that keeps the TLS keys: certificates and keys, and nothing else. */
 void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
                                     const struct gh_root_settings *settings,

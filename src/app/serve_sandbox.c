@@ -68,6 +68,15 @@ static bool hold_files(struct gh_serve_sandbox *sandbox, bool required, struct g
     return true;
 }
 
+/* With the rules made. */
+static bool begin(struct gh_serve_sandbox *sandbox, bool required, struct gh_arena *arena,
+                  struct gh_str *out_message)
+{
+    if (sandbox->rules.out_of_memory)
+        return refuse(arena, "the list of what is named does not fit into memory", 0, out_message);
+    return sandbox->mode != GH_SANDBOX_ENFORCE || hold_files(sandbox, required, arena, out_message);
+}
+
 bool gh_serve_sandbox_begin(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
                             const char *config_file, struct gh_arena *arena,
                             struct gh_str *out_message)
@@ -79,10 +88,21 @@ bool gh_serve_sandbox_begin(struct gh_serve_sandbox *sandbox, const struct gh_lo
         return true;
     load_libraries(sandbox, &loaded->settings);
     gh_sandbox_rules_make_all(&sandbox->rules, &loaded->settings, config_file, &sandbox->arena);
-    if (sandbox->rules.out_of_memory)
-        return refuse(arena, "the list of what is named does not fit into memory", 0, out_message);
-    return settings->mode != GH_SANDBOX_ENFORCE ||
-           hold_files(sandbox, settings->required, arena, out_message);
+    return begin(sandbox, settings->required, arena, out_message);
+}
+
+bool gh_serve_sandbox_begin_consume(struct gh_serve_sandbox *sandbox,
+                                    const struct gh_root_settings *settings, struct gh_arena *arena,
+                                    struct gh_str *out_message)
+{
+    *sandbox = (struct gh_serve_sandbox){.mode = settings->sandbox.mode};
+    gh_arena_init(&sandbox->arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
+    if (sandbox->mode == GH_SANDBOX_OFF)
+        return true;
+    gh_sandbox_load_name_services();
+    (void)gh_postgres_load(); /* opening it says what is wrong */
+    gh_sandbox_rules_make_for_consume(&sandbox->rules, settings, &sandbox->arena);
+    return begin(sandbox, settings->sandbox.required, arena, out_message);
 }
 
 /* ---- Finishing ---- */
@@ -121,15 +141,15 @@ static void tell(const struct gh_serve_sandbox *sandbox, struct gh_log_ring *rin
     }
 }
 
-bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
-                             struct gh_log_ring *ring, struct gh_arena *arena,
-                             struct gh_str *out_message)
+bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
+                             const struct gh_sandbox_settings *settings, struct gh_log_ring *ring,
+                             struct gh_arena *arena, struct gh_str *out_message)
 {
     if (sandbox->mode == GH_SANDBOX_OFF)
         return true;
     enum gh_err err = gh_sandbox_hold_calls(sandbox->mode);
     int error = errno;
-    bool required = loaded->settings.sandbox.required && sandbox->mode == GH_SANDBOX_ENFORCE;
+    bool required = settings->required && sandbox->mode == GH_SANDBOX_ENFORCE;
     sandbox->calls_held = err == GH_OK;
     if (err == GH_ERR_NOT_FOUND && required)
         return refuse(arena, "required, and this kernel allows no seccomp filter", 0, out_message);

@@ -24,11 +24,15 @@ struct gh_serve_sandbox {
 bool gh_serve_sandbox_begin(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
                             const char *config_file, struct gh_arena *arena,
                             struct gh_str *out_message);
+/* The same for `gatehouse consume`. */
+bool gh_serve_sandbox_begin_consume(struct gh_serve_sandbox *sandbox,
+                                    const struct gh_root_settings *settings, struct gh_arena *arena,
+                                    struct gh_str *out_message);
 /* Once all threads run: holds system calls, and says in the log what is held and what is not.
    False: as above. */
-bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,
-                             struct gh_log_ring *ring, struct gh_arena *arena,
-                             struct gh_str *out_message);
+bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
+                             const struct gh_sandbox_settings *settings, struct gh_log_ring *ring,
+                             struct gh_arena *arena, struct gh_str *out_message);
 /* Whether this process can reach what a later configuration names. False: *out_message, which ends
    in "needs a restart". */
 bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,

@@ -150,7 +150,7 @@ static void serve(const struct sandbox_world *world, sandbox_attempt *what)
         _exit(BROKEN);
     struct gh_log_ring *ring = open_log();
     if (pthread_create(&thread, NULL, hostile_main, &hostile) != 0 ||
-        !gh_serve_sandbox_finish(&sandbox, &loaded, ring, &arena, &message))
+        !gh_serve_sandbox_finish(&sandbox, &loaded.settings.sandbox, ring, &arena, &message))
         _exit(BROKEN);
     sem_post(&hostile.may_begin);
     pthread_join(thread, NULL);

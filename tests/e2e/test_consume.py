@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -306,3 +307,16 @@ def test_check_judges_a_consumers_file(tmp_path):
     path.write_text(json.dumps(good))
     result = run("check", path)
     assert result.returncode == 1 and "does not use the 2 fields" in result.stdout
+
+
+def test_it_is_held_as_the_server_is(consume, redis, votes, postgres_server):
+    entry = {**settings(postgres_server.url(votes), redis.url),
+             "sandbox": {"mode": "enforce", "required": True}}
+    consumer = consume(entry)
+    consumer.wait_message("sandbox: files, TCP ports and system calls are held")
+    add(redis, 3)
+    wait_until(lambda: results(postgres_server, votes).get("cats") == 3, "votes")
+    for task in Path(f"/proc/{consumer.process.pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        assert "Seccomp:\t2" in lines and "NoNewPrivs:\t1" in lines, lines[0]
+    assert consumer.stop() == 0

@@ -2,6 +2,8 @@
    as long as its last reader. */
 #include "app/identity_state.h"
 
+#include "crypto/secret.h"
+
 static bool copy_set(struct gh_arena *arena, const struct gh_token_key_set *from,
                      struct gh_token_key_set *to)
 {
@@ -11,24 +13,31 @@ static bool copy_set(struct gh_arena *arena, const struct gh_token_key_set *from
     *to = (struct gh_token_key_set){keys, 0};
     for (size_t i = 0; i < from->count; i++) {
         keys[i] = from->keys[i];
-        keys[i].kid = gh_arena_dup(arena, from->keys[i].kid);
-        keys[i].secret = gh_arena_dup(arena, from->keys[i].secret);
-        if (!keys[i].kid.ptr || !keys[i].secret.ptr)
-            return false;
         if (keys[i].pkey)
             gh_pkey_ref(keys[i].pkey);
+        keys[i].kid = gh_arena_dup(arena, from->keys[i].kid);
+        keys[i].secret = gh_secret_dup(from->keys[i].secret);
         to->count = i + 1;
+        if (!keys[i].kid.ptr || keys[i].secret.len != from->keys[i].secret.len)
+            return false;
     }
     return true;
 }
 
+static void set_done(struct gh_token_key_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        gh_secret_free((char *)set->keys[i].secret.ptr);
+    gh_token_key_set_done(set);
+}
+
 static void release(struct gh_gate_version *version)
 {
-    gh_token_key_set_done(&version->rules.cookie_keys);
-    gh_token_key_set_done(&version->rules.bearer_keys);
+    set_done(&version->rules.cookie_keys);
+    set_done(&version->rules.bearer_keys);
     for (size_t i = 0; i < version->rules.issuer_count; i++)
         if (version->rules.issuers[i].keys)
-            gh_token_key_set_done((struct gh_token_key_set *)version->rules.issuers[i].keys);
+            set_done((struct gh_token_key_set *)version->rules.issuers[i].keys);
 }
 
 static uint32_t algorithms_of(const struct gh_config_list *names)

@@ -25,6 +25,14 @@ void *gh_secret_alloc(size_t bytes)
     return secret;
 }
 
+struct gh_str gh_secret_dup(struct gh_str bytes)
+{
+    char *secret = bytes.len ? gh_secret_alloc(bytes.len) : NULL;
+    if (secret)
+        memcpy(secret, bytes.ptr, bytes.len);
+    return (struct gh_str){secret, secret ? bytes.len : 0};
+}
+
 void gh_secret_free(void *secret)
 {
     sodium_free(secret); /* wipes */

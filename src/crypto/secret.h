@@ -7,11 +7,13 @@
 #ifndef GH_CRYPTO_SECRET_H
 #define GH_CRYPTO_SECRET_H
 
-#include <stddef.h>
+#include "base/str.h"
 
 /* `bytes` of zeros, aligned for any object of that size; NULL without memory. After
    gh_crypto_init. */
 void *gh_secret_alloc(size_t bytes);
+/* A copy of the bytes in such memory; ptr NULL without memory. Of nothing: nothing. */
+struct gh_str gh_secret_dup(struct gh_str bytes);
 /* NULL is fine. */
 void gh_secret_free(void *secret);
 

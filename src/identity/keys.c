@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "crypto/secret.h"
 
 #define MINUTE_US  (60 * 1000000ull)
 #define PUBLISH_US GH_IDENTITY_KEYS_PUBLISH_US
@@ -278,7 +279,10 @@ static enum gh_err open_key(const struct keeping *keeping, const struct gh_key_r
         (row->purpose == GH_KEY_SIGNING && !gh_token_alg_parse(row->alg, &key.alg)))
         return GH_ERR_INVALID;
     if (key.alg == GH_TOKEN_HS256) {
-        key.secret = material;
+        key.secret = gh_secret_dup(material);
+        gh_wipe((char *)material.ptr, material.len);
+        if (!key.secret.ptr)
+            return GH_ERR_MEMORY;
     } else {
         key.pkey = gh_pkey_from_private(pkey_alg(key.alg), material);
         gh_wipe((char *)material.ptr, material.len);
@@ -293,8 +297,7 @@ static void set_done(struct gh_token_key_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         gh_pkey_unref(set->keys[i].pkey);
-        if (set->keys[i].secret.len)
-            gh_wipe((char *)set->keys[i].secret.ptr, set->keys[i].secret.len);
+        gh_secret_free((char *)set->keys[i].secret.ptr);
     }
     *set = (struct gh_token_key_set){.keys = NULL};
 }

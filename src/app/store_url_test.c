@@ -148,6 +148,31 @@ static void refuses_a_password_that_is_not_encoded(void **state)
         gh_store_url_read(*state, GH_STR("postgresql://u:q3%2F%40@[::1]:,db:1/g%40te")).is_valid);
 }
 
+static void tells_the_ports_and_files_that_it_takes(void **state)
+{
+    struct gh_store_url url = gh_store_url_read(
+        *state,
+        GH_STR("postgresql://u@db:5433,[::1]:5434,third/g?port=6000,6001&sslmode=verify-full"
+               "&sslrootcert=%2Fetc%2Fca%2Froot.pem&sslkey=/keys/a"));
+    static const uint16_t PORTS[] = {5433, 5434, 0, 6000, 6001};
+    assert_true(url.is_valid);
+    assert_int_equal(url.port_count, sizeof(PORTS) / sizeof(PORTS[0]));
+    for (size_t i = 0; i < url.port_count; i++)
+        assert_int_equal(url.ports[i], PORTS[i]);
+    assert_int_equal(url.file_count, 2);
+    assert_text(url.files[0], "/etc/ca/root.pem");
+    assert_text(url.files[1], "/keys/a");
+}
+
+static void leaves_out_what_there_is_no_room_for(void **state)
+{
+    struct gh_store_url url = gh_store_url_read(
+        *state, GH_STR("postgresql://a:1,b:2,c:3,d:4,e:5,f:6,g:7,h:8,i:9,j:10/g?port=99999"));
+    assert_int_equal(url.port_count, GH_STORE_URL_PLACES_MAX);
+    assert_int_equal(url.ports[GH_STORE_URL_PLACES_MAX - 1], 8);
+    assert_int_equal(url.file_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +185,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(takes_no_mode_that_trusts_any_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_url, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tells_the_ports_and_files_that_it_takes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(leaves_out_what_there_is_no_room_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_a_password_that_is_not_encoded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,15 +162,26 @@ static void end_body(struct gh_exchange *exchange)
     gh_upstream_call_end(&exchange->call);
 }
 
+/* What is held, which is then with the caller; its memory stays. */
+static struct gh_held_body take_held(struct gh_exchange *exchange)
+{
+    struct gh_held_body taken = exchange->held;
+    exchange->held.len = exchange->held.unpaid = 0;
+    return taken;
+}
+
 /* The whole body is here: one write carries it with its head, and a retry can repeat it. */
 static struct gh_str take_whole_body(struct gh_exchange *exchange)
 {
-    struct gh_held_body *held = &exchange->held;
-    struct gh_str body = gh_held_body_str(held);
-    size_t unpaid = held->unpaid;
-    held->len = held->unpaid = 0; /* its memory stays */
-    pay_back(exchange, unpaid);
-    return body;
+    struct gh_held_body held = take_held(exchange);
+    pay_back(exchange, held.unpaid);
+    return gh_held_body_str(&held);
+}
+
+/* Bytes that a request without a body brings are those of a tunnel that is asked for. */
+static bool is_for_tunnel(const struct gh_exchange *exchange)
+{
+    return exchange->request.head->body == GH_BODY_NONE;
 }
 
 void gh_exchange_start_call(struct gh_exchange *exchange)
@@ -215,10 +226,8 @@ static void on_call_ready(struct gh_upstream_call *call)
     if (!call->request.has_body)
         return;
     if (exchange->held.len) {
-        struct gh_str held = gh_held_body_str(&exchange->held);
-        size_t unpaid = exchange->held.unpaid;
-        exchange->held.len = exchange->held.unpaid = 0;
-        send_body(exchange, held, unpaid);
+        struct gh_held_body held = take_held(exchange);
+        send_body(exchange, gh_held_body_str(&held), held.unpaid);
     }
     if (exchange->call_active && exchange->request_half == GH_REQUEST_COMPLETE)
         end_body(exchange);
@@ -264,6 +273,8 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
     }
     if (head->status == 101)
         exchange->answer.tunnel = true;
+    else if (is_for_tunnel(exchange))
+        pay_back(exchange, take_held(exchange).unpaid); /* there is none: they are nothing */
     else if (exchange->request.input)
         gh_exchange_answer_copy_begin(exchange, head);
     exchange->answer_half = GH_ANSWER_HELD;
@@ -280,10 +291,14 @@ static void end_tunnel(struct gh_exchange *exchange)
     exchange->port->tunnel_end(exchange->owner, exchange);
 }
 
-/* A client of HTTP/2 may have ended its side of the stream before. */
+/* A client of HTTP/2 may have sent bytes before, and ended its side of the stream. */
 static void begin_tunnel(struct gh_exchange *exchange)
 {
     exchange->port->tunnel_begin(exchange->owner, exchange);
+    if (!exchange->ended && exchange->call_active && exchange->held.len) {
+        struct gh_held_body held = take_held(exchange);
+        send_body(exchange, gh_held_body_str(&held), held.unpaid);
+    }
     if (!exchange->ended && gh_request_is_extended_connect(&exchange->request) &&
         exchange->request_half == GH_REQUEST_COMPLETE)
         end_tunnel(exchange);
@@ -442,6 +457,14 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
     }
     if (exchange->tunnel) { /* of a client of HTTP/2: its bytes are its stream's body */
         send_body(exchange, bytes, bytes.len);
+        return;
+    }
+    if (is_for_tunnel(exchange)) { /* which has not begun: what the upstream got behind the head
+                                      now, it would read as another request */
+        if (exchange->answer_half == GH_ANSWER_NONE)
+            hold(exchange, bytes);
+        else
+            exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
         return;
     }
     if (exchange->body_bytes_in > request->body_bytes_max ||

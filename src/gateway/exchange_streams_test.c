@@ -115,14 +115,28 @@ static void its_stream_is_the_tunnel(void **state)
     gh_toys_expect("log:101 ");
 }
 
+static void bytes_that_come_before_the_tunnel_wait_for_it(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = begin_connect();
+    gh_exchange_body(exchange, GH_STR("ea"));
+    gh_exchange_body(exchange, GH_STR("rly"));
+    gh_toys_expect("");
+    gh_toys_upstream_head(101);
+    gh_toys_expect("head:101 tunnel up:early paid:5 ");
+    gh_toys_end(exchange, true);
+    gh_toys_expect("abort log:101 ");
+}
+
 static void a_client_that_ended_before_has_its_tunnel_ended(void **state)
 {
     (void)state;
     struct gh_exchange *exchange = begin_connect();
+    gh_exchange_body(exchange, GH_STR("bye"));
     gh_exchange_body_end(exchange);
     gh_toys_expect("");
     gh_toys_upstream_head(101);
-    gh_toys_expect("head:101 tunnel abort tunnel-end ");
+    gh_toys_expect("head:101 tunnel up:bye paid:3 abort tunnel-end ");
     gh_toys_end(exchange, true);
     gh_toys_expect("log:101 ");
 }
@@ -160,10 +174,14 @@ static void a_refusal_of_the_backend_is_its_answer(void **state)
 {
     (void)state;
     struct gh_exchange *exchange = begin_connect();
+    gh_exchange_body(exchange, GH_STR("early"));
     gh_toys_upstream_head(403);
+    gh_toys_expect("paid:5 turn? ");
+    gh_exchange_body(exchange, GH_STR("late"));
+    gh_toys_expect("paid:4 ");
     gh_exchange_turn(exchange);
     gh_toys.call->events->on_body(gh_toys.call, GH_STR("no"), true);
-    gh_toys_expect("turn? head:403 body:no! ");
+    gh_toys_expect("head:403 body:no! ");
     gh_toys_end(exchange, true);
     gh_toys_expect("log:403 ");
 }
@@ -175,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_is_reset_takes_no_other_with_it),
         cmocka_unit_test(an_upstream_that_breaks_off_breaks_its_own_stream),
         cmocka_unit_test(its_stream_is_the_tunnel),
+        cmocka_unit_test(bytes_that_come_before_the_tunnel_wait_for_it),
         cmocka_unit_test(a_client_that_ended_before_has_its_tunnel_ended),
         cmocka_unit_test(a_slow_upstream_is_not_paid_for),
         cmocka_unit_test(a_slow_client_pauses_the_tunnel),

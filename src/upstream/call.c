@@ -285,6 +285,8 @@ bool gh_upstream_call_write(struct gh_upstream_call *call, const struct gh_str *
 {
     if (call->over)
         return true;
+    /* Behind a head that announces no body they would be read as another request. */
+    GH_ASSERT(call->request.has_body || call->tunnel);
     if (!call->ready) {
         /* Between two attempts. The bytes can't wait here, so the request can't be sent again. */
         call->body_lost = true;

@@ -306,7 +306,7 @@ def test_plain_requests_are_redirected(start, backend):
 # -- WebSocket by extended CONNECT --
 
 
-def ask_websocket(client, target="/ws", fields=()):
+def begin_websocket(client, target="/ws", fields=()):
     stream = client.open(client.next_stream, "CONNECT")
     pairs = [
         (":method", "CONNECT"),
@@ -318,6 +318,11 @@ def ask_websocket(client, target="/ws", fields=()):
     ]
     client.settle()
     client.send_frames(headers(stream.number, block([*pairs, *fields]), end=False))
+    return stream
+
+
+def ask_websocket(client, target="/ws", fields=()):
+    stream = begin_websocket(client, target, fields)
     return stream, client.answer_head(stream)
 
 
@@ -361,6 +366,41 @@ def test_the_backend_is_asked_in_http1(start):
             assert stream.ended
             still_serves(client)
         gate.wait_access(1, path="/ws", status=200, protocol="HTTP/2.0")
+
+
+SMUGGLED = b"POST /admin HTTP/1.1\r\nHost: localhost\r\nX-User-Id: admin\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("status", [101, 426])
+def test_bytes_that_do_not_wait_for_the_tunnel_are_no_second_request(start, status):
+    """The backend has the request, and has not said whether it makes a tunnel of it."""
+    decides = threading.Event()
+
+    def reply(received, connection):
+        if received.target != "/ws":
+            return OK
+        assert decides.wait(10)
+        return switching(received, connection) if status == 101 else answer(status, body=b"no")
+
+    with Backend(reply) as backend:
+        gate = open_gate(start, backend)
+        with connect(gate) as client:
+            stream = begin_websocket(client)
+            backend.wait_requests(1)
+            client.send_body(stream, SMUGGLED, end=False)
+            client.sync()
+            only_head = backend.connections[-1].received
+            decides.set()
+            assert client.answer_head(stream).status == (200 if status == 101 else status)
+            assert only_head.endswith(b"\r\n\r\n") and b"/admin" not in only_head
+            if status == 101:
+                assert expect_bytes(client, stream, len(SMUGGLED)) == SMUGGLED
+            else:
+                client.send_body(stream, SMUGGLED, end=False)
+                client.sync()
+                assert b"/admin" not in backend.connections[-1].received
+            still_serves(client)
+        assert [request.target for request in backend.requests] == ["/ws", "/still"]
 
 
 def test_a_tunnel_whose_backend_ends_is_over_and_others_are_not(start):

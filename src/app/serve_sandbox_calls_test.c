@@ -7,12 +7,14 @@
 
 #include "app/serve_sandbox_fixture.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,6 +85,40 @@ static int signal_parent(const struct sandbox_world *world)
 static int signal_another(const struct sandbox_world *world)
 {
     return result_of(syscall(SYS_tgkill, world->victim, world->victim, SIGCONT));
+}
+
+/* The kernel kills the owner of a descriptor that something comes to. */
+static int own_for_another(const struct sandbox_world *world)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return BROKEN;
+    return result_of(fcntl(pair[0], F_SETOWN, world->victim));
+}
+
+static int choose_signal(const struct sandbox_world *world)
+{
+    int pair[2];
+    (void)world;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return BROKEN;
+    return result_of(fcntl(pair[0], F_SETSIG, SIGKILL));
+}
+
+static int ask_for_signals(const struct sandbox_world *world)
+{
+    int pair[2];
+    (void)world;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return BROKEN;
+    return result_of(fcntl(pair[0], F_SETFL, O_ASYNC));
+}
+
+static void cannot_have_the_kernel_signal(void **state)
+{
+    sandbox_assert_stopped(state, own_for_another, KILLED);
+    sandbox_assert_stopped(state, choose_signal, KILLED);
+    sandbox_assert_stopped(state, ask_for_signals, KILLED);
 }
 
 static void cannot_trace_another_process(void **state)
@@ -244,6 +280,7 @@ int main(void)
         TEST(cannot_run_what_was_written),
         TEST(cannot_trace_another_process),
         TEST(cannot_signal_other_processes),
+        TEST(cannot_have_the_kernel_signal),
         TEST(ends_with_calls_that_it_never_makes),
         TEST(is_refused_what_libraries_may_ask_for),
         TEST(cannot_open_its_memory_to_others),

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -118,10 +119,15 @@ static void cannot_write_its_configuration(void **state)
 
 /* ---- Ports and sockets ---- */
 
+static struct sockaddr_in loopback(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
 static int connect_to(uint16_t port)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     return fd < 0 ? BROKEN
                   : result_of(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
@@ -139,6 +145,50 @@ static int bind_another_port(const struct sandbox_world *world)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     return fd < 0 ? BROKEN
                   : result_of(bind(fd, (const struct sockaddr *)&address, sizeof(address)));
+}
+
+/* A kernel without MPTCP takes the try as made: nothing is there to be stopped. */
+static int connect_by_mptcp(const struct sandbox_world *world)
+{
+    enum { MPTCP = 262 };
+    struct sockaddr_in address = loopback(world->foreign_port);
+    int fd = socket(AF_INET, SOCK_STREAM, MPTCP);
+    return fd < 0 ? SUCCEEDED
+                  : result_of(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
+}
+
+static int send_and_connect(const struct sandbox_world *world, int how)
+{
+    struct sockaddr_in address = loopback(world->foreign_port);
+    char letter = 'x';
+    struct iovec piece = {&letter, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_name = &address,
+                                          .msg_namelen = sizeof(address),
+                                          .msg_iov = &piece,
+                                          .msg_iovlen = 1}};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0)
+        return BROKEN;
+    if (how == 0)
+        return result_of(sendto(fd, &letter, 1, MSG_FASTOPEN, (const struct sockaddr *)&address,
+                                sizeof(address)));
+    return how == 1 ? result_of(sendmsg(fd, &message.msg_hdr, MSG_FASTOPEN))
+                    : result_of(sendmmsg(fd, &message, 1, MSG_FASTOPEN));
+}
+
+static int connect_by_sendto(const struct sandbox_world *world)
+{
+    return send_and_connect(world, 0);
+}
+
+static int connect_by_sendmsg(const struct sandbox_world *world)
+{
+    return send_and_connect(world, 1);
+}
+
+static int connect_by_sendmmsg(const struct sandbox_world *world)
+{
+    return send_and_connect(world, 2);
 }
 
 static int open_raw_socket(const struct sandbox_world *world)
@@ -163,6 +213,14 @@ static int open_kernel_log_socket(const struct sandbox_world *world)
 static void cannot_connect_to_other_ports(void **state)
 {
     sandbox_assert_stopped(state, connect_to_foreign_port, EACCES);
+}
+
+static void cannot_connect_round_landlock(void **state)
+{
+    sandbox_assert_stopped(state, connect_by_mptcp, KILLED);
+    sandbox_assert_stopped(state, connect_by_sendto, KILLED);
+    sandbox_assert_stopped(state, connect_by_sendmsg, KILLED);
+    sandbox_assert_stopped(state, connect_by_sendmmsg, KILLED);
 }
 
 static void cannot_listen_on_other_ports(void **state)
@@ -211,6 +269,11 @@ static int do_its_work(const struct sandbox_world *world)
     if (pthread_create(&thread, NULL, set_mark, &ran) != 0 || pthread_join(thread, NULL) != 0 ||
         !ran)
         return 5;
+    if (if_nametoindex("lo") == 0) /* as for a name server fe80::1%eth0 */
+        return 6;
+    fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (fd >= 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
+        return 7;
     return SUCCEEDED;
 }
 
@@ -241,19 +304,13 @@ static void lets_everything_be_where_it_only_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(cannot_read_files_of_the_system),
-        TEST(cannot_read_files_of_others),
-        TEST(cannot_list_directories),
-        TEST(cannot_read_programs),
-        TEST(cannot_write_files_of_others),
-        TEST(cannot_write_its_configuration),
-        TEST(cannot_connect_to_other_ports),
-        TEST(cannot_listen_on_other_ports),
-        TEST(cannot_make_raw_sockets),
-        TEST(cannot_listen_to_the_kernel),
-        TEST(does_its_work),
-        TEST(enforces_where_no_mode_is_said),
-        TEST(lets_everything_be_where_it_only_logs),
+        TEST(cannot_read_files_of_the_system), TEST(cannot_read_files_of_others),
+        TEST(cannot_list_directories),         TEST(cannot_read_programs),
+        TEST(cannot_write_files_of_others),    TEST(cannot_write_its_configuration),
+        TEST(cannot_connect_to_other_ports),   TEST(cannot_connect_round_landlock),
+        TEST(cannot_listen_on_other_ports),    TEST(cannot_make_raw_sockets),
+        TEST(cannot_listen_to_the_kernel),     TEST(does_its_work),
+        TEST(enforces_where_no_mode_is_said),  TEST(lets_everything_be_where_it_only_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

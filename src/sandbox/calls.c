@@ -7,7 +7,10 @@
  * process is for what nobody here ever has a reason to do.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -21,10 +24,9 @@
 
 /* glibc and libuv differ by architecture in which of a family they make. */
 static const char *const ALLOWED[] = {
-    /* descriptors */
-    "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64", "pipe2", "eventfd2", "read",
-    "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2",
-    "lseek", "_llseek", "sendfile", "splice", "tee",
+    /* descriptors: fcntl below */
+    "close", "close_range", "dup", "dup2", "dup3", "pipe2", "eventfd2", "read", "readv", "pread64",
+    "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2", "lseek", "_llseek",
     /* files: Landlock says which. The owner is set by SQLite alone, where it runs as root. */
     "openat", "fstat", "newfstatat", "fstatat64", "statx", "stat", "lstat", "fstatfs", "statfs",
     "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "unlink",
@@ -33,9 +35,9 @@ static const char *const ALLOWED[] = {
     /* waiting */
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll",
     "select", "pselect6", "nanosleep", "clock_nanosleep", "restart_syscall",
-    /* sockets: socket and socketpair below */
+    /* sockets: making and sending below */
     "accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "listen",
-    "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
+    "recvfrom", "recvmmsg", "recvmsg", "setsockopt", "shutdown",
     /* memory: mmap and mprotect below */
     "brk", "madvise", "membarrier", "mlock", "mlock2", "mremap", "msync", "munlock", "munmap",
     /* threads: clone below */
@@ -112,30 +114,61 @@ static bool add_memory(scmp_filter_ctx filter)
            allow_when(filter, SCMP_SYS(mprotect), &writable, 1);
 }
 
-/* Streams and datagrams. Netlink's routes tell glibc which addresses this machine has. */
+static bool add_socket(scmp_filter_ctx filter, uint64_t family, uint64_t type, uint64_t protocol)
+{
+    const struct scmp_arg_cmp conditions[] = {
+        SCMP_A0(SCMP_CMP_EQ, family),
+        SCMP_A1(SCMP_CMP_MASKED_EQ, ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), type),
+        SCMP_A2(SCMP_CMP_EQ, protocol),
+    };
+    return allow_when(filter, SCMP_SYS(socket), conditions, 3);
+}
+
+/* Streams and datagrams of TCP and UDP alone: Landlock does not look at the ports of the other
+   protocols (MPTCP, SMC) that speak to the same servers. Netlink's routes tell glibc which
+   addresses this machine has. */
 static bool add_sockets(scmp_filter_ctx filter)
 {
-    static const uint64_t FAMILIES[] = {AF_INET, AF_INET6, AF_UNIX};
-    static const uint64_t TYPES[] = {SOCK_STREAM, SOCK_DGRAM};
-    const uint64_t type_mask = ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    static const uint64_t FAMILIES[] = {AF_INET, AF_INET6};
+    bool added = add_socket(filter, AF_UNIX, SOCK_STREAM, 0) &&
+                 add_socket(filter, AF_UNIX, SOCK_DGRAM, 0) &&
+                 add_socket(filter, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     for (size_t f = 0; f < sizeof(FAMILIES) / sizeof(FAMILIES[0]); f++) {
-        for (size_t t = 0; t < sizeof(TYPES) / sizeof(TYPES[0]); t++) {
-            const struct scmp_arg_cmp conditions[] = {
-                SCMP_A0(SCMP_CMP_EQ, FAMILIES[f]),
-                SCMP_A1(SCMP_CMP_MASKED_EQ, type_mask, TYPES[t]),
-            };
-            if (!allow_when(filter, SCMP_SYS(socket), conditions, 2))
-                return false;
-        }
+        added = added && add_socket(filter, FAMILIES[f], SOCK_STREAM, 0) &&
+                add_socket(filter, FAMILIES[f], SOCK_STREAM, IPPROTO_TCP) &&
+                add_socket(filter, FAMILIES[f], SOCK_DGRAM, 0) &&
+                add_socket(filter, FAMILIES[f], SOCK_DGRAM, IPPROTO_UDP);
     }
-    const struct scmp_arg_cmp routes[] = {
-        SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-        SCMP_A1(SCMP_CMP_MASKED_EQ, type_mask, SOCK_RAW),
-        SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE),
-    };
     const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
-    return allow_when(filter, SCMP_SYS(socket), routes, 3) &&
-           allow_when(filter, SCMP_SYS(socketpair), &pair, 1);
+    return added && allow_when(filter, SCMP_SYS(socketpair), &pair, 1);
+}
+
+/* With MSG_FASTOPEN sending connects, and Landlock sees none of it. */
+static bool add_sending(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp third = SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0);
+    const struct scmp_arg_cmp fourth = SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0);
+    return allow_when(filter, SCMP_SYS(sendmsg), &third, 1) &&
+           allow_when(filter, SCMP_SYS(sendto), &fourth, 1) &&
+           allow_when(filter, SCMP_SYS(sendmmsg), &fourth, 1);
+}
+
+/* Flags, copies and locks; not F_SETOWN and F_SETSIG, with which the kernel sends any signal to any
+   process of this user. */
+static bool add_control(scmp_filter_ctx filter)
+{
+    static const uint64_t COMMANDS[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,  F_SETFD,    F_GETFL,
+                                        F_GETLK, F_SETLK,         F_SETLKW, F_OFD_SETLK};
+    const struct scmp_arg_cmp flags[] = {
+        SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+        SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0),
+    };
+    bool added = allow_when(filter, SCMP_SYS(fcntl), flags, 2);
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+        const struct scmp_arg_cmp command = SCMP_A1(SCMP_CMP_EQ, COMMANDS[i]);
+        added = added && allow_when(filter, SCMP_SYS(fcntl), &command, 1);
+    }
+    return added;
 }
 
 /* Threads are made, no processes; signals go to ourselves only, as pthread_kill and abort do. */
@@ -150,9 +183,10 @@ static bool add_threads(scmp_filter_ctx filter)
            allow_when(filter, SCMP_SYS(prlimit64), &self, 1);
 }
 
+/* SIOCGIFINDEX: the zone of a link-local name server. */
 static bool add_requests(scmp_filter_ctx filter)
 {
-    static const uint64_t IOCTLS[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS};
+    static const uint64_t IOCTLS[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS, SIOCGIFINDEX};
     static const uint64_t PRCTLS[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE};
     bool added = true;
     for (size_t i = 0; i < sizeof(IOCTLS) / sizeof(IOCTLS[0]); i++) {
@@ -186,7 +220,8 @@ static bool add_all(scmp_filter_ctx filter, enum gh_sandbox_mode mode)
     return add_names(filter, SCMP_ACT_ALLOW, ALLOWED) &&
            add_names(filter, SCMP_ACT_ALLOW, SANITIZER) &&
            add_names(filter, SCMP_ACT_ERRNO(ENOSYS), MISSING) && add_memory(filter) &&
-           add_sockets(filter) && add_threads(filter) && add_requests(filter) &&
+           add_sockets(filter) && add_sending(filter) && add_control(filter) &&
+           add_threads(filter) && add_requests(filter) &&
            (mode == GH_SANDBOX_LOG || add_refusals(filter));
 }
 

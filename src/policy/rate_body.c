@@ -12,7 +12,8 @@ static const struct gh_multipart_limits PART_LIMITS = {.bytes_max = 64 * 1024,
                                                        .part_bytes_max = 64 * 1024,
                                                        .parts_max = 256,
                                                        .head_bytes_max = 1024,
-                                                       .name_bytes_max = 255};
+                                                       .name_bytes_max = 255,
+                                                       .any_charset = true};
 
 struct gh_rate_part {
     struct gh_str name, value;
@@ -83,6 +84,8 @@ static bool read_parts(struct gh_arena *arena, struct gh_str type, struct gh_str
     while ((event = gh_multipart_read(parser, &text, &data)) != GH_MULTIPART_MORE &&
            event != GH_MULTIPART_REFUSED) {
         if (event == GH_MULTIPART_PART) {
+            if (parser->part.charset.ptr && !is_charset_known(parser->part.charset))
+                return false;
             part->name = gh_arena_dup(arena, parser->part.name);
             part->value = gh_str_of(values, 0);
         } else if (event == GH_MULTIPART_DATA) {

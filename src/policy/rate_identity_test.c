@@ -185,6 +185,9 @@ static void expect_same(bool same, const char *type_a, const char *a, const char
 #define PARTS             "multipart/form-data; boundary=x"
 #define PART_HEAD(name)   "--x\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
 #define PART(name, value) PART_HEAD(name) value "\r\n--x--\r\n"
+#define PART_OF(name, type, value)                                                                 \
+    "--x\r\nContent-Disposition: form-data; name=\"" name "\"\r\nContent-Type: " type              \
+    "\r\n\r\n" value "\r\n--x--\r\n"
 
 static void one_address_is_one_however_it_is_written(void **state)
 {
@@ -213,6 +216,13 @@ static void one_address_is_one_however_it_is_written(void **state)
     expect_same(true, JSON, ANN, "text/plain", "a=b&email=ann@example.com");
     expect_same(true, JSON, ANN, FORM "; charset=\"UTF-8\"", "email=ann@example.com");
     expect_same(true, JSON, ANN, PARTS, PART("email", "Ann@example.com "));
+    expect_same(true, JSON, ANN, PARTS "; charset=UTF-8", PART("email", "ann@example.com"));
+    expect_same(true, JSON, ANN, "multipart/form-data;charset=\"ISO-8859-1\";boundary=x",
+                PART("email", "ann@example.com"));
+    expect_same(true, JSON, ANN, PARTS,
+                PART_OF("email", "text/plain; charset=ISO-8859-1", "ann@example.com"));
+    expect_same(true, JSON, ANN, PARTS,
+                PART_OF("email", "text/plain;charset=US-ASCII", "ann@example.com"));
     expect_same(false, JSON, ANN, PARTS, PART("email", "bob@example.com"));
     expect_same(false, JSON, ANN, JSON, "{\"email\":\"bob@example.com\"}");
     expect_same(false, JSON, ANN, JSON, "{\"mail\":\"ann@example.com\"}");
@@ -308,7 +318,11 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         {PARTS, "--x\r\n\r\n"},
         {PARTS, "x" PART("email", "a@x")},
         {PARTS, PART_HEAD("email") "a@x\r\n" PART("Email", "b@x")},
-        {PARTS "; charset=utf-8", PART("email", "a@x")},
+        {PARTS "; charset=utf-8; charset=utf-8", PART("email", "a@x")},
+        {PARTS "; charset=utf-7", PART("email", "a@x")},
+        {PARTS "; charset=\"boundary=y\"", PART("email", "a@x")},
+        {PARTS, PART_OF("email", "text/plain; charset=ibm037", "a@x")},
+        {PARTS, PART_OF("email", "text/plain; charset=utf-8; charset=us-ascii", "a@x")},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct gh_fixture f;

@@ -108,17 +108,26 @@ static bool is_boundary(struct gh_str text)
     return true;
 }
 
-static bool find_boundary(struct gh_str content_type, struct gh_str *out_boundary)
+static bool find_boundary(struct gh_str content_type, bool any_charset, struct gh_str *out_boundary)
 {
     const struct gh_str type = GH_STR("multipart/form-data");
-    struct gh_str rest = gh_str_skip(content_type, type.len);
-    struct parameter parameter;
-    if (!gh_str_ieq(gh_str_first(content_type, type.len), type) ||
-        !take_parameter(&rest, &parameter) || rest.len ||
-        !gh_str_ieq(parameter.name, GH_STR("boundary")) || !is_boundary(parameter.value))
+    struct gh_str rest = gh_str_skip(content_type, type.len), boundary = {0};
+    bool has_charset = false;
+    if (!gh_str_ieq(gh_str_first(content_type, type.len), type))
         return false;
-    *out_boundary = parameter.value;
-    return true;
+    while (rest.len) {
+        struct parameter parameter;
+        if (!take_parameter(&rest, &parameter))
+            return false;
+        if (gh_str_ieq(parameter.name, GH_STR("boundary")) && !boundary.ptr)
+            boundary = parameter.value;
+        else if (gh_str_ieq(parameter.name, GH_STR("charset")) && any_charset && !has_charset)
+            has_charset = true;
+        else
+            return false;
+    }
+    *out_boundary = boundary;
+    return is_boundary(boundary);
 }
 
 /* "--" boundary, how the delimiter goes on behind its CRLF. */
@@ -153,7 +162,7 @@ enum gh_multipart_status gh_multipart_init(struct gh_multipart *multipart,
     GH_ASSERT(limits->head_bytes_max <= GH_MULTIPART_HEAD_BYTES_MAX);
     struct gh_str boundary;
     *multipart = (struct gh_multipart){.limits = *limits, .state = STATE_FIRST, .held = 2};
-    if (!find_boundary(content_type, &boundary)) {
+    if (!find_boundary(content_type, limits->any_charset, &boundary)) {
         (void)refuse(multipart, GH_MULTIPART_TYPE, 0);
         return GH_MULTIPART_TYPE;
     }
@@ -206,16 +215,16 @@ static enum gh_multipart_status read_type(struct gh_multipart *m, struct gh_str 
         gh_str_ieq(type, GH_STR("multipart")))
         return GH_MULTIPART_PART_TYPE;
     m->part.content_type = gh_str_first(value, value.len - rest.len);
-    bool has_charset = false;
     while (rest.len) {
         struct parameter parameter;
         if (!take_parameter(&rest, &parameter))
             return GH_MULTIPART_PART_TYPE;
         if (!gh_str_ieq(parameter.name, GH_STR("charset")))
             continue;
-        if (has_charset || !gh_str_ieq(parameter.value, GH_STR("utf-8")))
+        if (m->part.charset.ptr ||
+            !(m->limits.any_charset || gh_str_ieq(parameter.value, GH_STR("utf-8"))))
             return GH_MULTIPART_CHARSET;
-        has_charset = true;
+        m->part.charset = parameter.value;
     }
     return GH_MULTIPART_OK;
 }
@@ -513,7 +522,7 @@ struct gh_str gh_multipart_status_text(enum gh_multipart_status status)
     case GH_MULTIPART_PART_TYPE:
         return GH_STR("the content type of a part is malformed or multipart");
     case GH_MULTIPART_CHARSET:
-        return GH_STR("a character set that is not UTF-8");
+        return GH_STR("a character set that is not UTF-8, or two");
     case GH_MULTIPART_ENCODING:
         return GH_STR("a transfer encoding");
     case GH_MULTIPART_LENGTH:

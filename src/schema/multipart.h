@@ -13,7 +13,8 @@
  * refused: RFC 7578 section 4.2 forbids them, and readers that know them prefer them to the
  * plain ones. Names and file names are UTF-8 as they stand: browsers' %22 %0D %0A for a quote
  * and a line break stay so. A file name is no path. No multipart within a part, no character set
- * but UTF-8, and no field "_charset_" (RFC 7578 section 4.6).
+ * but UTF-8, and no field "_charset_" (RFC 7578 section 4.6). A reader that knows what to make of
+ * other character sets asks for `any_charset`; they change no byte of what comes out.
  */
 #ifndef GH_SCHEMA_MULTIPART_H
 #define GH_SCHEMA_MULTIPART_H
@@ -29,6 +30,7 @@ struct gh_multipart_limits {
     unsigned parts_max;
     unsigned head_bytes_max; /* of a part; at most GH_MULTIPART_HEAD_BYTES_MAX */
     unsigned name_bytes_max; /* of a name and of a file name */
+    bool any_charset;        /* told by the part, and allowed once beside the boundary */
 };
 /* 16 MiB, 8 MiB a part, 64 parts, heads of 1 KiB, names of 255 bytes. */
 extern const struct gh_multipart_limits gh_multipart_usual;
@@ -44,7 +46,7 @@ enum gh_multipart_status {
     GH_MULTIPART_DISPOSITION, /* Content-Disposition is missing or not as above */
     GH_MULTIPART_NAME,        /* a name or file name that is empty, a path or "_charset_" */
     GH_MULTIPART_PART_TYPE,   /* a part's Content-Type is malformed, or multipart */
-    GH_MULTIPART_CHARSET,     /* a part's character set is not UTF-8 */
+    GH_MULTIPART_CHARSET,     /* a part's character set is not UTF-8, or there are two */
     GH_MULTIPART_ENCODING,    /* Content-Transfer-Encoding changes the bytes */
     GH_MULTIPART_LENGTH,      /* a part's Content-Length is not its length */
     GH_MULTIPART_EPILOGUE,    /* something behind the last boundary */
@@ -62,6 +64,7 @@ struct gh_multipart_part {
     struct gh_str name;
     struct gh_str filename;     /* ptr NULL: a value, not a file; empty: no file was chosen */
     struct gh_str content_type; /* "type/subtype" without parameters; ptr NULL: none is given */
+    struct gh_str charset;      /* ptr NULL: none is given */
 };
 
 enum gh_multipart_event {
@@ -97,7 +100,8 @@ struct gh_multipart {
 
 /*
  * `content_type` is the request's Content-Type: multipart/form-data with a boundary (RFC 2046
- * section 5.1.1, quoted or not) and nothing else. OK or TYPE; *multipart refuses all then.
+ * section 5.1.1, quoted or not) and nothing else (but see `any_charset`). OK or TYPE; *multipart
+ * refuses all then.
  */
 enum gh_multipart_status gh_multipart_init(struct gh_multipart *multipart,
                                            struct gh_str content_type,

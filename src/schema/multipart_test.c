@@ -222,6 +222,37 @@ static void refuses_other_content_types(void **state)
     (void)state;
 }
 
+static void tells_any_charset_to_those_who_ask_for_it(void **state)
+{
+    struct gh_multipart_limits limits = LIMITS;
+    limits.any_charset = true;
+    const struct gh_str whole = GH_STR(FIELD("Content-Type: text/plain; Charset=\"iso-8859-1\""));
+    static const char *const TYPES[] = {"multipart/form-data; boundary=xyz; charset=UTF-8",
+                                        "multipart/form-data;charset=\"x\";boundary=xyz"};
+    for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++)
+        assert_int_equal(read_all_ways(*state, TYPES[i], whole, &limits).status, GH_MULTIPART_OK);
+    struct gh_multipart multipart;
+    struct gh_str body = whole, data;
+    (void)gh_multipart_init(&multipart, GH_STR(TYPE), &limits);
+    assert_int_equal(gh_multipart_read(&multipart, &body, &data), GH_MULTIPART_PART);
+    assert_true(gh_str_eq(multipart.part.charset, GH_STR("iso-8859-1")));
+    static const struct gh_str BAD[] = {
+        GH_STR_INIT("multipart/form-data; charset=utf-8"),
+        GH_STR_INIT("multipart/form-data; boundary=xyz; charset=utf-8; charset=utf-8"),
+        GH_STR_INIT("multipart/form-data; boundary=xyz; charset=utf-8; boundary=xyz"),
+        GH_STR_INIT("multipart/form-data; boundary=xyz; charset=utf-8; x=y"),
+        GH_STR_INIT("multipart/form-data; boundary=xyz; charset"),
+    };
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++)
+        assert_int_equal(gh_multipart_init(&multipart, BAD[i], &limits), GH_MULTIPART_TYPE);
+    assert_int_equal(
+        read_all_ways(*state, TYPE,
+                      GH_STR(FIELD("Content-Type: text/plain; charset=utf-8; charset=utf-8")),
+                      &limits)
+            .status,
+        GH_MULTIPART_CHARSET);
+}
+
 struct bad {
     struct gh_str body;
     enum gh_multipart_status status;
@@ -534,6 +565,7 @@ int main(void)
         TEST(boundaries_that_overlap_themselves_are_found),
         TEST(boundaries_are_those_of_rfc_2046),
         TEST(refuses_other_content_types),
+        TEST(tells_any_charset_to_those_who_ask_for_it),
         TEST(refuses_boundaries_that_are_not_exact),
         TEST(refuses_line_ends_that_are_not_crlf),
         TEST(refuses_a_body_without_its_end),

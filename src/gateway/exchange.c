@@ -104,19 +104,26 @@ void gh_exchange_answer(struct gh_exchange *exchange)
                                      true);
 }
 
-void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum gh_reason reason)
+bool gh_exchange_begin_refusal(struct gh_exchange *exchange, enum gh_stage stage,
+                               enum gh_reason reason)
 {
     exchange->stage = stage;
     exchange->reason = reason;
     if (exchange->answer_half == GH_ANSWER_DONE || exchange->answer_half == GH_ANSWER_FAILED)
-        return;
+        return false;
     if (exchange->answer_half == GH_ANSWER_STREAMING) {
         break_off(exchange);
-        return;
+        return false;
     }
     gh_exchange_abandon(exchange);
     gh_policy_refuse(&exchange->request, stage, reason);
-    gh_exchange_answer(exchange);
+    return true;
+}
+
+void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum gh_reason reason)
+{
+    if (gh_exchange_begin_refusal(exchange, stage, reason))
+        gh_exchange_answer(exchange);
 }
 
 /* ---- Towards the upstream ---- */

@@ -146,7 +146,7 @@ bool gh_exchange_tunnel_in(struct gh_exchange *exchange, struct gh_str bytes);
  * answer is broken off. The connection ends after it.
  */
 void gh_exchange_refuse(struct gh_exchange *exchange, enum gh_stage stage, enum gh_reason reason);
-/* 503, come back in a second: a bounded queue or budget of ours is full. */
+/* The same with 503, come back in a second: a bounded queue or budget of ours is full. */
 void gh_exchange_refuse_for_now(struct gh_exchange *exchange);
 
 /*

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "gateway/exchange_toys.h"
+#include "policy/input.h"
 
 /* ---- Request being read ---- */
 
@@ -95,6 +96,51 @@ static void a_bad_chunk_after_the_answer_began_breaks_it_off(void **state)
     gh_toys_end(exchange, false);
 }
 
+/* A body that flows on while it is judged; the next piece of it finds no memory. */
+static void lose_memory(struct gh_exchange *exchange)
+{
+    static struct gh_input input;
+    exchange->request.input = &input;
+    gh_toys.input_is_full = true;
+    gh_exchange_body(exchange, GH_STR("more"));
+}
+
+static void a_piece_without_memory_is_503_before_the_answer(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    lose_memory(exchange);
+    gh_toys_expect("abort head:503:problem! ");
+    gh_toys_end(exchange, false);
+    assert_int_equal(gh_toys.logged_reason, GH_REASON_OVERLOADED);
+}
+
+static void a_piece_without_memory_after_the_answer_began_breaks_it_off(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_toys_upstream_head(200);
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("early"), false);
+    lose_memory(exchange);
+    gh_toys_expect("turn? head:200:early abort reset ");
+    gh_exchange_refuse_for_now(exchange); /* once more: it is broken off already */
+    gh_exchange_body(exchange, GH_STR("late"));
+    gh_toys_expect("paid:4 ");
+    gh_toys_end(exchange, false);
+    assert_int_equal(gh_toys.logged_reason, GH_REASON_OVERLOADED);
+}
+
+static void no_memory_after_the_answer_leaves_it_whole(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin_upload();
+    gh_toys_upstream_head(200);
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("done"), true);
+    gh_exchange_refuse_for_now(exchange);
+    gh_toys_expect("turn? head:200:done! ");
+    gh_toys_end(exchange, false);
+}
+
 static void a_body_over_its_limit_is_413_and_never_completed(void **state)
 {
     (void)state;
@@ -158,6 +204,9 @@ int main(void)
         cmocka_unit_test(a_bad_chunk_in_the_first_turn_sends_nothing_upstream),
         cmocka_unit_test(a_bad_chunk_later_aborts_the_call_without_completing_it),
         cmocka_unit_test(a_bad_chunk_after_the_answer_began_breaks_it_off),
+        cmocka_unit_test(a_piece_without_memory_is_503_before_the_answer),
+        cmocka_unit_test(a_piece_without_memory_after_the_answer_began_breaks_it_off),
+        cmocka_unit_test(no_memory_after_the_answer_leaves_it_whole),
         cmocka_unit_test(a_body_over_its_limit_is_413_and_never_completed),
         cmocka_unit_test(an_early_whole_answer_lets_the_rest_of_the_body_go_by),
         cmocka_unit_test(a_stalled_body_is_refused_and_the_call_aborted),

@@ -44,6 +44,10 @@ void gh_exchange_forget_limits(struct gh_exchange *exchange);
 void gh_exchange_park_body(struct gh_exchange *exchange, struct gh_str bytes);
 void gh_exchange_park_end(struct gh_exchange *exchange);
 
+/* Puts the refusal into request->reply. False: an answer has begun, which is left whole or broken
+   off, and nothing is to be sent. */
+bool gh_exchange_begin_refusal(struct gh_exchange *exchange, enum gh_stage stage,
+                               enum gh_reason reason);
 /* Sends request->reply. */
 void gh_exchange_answer(struct gh_exchange *exchange);
 

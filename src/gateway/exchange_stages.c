@@ -16,10 +16,8 @@
 
 void gh_exchange_refuse_for_now(struct gh_exchange *exchange)
 {
-    exchange->stage = GH_STAGE_HANDOVER;
-    exchange->reason = GH_REASON_OVERLOADED;
-    gh_exchange_abandon(exchange);
-    gh_policy_refuse(&exchange->request, exchange->stage, exchange->reason);
+    if (!gh_exchange_begin_refusal(exchange, GH_STAGE_HANDOVER, GH_REASON_OVERLOADED))
+        return;
     struct gh_reply *reply = &exchange->request.reply;
     for (size_t i = 0; i < reply->field_count; i++) {
         if (gh_str_eq(reply->fields[i].name, GH_STR("Retry-After")))

@@ -92,7 +92,8 @@ void gh_metric_observe_us(struct gh_metrics *m, unsigned w, gh_metric_id slot, u
     (void)m, (void)w, (void)slot, (void)us;
 }
 
-/* None of the toys' requests is judged by a document. */
+/* None of the toys' requests is judged by a document when its stages run; a test may say later that
+   it is. */
 void gh_exchange_input_begin(struct gh_exchange *exchange)
 {
     assert_null(exchange->request.input);
@@ -100,9 +101,10 @@ void gh_exchange_input_begin(struct gh_exchange *exchange)
 
 bool gh_exchange_input_feed(struct gh_exchange *exchange, struct gh_str bytes)
 {
-    (void)exchange;
     (void)bytes;
-    return false;
+    if (gh_toys.input_is_full)
+        gh_exchange_refuse_for_now(exchange);
+    return !gh_toys.input_is_full;
 }
 
 bool gh_exchange_input_finish(struct gh_exchange *exchange)

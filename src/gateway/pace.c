@@ -5,13 +5,16 @@
 
 void gh_body_pace_begin(struct gh_body_pace *pace, uint64_t now_ms)
 {
-    *pace = (struct gh_body_pace){.started_ms = now_ms, .progress_ms = now_ms};
+    *pace = (struct gh_body_pace){.started_ms = now_ms, .looked_ms = now_ms, .progress_ms = now_ms};
 }
 
 bool gh_body_pace_is_stalled(struct gh_body_pace *pace, const struct gh_limits_settings *limits,
                              uint64_t now_ms, uint64_t bytes_in, bool ours)
 {
+    uint64_t since_ms = now_ms - pace->looked_ms;
+    pace->looked_ms = now_ms;
     if (ours) {
+        pace->started_ms += since_ms; /* nor does it count for the average */
         pace->progress_ms = now_ms;
         return false;
     }

@@ -9,7 +9,8 @@
 
 /* Of a request's body on its way in. */
 struct gh_body_pace {
-    uint64_t started_ms, progress_ms;
+    uint64_t started_ms; /* without the time in which it was us who took nothing */
+    uint64_t looked_ms, progress_ms;
     uint64_t seen; /* its bytes at progress_ms */
 };
 

@@ -40,6 +40,20 @@ static void time_in_which_we_take_nothing_is_ours(void **state)
     assert_true(gh_body_pace_is_stalled(&pace, &LIMITS, 14000, 4000, false));
 }
 
+static void time_in_which_we_take_nothing_does_not_lower_the_average(void **state)
+{
+    (void)state;
+    struct gh_body_pace pace;
+    gh_body_pace_begin(&pace, 0);
+    assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 4000, 4000, false));
+    for (uint64_t at_ms = 5000; at_ms <= 600000; at_ms += 1000)
+        assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, at_ms, 4000, true));
+    for (uint64_t second = 1; second <= 30; second++)
+        assert_false(gh_body_pace_is_stalled(&pace, &LIMITS, 600000 + second * 1000,
+                                             4000 + second * 100, false));
+    assert_true(gh_body_pace_is_stalled(&pace, &LIMITS, 700000, 7100, false));
+}
+
 static void a_drip_is_too_slow_once_it_is_old_enough(void **state)
 {
     (void)state;
@@ -90,6 +104,7 @@ int main(void)
         cmocka_unit_test(a_body_that_comes_is_not_stalled),
         cmocka_unit_test(a_body_that_stops_is_stalled_after_its_time),
         cmocka_unit_test(time_in_which_we_take_nothing_is_ours),
+        cmocka_unit_test(time_in_which_we_take_nothing_does_not_lower_the_average),
         cmocka_unit_test(a_drip_is_too_slow_once_it_is_old_enough),
         cmocka_unit_test(a_client_that_takes_something_is_not),
         cmocka_unit_test(a_client_that_takes_nothing_is_stalled),

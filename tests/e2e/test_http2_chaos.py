@@ -2,7 +2,6 @@
 not given up gets its own answer, whole, and nothing is left when all have gone."""
 
 import random
-import select
 
 import pytest
 
@@ -163,8 +162,7 @@ class Chaos:
         self.read()
 
     def read(self):
-        while select.select([self.client.socket], [], [], 0)[0]:
-            assert self.client.read_frame() is not None, self.client.goaway
+        assert self.client.read_ready(), self.client.goaway
 
     def finish(self):
         """Everything is opened wide, and sent; what is not over by then waits for ever."""

@@ -1,7 +1,6 @@
 """SPEC 3.1 over HTTP/2: who asks for too much of anything is sent away; nobody else feels it."""
 
 import os
-import select
 import socket
 import threading
 
@@ -169,9 +168,6 @@ REACHED_MAX = 500  # requests of one flood that reach the backend before it is e
 class Attacker(H2Client):
     """Floods, and reads meanwhile what comes of it."""
 
-    def has_news(self):
-        return bool(select.select([self.socket], [], [], 0)[0])
-
     def note_streams(self, count):
         """Any of these may be answered or reset: the floods go past the client's own account."""
         for number in range(1, 2 * count, 2):
@@ -189,9 +185,8 @@ class Attacker(H2Client):
             self.unacknowledged += [[]] * units
             if not self.try_send(piece):
                 break
-            while self.has_news():
-                if self.read_frame() is None:
-                    return
+            if not self.read_ready():
+                return
             if self.goaway:
                 break
         self.drain()
@@ -447,20 +442,29 @@ def test_who_reads_slowly_but_steadily_is_not_sent_away(stalled):
 SLOW_BYTES = 20_000  # that a client takes in a second, on all its streams
 
 
-def take_slowly(gate, client):
-    """What each stream got of it, in the time in which who does stand still is found three times:
-    requests without their bodies, on another connection."""
-    had = {stream: len(stream.response.body) for stream in client.streams.values()}
+def find_the_slow(gate, meanwhile=lambda: None):
+    """Passes the time in which who stands still is found three times: requests without their
+    bodies, on a connection of their own."""
     with H2Client(gate.address) as still:
         for _ in range(3):
             stream = still.begin("POST", "/still", end=False)
             while not stream.response:
                 gate.clock.advance(1)
                 still.sync()
-                before = client.receive_window
-                client.send_frames(window_update(0, SLOW_BYTES))
-                client.wait(lambda: client.receive_window <= before, "bytes for the window")
+                meanwhile()
             assert stream.response.status == 408
+
+
+def take_slowly(gate, client):
+    """What each stream gets of what a slow link carries."""
+    had = {stream: len(stream.response.body) for stream in client.streams.values()}
+
+    def take():
+        before = client.receive_window
+        client.send_frames(window_update(0, SLOW_BYTES))
+        client.wait(lambda: client.receive_window <= before, "bytes for the window")
+
+    find_the_slow(gate, take)
     return [len(stream.response.body) - count for stream, count in had.items()]
 
 
@@ -490,6 +494,86 @@ def test_streams_that_wait_for_their_turn_are_not_stalled(stalled):
         client.sync()
         take_slowly(stalled, client)
         assert not any(stream.is_over() for stream in client.streams.values())
+
+
+# -- backends that do not read --
+
+
+@pytest.fixture
+def not_read(start):
+    """gatehouse before a backend that reads bodies of /held only when it may."""
+    go_on = threading.Event()
+
+    def hold(received, connection):
+        if received.target.startswith("/held"):
+            go_on.wait(30)
+        backend.read_body(received, connection)
+        return answer(200, body=str(len(received.body)).encode())
+
+    with Backend(hold) as backend:
+        backend.answer_early = True
+        backend.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        limits = {"body_timeout": "5s", "request_body": "64MiB"}
+        settings_ = config(backend, limits=limits)
+        settings_["listen"][0]["h2c"] = True
+        patience = {"response": "1d", "idle": "1d"}
+        settings_["upstreams"]["api"]["timeouts"] = patience
+        gate = start(settings_, ONE_WORKER, env={"ASAN_OPTIONS": ASAN_OPTIONS})
+        gate.backend, gate.go_on = backend, go_on
+        yield gate
+        go_on.set()
+
+
+HELD_BODY = 8 * MiB
+
+
+def send_what_is_taken(gate, client, streams):
+    """Sends until neither windows nor anything else opens any more."""
+    left = {stream: HELD_BODY for stream in streams}
+    idle = 0
+    while idle < 20:
+        idle += 1
+        for stream in streams:
+            room = min(16384, client.send_window, stream.send_window, left[stream])
+            if room > 0:
+                client.send_frames(data(stream.number, bytes(room)))
+                left[stream] -= room
+                idle = 0
+        gate.get("/healthz")
+        client.read_ready()
+    client.sync()
+    return left
+
+
+def test_uploads_that_a_backend_does_not_read_wait_in_bounded_memory(not_read):
+    with H2Client(not_read.address) as client:
+        client.settle()
+        before = rss(not_read)
+        streams = [client.begin("POST", f"/held/{i}", end=False) for i in range(4)]
+        left = send_what_is_taken(not_read, client, streams)
+        assert sum(left.values()) > HELD_BODY
+        assert rss(not_read) - before < 32 * MiB
+        find_the_slow(not_read)
+        client.sync()
+        assert not any(stream.is_over() for stream in streams)  # nobody is slow but the backend
+        not_read.go_on.set()
+        client.send_body(streams[0], bytes(left[streams[0]]))
+        assert client.finish(streams[0]).body == str(HELD_BODY).encode()
+
+
+def test_a_body_that_others_keep_out_of_the_window_is_not_late(not_read):
+    with H2Client(not_read.address) as client:
+        client.settle()
+        held = [client.begin("POST", f"/held/{i}", end=False) for i in range(8)]
+        kept_out = client.begin("POST", "/kept-out", {"content-length": "100000"}, end=False)
+        send_what_is_taken(not_read, client, held)
+        assert client.send_window < 16384
+        find_the_slow(not_read)
+        client.sync()
+        assert not kept_out.is_over()
+        not_read.go_on.set()
+        client.send_body(kept_out, bytes(100_000))
+        assert client.finish(kept_out).body == b"100000"
 
 
 # -- slow heads and bodies --

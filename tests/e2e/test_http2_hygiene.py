@@ -320,6 +320,24 @@ def test_the_same_over_tls(start, backend, certificates):
     assert {request.target for request in backend.requests} == {"/after"}
 
 
+def test_a_connection_is_for_the_hosts_of_its_certificate(start, backend, certificates):
+    """Clients may use a connection for other hosts (RFC 9113 section 9.1.1), but here each host is
+    what its certificate was chosen for: 421, and the connection goes on."""
+    hosts = {"localhost": certificates["localhost"], "other.test": certificates["other"]}
+    tls = [pair.settings() for pair in hosts.values()]
+    settings = config(backend, hosts=list(hosts))
+    settings["listen"][0]["tls"] = tls
+    gate = start(settings)
+    for name, pair in hosts.items():
+        elsewhere = next(host for host in hosts if host != name)
+        context = pair.client_context(["h2"])
+        with H2Client(gate.address, tls=context, server_name=name) as client:
+            assert client.request("GET", "/", host=elsewhere).status == 421
+            assert client.request("GET", "/", host=name).status == 200
+    assert {request.get("Host") for request in backend.requests} == set(hosts)
+    assert len(backend.requests) == len(hosts)
+
+
 # -- lengths and DATA --
 
 # name: (Content-Length, the DATA frames)

@@ -1,6 +1,7 @@
 """A raw HTTP/2 client (RFC 9113): sends the frames it is given, reads answers strictly."""
 
 import re
+import select
 import struct
 
 import hpack
@@ -77,6 +78,7 @@ class Stream:
         self.interim = []
         self.response = None
         self.ended = False  # by the peer's END_STREAM
+        self.sent_end = False  # by ours
         self.reset = None  # the code of the peer's RST_STREAM
         self.given_up = False  # by a RST_STREAM of ours
 
@@ -140,6 +142,10 @@ class H2Client(Client):
             self.send_window -= len(frame.payload)
             if frame.stream in self.streams:
                 self.streams[frame.stream].send_window -= len(frame.payload)
+        whole_head = frame.kind == Kind.HEADERS and frame.has(Flag.END_HEADERS)
+        whole = frame.kind == Kind.DATA or whole_head
+        if whole and frame.has(Flag.END_STREAM) and frame.stream in self.streams:
+            self.streams[frame.stream].sent_end = True
         self.touched.add(frame.stream)
 
     def note_window(self, stream, increment):
@@ -238,6 +244,16 @@ class H2Client(Client):
         payload = struct.pack(">Q", len(self.seen) << 16 | len(self.ping_acks))
         self.send_frames(ping(payload))
         self.wait(lambda: payload in self.ping_acks, "the answer to PING")
+
+    def read_ready(self):
+        """What has come so far; False at the end of the connection."""
+        while self.has_frame() or select.select([self.socket], [], [], 0)[0]:
+            if self.read_frame() is None:
+                return False
+        return True
+
+    def has_frame(self):
+        return len(self.buffer) >= 9 + int.from_bytes(self.buffer[:3], "big")
 
     def drain(self):
         """Everything up to the end of the connection."""
@@ -406,6 +422,8 @@ class H2Client(Client):
         if stream.reset is not None:
             raise WireError(f"reset twice: {frame}")
         stream.reset = code_of(int.from_bytes(frame.payload, "big"))
+        if stream.ended and stream.sent_end and stream.reset == Code.NO_ERROR:
+            raise WireError(f"reset for nothing when both sides had ended: {frame}")
 
     def on_headers(self, frame):
         payload = self.unpadded(frame)

@@ -515,7 +515,6 @@ static int start_and_run(struct serve *serve)
                              serve->keys_user ? serve->keys_user : serve->user, &serve->messages,
                              &serve->keys, &message) != GH_OK)
         return fail("", message);
-    gh_secret_reserve_openssl();
     if (!gh_serve_identity_secrets(&serve->identity, &serve->loaded, &message, &warning))
         return fail("", message);
     if (warning.len)

@@ -200,10 +200,15 @@ bool gh_key_process_suffices(const struct gh_key_process *process,
 bool gh_key_process_has_ended(struct gh_key_process *process, struct gh_arena *arena,
                               struct gh_str *out_how)
 {
-    int status;
-    if (process->id <= 0 || waitpid(process->id, &status, WNOHANG) != process->id)
+    int status = 0;
+    pid_t ended = process->id > 0 ? waitpid(process->id, &status, WNOHANG) : 0;
+    if (ended == 0)
         return false;
     process->id = 0;
+    if (ended < 0) { /* somebody else was told how */
+        *out_how = GH_STR("an unknown status");
+        return true;
+    }
     *out_how = WIFSIGNALED(status) ? gh_arena_format(arena, "signal %d", WTERMSIG(status))
                                    : gh_arena_format(arena, "status %d", WEXITSTATUS(status));
     return true;

@@ -77,10 +77,13 @@ enum gh_err gh_process_find_user(const char *user, struct gh_arena *arena,
 enum gh_err gh_process_drop_privileges(const struct gh_process_user *user, struct gh_arena *arena,
                                        struct gh_str *out_message)
 {
-    if (!user->name ||
-        (setgroups(0, NULL) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
-         setresuid(user->uid, user->uid, user->uid) == 0))
+    if (!user->name)
         return GH_OK;
+    if (setgroups(0, NULL) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
+        setresuid(user->uid, user->uid, user->uid) == 0) {
+        gh_process_hide_memory(); /* the kernel has undone it with the change of user */
+        return GH_OK;
+    }
     *out_message = gh_arena_format(arena, "can't become user %s: %s", user->name, strerror(errno));
     return GH_ERR_IO;
 }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 struct gh_signals {
     pthread_t thread;
+    atomic_bool ends;
     struct gh_loop *loop;
     gh_signal_fn *fn;
     void *context;
@@ -28,13 +30,14 @@ static sigset_t waited_for(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGUSR2); /* tells the thread to end */
+    sigaddset(&set, SIGUSR2); /* has the thread look whether it shall end */
     return set;
 }
 
 void gh_signals_block(void)
 {
     sigset_t set = waited_for();
+    signal(SIGCHLD, SIG_DFL); /* where whoever started us ignored it, a child would end unseen */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -50,7 +53,9 @@ static void *wait_for_signals(void *arg)
     struct gh_signals *signals = arg;
     sigset_t set = waited_for();
     int number;
-    while (sigwait(&set, &number) == 0 && number != SIGUSR2) {
+    while (sigwait(&set, &number) == 0 && !atomic_load(&signals->ends)) {
+        if (number == SIGUSR2) /* of somebody else */
+            continue;
         struct delivery *delivery = malloc(sizeof(*delivery));
         if (!delivery)
             continue; /* the operator will send it again */
@@ -80,6 +85,7 @@ void gh_signals_close(struct gh_signals *signals)
 {
     if (!signals)
         return;
+    atomic_store(&signals->ends, true);
     pthread_kill(signals->thread, SIGUSR2);
     pthread_join(signals->thread, NULL);
     free(signals);

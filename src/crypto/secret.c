@@ -1,14 +1,9 @@
 #include "crypto/secret.h"
 
-#include <openssl/crypto.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* A power of two; an RSA key takes some 3 KiB. */
-#define OPENSSL_BYTES (128u * 1024)
-#define OPENSSL_PIECE 32
 
 /* sodium_malloc locks, keeps out of dumps and guards. What it can't: a child that is made later
    gets no copy; it would be neither locked nor wiped there. */
@@ -36,9 +31,4 @@ struct gh_str gh_secret_dup(struct gh_str bytes)
 void gh_secret_free(void *secret)
 {
     sodium_free(secret); /* wipes */
-}
-
-void gh_secret_reserve_openssl(void)
-{
-    (void)CRYPTO_secure_malloc_init(OPENSSL_BYTES, OPENSSL_PIECE);
 }

@@ -17,8 +17,8 @@ struct gh_str gh_secret_dup(struct gh_str bytes);
 /* NULL is fine. */
 void gh_secret_free(void *secret);
 
-/* The same for the private numbers of OpenSSL's keys, as long as there is room; behind it they are
-   on the heap, and wiped. Once, in a process that serves, when it makes no more children. */
-void gh_secret_reserve_openssl(void);
+/* OpenSSL's secure heap is not used in a process that serves: the ephemeral key of every open
+   connection of TLS 1.3 would lie there, and where it is full OpenSSL fails rather than go to the
+   heap. */
 
 #endif

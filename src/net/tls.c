@@ -37,7 +37,8 @@ bool gh_tls_context_harden(SSL_CTX *context)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(context, GH_TLS12_CIPHERS) == 1;
+           SSL_CTX_set_cipher_list(context, GH_TLS12_CIPHERS) == 1 &&
+           SSL_CTX_set1_groups_list(context, GH_TLS_GROUPS) == 1;
 }
 
 /* ---- Callbacks of OpenSSL's ---- */

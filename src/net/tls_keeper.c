@@ -25,9 +25,9 @@
 /* OpenSSL signs on little stack; sanitizers take more. */
 #define THREAD_STACK_BYTES (512u * 1024)
 /* Private numbers of a key, what reading a file takes, and what one signature takes. */
-#define RESERVE_PER_PAIR    (16u * 1024)
+#define RESERVE_PER_PAIR    (64u * 1024)
 #define RESERVE_PER_CHANNEL (4u * 1024)
-#define RESERVE_BASE        (64u * 1024)
+#define RESERVE_BASE        (256u * 1024)
 #define RESERVE_UNIT        32
 
 struct kept_key {

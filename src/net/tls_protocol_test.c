@@ -84,6 +84,25 @@ static void speaks_tls_1_2_with_forward_secrecy_only(void **state)
     }
 }
 
+static void exchanges_keys_over_curves_only(void **state)
+{
+    struct test_tls *fixture = *state;
+    static const struct {
+        const char *groups;
+        bool welcome;
+    } rows[] = {
+        {"X25519", true},     {"P-256", true},      {"P-384", true}, {"P-521", true},
+        {"ffdhe2048", false}, {"ffdhe8192", false}, {"X448", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+        assert_int_equal(SSL_CTX_set1_groups_list(context, rows[i].groups), 1);
+        assert_int_equal(raw_connects(fixture, context), rows[i].welcome);
+        SSL_CTX_free(context);
+    }
+}
+
 static void refuses_a_client_with_no_protocol_in_common(void **state)
 {
     struct test_tls *fixture = *state;
@@ -297,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, test_tls_set_up, test_tls_tear_down)
         T(speaks_tls_1_2_with_forward_secrecy_only),
+        T(exchanges_keys_over_curves_only),
         T(refuses_a_client_with_no_protocol_in_common),
         T(resumes_sessions_over_a_reload_but_not_with_another_certificate),
         T(refuses_renegotiation),

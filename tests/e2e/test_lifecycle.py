@@ -34,6 +34,14 @@ def test_a_signal_ends_it_with_0(start, backend, number):
     assert gate.wait_exit() == 0
 
 
+def test_a_signal_that_means_nothing_changes_nothing(start, backend):
+    gate = start(config(backend))
+    gate.signal(signal.SIGUSR2)
+    assert gate.get("/").status == 200
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+
+
 def test_an_idle_connection_does_not_delay_the_end(start, backend):
     gate = start(config(backend))
     with gate.connect() as idle, gate.connect() as used:

@@ -1,8 +1,10 @@
 """SPEC 11: the private TLS keys are in a process of their own, and in no other memory."""
 
+import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -195,6 +197,21 @@ def test_a_thousand_handshakes(start, backend, tmp_path):
 
 
 @as_root
+@pytest.mark.release
+def test_more_connections_stay_open_than_locked_memory_has_room_for(start, backend, tmp_path):
+    """OpenSSL keeps the ephemeral key of each, and fails where it should lie in a heap that is full."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    pair = KeyPair(tmp_path, "p256")
+    gate = start(tls(backend, pair, limits={"connections_per_client": 2000}))
+    context = pair.context("1.3")
+    context.set_ecdh_curve("secp521r1")  # the longest, of 128 bytes
+    with contextlib.ExitStack() as stack:
+        for _ in range(1100):
+            stack.enter_context(Client(gate.address, tls=context))
+        assert get(gate, pair) == 200
+
+
 @pytest.mark.release
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_key_is_in_the_keepers_memory_and_in_no_other(start, backend, tmp_path, kind):
@@ -444,6 +461,17 @@ def test_without_it_the_server_finishes_and_ends_with_an_error(start, tmp_path):
             assert client.read().body == b"late"
         assert gate.wait_exit() == 1
         assert gate.output().count(said) == 1
+
+
+def test_its_end_is_seen_whatever_signals_are_ignored(start, backend, tmp_path):
+    """Who starts us may ignore SIGCHLD; SIGUSR2 means nothing, and takes no other signal with it."""
+    gate = start(tls(backend, KeyPair(tmp_path, "p256")),
+                 prefix=("env", "--ignore-signal=CHLD,USR2"))
+    keeper = keeper_of(gate)
+    gate.signal(signal.SIGUSR2)
+    os.kill(keeper, signal.SIGKILL)
+    gate.wait_output("the process that keeps the TLS keys has ended (signal 9)")
+    assert gate.wait_exit() == 1
 
 
 def test_a_keeper_that_hangs_holds_up_nobody_for_long(start, backend, tmp_path):

@@ -28,6 +28,15 @@ static bool is_json_type(struct gh_str type)
            (type.len > suffix.len && gh_str_ieq(gh_str_skip(type, type.len - suffix.len), suffix));
 }
 
+/* Some read fields from any multipart type; parts as others than forms have them can't be read in
+   one way. */
+static bool is_other_multipart(struct gh_str type)
+{
+    const struct gh_str family = GH_STR("multipart/");
+    return gh_str_ieq(gh_str_first(type, family.len), family) &&
+           !gh_str_ieq(type, GH_STR("multipart/form-data"));
+}
+
 /* Names what leaves ASCII as it is: EBCDIC or UTF-16 would be read by nobody here. */
 static bool is_charset_known(struct gh_str value)
 {
@@ -123,11 +132,14 @@ void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *ou
     size_t end = gh_str_find_char(full, ';');
     struct gh_str type = gh_str_trim_ows(gh_str_first(full, end));
     *out_body = (struct gh_rate_body){.unreadable = false};
+    if (request->target != GH_TARGET_SERVICE)
+        out_body->query = request->query;
     if (!gh_rate_trim(request->body).len)
         return;
     if (gh_fields_find(fields, GH_FIELD_CONTENT_ENCODING) ||
         (line && gh_fields_find_next(fields, line)) ||
-        (end < full.len && has_unknown_charset(gh_str_skip(full, end + 1))))
+        (end < full.len && has_unknown_charset(gh_str_skip(full, end + 1))) ||
+        is_other_multipart(type))
         out_body->unreadable = true;
     else if (gh_str_ieq(type, GH_STR("multipart/form-data")))
         out_body->unreadable = !read_parts(request->arena, full, request->body, out_body);
@@ -253,6 +265,7 @@ enum gh_rate_found gh_rate_body_find(const struct gh_rate_body *body, struct gh_
     struct gh_str value = GH_STR("");
     enum gh_rate_found found = find_in_json(arena, &body->doc, name, &value);
     found = add(found, find_in_form(arena, body->form, name, &value));
+    found = add(found, find_in_form(arena, body->query, name, &value));
     found = add(found, find_in_parts(body, name, &value));
     value = gh_rate_trim(value);
     if (found == GH_RATE_FOUND && !value.len)

@@ -14,12 +14,14 @@ struct gh_rate_part;
 struct gh_rate_body {
     struct gh_json_doc doc;           /* values NULL: it is no JSON */
     struct gh_str form;               /* ptr NULL: it is no form */
+    struct gh_str query;              /* of the target; ptr NULL: there is none */
     const struct gh_rate_part *parts; /* of a multipart form */
     size_t part_count;
     bool unreadable; /* another reader may see something in it */
 };
 
-/* Reads request->body. */
+/* Reads request->body, and the query: many a backend puts the fields of both together, and which of
+   two of one name is taken differs. The service takes none from the query. */
 void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *out_body);
 
 enum gh_rate_found {

@@ -284,8 +284,9 @@ static const struct gh_config_field RATE_FIELDS[] = {
      .default_yaml = "client",
      .doc = "Whom it is counted for: `client` (IPv6 by /64), `user` and `session` (callers who are "
             "not signed in: client), `route`, `header:NAME`, `body:FIELD` (a field of a JSON, form "
-            "or multipart body of up to 64 KiB, in any spelling that a backend may take for it; "
-            "where it is missing: client; where it is unclear the request is refused: see "
+            "or multipart body of up to 64 KiB, or of the query, in any spelling that a backend "
+            "may take for it; where it is missing: client; where it is unclear the request is "
+            "refused: see "
             "configuration.md), or a list, which counts each combination."},
     {.name = "mode",
      .type = GH_CONFIG_TYPE_ENUM,

@@ -265,7 +265,6 @@ static void without_the_field_the_client_is_counted(void **state)
         {JSON, " \n"},
         {PARTS, PART("name", "Ann")},
         {PARTS, PART("email", " ")},
-        {"multipart/mixed; boundary=x", "--x\r\n\r\n"},
         {"text/plain", "no json"},
         {"text/plain", "/help"},
     };
@@ -316,6 +315,10 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         {"text/plain", "\xef\xbb\xbf{\"email\":\"a@x\"}"},
         {"text/plain", "\xff\xfe{"},
         {PARTS, "--x\r\n\r\n"},
+        {"multipart/mixed; boundary=x", "--x\r\n\r\n"},
+        {"Multipart/Related; boundary=x", PART("email", "a@x")},
+        {"multipart/form-data, text/plain; boundary=x", PART("email", "a@x")},
+        {"multipart/", PART("name", "a")},
         {PARTS, "x" PART("email", "a@x")},
         {PARTS, PART_HEAD("email") "a@x\r\n" PART("Email", "b@x")},
         {PARTS "; charset=utf-8; charset=utf-8", PART("email", "a@x")},
@@ -333,6 +336,41 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         assert_int_equal(f.request.reply.status, 400);
         gh_fixture_close(&f);
     }
+}
+
+/* Servlets take the first of both, Rack and PHP's $_REQUEST the body's, others the query's. */
+static void the_query_has_fields_like_the_body(void **state)
+{
+    static const struct {
+        const char *path, *type, *body;
+    } TWICE[] = {
+        {"/x?email=ann@example.com", FORM, "email=bob@example.com"},
+        {"/x?email=ann@example.com", FORM, "email=ann@example.com"},
+        {"/x?%65mail[]=ann@example.com", JSON, "{\"Email\":\"bob@example.com\"}"},
+        {"/x?a=b&EMAIL=ann@example.com", PARTS, PART("email", "bob@example.com")},
+        {"/x?email=ann@example.com;email=bob@example.com", FORM, ""},
+    };
+    for (size_t i = 0; i < sizeof(TWICE) / sizeof(TWICE[0]); i++) {
+        struct gh_fixture f;
+        gh_fixture_open(&f, BODY_ROUTES);
+        if (post(&f, TWICE[i].path, "192.0.2.1", TWICE[i].type, TWICE[i].body).reason !=
+            GH_REASON_BODY_UNREADABLE)
+            fail_msg("%s and %s", TWICE[i].path, TWICE[i].body);
+        gh_fixture_close(&f);
+    }
+    struct gh_fixture f;
+    gh_fixture_open(&f, BODY_ROUTES);
+    assert_int_equal(post(&f, "/x", "192.0.2.1", FORM, "email=ann@example.com").kind,
+                     GH_VERDICT_NEXT);
+    assert_int_equal(post(&f, "/x?email=Ann@example.com", "192.0.2.2", FORM, "x=1").reason,
+                     GH_REASON_RATE_LIMITED);
+    assert_int_equal(post(&f, "/x?email=%20ann@example.com", "192.0.2.3", JSON, "").reason,
+                     GH_REASON_RATE_LIMITED);
+    assert_int_equal(post(&f, "/x?email=bob@example.com", "192.0.2.3", JSON, "{}").kind,
+                     GH_VERDICT_NEXT);
+    assert_int_equal(post(&f, "/x?mail=ann@example.com", "192.0.2.4", JSON, "{}").kind,
+                     GH_VERDICT_NEXT);
+    gh_fixture_close(&f);
 }
 
 static void a_body_that_must_be_unpacked_first_is_refused(void **state)
@@ -363,6 +401,20 @@ static void the_service_says_itself_what_is_wrong_in_a_body(void **state)
         assert_int_equal(post(&f, "/api/v1/account/reset", "192.0.2.1", JSON, "{no").kind,
                          GH_VERDICT_NEXT);
     assert_int_equal(post(&f, "/api/v1/account/reset", "192.0.2.1", JSON, "{no").reason,
+                     GH_REASON_RATE_LIMITED);
+    gh_fixture_close(&f);
+}
+
+static void the_service_takes_no_field_from_the_query(void **state)
+{
+    struct gh_fixture f;
+    const char *path = "/api/v1/account/reset?email=other@example.com";
+    (void)state;
+    gh_fixture_open_identity(&f, DEVELOPMENT "routes: []\n", &gh_fixture_identity);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(post(&f, path, "192.0.2.1", JSON, "{\"email\":\"ann@example.com\"}").kind,
+                         GH_VERDICT_NEXT);
+    assert_int_equal(post(&f, path, "192.0.2.2", JSON, "{\"email\":\"ann@example.com\"}").reason,
                      GH_REASON_RATE_LIMITED);
     gh_fixture_close(&f);
 }
@@ -446,8 +498,10 @@ int main(void)
         cmocka_unit_test(other_fields_are_compared_as_they_are),
         cmocka_unit_test(without_the_field_the_client_is_counted),
         cmocka_unit_test(what_two_backends_could_read_in_two_ways_is_refused),
+        cmocka_unit_test(the_query_has_fields_like_the_body),
         cmocka_unit_test(a_body_that_must_be_unpacked_first_is_refused),
         cmocka_unit_test(the_service_says_itself_what_is_wrong_in_a_body),
+        cmocka_unit_test(the_service_takes_no_field_from_the_query),
         cmocka_unit_test(the_fourth_reset_in_an_hour_is_refused),
         cmocka_unit_test(waiting_for_the_body_charges_nothing_twice),
         cmocka_unit_test(bodies_beyond_what_is_read_are_refused),

@@ -14,10 +14,17 @@ void gh_exchange_enter(struct gh_exchange *exchange)
     exchange->busy++;
 }
 
+/* Its rules go with its memory: whoever still works with it may read them. */
+static void give_back(struct gh_exchange *exchange)
+{
+    gh_worker_unpin(exchange->worker, exchange->pin);
+    gh_exchange_pool_give(exchange->worker, exchange);
+}
+
 void gh_exchange_leave(struct gh_exchange *exchange)
 {
     if (--exchange->busy == 0 && exchange->ended)
-        gh_exchange_pool_give(exchange->worker, exchange);
+        give_back(exchange);
 }
 
 struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec *codec,
@@ -280,10 +287,10 @@ static void on_call_head(struct gh_upstream_call *call, struct gh_response_head 
     }
     if (head->status == 101)
         exchange->answer.tunnel = true;
-    else if (is_for_tunnel(exchange))
-        pay_back(exchange, take_held(exchange).unpaid); /* there is none: they are nothing */
     else if (exchange->request.input)
         gh_exchange_answer_copy_begin(exchange, head);
+    if (!exchange->answer.tunnel && is_for_tunnel(exchange))
+        pay_back(exchange, take_held(exchange).unpaid); /* there is none: they are nothing */
     exchange->answer_half = GH_ANSWER_HELD;
     if (exchange->answer.tunnel)
         gh_exchange_turn(exchange);
@@ -559,8 +566,7 @@ void gh_exchange_end(struct gh_exchange *exchange, bool client_gone)
         exchange->reason == GH_REASON_UNDECIDED)
         exchange->reason = GH_REASON_CLIENT_GONE;
     gh_access_log(exchange);
-    gh_worker_unpin(exchange->worker, exchange->pin);
     exchange->ended = true;
     if (exchange->busy == 0)
-        gh_exchange_pool_give(exchange->worker, exchange);
+        give_back(exchange);
 }

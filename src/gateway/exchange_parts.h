@@ -5,7 +5,7 @@
 #include "gateway/exchange.h"
 
 /* Writing to the codec may end the exchange. Whoever goes on with it afterwards stands between
-   these two, and its memory stays. */
+   these two, and its memory stays, as does what it is pinned to. */
 void gh_exchange_enter(struct gh_exchange *exchange);
 void gh_exchange_leave(struct gh_exchange *exchange);
 

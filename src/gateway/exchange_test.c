@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "gateway/exchange_toys.h"
+#include "policy/input.h"
 
 /* ---- Request complete ---- */
 
@@ -104,6 +105,23 @@ static void a_scrubbed_answer_drops_the_upstreams_body(void **state)
 
 /* ---- No upstream ---- */
 
+/* A reload may have left this exchange as the last one that is pinned to its rules. */
+static void an_answer_that_ends_its_exchange_is_judged_by_the_rules_it_began_under(void **state)
+{
+    (void)state;
+    static struct gh_input input;
+    struct gh_exchange *exchange = gh_toys_begin_get();
+    exchange->request.input = &input;
+    gh_toys.answer_is_observed = true;
+    gh_toys_upstream_head(200);
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("{"), false);
+    gh_toys.ends_when_answered = exchange;
+    gh_toys.call->events->on_body(gh_toys.call, GH_STR("}"), true);
+    gh_toys_expect("turn? head:200:{ body:}! log:200 judge:2 ");
+    assert_int_equal(gh_toys_pin_users(), 1);
+    gh_exchange_pool_free(&gh_toys.worker);
+}
+
 static void a_refusal_by_a_stage_is_answered_at_once(void **state)
 {
     (void)state;
@@ -191,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_aborts_the_call),
         cmocka_unit_test(a_slow_client_pauses_the_upstream_and_resumes_it),
         cmocka_unit_test(a_scrubbed_answer_drops_the_upstreams_body),
+        cmocka_unit_test(an_answer_that_ends_its_exchange_is_judged_by_the_rules_it_began_under),
         cmocka_unit_test(a_refusal_by_a_stage_is_answered_at_once),
         cmocka_unit_test(a_built_in_answers_without_an_upstream),
         cmocka_unit_test(a_head_that_can_not_be_read_is_answered_and_closed),

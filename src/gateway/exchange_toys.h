@@ -28,6 +28,8 @@ struct gh_toys {
     bool limits_known;   /* ... and the answer is known at once */
     bool asks_again;     /* after the first answer, once */
     bool input_is_full;  /* no memory for judging the next piece of a body */
+    bool answer_is_observed;
+    struct gh_exchange *ends_when_answered; /* with the last bytes that the codec is given */
     bool lane_is_full;
     unsigned loop_full_times;    /* posts to the loop that find it full first */
     bool fill_fails, copy_fails; /* no memory for a call, for its answer */

@@ -178,8 +178,9 @@ static void add_routes(struct maker *maker)
     const struct gh_route_settings *routes = policy->routes.items;
     for (size_t i = 0; i < policy->routes.count; i++)
         add_input(maker, &routes[i].input);
-    gh_sandbox_allow_directory(maker->rules, GH_SANDBOX_READ, policy->https.acme_directory,
-                               "answers to ACME");
+    /* certbot makes .well-known/acme-challenge for each challenge, and removes it. */
+    gh_sandbox_allow_remade(maker->rules, GH_SANDBOX_READ, policy->https.acme_directory,
+                            "answers to ACME");
 }
 
 /* ---- Redis, store ---- */
@@ -201,6 +202,7 @@ static void add_libpq_defaults(struct maker *maker, const struct gh_store_url *u
     static const char *const FILES[] = {"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL",
                                         "PGPASSFILE"};
     struct gh_str home = gh_str_from_c(getenv("HOME"));
+    maker->rules->optional = true;
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++)
         allow_read(maker, gh_str_from_c(getenv(FILES[i])), STORE);
     if (home.len > 1) {
@@ -213,6 +215,7 @@ static void add_libpq_defaults(struct maker *maker, const struct gh_store_url *u
     }
     if (!url->user.len && !getenv("PGUSER")) /* it is ours, by name */
         gh_sandbox_allow_file(maker->rules, GH_SANDBOX_READ, GH_STR("/etc/passwd"), STORE);
+    maker->rules->optional = false;
 }
 
 static void add_postgresql(struct maker *maker, struct gh_str text)
@@ -370,6 +373,7 @@ void gh_sandbox_rules_make_all(struct gh_sandbox_rules *rules,
                                struct gh_arena *arena)
 {
     gh_sandbox_rules_make(rules, settings, config_file, arena);
+    rules->optional = true;
     gh_sandbox_allow_file(rules, GH_SANDBOX_READ, GH_STR("/sys/fs/cgroup/cpu.max"),
                           "how many cores there are");
 #ifdef GH_TEST_CLOCK

@@ -113,6 +113,15 @@ static void log_rule(void *context, const char *text)
     gh_log_flush(context);
 }
 
+static void log_absent(void *context, const char *text)
+{
+    gh_log_message(
+        context, GH_LOG_WARNING,
+        "sandbox: %s is not there, and out of reach for this process when it comes: that "
+        "needs a restart",
+        text);
+}
+
 static const char *what_is_free(const struct gh_serve_sandbox *sandbox)
 {
     if (!sandbox->files_held)
@@ -129,6 +138,8 @@ static const char *what_is_free(const struct gh_serve_sandbox *sandbox)
 static void tell(const struct gh_serve_sandbox *sandbox, struct gh_log_ring *ring)
 {
     const char *is_free = what_is_free(sandbox);
+    if (sandbox->files_held)
+        gh_sandbox_rules_tell_absent(&sandbox->rules, log_absent, ring);
     if (sandbox->mode == GH_SANDBOX_LOG) {
         gh_log_message(ring, GH_LOG_WARNING, "sandbox: log: nothing is held; %s",
                        sandbox->calls_held ? "the kernel logs system calls that would be stopped"

@@ -1,5 +1,6 @@
 #include "sandbox/rules.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -35,11 +36,28 @@ static bool is_same(const struct gh_sandbox_path *held, const struct gh_sandbox_
     return held->device == wanted->device && held->inode == wanted->inode;
 }
 
+/* So is a directory that was made again. (While it is held the kernel gives its number to no
+   other.) One that this user may not look at says nothing. */
+static bool is_still_there(const struct gh_sandbox_path *held)
+{
+    struct stat status;
+    if (stat(held->path, &status) != 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    return held->device == (uint64_t)status.st_dev && held->inode == (uint64_t)status.st_ino;
+}
+
+static bool reaches(const struct gh_sandbox_path *held, const struct gh_sandbox_path *wanted)
+{
+    if (!held->inode) /* as little as before */
+        return !wanted->inode && strcmp(held->path, wanted->path) == 0;
+    return is_within(wanted->path, held->path) &&
+           (held->is_directory ? is_still_there(held) : is_same(held, wanted));
+}
+
 static bool is_allowed(const struct gh_sandbox_rules *rules, const struct gh_sandbox_path *wanted)
 {
     for (const struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
-        if (rule->access >= wanted->access && is_within(wanted->path, rule->path) &&
-            (!rule->inode || is_same(rule, wanted)))
+        if (rule->access >= wanted->access && reaches(rule, wanted))
             return true;
     }
     return false;
@@ -55,10 +73,12 @@ static void add(struct gh_sandbox_rules *rules, enum gh_sandbox_access access, s
         return;
     }
     struct stat status;
-    *rule = (struct gh_sandbox_path){.path = copy.ptr, .access = access, .why = why};
-    if (stat(copy.ptr, &status) == 0 && !S_ISDIR(status.st_mode)) {
+    *rule = (struct gh_sandbox_path){
+        .path = copy.ptr, .access = access, .why = why, .is_optional = rules->optional};
+    if (stat(copy.ptr, &status) == 0) {
         rule->device = (uint64_t)status.st_dev;
         rule->inode = (uint64_t)status.st_ino;
+        rule->is_directory = S_ISDIR(status.st_mode);
     }
     if (is_allowed(rules, rule))
         return;
@@ -96,11 +116,11 @@ static struct gh_str directory_of(struct gh_str path)
 static bool is_of_the_system(struct gh_str directory)
 {
     static const char *const NAMES[] = {
-        "/",        "/bin",     "/boot",      "/dev",       "/etc",     "/home",
-        "/lib",     "/media",   "/mnt",       "/opt",       "/proc",    "/root",
-        "/run",     "/sbin",    "/srv",       "/sys",       "/tmp",     "/usr",
-        "/usr/bin", "/usr/lib", "/usr/local", "/var",       "/var/lib", "/var/log",
-        "/var/run", "/var/tmp", "/var/cache", "/var/spool", "/dev/shm"};
+        "/etc/ssl", "/etc/pki",   "/etc/pki/tls", "/",       "/bin",     "/boot",    "/dev",
+        "/etc",     "/home",      "/lib",         "/media",  "/mnt",     "/opt",     "/proc",
+        "/root",    "/run",       "/sbin",        "/srv",    "/sys",     "/tmp",     "/usr",
+        "/usr/bin", "/usr/lib",   "/usr/local",   "/var",    "/var/lib", "/var/log", "/var/run",
+        "/var/tmp", "/var/cache", "/var/spool",   "/dev/shm"};
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         if (gh_str_eq(directory, gh_str_from_c(NAMES[i])))
             return true;
@@ -135,6 +155,37 @@ void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_a
         return;
     allow_around(rules, access, path, why);
     allow_around(rules, access, resolve(rules, path), why);
+}
+
+/* Without slashes at its end. */
+static struct gh_str trim_slashes(struct gh_str path)
+{
+    while (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    return path;
+}
+
+static bool is_there(struct gh_sandbox_rules *rules, struct gh_str path)
+{
+    struct stat status;
+    struct gh_str name = gh_arena_dup(rules->arena, path);
+    return name.ptr && stat(name.ptr, &status) == 0;
+}
+
+void gh_sandbox_allow_remade(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                             struct gh_str path, const char *why)
+{
+    if (!path.len)
+        return;
+    struct gh_str above = trim_slashes(directory_of(trim_slashes(path)));
+    if (gh_str_ends_with(above, GH_STR("/.well-known")))
+        above = trim_slashes(directory_of(above));
+    while (above.len > 1 && !is_there(rules, above))
+        above = directory_of(trim_slashes(above));
+    struct gh_str real = resolve(rules, above);
+    if (!is_of_the_system(real))
+        add(rules, access, real, why);
+    gh_sandbox_allow_directory(rules, access, path, why);
 }
 
 /* ---- Ports ---- */
@@ -213,4 +264,16 @@ void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell
     }
     for (enum gh_sandbox_direction d = 0; d < GH_SANDBOX_DIRECTIONS; d++)
         tell_ports(rules, d, tell, context);
+}
+
+void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                  void *context)
+{
+    char text[TELL_BYTES_MAX];
+    for (const struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
+        if (rule->inode || rule->is_optional)
+            continue;
+        snprintf(text, sizeof(text), "%s (%s)", rule->path, rule->why);
+        tell(context, text);
+    }
 }

@@ -21,9 +21,10 @@ struct gh_sandbox_path {
     const char *path; /* without symbolic links, where it is there */
     enum gh_sandbox_access access;
     const char *why; /* for those who read the list */
-    /* Of a file alone, which is held itself and not its name; zeros: it is a directory, or was not
-       there. */
+    /* Of what was there, which is held itself and not its name; zeros: nothing was, and nothing is
+       held. */
     uint64_t device, inode;
+    bool is_directory, is_optional;
     struct gh_sandbox_path *next;
 };
 
@@ -31,6 +32,7 @@ struct gh_sandbox_rules {
     struct gh_arena *arena;
     struct gh_sandbox_path *paths; /* in the order they came */
     uint64_t *ports[GH_SANDBOX_DIRECTIONS];
+    bool optional;      /* what is added next: nobody misses it where it is not there */
     bool out_of_memory; /* the list is not whole: it must not be used */
 };
 
@@ -50,12 +52,17 @@ void gh_sandbox_allow_file(struct gh_sandbox_rules *rules, enum gh_sandbox_acces
  */
 void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
                                struct gh_str path, const char *why);
+/* A directory that others remove and make again, with a .well-known above it (RFC 8615): the nearest
+   one above them that is there, unless it is the system's. */
+void gh_sandbox_allow_remade(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
+                             struct gh_str path, const char *why);
 void gh_sandbox_allow_port(struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
                            uint16_t port);
 
 bool gh_sandbox_has_port(const struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
                          uint16_t port);
-/* True when `held` allows all that `wanted` does. Else *out_what, in `arena`, names the first thing
+/* True when `held` allows all that `wanted` does; a directory that was removed, or came later, is
+   not held, whatever its name. Else *out_what, in `arena`, names the first thing
    that it doesn't: "reading /etc/other (a certificate)". */
 bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
                             const struct gh_sandbox_rules *wanted, struct gh_arena *arena,
@@ -65,5 +72,8 @@ bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
 typedef void gh_sandbox_tell(void *context, const char *text);
 void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
                            void *context);
+/* Each path that was not there and will be missed: "/srv/acme (answers to ACME)". */
+void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                  void *context);
 
 #endif

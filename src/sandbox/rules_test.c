@@ -150,6 +150,74 @@ static void a_file_alone_that_was_replaced_is_not_covered(void **state)
     assert_non_null(strstr(what, "/a (a list)"));
 }
 
+/* The kernel holds the directory that was there, and not its name. */
+static void a_directory_that_was_made_again_is_not_covered(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *what;
+    struct gh_str path = below(fixture, "a");
+    mkdir(path.ptr, 0700);
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, path, "x");
+    gh_sandbox_allow_directory(&fixture->wanted, GH_SANDBOX_READ, path, "documents");
+    assert_true(covers(fixture, &what));
+    assert_int_equal(rename(path.ptr, below(fixture, "b").ptr), 0); /* keeps its number taken */
+    assert_false(covers(fixture, &what));
+    mkdir(path.ptr, 0700);
+    assert_false(covers(fixture, &what));
+    assert_non_null(strstr(what, "/a (documents)"));
+    rmdir(below(fixture, "b").ptr);
+}
+
+static void a_directory_that_came_later_is_not_covered(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *what;
+    struct gh_sandbox_rules later;
+    struct gh_str path = below(fixture, "a");
+    gh_sandbox_rules_init(&later, &fixture->arena);
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, path, "x");
+    gh_sandbox_allow_directory(&fixture->wanted, GH_SANDBOX_READ, path, "x");
+    assert_true(covers(fixture, &what)); /* nothing there, nothing missed */
+    mkdir(path.ptr, 0700);
+    gh_sandbox_allow_directory(&later, GH_SANDBOX_READ, path, "x");
+    fixture->wanted = later;
+    assert_false(covers(fixture, &what));
+}
+
+static void a_directory_that_others_remake_is_held_from_above(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *what;
+    struct gh_str path = below(fixture, "a/.well-known/acme-challenge/");
+    mkdir(below(fixture, "a").ptr, 0700);
+    gh_sandbox_allow_remade(&fixture->held, GH_SANDBOX_READ, path, "x");
+    assert_string_equal(fixture->held.paths->path, below(fixture, "a").ptr);
+    mkdir(below(fixture, "a/.well-known").ptr, 0700);
+    mkdir(path.ptr, 0700);
+    gh_sandbox_allow_remade(&fixture->wanted, GH_SANDBOX_READ, path, "x");
+    assert_true(covers(fixture, &what));
+    rmdir(path.ptr);
+    rmdir(below(fixture, "a/.well-known").ptr);
+}
+
+static void nothing_is_held_from_a_directory_of_the_system(void **state)
+{
+    struct fixture *fixture = *state;
+    gh_sandbox_allow_remade(&fixture->held, GH_SANDBOX_READ, GH_STR("/srv/gh-not-there"), "x");
+    gh_sandbox_allow_remade(&fixture->held, GH_SANDBOX_READ, GH_STR("/tmp/gh-none/below"), "x");
+    assert_string_equal(fixture->held.paths->path, "/srv/gh-not-there");
+    assert_string_equal(fixture->held.paths->next->path, "/tmp/gh-none/below");
+    assert_null(fixture->held.paths->next->next);
+}
+
+static void private_keys_of_the_system_are_not_opened_by_a_file_beside_them(void **state)
+{
+    struct fixture *fixture = *state;
+    gh_sandbox_allow_replaced(&fixture->held, GH_SANDBOX_READ, GH_STR("/etc/ssl/own.pem"), "x");
+    assert_string_equal(fixture->held.paths->path, "/etc/ssl/own.pem");
+    assert_null(fixture->held.paths->next);
+}
+
 static void a_path_that_is_not_named_adds_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -216,6 +284,18 @@ static void the_list_is_told_with_runs_of_ports_together(void **state)
                                    "may listen on port 443\n");
 }
 
+static void what_is_missed_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told = {""};
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, gh_str_from_c("/tmp"), "there");
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, GH_STR("/srv/gh-none"), "answers");
+    fixture->held.optional = true;
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, GH_STR("/srv/gh-other"), "x");
+    gh_sandbox_rules_tell_absent(&fixture->held, note, &told);
+    assert_string_equal(told.text, "/srv/gh-none (answers)\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -228,10 +308,16 @@ int main(void)
         TEST(where_a_link_leads_is_allowed_as_well),
         TEST(a_file_in_a_directory_of_the_system_stands_for_itself),
         TEST(a_file_alone_that_was_replaced_is_not_covered),
+        TEST(a_directory_that_was_made_again_is_not_covered),
+        TEST(a_directory_that_came_later_is_not_covered),
+        TEST(a_directory_that_others_remake_is_held_from_above),
+        TEST(nothing_is_held_from_a_directory_of_the_system),
+        TEST(private_keys_of_the_system_are_not_opened_by_a_file_beside_them),
         TEST(a_path_that_is_not_named_adds_nothing),
         TEST(ports_are_held_by_direction),
         TEST(a_list_that_does_not_fit_says_so),
         TEST(the_list_is_told_with_runs_of_ports_together),
+        TEST(what_is_missed_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

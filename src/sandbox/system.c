@@ -56,6 +56,7 @@ static void allow_authorities(struct gh_sandbox_rules *rules)
 
 void gh_sandbox_allow_system(struct gh_sandbox_rules *rules)
 {
+    rules->optional = true;
     allow_names(rules);
     allow_authorities(rules);
     tzset();
@@ -70,6 +71,7 @@ void gh_sandbox_allow_system(struct gh_sandbox_rules *rules)
     allow_directory(rules, "/usr/lib", "the sanitizers");
     allow_file(rules, "/proc/self/exe", "the sanitizers");
 #endif
+    rules->optional = false;
 }
 
 /* "mdns4_minimal" of "hosts: files mdns4_minimal [NOTFOUND=return] dns" becomes

@@ -267,6 +267,29 @@ def test_challenges_of_acme_are_answered(start, backend, tmp_path):
     assert gate.get("/.well-known/acme-challenge/token-1").body == b"token-1.thumb"
 
 
+def test_challenges_are_answered_from_a_directory_that_comes_and_goes(start, backend, tmp_path):
+    root = tmp_path / "www"
+    folder = root / ".well-known" / "acme-challenge"
+    root.mkdir()
+    settings = config(backend, sandbox=ENFORCE, https={"acme_directory": str(folder)})
+    gate = start(settings)
+    for token in ("first", "second"):  # as certbot does it
+        folder.mkdir(parents=True)
+        (folder / token).write_text(token)
+        assert gate.get(f"/.well-known/acme-challenge/{token}").body == token.encode()
+        reload(gate, settings)
+        (folder / token).unlink()
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+def test_what_is_not_there_at_the_start_is_told(start, backend, tmp_path):
+    settings = config(backend, sandbox=ENFORCE, https={"acme_directory": "/srv/gatehouse-none"})
+    gate = start(settings)
+    gate.wait_output("/srv/gatehouse-none (answers to ACME) is not there")
+    reload(gate, settings)  # it is not missed more than before
+
+
 def test_a_copy_of_the_audit_log_may_be_rotated(tmp_path):
     copy = tmp_path / "copies" / "audit.jsonl"
     copy.parent.mkdir()

@@ -9,6 +9,9 @@
 
 /* Requests that a connection may begin in one turn of the loop. */
 #define REQUESTS_PER_TURN 128
+/* Requests at once that one connection has for itself; each one more counts like a connection of
+   its client, or a few connections would have the work done of some thousands. */
+#define STREAMS_OF_CONNECTION 16
 /* Input is taken in slices, so that the bound above is kept: hundreds of small requests are in a
    few kilobytes. Bodies come in larger frames, and are not cut for it. */
 #define HEADS_SLICE_BYTES  4096
@@ -25,9 +28,26 @@ static void count_stream(const struct gh_connection *connection, int64_t change)
 {
     const struct gh_shared *shared = connection->worker->shared;
     unsigned worker = connection->worker->index;
+    connection->worker->stream_count += (size_t)change;
     gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_streams, change);
     if (change > 0)
         gh_metric_add(shared->metrics, worker, shared->counters.http2_streams_total, 1);
+}
+
+/* As many requests at once as connections are possible: each needs one to its upstream. */
+static bool has_room(const struct gh_connection *connection, struct gh_exchange *exchange)
+{
+    const struct gh_shared *shared = connection->worker->shared;
+    if (connection->worker->stream_count > shared->connections_max)
+        return false;
+    if (connection->counted != GH_CLIENT_COUNTED ||
+        connection->h2->streams.count <= STREAMS_OF_CONNECTION)
+        return true;
+    enum gh_client_entry entry =
+        gh_client_count_enter(shared->clients, &connection->peer.ip,
+                              gh_connection_limits(connection)->connections_per_client);
+    exchange->client_counted = entry == GH_CLIENT_COUNTED;
+    return entry != GH_CLIENT_REFUSED;
 }
 
 static void leave_turns(struct gh_connection_h2 *h2, struct gh_exchange *exchange)
@@ -50,6 +70,8 @@ static void end_exchange(struct gh_connection *connection, struct gh_exchange *e
     if (h2->head == exchange)
         h2->head = NULL;
     count_stream(connection, -1);
+    if (exchange->client_counted)
+        gh_client_count_leave(connection->worker->shared->clients, &connection->peer.ip);
     gh_exchange_end(exchange, true);
 }
 
@@ -122,7 +144,10 @@ static void on_head(void *owner, gh_stream_id stream, struct gh_request_head *he
     uint64_t now_ms = gh_loop_now_ms(connection->worker->loop);
     gh_body_pace_begin(&exchange->body_pace, now_ms);
     exchange->tunnel_looked_ms = now_ms;
-    gh_exchange_head(exchange, head);
+    if (has_room(connection, exchange))
+        gh_exchange_head(exchange, head);
+    else
+        gh_exchange_turn_away(exchange, head);
 }
 
 static void on_body(void *owner, gh_stream_id stream, struct gh_str bytes)

@@ -435,6 +435,12 @@ void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head
     gh_exchange_run_stages(exchange);
 }
 
+void gh_exchange_turn_away(struct gh_exchange *exchange, struct gh_request_head *head)
+{
+    exchange->request.head = head;
+    gh_exchange_refuse_for_now(exchange);
+}
+
 /* Keeps bytes until the upstream, or a stage, takes them. */
 static void hold(struct gh_exchange *exchange, struct gh_str bytes)
 {

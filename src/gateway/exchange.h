@@ -112,6 +112,7 @@ struct gh_exchange {
 
     /* The connection's, which looks after the client's pace. */
     struct gh_exchange *turn_next; /* of those of HTTP/2 with turn_wanted */
+    bool client_counted;           /* among the connections of its client */
     struct gh_body_pace body_pace;
     struct gh_output_pace output_pace;
     uint64_t tunnel_bytes, tunnel_looked_ms; /* passed through at the last look, and when */
@@ -127,6 +128,8 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
 
 /* The codec's events, in the order of codec.h. */
 void gh_exchange_head(struct gh_exchange *exchange, struct gh_request_head *head);
+/* In place of gh_exchange_head: there is no room for the request, 503. */
+void gh_exchange_turn_away(struct gh_exchange *exchange, struct gh_request_head *head);
 void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes);
 void gh_exchange_body_end(struct gh_exchange *exchange);
 void gh_exchange_read_error(struct gh_exchange *exchange, enum gh_http_error error);

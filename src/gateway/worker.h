@@ -77,6 +77,7 @@ struct gh_worker {
 
     struct gh_connection *connections; /* all open ones, a list */
     size_t connection_count;
+    size_t stream_count;                /* of HTTP/2, open now */
     struct gh_exchange *free_exchanges; /* with their arenas' first blocks */
     size_t free_exchange_count;
     struct gh_connection *turn_list; /* with something to do at the end of this turn */

@@ -74,7 +74,8 @@ static const struct gh_config_field LIMITS_FIELDS[] = {
      .default_yaml = "256",
      .min = 1,
      .max = 1000000,
-     .doc = "Most open connections of one address (IPv6: one /64)."},
+     .doc = "Most open connections of one address (IPv6: one /64). Over HTTP/2 each request of a "
+            "connection beyond 16 at once counts as one more; there it is answered 503."},
     {.name = "connections",
      .type = GH_CONFIG_TYPE_INTEGER,
      .offset = LIMIT(connections),

@@ -363,7 +363,7 @@ def stalled(start):
         return None
 
     with Backend(large) as backend:
-        settings_ = config(backend, limits={"body_timeout": "5s"})
+        settings_ = config(backend, limits={"body_timeout": "5s", "connections_per_client": 1000})
         settings_["listen"][0]["h2c"] = True
         gate = start(settings_, ONE_WORKER, env={"ASAN_OPTIONS": ASAN_OPTIONS})
         gate.backend, gate.finished, gate.cut = backend, finished, cut

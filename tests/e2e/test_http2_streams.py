@@ -210,6 +210,37 @@ def test_a_client_that_reads_nothing_costs_bounded_memory(start):
             assert len(client.finish(streams[0]).body) == 8 * MIB
 
 
+# -- more than its share --
+
+
+def test_many_requests_at_once_count_like_connections(start):
+    release = threading.Event()
+
+    def reply(*_):
+        release.wait(20)
+        return OK
+
+    with Backend(reply) as backend:
+        gate = open_gate(start, backend, limits={**TIMES, "connections_per_client": 10})
+        with connect(gate) as client:
+            client.settle()
+            streams = [client.begin("GET", f"/{n}") for n in range(30)]
+            refused = streams[16 + 9 :]  # one of the ten is the connection itself
+            for stream in refused:
+                response = client.finish(stream)
+                assert response.status == 503 and response.problem()["status"] == 503
+                assert response.get("retry-after") == "1"
+            backend.wait_requests(25)
+            assert len(backend.requests) == 25
+            release.set()
+            for stream in streams[:25]:
+                assert client.finish(stream).status == 200
+            again = [client.begin("GET", f"/{n}") for n in range(25)]
+            assert {client.finish(stream).status for stream in again} == {200}
+        with connect(gate) as client:
+            still_serves(client)
+
+
 # -- drain --
 
 

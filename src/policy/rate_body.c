@@ -37,31 +37,34 @@ static bool is_other_multipart(struct gh_str type)
            !gh_str_ieq(type, GH_STR("multipart/form-data"));
 }
 
-/* Names what leaves ASCII as it is: EBCDIC or UTF-16 would be read by nobody here. */
-static bool is_charset_known(struct gh_str value)
+/* False: not one of those that leave ASCII as it is. EBCDIC or UTF-16 would be read by nobody
+   here. */
+static bool note_charset(struct gh_rate_body *body, struct gh_str value)
 {
-    static const struct gh_str KNOWN[] = {GH_STR_INIT("utf-8"),       GH_STR_INIT("utf8"),
-                                          GH_STR_INIT("us-ascii"),    GH_STR_INIT("ascii"),
-                                          GH_STR_INIT("iso-8859-1"),  GH_STR_INIT("latin1"),
+    static const struct gh_str KNOWN[] = {GH_STR_INIT("us-ascii"), GH_STR_INIT("ascii"),
+                                          GH_STR_INIT("iso-8859-1"), GH_STR_INIT("latin1"),
                                           GH_STR_INIT("windows-1252")};
     value = gh_str_trim_ows(value);
     if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
         value = gh_str_first(gh_str_skip(value, 1), value.len - 2);
+    if (gh_str_ieq(value, GH_STR("utf-8")) || gh_str_ieq(value, GH_STR("utf8")))
+        return true;
+    body->other_charset = true;
     for (size_t i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)
         if (gh_str_ieq(value, KNOWN[i]))
             return true;
     return false;
 }
 
-static bool has_unknown_charset(struct gh_str parameters)
+static bool note_charsets(struct gh_rate_body *body, struct gh_str parameters)
 {
     for (struct gh_str rest = parameters; rest.ptr && rest.len;) {
         struct gh_str value = gh_str_split(&rest, ';');
         struct gh_str name = gh_str_trim_ows(gh_str_split(&value, '='));
-        if (gh_str_ieq(name, GH_STR("charset")) && !(value.ptr && is_charset_known(value)))
-            return true;
+        if (gh_str_ieq(name, GH_STR("charset")) && !(value.ptr && note_charset(body, value)))
+            return false;
     }
-    return false;
+    return true;
 }
 
 /* As some readers look at it, whatever the type says: an object, in any of Unicode's encodings, or
@@ -93,7 +96,7 @@ static bool read_parts(struct gh_arena *arena, struct gh_str type, struct gh_str
     while ((event = gh_multipart_read(parser, &text, &data)) != GH_MULTIPART_MORE &&
            event != GH_MULTIPART_REFUSED) {
         if (event == GH_MULTIPART_PART) {
-            if (parser->part.charset.ptr && !is_charset_known(parser->part.charset))
+            if (parser->part.charset.ptr && !note_charset(body, parser->part.charset))
                 return false;
             part->name = gh_arena_dup(arena, parser->part.name);
             part->value = gh_str_of(values, 0);
@@ -138,7 +141,7 @@ void gh_rate_body_read(const struct gh_request *request, struct gh_rate_body *ou
         return;
     if (gh_fields_find(fields, GH_FIELD_CONTENT_ENCODING) ||
         (line && gh_fields_find_next(fields, line)) ||
-        (end < full.len && has_unknown_charset(gh_str_skip(full, end + 1))) ||
+        (end < full.len && !note_charsets(out_body, gh_str_skip(full, end + 1))) ||
         is_other_multipart(type))
         out_body->unreadable = true;
     else if (gh_str_ieq(type, GH_STR("multipart/form-data")))

@@ -17,7 +17,8 @@ struct gh_rate_body {
     struct gh_str query;              /* of the target; ptr NULL: there is none */
     const struct gh_rate_part *parts; /* of a multipart form */
     size_t part_count;
-    bool unreadable; /* another reader may see something in it */
+    bool other_charset; /* than UTF-8 is declared: who heeds that reads other characters */
+    bool unreadable;    /* another reader may see something in it */
 };
 
 /* Reads request->body, and the query: many a backend puts the fields of both together, and which of

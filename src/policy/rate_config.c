@@ -66,6 +66,12 @@ static bool read_body_key(struct gh_config_load *load, struct gh_str name,
                               "the key body: names no field");
         return false;
     }
+    /* Readers differ about brackets: "[a][b]" and JSON's {"a":{"b":...}} are "a[b]", too. */
+    if (gh_str_find_char(name, '[') < name.len || gh_str_find_char(name, ']') < name.len) {
+        gh_config_problem_add(load, GH_CONFIG_ERROR, place, "name a field that is in no other one",
+                              "the key body:%.*s is a field within another", GH_STR_ARG(name));
+        return false;
+    }
     *out_key = (struct gh_rate_key){.kind = GH_RATE_KEY_BODY, .name = name};
     return true;
 }

@@ -230,6 +230,25 @@ static void one_address_is_one_however_it_is_written(void **state)
     expect_same(false, JSON, ANN, JSON, "{\"email\":[\"ann@example.com\"]}");
 }
 
+/* Collations know more spellings of a letter than folding does. */
+static void addresses_beyond_ascii_are_counted_as_one(void **state)
+{
+    (void)state;
+    static const char JIRI[] = "{\"email\":\"ji\u0159i@example.com\"}";
+    static const char STRASSE[] = "{\"email\":\"stra\u00dfe@example.com\"}";
+    static const char LATIN[] = FORM "; charset=ISO-8859-1";
+    expect_same(true, JSON, JIRI, FORM, "email=jiri@example.com");
+    expect_same(true, JSON, STRASSE, FORM, "email=%E1%BA%A5nh@example.com");
+    expect_same(true, JSON, STRASSE, JSON, "{\"email\":\"\u0430nn\u20d0@example.com\"}");
+    expect_same(false, JSON, STRASSE, FORM, "email=strase@example.com");
+    expect_same(true, JSON, STRASSE, LATIN, "email=stra%DFe@example.com");
+    expect_same(true, JSON, STRASSE, LATIN, "email=ji%C5%99i@example.com");
+    expect_same(true, JSON, STRASSE, PARTS,
+                PART_OF("email", "text/plain; charset=ISO-8859-1", "jos\xe9@example.com"));
+    expect_same(true, JSON, JIRI, LATIN, "email=jiri@example.com");
+    expect_same(true, JSON, JIRI, FORM "; charset=utf-8", "email=ji%C5%99i@example.com");
+}
+
 static void other_fields_are_compared_as_they_are(void **state)
 {
     struct gh_fixture f;
@@ -296,6 +315,16 @@ static void what_two_backends_could_read_in_two_ways_is_refused(void **state)
         {JSON, "\xef\xbb\xbf{\"email\":\"a@x\"}"},
         {JSON, "{\"email\":\"\xff\"}"},
         {JSON, "{\"email\":\"a@x\"/*c*/}"},
+        {FORM, "email=a%01b@x"},
+        {FORM, "email=a%7Fb@x"},
+        {FORM, "email=a%C2%85b@x"},
+        {FORM, "email=jos%E9@x"},
+        {FORM "; charset=utf-8", "email=jos%E9@x"},
+        {JSON, "{\"email\":\"a\\u0001b@x\"}"},
+        {JSON, "{\"email\":\"a\\nb@x\"}"},
+        {PARTS, PART("email", "jos\xe9@x")},
+        {FORM "; charset=ISO-8859-1", "email=a%01b@x"},
+        {FORM, "[email]=a&email=b"},
         {FORM, "email=a&email=b"},
         {FORM, "email=a&%65mail=b"},
         {FORM, "email=a&+email=b"},
@@ -495,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_group_that_refuses_charges_nothing),
         cmocka_unit_test(nobody_is_counted_by_user_while_identity_is_off),
         cmocka_unit_test(one_address_is_one_however_it_is_written),
+        cmocka_unit_test(addresses_beyond_ascii_are_counted_as_one),
         cmocka_unit_test(other_fields_are_compared_as_they_are),
         cmocka_unit_test(without_the_field_the_client_is_counted),
         cmocka_unit_test(what_two_backends_could_read_in_two_ways_is_refused),

@@ -78,6 +78,28 @@ static bool is_mail(struct gh_arena *arena, struct gh_str name)
     return gh_str_find(folded, GH_STR("mail")) < folded.len;
 }
 
+static bool is_ascii(struct gh_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((uint8_t)text.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* One spelling of an address. Databases compare them by collations that drop control characters and
+   take more for one letter than is known here: what folding leaves outside of ASCII, or is in
+   another charset, is counted as one for all. False: it is not clear. */
+static bool fold_mail(const struct making *making, struct gh_str *value)
+{
+    bool may_be_other = making->body->other_charset && !is_ascii(*value);
+    struct gh_str folded = gh_rate_fold(making->request->arena, *value);
+    bool is_service = making->request->target == GH_TARGET_SERVICE; /* which compares bytes */
+    if (!is_service && !may_be_other && !gh_rate_is_plain(*value))
+        return false;
+    *value = !is_service && (may_be_other || !is_ascii(folded)) ? GH_STR("\xff") : folded;
+    return value->ptr != NULL;
+}
+
 /* False: it is not clear. A missing or empty value falls back to the client. */
 static bool body_part(const struct making *making, const struct gh_rate_key *key,
                       struct gh_hash128 *out_part)
@@ -92,10 +114,10 @@ static bool body_part(const struct making *making, const struct gh_rate_key *key
         *out_part = client_part(request);
         return true;
     }
-    if (is_mail(request->arena, key->name))
-        value = gh_rate_fold(request->arena, value);
+    if (is_mail(request->arena, key->name) && !fold_mail(making, &value))
+        return false;
     *out_part = gh_hash128(making->secret, value);
-    return value.ptr != NULL;
+    return true;
 }
 
 /* ---- The key ---- */

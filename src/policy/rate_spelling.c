@@ -2,13 +2,16 @@
 
 #include "base/utf8.h"
 
-/* Of U+00C0 to U+017F: the letter without its accent. */
+/* Of U+00C0 to U+017F: the letter that its canonical decomposition begins with (Unicode 14.0,
+   UnicodeData.txt); of the dotless i and the long s, what upper case makes of them. '.': there is
+   none, and collations differ about it ("ss", "o", "ae"). */
 #define LATIN_FIRST 0xC0
-static const char LATIN[] = "aaaaaaaceeeeiiiidnoooooxouuuuyts"
-                            "aaaaaaaceeeeiiiidnooooo/ouuuuyty"
-                            "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii"
-                            "iijjkkkllllllllllnnnnnnnnnoooooooorrrrrrsssssssstttttt"
-                            "uuuuuuuuuuuuwwyyyzzzzzzs";
+static const char LATIN[] = "aaaaaa.ceeeeiiii.nooooo..uuuuy.."
+                            "aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
+                            "aaaaaaccccccccdd..eeeeeeeeeegggg"
+                            "gggghh..iiiiiiiiii..jjkk.llllll."
+                            "...nnnnnn...oooooo..rrrrrrssssss"
+                            "sstttt..uuuuuuuuuuuuwwyyyzzzzzzs";
 _Static_assert(sizeof(LATIN) - 1 == 0x180 - LATIN_FIRST, "one for each");
 
 struct range {
@@ -64,7 +67,7 @@ static uint32_t fold(uint32_t c)
         return (uint8_t)gh_ascii_lower((char)c);
     if (is_invisible(c))
         return 0;
-    if (c >= LATIN_FIRST && c < 0x180)
+    if (c >= LATIN_FIRST && c < 0x180 && LATIN[c - LATIN_FIRST] != '.')
         return (uint8_t)LATIN[c - LATIN_FIRST];
     if (c >= 0xFF01 && c <= 0xFF5E) /* as wide as ideographs */
         return (uint8_t)gh_ascii_lower((char)(c - 0xFF01 + '!'));
@@ -105,6 +108,16 @@ struct gh_str gh_rate_trim(struct gh_str text)
     return gh_str_first(text, keep);
 }
 
+bool gh_rate_is_plain(struct gh_str text)
+{
+    while (text.len) {
+        uint32_t c = next(&text);
+        if (c < 0x20 || (c >= 0x7F && c <= 0x9F) || c >= 0x80000000u)
+            return false;
+    }
+    return true;
+}
+
 struct gh_str gh_rate_fold(struct gh_arena *arena, struct gh_str text)
 {
     size_t len = 0;
@@ -127,34 +140,41 @@ struct gh_str gh_rate_fold(struct gh_arena *arena, struct gh_str text)
     return gh_str_of(memory, len);
 }
 
-/* How the letters of a name are compared. */
-struct rules {
-    bool of_form;
-    bool ends_at_bracket;
-};
+static bool is_bracket(uint32_t c)
+{
+    return c == '[' || c == ']';
+}
+
+/* A name without what is around it. */
+static struct gh_str begin_name(struct gh_str name, enum gh_rate_names names)
+{
+    name = gh_rate_trim(name);
+    while (names == GH_RATE_NAMES_OF_FORM && name.len && is_bracket((uint8_t)name.ptr[0]))
+        name = gh_str_skip(name, 1);
+    return name;
+}
 
 /* The next letter of a name that is left; 0: there is none. */
-static uint32_t next_of_name(struct gh_str *name, struct rules rules)
+static uint32_t next_of_name(struct gh_str *name, enum gh_rate_names names)
 {
     uint32_t c = 0;
     while (name->len && !c)
         c = fold(next(name));
-    if (rules.ends_at_bracket && c == '[')
+    if (names == GH_RATE_NAMES_OF_JSON)
+        return c;
+    if (is_bracket(c))
         return 0;
-    return rules.of_form && (c == ' ' || c == '.') ? '_' : c;
+    return c == ' ' || c == '.' ? '_' : c;
 }
 
 bool gh_rate_name_is(struct gh_str given, struct gh_str wanted, enum gh_rate_names names)
 {
-    struct rules rules = {.of_form = names == GH_RATE_NAMES_OF_FORM};
-    given = gh_rate_trim(given);
-    wanted = gh_rate_trim(wanted);
-    /* "a[b]" may itself be what is asked for. */
-    rules.ends_at_bracket = rules.of_form && gh_str_find_char(wanted, '[') == wanted.len;
+    given = begin_name(given, names);
+    wanted = begin_name(wanted, names);
     uint32_t one, other;
     do {
-        one = next_of_name(&given, rules);
-        other = next_of_name(&wanted, rules);
+        one = next_of_name(&given, names);
+        other = next_of_name(&wanted, names);
     } while (one && one == other);
     return one == other;
 }

@@ -41,8 +41,25 @@ static void folds_letters_to_one_spelling(void **state)
     EXPECT("a@b.c", gh_rate_fold(&arena, GH_STR("\uff21\uff20\uff42\u3002\uff23")));
     EXPECT("kan1", gh_rate_fold(&arena, GH_STR("\u212a\u212b\U0001d427\U0001d7cf")));
     EXPECT("\u0441\u0451\u03c3\u03c3", gh_rate_fold(&arena, GH_STR("\u0421\u0401\u03a3\u03c2")));
+    /* two letters, or another one, to collations */
+    EXPECT("\u00df\u00e6\u0142\u00f8\u0133\u00d7",
+           gh_rate_fold(&arena, GH_STR("\u00df\u00e6\u0142\u00f8\u0133\u00d7")));
     EXPECT("\u4e00\xff", gh_rate_fold(&arena, GH_STR("\u4e00\xff")));
     gh_arena_done(&arena);
+}
+
+static void plain_is_text_without_control_characters(void **state)
+{
+    (void)state;
+    assert_true(gh_rate_is_plain(GH_STR("")));
+    assert_true(gh_rate_is_plain(GH_STR("a b~\u00a0\u00e9\U0001d427")));
+    static const struct gh_str CASES[] = {
+        GH_STR_INIT("a\1"),     GH_STR_INIT("\0"),       GH_STR_INIT("a\tb"),
+        GH_STR_INIT("\x7f"),    GH_STR_INIT("\xc2\x85"), GH_STR_INIT("a\xc2\x9f"),
+        GH_STR_INIT("jos\xe9"), GH_STR_INIT("\xc3"),     GH_STR_INIT("\xc0\x80"),
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        assert_false(gh_rate_is_plain(CASES[i]));
 }
 
 static void names_are_those_that_some_backend_takes_for_the_same(void **state)
@@ -52,20 +69,14 @@ static void names_are_those_that_some_backend_takes_for_the_same(void **state)
         const char *given, *wanted;
         bool json, form;
     } CASES[] = {
-        {"email", "email", true, true},
-        {"EMail", "email", true, true},
-        {" email", "Email ", true, true},
-        {"emailx", "email", false, false},
-        {"emai", "email", false, false},
-        {"", "email", false, false},
-        {"email[]", "email", false, true},
-        {"email[a][b]", "email", false, true},
-        {"user[email]", "user[email]", true, true},
-        {"user[name]", "user[email]", false, false},
-        {"user", "user[email]", false, false},
-        {"user.name", "user_name", false, true},
-        {"user name", "user.name", false, true},
-        {"\u212aey", "key", true, true},
+        {"email", "email", true, true},          {"EMail", "email", true, true},
+        {" email", "Email ", true, true},        {"emailx", "email", false, false},
+        {"emai", "email", false, false},         {"", "email", false, false},
+        {"email[]", "email", false, true},       {"email[a][b]", "email", false, true},
+        {"[email]", "email", false, true},       {"[][email][a]", "email", false, true},
+        {"email]", "email", false, true},        {"[user][email]", "email", false, false},
+        {"[]", "email", false, false},           {"user.name", "user_name", false, true},
+        {"user name", "user.name", false, true}, {"\u212aey", "key", true, true},
         {"pa\u017f\u017f", "pass", true, true},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -82,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trims_what_any_reader_trims),
         cmocka_unit_test(folds_letters_to_one_spelling),
+        cmocka_unit_test(plain_is_text_without_control_characters),
         cmocka_unit_test(names_are_those_that_some_backend_takes_for_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
-/* Bodies that rate limits count by: a line of the type, then the body. */
+/* Bodies that rate limits count by: a line of the type, which is the query,
+   too, where their size is odd; then the body. */
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "policy/rate_body.h"
 #include "policy/rate_spelling.h"
 
@@ -29,13 +31,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gh_arena_init(&arena, 16 * 1024, 4 * 1024 * 1024);
     struct gh_request request = {
         .head = &head, .arena = &arena, .body = body.ptr ? body : GH_STR("")};
+    request.query = size % 2 ? type : (struct gh_str){0};
     gh_rate_body_read(&request, &read);
     if (!read.unreadable &&
         gh_rate_body_find(&read, &arena, GH_STR("email"), &value) == GH_RATE_FOUND) {
         GH_ASSERT(value.len && gh_str_eq(gh_rate_trim(value), value));
-        GH_ASSERT(value.len <= 32 || value.len <= request.body.len);
+        GH_ASSERT(value.len <= 32 || value.len <= size);
     }
     check_spelling(&arena, type);
+    GH_ASSERT(!gh_rate_is_plain(type) || gh_utf8_is_valid(type));
     gh_arena_done(&arena);
     return 0;
 }

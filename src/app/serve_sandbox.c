@@ -181,7 +181,8 @@ bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struc
     struct gh_str what = GH_STR("");
     if (!loaded->settings.version) /* the file could not be read, and that is the message */
         return true;
-    if (loaded->settings.sandbox.mode != sandbox->mode)
+    /* A mode that could not be read is none. */
+    if (!loaded->load.error_count && loaded->settings.sandbox.mode != sandbox->mode)
         what = GH_STR("another mode");
     else if (sandbox->calls_held && needs_fetch(&loaded->settings) && !sandbox->has_fetch)
         what = GH_STR("mail or fetches, where there were none (libcurl)");

@@ -49,6 +49,7 @@ struct keeper {
     const char **directories; /* in which files may be; in the arena */
     size_t directory_count, directory_cap;
     bool sealed;
+    atomic_bool failed;   /* a signer */
     pthread_mutex_t lock; /* of what follows */
     struct kept_key keys[KEYS_MAX];
     uint32_t last_number;
@@ -156,25 +157,35 @@ static bool confine_thread(const struct keeper *keeper, bool signs)
     return !options->confine_thread || options->confine_thread(options->context, signs);
 }
 
-/* Ends when the other side is gone, or says what is no request. */
+static bool answer_request(const struct signer *signer, const struct gh_tls_sign_request *request)
+{
+    struct gh_tls_sign_answer answer;
+    EVP_PKEY *key = find(signer->keeper, request->key);
+    answer.sequence = request->sequence;
+    answer.len = key ? sign(key, request, answer.signature) : 0;
+    EVP_PKEY_free(key);
+    return send_packet(signer->fd, &answer, gh_tls_sign_answer_bytes(&answer));
+}
+
+/* Ends when the other side is gone, or says what is no request; then all ends, and is seen to: a
+   worker that nobody signs for would refuse handshakes for good. */
 static void *serve_channel(void *arg)
 {
     const struct signer *signer = arg;
+    struct keeper *keeper = signer->keeper;
     struct gh_tls_sign_request request;
-    struct gh_tls_sign_answer answer;
     char bytes[sizeof request];
     struct gh_str packet;
-    bool confined = confine_thread(signer->keeper, true);
-    while (confined && receive(signer->fd, bytes, sizeof bytes, &packet) &&
-           gh_tls_sign_request_read(packet, &request)) {
-        EVP_PKEY *key = find(signer->keeper, request.key);
-        answer.sequence = request.sequence;
-        answer.len = key ? sign(key, &request, answer.signature) : 0;
-        EVP_PKEY_free(key);
-        if (!send_packet(signer->fd, &answer, gh_tls_sign_answer_bytes(&answer)))
+    bool fine = confine_thread(keeper, true);
+    while (fine && receive(signer->fd, bytes, sizeof bytes, &packet)) {
+        fine = gh_tls_sign_request_read(packet, &request);
+        if (fine && !answer_request(signer, &request))
             break;
     }
+    if (!fine)
+        atomic_store(&keeper->failed, true);
     shutdown(signer->fd, SHUT_RDWR); /* who waits for an answer need not wait long */
+    shutdown(keeper->options->control, SHUT_RDWR);
     return NULL;
 }
 
@@ -421,6 +432,7 @@ bool gh_tls_keeper_run(const struct gh_tls_keeper_options *options)
         shutdown(keeper->signers[i].fd, SHUT_RDWR);
         pthread_join(keeper->signers[i].thread, NULL);
     }
+    fine = fine && !atomic_load(&keeper->failed);
     for (size_t i = 0; i < KEYS_MAX; i++)
         EVP_PKEY_free(keeper->keys[i].key);
     gh_arena_done(&keeper->directories_arena);

@@ -159,7 +159,22 @@ static void old_keys_sign_until_their_last_user_is_gone(void **state)
     SSL_SESSION_free(new.session);
 }
 
-static void who_says_nonsense_is_hung_up_on(void **state)
+static void nonsense_among_orders_ends_the_keeper(void **state)
+{
+    struct test_tls_keys *fixture = *state;
+    struct gh_tls_key_id id;
+    struct gh_tls_server *server = test_tls_keys_first(fixture, "P-256", &id);
+    struct test_talk talk = {.server = server, .version = TLS1_3_VERSION};
+    assert_true(test_shake_hands(&talk));
+    SSL_SESSION_free(talk.session);
+    assert_int_equal(send(fixture->ours[0], "nonsense", 8, MSG_NOSIGNAL), 8);
+    test_tls_keys_end(fixture);
+    assert_false(fixture->keeper_was_content);
+    gh_tls_server_unref(server);
+}
+
+/* Otherwise that worker's handshakes would fail from then on, and nobody would see it. */
+static void nonsense_from_one_worker_ends_the_keeper(void **state)
 {
     struct test_tls_keys *fixture = *state;
     struct gh_tls_key_id id;
@@ -168,13 +183,27 @@ static void who_says_nonsense_is_hung_up_on(void **state)
     assert_int_equal(send(fd, "nonsense", 8, MSG_NOSIGNAL), 8);
     char byte;
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
-    struct test_talk talk = {.server = server, .version = TLS1_3_VERSION};
-    assert_true(test_shake_hands(&talk)); /* on a channel of its own */
-    SSL_SESSION_free(talk.session);
-    assert_int_equal(send(fixture->ours[0], "nonsense", 8, MSG_NOSIGNAL), 8);
     test_tls_keys_end(fixture);
     assert_false(fixture->keeper_was_content);
     gh_tls_server_unref(server);
+}
+
+static bool confine_no_signer(void *context, bool signs)
+{
+    (void)context;
+    return !signs;
+}
+
+static void a_signer_that_can_not_give_up_its_rights_ends_the_keeper(void **state)
+{
+    struct test_tls_keys *fixture = *state;
+    struct gh_str message = GH_STR("");
+    fixture->options.confine_thread = confine_no_signer;
+    /* The first word may be faster than the signers' ends. */
+    if (gh_tls_keys_seal(fixture->keys, &fixture->arena, &message) != GH_OK)
+        assert_true(message.len > 0);
+    test_tls_keys_end(fixture);
+    assert_false(fixture->keeper_was_content);
 }
 
 int main(void)
@@ -189,7 +218,9 @@ int main(void)
         K(signs_only_what_tls_signs),
         K(a_key_that_was_let_go_signs_no_more),
         K(old_keys_sign_until_their_last_user_is_gone),
-        K(who_says_nonsense_is_hung_up_on),
+        K(nonsense_among_orders_ends_the_keeper),
+        K(nonsense_from_one_worker_ends_the_keeper),
+        K(a_signer_that_can_not_give_up_its_rights_ends_the_keeper),
     };
     return cmocka_run_group_tests_name("net/tls_keeper", tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ struct gh_tls_keys {
     struct gh_tls_library library;
     pthread_key_t current; /* the calling thread's channel */
     int control;
+    bool sealed; /* the start is over */
     bool broken; /* nobody knows any more what the next packet of `control` belongs to */
     size_t channel_count;
     struct channel channels[];
@@ -158,7 +159,10 @@ static bool ask(struct gh_tls_keys *keys, const void *request, size_t len,
     if (*out_body)
         return true;
     keys->broken = true;
-    *out_message = GH_STR("the process that keeps the TLS keys does not answer");
+    *out_message = keys->sealed
+                       ? GH_STR("the process that keeps the TLS keys does not answer; this "
+                                "needs a restart")
+                       : GH_STR("the process that keeps the TLS keys does not answer");
     return false;
 }
 
@@ -253,6 +257,7 @@ enum gh_err gh_tls_keys_seal(struct gh_tls_keys *keys, struct gh_arena *arena,
     if (!answer.done)
         *out_message = gh_arena_dup(arena, gh_str_of(body, answer.body_len));
     free(body);
+    keys->sealed = answer.done;
     return answer.done ? GH_OK : GH_ERR_INVALID;
 }
 

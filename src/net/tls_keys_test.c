@@ -156,8 +156,9 @@ static void without_a_keeper_handshakes_fail_and_nothing_is_loaded(void **state)
     assert_false(test_shake_hands(&talk));
     assert_false(test_shake_hands(&talk));
     const char *path = test_certificate_path(&fixture->files, "k.crt");
-    test_tls_keys_refuse(fixture, path, path,
-                         "the process that keeps the TLS keys does not answer");
+    test_tls_keys_refuse(
+        fixture, path, path,
+        "the process that keeps the TLS keys does not answer; this needs a restart");
     gh_tls_server_unref(talk.server);
 }
 

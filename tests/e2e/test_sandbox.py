@@ -240,6 +240,14 @@ def test_a_file_that_can_not_be_read_is_told_as_that(start, backend):
     assert "sandbox" not in gate.output()
 
 
+def test_a_mode_that_is_none_is_told_as_that(start, backend):
+    settings = config(backend, sandbox="off")
+    gate = start(settings)
+    line = reload(gate, {**settings, "sandbox": "enforced"}, "reload refused")
+    assert "needs a restart" not in line
+    assert "sandbox: another mode" not in gate.output()
+
+
 def test_another_mode_needs_a_restart(start, backend):
     settings = config(backend, sandbox=ENFORCE)
     gate = start(settings)

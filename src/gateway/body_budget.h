@@ -1,6 +1,7 @@
 /*
  * How many bytes of request bodies the process may hold at once for stages that must see them. An
- * exchange alone is bounded by its route; this bounds all of them together.
+ * exchange alone is bounded by its route; this bounds all of them together, and while little is
+ * left what each client has of it.
  */
 #ifndef GH_GATEWAY_BODY_BUDGET_H
 #define GH_GATEWAY_BODY_BUDGET_H
@@ -9,12 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gateway/client_count.h"
+
 /* A thousand bodies of the default cap of keys (64 KiB). */
 #define GH_BODY_BUDGET_BYTES_DEFAULT (64u * 1024 * 1024)
 
 struct gh_body_budget {
     atomic_size_t taken;
     size_t max;
+    struct gh_client_count *clients; /* bytes of each client; NULL: nobody counts */
 };
 
 /* Takes `bytes`, all or nothing. False: too much is held already. */
@@ -28,6 +32,13 @@ static inline bool gh_body_budget_take(struct gh_body_budget *budget, size_t byt
                                                     memory_order_relaxed, memory_order_relaxed));
     return true;
 }
+
+/* The same for a client (NULL: nobody's) that has no more than its share when the budget is scarce.
+   `counted` grows by what is counted as its own: gh_body_budget_give_for needs it back. */
+bool gh_body_budget_take_for(struct gh_body_budget *budget, const struct gh_ip *client,
+                             size_t bytes, size_t *counted);
+void gh_body_budget_give_for(struct gh_body_budget *budget, const struct gh_ip *client,
+                             size_t bytes, size_t counted);
 
 /* Less than half is left. */
 static inline bool gh_body_budget_is_scarce(const struct gh_body_budget *budget)

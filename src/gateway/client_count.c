@@ -61,34 +61,45 @@ static struct slot *find_slot(struct slot *bucket, uint64_t client)
     return free_slot;
 }
 
-enum gh_client_entry gh_client_count_enter(struct gh_client_count *table, const struct gh_ip *ip,
-                                           uint64_t max)
+enum gh_client_entry gh_client_count_add(struct gh_client_count *table, const struct gh_ip *ip,
+                                         uint64_t amount, uint64_t max)
 {
     uint64_t client = client_of(table, ip);
     pthread_spinlock_t *lock = &table->locks[client % LOCK_COUNT];
     enum gh_client_entry entry = GH_CLIENT_UNCOUNTED;
     pthread_spin_lock(lock);
     struct slot *slot = find_slot(table->slots[client % BUCKET_COUNT], client);
-    if (slot && slot->count >= max) {
+    if (slot && (amount > max || slot->count > max - amount)) {
         entry = GH_CLIENT_REFUSED;
     } else if (slot) {
         slot->client = client;
-        slot->count++;
+        slot->count += amount;
         entry = GH_CLIENT_COUNTED;
     }
     pthread_spin_unlock(lock);
     return entry;
 }
 
-void gh_client_count_leave(struct gh_client_count *table, const struct gh_ip *ip)
+void gh_client_count_remove(struct gh_client_count *table, const struct gh_ip *ip, uint64_t amount)
 {
     uint64_t client = client_of(table, ip);
     pthread_spinlock_t *lock = &table->locks[client % LOCK_COUNT];
     pthread_spin_lock(lock);
     struct slot *slot = find_slot(table->slots[client % BUCKET_COUNT], client);
-    GH_ASSERT(slot && slot->count > 0 && slot->client == client);
-    slot->count--;
+    GH_ASSERT(slot && slot->count >= amount && slot->client == client);
+    slot->count -= amount;
     pthread_spin_unlock(lock);
+}
+
+enum gh_client_entry gh_client_count_enter(struct gh_client_count *table, const struct gh_ip *ip,
+                                           uint64_t max)
+{
+    return gh_client_count_add(table, ip, 1, max);
+}
+
+void gh_client_count_leave(struct gh_client_count *table, const struct gh_ip *ip)
+{
+    gh_client_count_remove(table, ip, 1);
 }
 
 uint64_t gh_client_count_of(struct gh_client_count *table, const struct gh_ip *ip)

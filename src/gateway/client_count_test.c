@@ -61,12 +61,31 @@ static void strangers_can_not_fill_the_table_against_a_newcomer(void **state)
     gh_client_count_close(table);
 }
 
+static void an_amount_is_refused_whole_and_never_wraps(void **state)
+{
+    (void)state;
+    struct gh_client_count *table;
+    assert_int_equal(gh_client_count_open(KEY, &table), GH_OK);
+    struct gh_ip one = ip_of("192.0.2.1");
+    assert_int_equal(gh_client_count_add(table, &one, 11, 10), GH_CLIENT_REFUSED);
+    assert_int_equal(gh_client_count_add(table, &one, 7, 10), GH_CLIENT_COUNTED);
+    assert_int_equal(gh_client_count_add(table, &one, 4, 10), GH_CLIENT_REFUSED);
+    assert_int_equal(gh_client_count_add(table, &one, UINT64_MAX, UINT64_MAX), GH_CLIENT_REFUSED);
+    assert_int_equal(gh_client_count_of(table, &one), 7);
+    assert_int_equal(gh_client_count_add(table, &one, 3, 10), GH_CLIENT_COUNTED);
+    gh_client_count_remove(table, &one, 7);
+    gh_client_count_remove(table, &one, 3);
+    assert_int_equal(gh_client_count_of(table, &one), 0);
+    gh_client_count_close(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_the_connection_over_the_cap_and_admits_after_one_left),
         cmocka_unit_test(counts_ipv6_clients_by_their_64_bit_network),
         cmocka_unit_test(strangers_can_not_fill_the_table_against_a_newcomer),
+        cmocka_unit_test(an_amount_is_refused_whole_and_never_wraps),
     };
     return cmocka_run_group_tests_name("client_count", tests, NULL, NULL);
 }

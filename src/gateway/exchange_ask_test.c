@@ -133,6 +133,41 @@ static void bodies_over_the_budget_of_the_process_are_503(void **state)
     assert_int_equal(gh_toys.logged_reason, GH_REASON_OVERLOADED);
 }
 
+/* Another request of the client, its head given. */
+static struct gh_exchange *begin_more(gh_stream_id stream, uint8_t client)
+{
+    struct gh_exchange *exchange = gh_toys_begin_stream(stream);
+    exchange->request.client = (struct gh_ip){.family = GH_IP_V4, .bytes = {192, 0, 2, client}};
+    gh_exchange_head(exchange, &gh_toys.head);
+    return exchange;
+}
+
+static void bodies_over_their_clients_share_are_503_when_the_budget_is_scarce(void **state)
+{
+    (void)state;
+    struct gh_exchange *first = begin_asked(GH_BODY_LENGTH, 8);
+    struct gh_body_budget *budget = &gh_toys.shared.held_bodies;
+    assert_int_equal(gh_client_count_open((struct gh_hash_key){1, 2}, &budget->clients), GH_OK);
+    budget->max = 128;
+    struct gh_exchange *ones[9];
+    for (gh_stream_id i = 0; i < 9; i++) {
+        ones[i] = begin_more(i + 3, 1);
+        gh_exchange_body(ones[i], GH_STR("x"));
+        assert_int_equal(ones[i]->answer_half, i < 8 ? GH_ANSWER_NONE : GH_ANSWER_DONE);
+    }
+    assert_int_equal(ones[8]->status, 503);
+    assert_int_equal(budget->taken, 64);
+    struct gh_exchange *other = begin_more(12, 2);
+    gh_exchange_body(other, GH_STR("x"));
+    assert_int_equal(other->answer_half, GH_ANSWER_NONE);
+    for (size_t i = 0; i < 9; i++)
+        gh_exchange_end(ones[i], true);
+    assert_int_equal(budget->taken, 8);
+    gh_exchange_end(other, true);
+    gh_client_count_close(budget->clients);
+    gh_toys_end(first, true);
+}
+
 static void a_body_goes_upstream_from_where_it_is_held(void **state)
 {
     (void)state;
@@ -393,6 +428,7 @@ int main(void)
         cmocka_unit_test(the_client_that_waits_is_told_to_continue_once),
         cmocka_unit_test(a_refusal_after_the_body_was_seen_calls_nobody),
         cmocka_unit_test(bodies_over_the_budget_of_the_process_are_503),
+        cmocka_unit_test(bodies_over_their_clients_share_are_503_when_the_budget_is_scarce),
         cmocka_unit_test(a_body_goes_upstream_from_where_it_is_held),
         cmocka_unit_test(a_client_that_goes_gives_its_share_of_the_budget_back),
         cmocka_unit_test(a_stalled_body_that_was_asked_for_is_refused),

@@ -87,6 +87,7 @@ static bool ask_body(struct gh_exchange *exchange)
     size_t max = request->ask_body_max < budget->max ? request->ask_body_max : budget->max;
     exchange->arena.allocated_max += ASKED_BODY_COPIES_MAX * max;
     exchange->held.budget = budget;
+    exchange->held.client = &request->client;
     exchange->body_asked = true;
     gh_exchange_input_begin(exchange);
     want_body(exchange);

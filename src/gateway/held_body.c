@@ -1,9 +1,9 @@
 #include "gateway/held_body.h"
 
-/* First room for a body whose length is not known, and for one that says it is longer than the
-   second: a promise alone takes no more. */
-#define BYTES_FIRST    4096
-#define BYTES_PROMISED ((size_t)64 * 1024)
+#define BYTES_FIRST 4096
+/* A body of known length has room for so many times what has come of it: a promise alone takes no
+   more. */
+#define PROMISED_FACTOR 4
 
 /* What is charged is what is allocated: an arena gives nothing back when a body outgrows its room.
  */
@@ -11,7 +11,7 @@ static bool charge(struct gh_held_body *held, size_t bytes)
 {
     if (!held->budget)
         return true;
-    if (!gh_body_budget_take(held->budget, bytes))
+    if (!gh_body_budget_take_for(held->budget, held->client, bytes, &held->counted))
         return false;
     held->charged += bytes;
     return true;
@@ -20,9 +20,10 @@ static bool charge(struct gh_held_body *held, size_t bytes)
 static enum gh_hold grow(struct gh_held_body *held, struct gh_arena *arena, size_t need,
                          size_t expected, size_t max)
 {
-    size_t first = expected ? BYTES_PROMISED : BYTES_FIRST, factor = expected ? 4 : 2;
     size_t bound = expected ? expected : max;
-    size_t cap = held->cap ? held->cap * factor : first;
+    size_t cap = expected ? need * PROMISED_FACTOR : held->cap * 2;
+    if (cap < BYTES_FIRST)
+        cap = BYTES_FIRST;
     if (cap > bound)
         cap = bound;
     if (cap < need)
@@ -57,6 +58,6 @@ enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
 void gh_held_body_release(struct gh_held_body *held)
 {
     if (held->charged)
-        gh_body_budget_give(held->budget, held->charged);
-    held->charged = 0;
+        gh_body_budget_give_for(held->budget, held->client, held->charged, held->counted);
+    held->charged = held->counted = 0;
 }

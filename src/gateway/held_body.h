@@ -13,7 +13,8 @@ struct gh_held_body {
     size_t len, cap;
     size_t unpaid;                 /* of `len`: not yet paid back to the codec */
     struct gh_body_budget *budget; /* what it is charged to; NULL: nothing */
-    size_t charged;
+    const struct gh_ip *client;    /* whose it is; NULL: nobody's, and no share bounds it */
+    size_t charged, counted;       /* ... to the budget; of them among the client's */
 };
 
 enum gh_hold { GH_HOLD_OVER_BUDGET, GH_HOLD_NO_MEMORY, GH_HOLD_OK };

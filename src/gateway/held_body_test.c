@@ -104,7 +104,7 @@ static void a_long_body_takes_room_as_it_comes_not_as_it_is_promised(void **stat
     struct gh_held_body held = {.budget = &budget};
     gh_arena_init(&own, 4096, 4 << 20);
     assert_int_equal(gh_held_body_add(&held, &own, GH_STR("x"), 1 << 20, 1 << 20), GH_HOLD_OK);
-    assert_int_equal(budget.taken, 64 * 1024);
+    assert_int_equal(budget.taken, 4 * 1024);
     for (size_t left = (1 << 20) - 1; left;) {
         size_t len = left < sizeof(bytes) ? left : sizeof(bytes);
         assert_int_equal(gh_held_body_add(&held, &own, gh_str_of(bytes, len), 1 << 20, 1 << 20),
@@ -112,12 +112,96 @@ static void a_long_body_takes_room_as_it_comes_not_as_it_is_promised(void **stat
         left -= len;
     }
     assert_int_equal(held.cap, 1 << 20); /* and not a byte more than was said */
-    assert_int_equal(budget.taken, (64 + 256 + 1024) * 1024);
+    assert_int_equal(budget.taken, (4 + 256 + 1024) * 1024 + 4); /* 4: of the first byte */
     assert_true(held.ptr[0] == 'x' && held.len == 1 << 20);
     gh_held_body_release(&held);
     assert_int_equal(budget.taken, 0);
     gh_arena_done(&own);
 }
+
+static void a_promise_takes_no_more_than_four_times_what_has_come(void **state)
+{
+    (void)state;
+    static char bytes[5000];
+    struct gh_body_budget budget = {.max = 1 << 20};
+    struct gh_held_body held = {.budget = &budget};
+    assert_int_equal(gh_held_body_add(&held, &arena, GH_STR("x"), 20480, 65536), GH_HOLD_OK);
+    assert_int_equal(budget.taken, 4096);
+    assert_int_equal(gh_held_body_add(&held, &arena, gh_str_of(bytes, 4999), 20480, 65536),
+                     GH_HOLD_OK);
+    assert_int_equal(budget.taken, 4096 + 20000);
+    gh_held_body_release(&held);
+}
+
+/* ---- A client's share ---- */
+
+#define PROMISED ((size_t)20480)
+
+static struct gh_ip ip_of(const char *text)
+{
+    struct gh_ip ip;
+    assert_true(gh_ip_parse(gh_str_from_c(text), &ip));
+    return ip;
+}
+
+/* The first byte of a long body. */
+static enum gh_hold begin_long_body(struct gh_held_body *held)
+{
+    return gh_held_body_add(held, &arena, GH_STR("x"), PROMISED, PROMISED);
+}
+
+/* Room for 16 bodies that have begun, and their clients counted. */
+static struct gh_body_budget open_budget(void)
+{
+    struct gh_body_budget budget = {.max = 16 * 4096};
+    arena.allocated_max += budget.max;
+    assert_int_equal(gh_client_count_open((struct gh_hash_key){1, 2}, &budget.clients), GH_OK);
+    return budget;
+}
+
+static void one_client_leaves_half_of_the_budget_to_others(void **state)
+{
+    (void)state;
+    struct gh_ip one = ip_of("192.0.2.1"), other = ip_of("192.0.2.2");
+    struct gh_body_budget budget = open_budget();
+    struct gh_held_body ones[9], others[2];
+    for (size_t i = 0; i < 9; i++) {
+        ones[i] = (struct gh_held_body){.budget = &budget, .client = &one};
+        assert_int_equal(begin_long_body(&ones[i]), i < 8 ? GH_HOLD_OK : GH_HOLD_OVER_BUDGET);
+    }
+    assert_int_equal(budget.taken, budget.max / 2);
+    for (size_t i = 0; i < 2; i++) { /* a sixteenth is left to each */
+        others[i] = (struct gh_held_body){.budget = &budget, .client = &other};
+        assert_int_equal(begin_long_body(&others[i]), i < 1 ? GH_HOLD_OK : GH_HOLD_OVER_BUDGET);
+    }
+    for (size_t i = 0; i < 9; i++)
+        gh_held_body_release(&ones[i]);
+    assert_int_equal(gh_client_count_of(budget.clients, &one), 0);
+    assert_int_equal(begin_long_body(&others[1]), GH_HOLD_OK);
+    assert_int_equal(gh_client_count_of(budget.clients, &other), 2 * 4096);
+    for (size_t i = 0; i < 2; i++)
+        gh_held_body_release(&others[i]);
+    assert_int_equal(gh_client_count_of(budget.clients, &other), 0);
+    assert_int_equal(budget.taken, 0);
+    gh_client_count_close(budget.clients);
+}
+
+static void what_is_nobodys_has_no_share(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = open_budget();
+    struct gh_held_body held[17];
+    for (size_t i = 0; i < 17; i++) {
+        held[i] = (struct gh_held_body){.budget = &budget};
+        assert_int_equal(begin_long_body(&held[i]), i < 16 ? GH_HOLD_OK : GH_HOLD_OVER_BUDGET);
+    }
+    for (size_t i = 0; i < 17; i++)
+        gh_held_body_release(&held[i]);
+    assert_int_equal(budget.taken, 0);
+    gh_client_count_close(budget.clients);
+}
+
+/* ---- Over threads ---- */
 
 static void *take_and_give(void *arg)
 {
@@ -158,6 +242,9 @@ int main(void)
         TEST(over_the_budget_nothing_changes),
         TEST(a_full_arena_is_no_memory),
         TEST(a_long_body_takes_room_as_it_comes_not_as_it_is_promised),
+        TEST(a_promise_takes_no_more_than_four_times_what_has_come),
+        TEST(one_client_leaves_half_of_the_budget_to_others),
+        TEST(what_is_nobodys_has_no_share),
         TEST(the_budget_holds_over_threads),
     };
     return cmocka_run_group_tests_name("held_body", tests, NULL, NULL);

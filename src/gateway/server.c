@@ -303,6 +303,8 @@ static enum gh_err open_shared(struct gh_server *server)
         err = gh_client_count_open(options->hash_key, &server->shared.clients);
     if (err == GH_OK)
         err = gh_client_count_open(options->hash_key, &server->shared.judged_bodies);
+    if (err == GH_OK)
+        err = gh_client_count_open(options->hash_key, &server->shared.held_bodies.clients);
     return err;
 }
 
@@ -402,6 +404,7 @@ void gh_server_close(struct gh_server *server)
     gh_service_close(server->shared.service); /* its calls are all back */
     gh_client_count_close(server->shared.clients);
     gh_client_count_close(server->shared.judged_bodies);
+    gh_client_count_close(server->shared.held_bodies.clients);
     pthread_mutex_destroy(&server->starting);
     free(server->workers);
     free(server);

@@ -34,8 +34,8 @@ struct gh_shared {
     const struct gh_shared_limits_host *limits_host; /* NULL: limits are this process's own */
     struct gh_sanctions *sanctions;                  /* NULL: there never are any */
     struct gh_client_count *clients;
-    uint64_t connections_max; /* of each worker */
-    struct gh_body_budget held_bodies;
+    uint64_t connections_max;              /* of each worker */
+    struct gh_body_budget held_bodies;     /* owns its count of clients */
     struct gh_client_count *judged_bodies; /* those that come in pieces; NULL: nobody counts */
     struct gh_hash_key hash_key;
     /* Both NULL: identity is off. */

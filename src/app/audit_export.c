@@ -37,9 +37,10 @@ struct route {
     atomic_bool stop; /* ends a transfer that is under way */
     atomic_bool failing;
     uint64_t retry_at_ms, retry_after_ms, complain_at_ms; /* the thread's */
-    bool wanted;                                          /* the caller's, in a reload */
-    bool is_new;                                          /* it goes on from no other one */
-    uint64_t head_seq;                                    /* of the own chain as it was then */
+    bool is_behind;    /* the same: the last turn did not bring all that was there */
+    bool wanted;       /* the caller's, in a reload */
+    bool is_new;       /* it goes on from no other one */
+    uint64_t head_seq; /* of the own chain as it was then */
 
     /* Under the exporter's lock; changed by the thread alone: */
     struct gh_audit_stretches todo;
@@ -177,30 +178,6 @@ static void plan(struct route *route, struct gh_arena *arena)
     pthread_mutex_unlock(&exporter->lock);
 }
 
-/* ---- What is delivered ---- */
-
-struct page {
-    const struct route *route;
-    struct gh_audit_stretch stretch;
-    struct gh_audit_message_page read;
-};
-
-static enum gh_err read_page(struct gh_tx *tx, void *args)
-{
-    struct page *page = args;
-    struct gh_audit_query query = {
-        .event = page->route->checkpoints ? gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name
-                                          : GH_STR(""),
-        .after_seq = page->stretch.after,
-        .before_seq = page->stretch.through < INT64_MAX ? page->stretch.through + 1 : 0,
-        .oldest_first = true,
-        .limit = GH_AUDIT_MESSAGES_MAX,
-        .passed = &page->read.passed,
-    };
-    tx->chain = page->stretch.chain;
-    return tx->ops->audit_page(tx, &query, &page->read.rows, &page->read.count);
-}
-
 /* ---- Delivering ---- */
 
 static void complain(struct route *route, enum gh_err err, struct gh_str detail)
@@ -250,26 +227,26 @@ static void settle(struct route *route, size_t index, const struct gh_audit_mess
 /* One page; *out_more: there may be another. False: it could not be delivered. */
 static bool deliver_page(struct route *route, struct gh_arena *arena, size_t index, bool *out_more)
 {
-    struct page page = {.route = route, .stretch = route->todo.items[index]};
-    struct gh_store *store = route->exporter->options.identity->store;
-    struct gh_audit_messages messages = {.through = page.stretch.after};
+    const struct gh_audit_stretch stretch = route->todo.items[index];
+    struct gh_audit_message_page page;
+    struct gh_audit_messages messages = {.through = stretch.after};
     const struct gh_audit_message_form form = {.place = route->destination.place,
                                                .checkpoints = route->checkpoints,
                                                .format = route->format,
                                                .host = gh_str_from_c(route->exporter->host)};
     struct gh_str detail = GH_STR("");
     *out_more = false;
-    if (page.stretch.after >= page.stretch.through)
+    if (stretch.after >= stretch.through)
         return true;
     gh_arena_reset(arena);
-    enum gh_err err = store->ops->read(store, read_page, &page, arena);
-    if (err == GH_OK && !page.read.count && !page.read.passed.count)
+    enum gh_err err = gh_audit_export_page_read(route->exporter->options.identity->store, arena,
+                                                &stretch, route->checkpoints, &page);
+    if (err == GH_OK && !page.count && !page.passed.count)
         return true;
     char *texts = gh_arena_alloc(arena, TEXTS_BYTES_MAX);
     struct gh_buf buf = gh_buf_over(texts, texts ? TEXTS_BYTES_MAX : 0);
     if (err == GH_OK)
-        err = texts ? gh_audit_messages_put(&form, &page.read, arena, &buf, &messages)
-                    : GH_ERR_MEMORY;
+        err = texts ? gh_audit_messages_put(&form, &page, arena, &buf, &messages) : GH_ERR_MEMORY;
     if (err == GH_OK && messages.count)
         err = gh_audit_deliver(&route->destination, messages.items, messages.count, &route->stop,
                                arena, &detail);
@@ -282,56 +259,77 @@ static bool deliver_page(struct route *route, struct gh_arena *arena, size_t ind
     return true;
 }
 
-/* To its end, which may be nearer than was thought: the process has lost that chain meanwhile. */
-static bool deliver_stretch(struct route *route, struct gh_arena *arena, size_t index)
+/* A page of the next one. True: all has been delivered. */
+static bool deliver_next(struct route *route, struct gh_arena *arena, bool *out_failed)
 {
-    bool good = true;
-    for (bool more = true; good && more && !atomic_load(&route->stop);) {
-        good = deliver_page(route, arena, index, &more);
-        if (good && more)
-            plan(route, arena);
+    size_t index = gh_audit_stretches_next(&route->todo);
+    bool more = true;
+    if (index == route->todo.count)
+        return true;
+    *out_failed = atomic_load(&route->stop) || !deliver_page(route, arena, index, &more);
+    if (*out_failed)
+        return false;
+    if (more) {
+        plan(route, arena); /* its end may be nearer than was thought: that chain may be lost */
+        return false;
     }
-    return good && !atomic_load(&route->stop);
+    if (route->todo.items[index].through == GH_AUDIT_STRETCH_OPEN)
+        return true;
+    pthread_mutex_lock(&route->exporter->lock);
+    gh_audit_stretches_remove(&route->todo, index);
+    pthread_mutex_unlock(&route->exporter->lock);
+    return false;
 }
 
 static void deliver(struct route *route, struct gh_arena *arena, bool at_once)
 {
     plan(route, arena);
+    route->is_behind = true;
     if (atomic_load(&route->failing) && !at_once && gh_monotonic_now_ms() < route->retry_at_ms)
         return;
-    /* What is left of a chain that it has lost comes first. */
-    for (size_t i = 0; i < route->todo.count;) {
-        if (!deliver_stretch(route, arena, i))
+    for (bool failed = false; !deliver_next(route, arena, &failed);)
+        if (failed)
             return;
-        if (route->todo.items[i].through == GH_AUDIT_STRETCH_OPEN) {
-            i++;
-            continue;
-        }
-        pthread_mutex_lock(&route->exporter->lock);
-        gh_audit_stretches_remove(&route->todo, i);
-        pthread_mutex_unlock(&route->exporter->lock);
-    }
+    route->is_behind = false;
     atomic_store(&route->failing, false); /* what it would not take is not there any more */
 }
 
-static void say_what_is_left(struct route *route)
+static bool has_all_of(const struct route *route, struct gh_arena *arena,
+                       const struct gh_audit_stretch *stretch)
+{
+    struct gh_audit_message_page page;
+    if (stretch->after >= stretch->through)
+        return true;
+    gh_arena_reset(arena);
+    return gh_audit_export_page_read(route->exporter->options.identity->store, arena, stretch,
+                                     route->checkpoints, &page) == GH_OK &&
+           !page.count && !page.passed.count;
+}
+
+/* At the end of the process, whether the place fails or only the time ran out. */
+static void say_what_is_left(struct route *route, struct gh_arena *arena)
 {
     struct gh_audit_exporter *exporter = route->exporter;
-    if (!atomic_load(&route->failing))
+    pthread_mutex_lock(&exporter->lock);
+    bool leaving = route->leaving;
+    pthread_mutex_unlock(&exporter->lock);
+    if (!route->is_behind || (leaving && !atomic_load(&route->failing)))
         return;
-    pthread_mutex_lock(&exporter->log_lock);
     for (size_t i = 0; i < route->todo.count; i++) {
         const struct gh_audit_stretch *stretch = &route->todo.items[i];
         char chain[GH_AUDIT_CURSOR_LEN + 1] = "";
+        if (has_all_of(route, arena, stretch))
+            continue;
         if (stretch->chain > 1)
             snprintf(chain, sizeof(chain), " of chain %u", (unsigned)stretch->chain);
+        pthread_mutex_lock(&exporter->log_lock);
         gh_log_message(exporter->ring, GH_LOG_ERROR,
                        "audit: at the end %.*s has the log through record %llu%s only",
                        GH_STR_ARG(route->destination.text), (unsigned long long)stretch->after,
                        chain);
+        gh_log_flush(exporter->ring);
+        pthread_mutex_unlock(&exporter->log_lock);
     }
-    gh_log_flush(exporter->ring);
-    pthread_mutex_unlock(&exporter->log_lock);
 }
 
 /* ---- Threads ---- */
@@ -362,7 +360,7 @@ static void *export(void *arg)
     while (wait(route))
         deliver(route, &arena, false);
     deliver(route, &arena, true); /* nothing, where the route leaves */
-    say_what_is_left(route);
+    say_what_is_left(route, &arena);
     gh_arena_done(&arena);
     pthread_mutex_lock(&exporter->lock);
     route->over = true;

@@ -179,6 +179,40 @@ enum gh_err gh_audit_export_news_read(struct gh_store *store, struct gh_arena *a
     return err;
 }
 
+/* ---- Pages ---- */
+
+struct page {
+    const struct gh_audit_stretch *stretch;
+    bool checkpoints;
+    struct gh_audit_message_page *out;
+};
+
+static enum gh_err read_page(struct gh_tx *tx, void *args)
+{
+    struct page *page = args;
+    const struct gh_audit_stretch *stretch = page->stretch;
+    struct gh_audit_query query = {
+        .event =
+            page->checkpoints ? gh_audit_event_facts(GH_AUDIT_AUDIT_CHECKPOINT)->name : GH_STR(""),
+        .after_seq = stretch->after,
+        .before_seq = stretch->through < INT64_MAX ? stretch->through + 1 : 0,
+        .oldest_first = true,
+        .limit = GH_AUDIT_MESSAGES_MAX,
+        .passed = &page->out->passed,
+    };
+    tx->chain = stretch->chain;
+    return tx->ops->audit_page(tx, &query, &page->out->rows, &page->out->count);
+}
+
+enum gh_err gh_audit_export_page_read(struct gh_store *store, struct gh_arena *arena,
+                                      const struct gh_audit_stretch *stretch, bool checkpoints,
+                                      struct gh_audit_message_page *out_page)
+{
+    struct page page = {.stretch = stretch, .checkpoints = checkpoints, .out = out_page};
+    *out_page = (struct gh_audit_message_page){.count = 0};
+    return store->ops->read(store, read_page, &page, arena);
+}
+
 /* ---- Files ---- */
 
 uint64_t gh_audit_export_file_seq(const char *path, uint32_t chain)

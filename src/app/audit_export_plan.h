@@ -5,6 +5,7 @@
 #ifndef GH_APP_AUDIT_EXPORT_PLAN_H
 #define GH_APP_AUDIT_EXPORT_PLAN_H
 
+#include "app/audit_messages.h"
 #include "app/audit_stretches.h"
 #include "identity/store.h"
 
@@ -36,6 +37,12 @@ struct gh_audit_export_news {
 };
 GH_MUST_USE enum gh_err gh_audit_export_news_read(struct gh_store *store, struct gh_arena *arena,
                                                   struct gh_audit_export_news *news);
+
+/* The next records of that stretch; `checkpoints`: those that hold one. */
+GH_MUST_USE enum gh_err gh_audit_export_page_read(struct gh_store *store, struct gh_arena *arena,
+                                                  const struct gh_audit_stretch *stretch,
+                                                  bool checkpoints,
+                                                  struct gh_audit_message_page *out_page);
 
 /* The number in the last whole line of this chain that a file of JSON ends with; 0: none. */
 uint64_t gh_audit_export_file_seq(const char *path, uint32_t chain);

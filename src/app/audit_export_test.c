@@ -25,7 +25,7 @@ static struct gh_identity_fixture f;
 static struct gh_arena scratch; /* is reset */
 static struct gh_log *log_lines;
 static struct gh_audit_exporter *exporter;
-static char folder[] = "/tmp/gatehouse-export-XXXXXX", path[64], to[80];
+static char folder[] = "/tmp/gatehouse-export-XXXXXX", path[64], to[80], lines_path[64];
 
 static int open_fixture(void **state)
 {
@@ -35,17 +35,20 @@ static int open_fixture(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/log", folder);
     snprintf(to, sizeof(to), "file:%s", path);
-    FILE *nowhere = fopen("/dev/null", "we");
-    assert_non_null(nowhere);
-    assert_int_equal(gh_log_open(dup(fileno(nowhere)), &log_lines), GH_OK);
-    fclose(nowhere);
+    snprintf(lines_path, sizeof(lines_path), "%s/lines", folder);
+    FILE *file = fopen(lines_path, "we");
+    assert_non_null(file);
+    assert_int_equal(gh_log_open(dup(fileno(file)), &log_lines), GH_OK);
+    fclose(file);
     return 0;
 }
 
 static int close_fixture(void **state)
 {
-    gh_log_close(log_lines, 1000);
+    if (log_lines)
+        gh_log_close(log_lines, 1000);
     unlink(path);
+    unlink(lines_path);
     rmdir(folder);
     gh_arena_done(&scratch);
     gh_identity_fixture_close(&f);
@@ -141,6 +144,64 @@ static void wait_until_it_fails(void)
 static void put_up(void)
 {
     assert_int_equal(rmdir(path), 0);
+}
+
+/* ---- A log that grows all the time ---- */
+
+static const struct gh_store_ops *plain_ops;
+static struct gh_store_ops growing_ops;
+static struct gh_arena growing_arena;
+
+/* One more record before each look: whoever reads to the end never comes there. */
+static enum gh_err read_what_grows(struct gh_store *store, gh_store_unit *unit, void *args,
+                                   struct gh_arena *arena)
+{
+    static _Thread_local bool adding;
+    const struct gh_audit_record record = {.time_us = f.now_us,
+                                           .event = GH_AUDIT_HOST_REJECTED,
+                                           .outcome = GH_AUDIT_FAILURE,
+                                           .metadata = GH_STR("{\"count\":1}")};
+    if (!adding) {
+        adding = true;
+        gh_arena_reset(&growing_arena);
+        assert_int_equal(gh_audit_log_append_many(&f.identity, &growing_arena, &record, 1), GH_OK);
+        adding = false;
+    }
+    return plain_ops->read(store, unit, args, arena);
+}
+
+/* Looks of other threads than the exporter's one must not be under way. */
+static void prepare_growth(void)
+{
+    plain_ops = f.store->ops;
+    growing_ops = *plain_ops;
+    growing_ops.read = read_what_grows;
+    gh_arena_init(&growing_arena, 64 * 1024, 1u << 20);
+}
+
+static void set_growing(bool grows)
+{
+    __atomic_store_n(&f.store->ops, grows ? &growing_ops : plain_ops, __ATOMIC_SEQ_CST);
+}
+
+/* Of the log that people read. */
+static bool has_said(const char *text)
+{
+    static char said[TEXT_BYTES_MAX];
+    FILE *file = fopen(lines_path, "re");
+    assert_non_null(file);
+    said[fread(said, 1, sizeof(said) - 1, file)] = 0;
+    fclose(file);
+    return strstr(said, text);
+}
+
+static void wait_until_it_has_said(const char *text)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned ms = 0; !has_said(text); ms++) {
+        assert_true(ms < WAIT_MS_MAX);
+        nanosleep(&pause, NULL);
+    }
 }
 
 /* ---- Checkpoints ---- */
@@ -385,6 +446,56 @@ static void records_go_where_records_go_whoever_held_their_chain(void **state)
     gh_audit_exporter_close(exporter);
 }
 
+static void what_has_an_end_does_not_wait_behind_a_log_that_grows(void **state)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    append_to(1, 2);
+    append_to(2, 1);
+    put_down();
+    open_exporter();
+    wait_until_it_fails();
+    assert_int_equal(sign_others(), 1);
+    prepare_growth();
+    set_growing(true);
+    put_up();
+    for (unsigned ms = 0; !strstr(delivered(), "1:3 "); ms++) {
+        assert_true(ms < WAIT_MS_MAX);
+        gh_audit_exporter_wake(exporter);
+        nanosleep(&pause, NULL);
+    }
+    set_growing(false);
+    gh_audit_exporter_close(exporter);
+    gh_arena_done(&growing_arena);
+}
+
+static void an_end_without_the_time_for_all_says_what_is_left(void **state)
+{
+    append_to(1, 1);
+    append_to(2, 1);
+    open_exporter();
+    wait_for("2:1 ");
+    gh_audit_exporter_close(exporter);
+    open_exporter();
+    prepare_growth();
+    set_growing(true);
+    gh_audit_exporter_close(exporter);
+    set_growing(false);
+    gh_arena_done(&growing_arena);
+    wait_until_it_has_said("has the log through record ");
+    wait_until_it_has_said(" of chain 2 only");
+}
+
+static void an_end_with_nothing_left_says_nothing(void **state)
+{
+    append_to(1, 1);
+    open_exporter();
+    wait_for("1:1 ");
+    gh_audit_exporter_close(exporter);
+    gh_log_close(log_lines, 1000);
+    log_lines = NULL;
+    assert_false(has_said("at the end"));
+}
+
 /* The note that the place got last vouches for all that was dropped. */
 static void what_a_second_place_has_verifies_a_chain_of_nobody_that_was_cut(void **state)
 {
@@ -436,6 +547,9 @@ int main(void)
         TEST(checkpoints_of_chains_of_nobody_come_when_the_place_is_there_again),
         TEST(a_start_brings_the_newest_checkpoints_of_chains_of_nobody),
         TEST(records_go_where_records_go_whoever_held_their_chain),
+        TEST(what_has_an_end_does_not_wait_behind_a_log_that_grows),
+        TEST(an_end_without_the_time_for_all_says_what_is_left),
+        TEST(an_end_with_nothing_left_says_nothing),
         TEST(what_a_second_place_has_verifies_a_chain_of_nobody_that_was_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

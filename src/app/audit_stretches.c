@@ -69,6 +69,17 @@ const struct gh_audit_stretch *gh_audit_stretches_open(const struct gh_audit_str
     return NULL;
 }
 
+size_t gh_audit_stretches_next(const struct gh_audit_stretches *stretches)
+{
+    size_t next = stretches->count;
+    for (size_t i = 0; i < stretches->count; i++) {
+        next = i;
+        if (stretches->items[i].through != GH_AUDIT_STRETCH_OPEN)
+            break;
+    }
+    return next;
+}
+
 void gh_audit_stretches_end(struct gh_audit_stretches *stretches, uint64_t through)
 {
     for (size_t i = 0; i < stretches->count; i++)

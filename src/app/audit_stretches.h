@@ -36,6 +36,9 @@ bool gh_audit_stretches_add(struct gh_audit_stretches *stretches, uint32_t chain
 void gh_audit_stretches_end(struct gh_audit_stretches *stretches, uint64_t through);
 /* NULL: none is. */
 const struct gh_audit_stretch *gh_audit_stretches_open(const struct gh_audit_stretches *stretches);
+/* The one to go on with; `count`: there is none. Those that have an end come first: they would wait
+   for ever behind one that grows faster than it is delivered. */
+size_t gh_audit_stretches_next(const struct gh_audit_stretches *stretches);
 void gh_audit_stretches_remove(struct gh_audit_stretches *stretches, size_t index);
 /* Puts a copy of `from` into an empty list. False: no memory. */
 bool gh_audit_stretches_copy(struct gh_audit_stretches *to, const struct gh_audit_stretches *from);

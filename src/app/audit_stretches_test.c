@@ -87,6 +87,21 @@ static void too_many_are_not_kept_apart_and_none_is_left_out(void **state)
     gh_audit_stretches_done(&list);
 }
 
+static void those_that_have_an_end_come_first(void **state)
+{
+    (void)state;
+    struct gh_audit_stretches list = {.items = NULL};
+    assert_int_equal(gh_audit_stretches_next(&list), 0);
+    assert_true(gh_audit_stretches_add(&list, 1, 0, GH_AUDIT_STRETCH_OPEN));
+    assert_int_equal(gh_audit_stretches_next(&list), 0);
+    assert_true(gh_audit_stretches_add(&list, 2, 3, 5));
+    assert_true(gh_audit_stretches_add(&list, 3, 3, 5));
+    assert_int_equal(gh_audit_stretches_next(&list), 1);
+    gh_audit_stretches_end(&list, 9);
+    assert_int_equal(gh_audit_stretches_next(&list), 0);
+    gh_audit_stretches_done(&list);
+}
+
 /* At random, against a map of records: each that was added is delivered, by how a place does it. */
 static void whatever_is_added_is_delivered(void **state)
 {
@@ -123,6 +138,7 @@ int main(void)
         cmocka_unit_test(what_was_delivered_comes_again_only_where_it_must),
         cmocka_unit_test(one_is_open_until_it_ends),
         cmocka_unit_test(too_many_are_not_kept_apart_and_none_is_left_out),
+        cmocka_unit_test(those_that_have_an_end_come_first),
         cmocka_unit_test(whatever_is_added_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

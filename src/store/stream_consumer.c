@@ -92,13 +92,13 @@ void gh_stream_consumer_call(struct gh_stream_consumer *consumer, const struct g
     enum gh_err err =
         gh_redis_call(consumer->redis, argv, argc, BLOCK_MS + CALL_MS, callback, consumer);
     consumer->calling = err == GH_OK;
-    consumer->reads_own = false;
+    consumer->reads_own = consumer->reads_alone = false;
     if (err != GH_OK && gh_redis_is_ready(consumer->redis))
         pause(consumer); /* a full queue: not of one command at a time */
     /* Else the state's hook goes on once it is there again. */
 }
 
-static bool is_error(const struct gh_redis_reply *reply, struct gh_str beginning)
+bool gh_stream_consumer_is_error(const struct gh_redis_reply *reply, struct gh_str beginning)
 {
     return reply && reply->type == GH_REDIS_ERROR && gh_str_starts_with(reply->text, beginning);
 }
@@ -115,7 +115,8 @@ bool gh_stream_consumer_take_answer(struct gh_stream_consumer *consumer, enum gh
     }
     if (consumer->stopping) {
         end(consumer);
-    } else if (is_error(reply, GH_STR("NOGROUP")) || is_error(reply, GH_STR("ERR no such key"))) {
+    } else if (gh_stream_consumer_is_error(reply, GH_STR("NOGROUP")) ||
+               gh_stream_consumer_is_error(reply, GH_STR("ERR no such key"))) {
         /* It was flushed, or a server without it took over. */
         consumer->group_is_made = false;
         gh_stream_consumer_tell(consumer, true, "the group is gone; it is made again");
@@ -175,7 +176,7 @@ void gh_stream_consumer_note_success(struct gh_stream_consumer *consumer)
     consumer->pauses = 0;
 }
 
-static void wait_for_database(struct gh_stream_consumer *consumer)
+void gh_stream_consumer_wait_for_database(struct gh_stream_consumer *consumer)
 {
     gh_stream_consumer_note_failure(consumer);
     if (consumer->stopping)
@@ -200,7 +201,7 @@ static void use_outcome(struct gh_stream_consumer *consumer, enum gh_stream_beca
     case GH_STREAM_BATCH_WAITS:
         break;
     }
-    wait_for_database(consumer);
+    gh_stream_consumer_wait_for_database(consumer);
 }
 
 /* Whether the statement can be run with one of these tells whose fault it is that it can't be run
@@ -216,7 +217,7 @@ static void on_others(void *context, enum gh_err err, const struct gh_redis_repl
         return;
     }
     gh_stream_sink_begin_anew(consumer->options.sink);
-    wait_for_database(consumer);
+    gh_stream_consumer_wait_for_database(consumer);
 }
 
 /* From the end, where new ones are, and from the beginning, in turn: either may be too large. */
@@ -278,7 +279,7 @@ static bool go_behind(struct gh_stream_consumer *consumer, const struct gh_redis
     if (last->type != GH_REDIS_ARRAY || !last->item_count ||
         !gh_stream_id_parse(last->items[0].text, &id))
         return false;
-    snprintf(consumer->own_from, sizeof(consumer->own_from), "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
+    gh_stream_id_put(id, consumer->own_from, sizeof(consumer->own_from));
     return true;
 }
 
@@ -318,39 +319,7 @@ static void on_claimed(void *context, enum gh_err err, const struct gh_redis_rep
     use_entries(consumer, &reply->items[1]);
 }
 
-/* ---- All else ---- */
-
-static void on_group(void *context, enum gh_err err, const struct gh_redis_reply *reply)
-{
-    struct gh_stream_consumer *consumer = context;
-    bool is_there = is_error(reply, GH_STR("BUSYGROUP"));
-    if (!gh_stream_consumer_take_answer(consumer, is_there ? GH_OK : err, reply,
-                                        "making the group"))
-        return;
-    consumer->group_is_made = true;
-    gh_stream_consumer_go_on(consumer);
-}
-
 /* ---- What is next ---- */
-
-/* One that was made anew begins where marks begin: what is before was applied, and is no longer
-   known one by one. */
-static void make_group(struct gh_stream_consumer *consumer)
-{
-    struct gh_stream_id through;
-    char from[GH_STREAM_ID_BYTES_MAX];
-    if (gh_stream_sink_forgotten(consumer->options.sink, &through) != GH_OK) {
-        wait_for_database(consumer);
-        return;
-    }
-    if (!consumer->item_count)
-        gh_stream_consumer_note_success(consumer);
-    snprintf(from, sizeof(from), "%" PRIu64 "-%" PRIu64, through.ms, through.seq);
-    const struct gh_str argv[] = {GH_STR("XGROUP"),         GH_STR("CREATE"),
-                                  consumer->options.stream, consumer->options.group,
-                                  gh_str_from_c(from),      GH_STR("MKSTREAM")};
-    gh_stream_consumer_call(consumer, argv, 6, on_group);
-}
 
 static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, bool blocks,
                        gh_redis_answer_fn *callback)
@@ -372,19 +341,41 @@ static void read_group(struct gh_stream_consumer *consumer, struct gh_str from, 
     consumer->reads_own = callback == on_own;
 }
 
-/* [[id, consumer, idle, deliveries]] of one that is too large to be read: it is parked unread. */
+/* ---- What is too large ---- */
+
+/* It is not: somebody else had taken over the one that is. It is gone on with as if it came again:
+   the answer is a little shorter than that one would be. */
+static void on_read_alone(void *context, enum gh_err err, const struct gh_redis_reply *reply)
+{
+    struct gh_stream_consumer *consumer = context;
+    if (!gh_stream_consumer_take_answer(consumer, err, reply, "reading one entry"))
+        return;
+    consumer->has_unread = false;
+    if (reply->type == GH_REDIS_ARRAY)
+        use_entries(consumer, reply);
+    else
+        gh_stream_consumer_go_on(consumer);
+}
+
+/* [[id, consumer, idle, deliveries]]: of which it may be. It is read alone, to be sure. */
 static void on_unread(void *context, enum gh_err err, const struct gh_redis_reply *reply)
 {
     struct gh_stream_consumer *consumer = context;
+    struct gh_stream_id id;
     if (!gh_stream_consumer_take_answer(consumer, err, reply, "looking for what can't be read"))
         return;
-    consumer->has_unread = false;
-    if (reply->type == GH_REDIS_ARRAY && reply->item_count &&
-        reply->items[0].type == GH_REDIS_ARRAY && reply->items[0].item_count &&
-        gh_stream_batch_take_unread(consumer, reply->items[0].items[0].text))
-        work(consumer);
-    else
+    if (reply->type != GH_REDIS_ARRAY || !reply->item_count ||
+        reply->items[0].type != GH_REDIS_ARRAY || !reply->items[0].item_count ||
+        !gh_stream_id_parse(reply->items[0].items[0].text, &id)) {
+        consumer->has_unread = false;
         gh_stream_consumer_go_on(consumer);
+        return;
+    }
+    gh_stream_id_put(id, consumer->unread_id, sizeof(consumer->unread_id));
+    const struct gh_str one = gh_str_from_c(consumer->unread_id);
+    const struct gh_str argv[] = {GH_STR("XRANGE"), consumer->options.stream, one, one};
+    gh_stream_consumer_call(consumer, argv, 4, on_read_alone);
+    consumer->reads_alone = true;
 }
 
 static void ask_for_unread(struct gh_stream_consumer *consumer)
@@ -400,6 +391,15 @@ static void ask_for_unread(struct gh_stream_consumer *consumer)
                                   GH_STR("1"),
                                   consumer->options.name};
     gh_stream_consumer_call(consumer, argv, 7, on_unread);
+}
+
+static void park_unread(struct gh_stream_consumer *consumer)
+{
+    consumer->has_unread = consumer->is_unreadable = false;
+    if (gh_stream_batch_take_unread(consumer, gh_str_from_c(consumer->unread_id)))
+        work(consumer);
+    else
+        gh_stream_consumer_go_on(consumer);
 }
 
 static void claim(struct gh_stream_consumer *consumer)
@@ -421,7 +421,10 @@ static void go_on_reading(struct gh_stream_consumer *consumer)
     uint64_t now = now_ms(consumer);
     bool is_full = gh_stream_trials_are_full(&consumer->trials);
     if (consumer->has_unread) {
-        ask_for_unread(consumer);
+        if (consumer->is_unreadable)
+            park_unread(consumer);
+        else
+            ask_for_unread(consumer);
         return;
     }
     if (!consumer->own &&
@@ -452,7 +455,7 @@ void gh_stream_consumer_go_on(struct gh_stream_consumer *consumer)
     else if (consumer->item_count)
         work(consumer);
     else if (gh_redis_is_ready(consumer->redis) && !consumer->group_is_made)
-        make_group(consumer);
+        gh_stream_consumer_make_group(consumer);
     else if (gh_redis_is_ready(consumer->redis))
         go_on_reading(consumer);
 }
@@ -463,14 +466,16 @@ void gh_stream_consumer_go_on(struct gh_stream_consumer *consumer)
    that is too large alone never can be read. */
 static void note_large(struct gh_stream_consumer *consumer)
 {
-    if (consumer->batch > 1) {
+    if (consumer->reads_alone) {
+        consumer->is_unreadable = true;
+    } else if (consumer->batch > 1) {
         consumer->batch_max = consumer->batch / 2;
         consumer->batch = 1;
     } else if (consumer->reads_own) {
         consumer->has_unread = true;
         memcpy(consumer->unread_from, consumer->own_from, sizeof(consumer->unread_from));
     }
-    consumer->reads_own = false;
+    consumer->reads_own = consumer->reads_alone = false;
     consumer->looks_for_large = true;
 }
 

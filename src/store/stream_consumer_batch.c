@@ -1,5 +1,6 @@
 /* A consumer of a stream: the entries it has in hand, from Redis's answer to what became of them.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,11 @@ bool gh_stream_id_parse(struct gh_str text, struct gh_stream_id *out_id)
     size_t dash = gh_str_find(text, GH_STR("-"));
     return dash < text.len && gh_num_parse_u64(gh_str_first(text, dash), UINT64_MAX, &out_id->ms) &&
            gh_num_parse_u64(gh_str_skip(text, dash + 1), UINT64_MAX, &out_id->seq);
+}
+
+void gh_stream_id_put(struct gh_stream_id id, char *out, size_t size)
+{
+    snprintf(out, size, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
 }
 
 static bool take_fields(struct gh_arena *arena, struct gh_stream_item *item,

@@ -164,6 +164,43 @@ static void parks_what_is_too_large_of_a_consumer_that_is_gone(void **state)
     consumer_test_assert_nothing_pending();
 }
 
+static unsigned times_away;
+static void (*tell_plainly)(void *context, bool is_error, const char *text);
+
+/* It has met the large one alone: before it is connected again somebody else takes that over. */
+static void tell_and_take_over(void *context, bool is_error, const char *text)
+{
+    tell_plainly(context, is_error, text);
+    if (strncmp(text, "Redis is away", 13) == 0 && ++times_away == 2)
+        consumer_test_ask("XCLAIM votes counters other 0 1-1 JUSTID");
+}
+
+static void one_behind_a_large_one_that_was_taken_over_is_not_parked_for_it(void **state)
+{
+    (void)state;
+    struct consumer_test test;
+    assert_int_not_equal(
+        *consumer_test_ask("EVAL \"return redis.call('XADD','votes','1-1','choice',"
+                           "string.rep('x',34*1024*1024))\" 0"),
+        '-');
+    consumer_test_add("cats", 2);
+    consumer_test_ask("XGROUP CREATE votes counters 0");
+    consumer_test_ask(
+        "EVAL \"redis.call('XREADGROUP','GROUP','counters','a','COUNT','2','STREAMS','votes',"
+        "'>') return 1\" 0");
+    consumer_test_prepare(&test, "a");
+    times_away = 0;
+    tell_plainly = test.options.tell;
+    test.options.tell = tell_and_take_over;
+    consumer_test_begin(&test);
+    CONSUMER_RUN_UNTIL(
+        &test, consumer_test_counts(&test).applied + consumer_test_counts(&test).parked == 2);
+    assert_int_equal(consumer_test_counts(&test).parked, 0);
+    consumer_test_finish(&test);
+    assert_true(times_away >= 2);
+    assert_int_equal(consumer_test_count_of("cats"), 2);
+}
+
 /* ---- Groups that vanish ---- */
 
 static void a_group_that_vanished_begins_behind_what_was_forgotten(void **state)
@@ -205,6 +242,55 @@ static void a_group_that_vanished_loses_nothing_that_was_not_applied(void **stat
     consumer_test_finish(&test);
     assert_int_equal(consumer_test_count_of("cats"), 3);
     assert_int_equal(consumer_test_count_of("dogs"), 1);
+}
+
+/* Its marks had been forgotten before it was noted how far that went. */
+static void a_group_of_before_such_notes_does_not_begin_at_the_first_entry(void **state)
+{
+    (void)state;
+    struct consumer_test test;
+    consumer_test_ask("XADD votes 5-0 choice cats");
+    consumer_test_ask("XADD votes 5-1 choice cats");
+    consumer_test_ask("XGROUP CREATE votes counters 5-1");
+    consumer_test_ask("XADD votes 7-0 choice dogs");
+    consumer_test_prepare(&test, "a");
+    consumer_test_begin(&test);
+    CONSUMER_RUN_UNTIL(&test, consumer_test_counts(&test).applied == 1);
+    assert_int_equal(consumer_test_sql("SELECT count(*) FROM gatehouse_groups WHERE "
+                                       "(forgotten_ms, forgotten_seq) = (5, 1)"),
+                     1);
+    consumer_test_ask("XGROUP DESTROY votes counters");
+    consumer_test_ask("XADD votes 8-0 choice dogs");
+    CONSUMER_RUN_UNTIL(&test, consumer_test_counts(&test).applied >= 2 &&
+                                  consumer_test_counts(&test).lag == 0);
+    consumer_test_finish(&test);
+    assert_int_equal(consumer_test_sql("SELECT count(*) FROM counts WHERE choice = 'cats'"), 0);
+    assert_int_equal(consumer_test_count_of("dogs"), 2);
+}
+
+static void what_is_pending_is_behind_where_a_group_of_before_begins(void **state)
+{
+    (void)state;
+    struct consumer_test test;
+    consumer_test_ask("XADD votes 5-0 choice cats");
+    consumer_test_ask("XADD votes 6-0 choice dogs");
+    consumer_test_ask("XADD votes 7-0 choice cats");
+    consumer_test_ask("XGROUP CREATE votes counters 0");
+    consumer_test_ask("XREADGROUP GROUP counters other COUNT 3 STREAMS votes >");
+    consumer_test_ask("XACK votes counters 5-0 7-0"); /* 6-0 is in hand */
+    consumer_test_add("cats", 1);
+    consumer_test_prepare(&test, "a");
+    consumer_test_begin(&test);
+    CONSUMER_RUN_UNTIL(&test, consumer_test_counts(&test).applied == 1);
+    assert_int_equal(consumer_test_sql("SELECT count(*) FROM gatehouse_groups WHERE (forgotten_ms, "
+                                       "forgotten_seq) = (5, 18446744073709551615)"),
+                     1);
+    consumer_test_ask("XGROUP DESTROY votes counters");
+    CONSUMER_RUN_UNTIL(&test, consumer_test_counts(&test).applied >= 3 &&
+                                  consumer_test_counts(&test).lag == 0);
+    consumer_test_finish(&test);
+    assert_int_equal(consumer_test_count_of("dogs"), 1);
+    assert_int_equal(consumer_test_count_of("cats"), 2);
 }
 
 /* ---- Servers ---- */
@@ -287,8 +373,11 @@ static int run(void)
         TEST(goes_on_when_a_prepared_statement_went_stale),
         TEST(parks_what_is_too_large_to_be_read),
         TEST(parks_what_is_too_large_of_a_consumer_that_is_gone),
+        TEST(one_behind_a_large_one_that_was_taken_over_is_not_parked_for_it),
         TEST(a_group_that_vanished_begins_behind_what_was_forgotten),
         TEST(a_group_that_vanished_loses_nothing_that_was_not_applied),
+        TEST(a_group_of_before_such_notes_does_not_begin_at_the_first_entry),
+        TEST(what_is_pending_is_behind_where_a_group_of_before_begins),
         TEST(ids_of_two_servers_are_two_entries),
         TEST(tables_without_a_source_are_taken_over),
     };

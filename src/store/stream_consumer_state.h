@@ -39,13 +39,16 @@ struct gh_stream_consumer {
     bool calling;          /* a command has no answer yet */
     bool stopping, ended;
     bool group_is_made, database_was_lost;
-    bool own;               /* its own entries are being read again, behind own_from */
-    bool has_unnoted;       /* refused ones that trials had no room for */
-    bool statement_works;   /* it was run with an entry just now */
-    bool others_of_the_end; /* where others to try it with are looked for next */
-    bool reads_own;         /* that is the command that has no answer yet */
-    bool has_unread;        /* its own first entry behind unread_from is too large to be read */
-    char unread_from[GH_STREAM_ID_BYTES_MAX];
+    struct gh_stream_id group_through; /* while that is asked: everything up to it is done */
+    bool own;                          /* its own entries are being read again, behind own_from */
+    bool has_unnoted;                  /* refused ones that trials had no room for */
+    bool statement_works;              /* it was run with an entry just now */
+    bool others_of_the_end;            /* where others to try it with are looked for next */
+    bool reads_own;                    /* that is the command that has no answer yet */
+    bool has_unread;    /* its own first entry behind unread_from was too large to be read */
+    bool reads_alone;   /* unread_id, by the command that has no answer yet */
+    bool is_unreadable; /* it was too large alone, too */
+    char unread_from[GH_STREAM_ID_BYTES_MAX], unread_id[GH_STREAM_ID_BYTES_MAX];
     char own_from[GH_STREAM_ID_BYTES_MAX], claim_from[GH_STREAM_ID_BYTES_MAX];
     uint64_t own_since_ms, claim_at_ms, info_at_ms, forget_at_ms;
     unsigned pauses;      /* in a row */
@@ -76,6 +79,15 @@ void gh_stream_consumer_go_on(struct gh_stream_consumer *consumer);
 void gh_stream_consumer_note_failure(struct gh_stream_consumer *consumer);
 void gh_stream_consumer_note_success(struct gh_stream_consumer *consumer);
 
+void gh_stream_consumer_wait_for_database(struct gh_stream_consumer *consumer);
+bool gh_stream_consumer_is_error(const struct gh_redis_reply *reply, struct gh_str beginning);
+
+/* ---- The group: stream_consumer_group.c ---- */
+
+/* Makes it where it is not there; else notes from where on it was to be read, where nothing tells.
+ */
+void gh_stream_consumer_make_group(struct gh_stream_consumer *consumer);
+
 /* ---- How far the group is: stream_consumer_look.c ---- */
 
 /* The gauges. */
@@ -87,6 +99,7 @@ void gh_stream_consumer_look_at_pending(struct gh_stream_consumer *consumer);
 
 /* "1526919030474-55" */
 bool gh_stream_id_parse(struct gh_str text, struct gh_stream_id *out_id);
+void gh_stream_id_put(struct gh_stream_id id, char *out, size_t size);
 /* Takes entries, as XREADGROUP and XAUTOCLAIM have them, in place of those before. False: not all
    of them: they stay pending. */
 bool gh_stream_batch_take(struct gh_stream_consumer *consumer,

@@ -31,12 +31,17 @@ static const char SET_UP[] =
     "SELECT set_config('client_connection_check_interval', '1000', false) "
     "WHERE current_setting('client_connection_check_interval', true) IS NOT NULL";
 
-enum prepared { LOCK, MARK, APPLY, PARK, FORGET, FORGOTTEN, PREPARED_COUNT };
-static const char *const NAMES[PREPARED_COUNT] = {"lock", "mark",   "apply",
-                                                  "park", "forget", "forgotten"};
+enum prepared { LOCK, MARK, APPLY, PARK, FORGET, FORGOTTEN, BEGIN_BEHIND, PREPARED_COUNT };
+static const char *const NAMES[PREPARED_COUNT] = {"lock",   "mark",      "apply",       "park",
+                                                  "forget", "forgotten", "begin_behind"};
 static const char *const STATEMENTS[PREPARED_COUNT] = {
-    [LOCK] = GH_STREAM_LOCK, [MARK] = GH_STREAM_MARK,     [APPLY] = NULL, /* the user's */
-    [PARK] = GH_STREAM_PARK, [FORGET] = GH_STREAM_FORGET, [FORGOTTEN] = GH_STREAM_FORGOTTEN,
+    [LOCK] = GH_STREAM_LOCK,
+    [MARK] = GH_STREAM_MARK,
+    [APPLY] = NULL, /* the user's */
+    [PARK] = GH_STREAM_PARK,
+    [FORGET] = GH_STREAM_FORGET,
+    [FORGOTTEN] = GH_STREAM_FORGOTTEN,
+    [BEGIN_BEHIND] = GH_STREAM_BEGIN_BEHIND,
 };
 
 struct gh_stream_sink {
@@ -469,6 +474,19 @@ enum gh_err gh_stream_sink_forgotten(struct gh_stream_sink *sink, struct gh_stre
         return GH_ERR_IO;
     *out_through = (struct gh_stream_id){round.numbers[0], round.numbers[1]};
     return GH_OK;
+}
+
+enum gh_err gh_stream_sink_begin_behind(struct gh_stream_sink *sink, struct gh_stream_id through)
+{
+    char ms[24], seq[24];
+    const char *values[] = {sink->source, sink->stream, sink->group, ms, seq};
+    struct round round = {.what = "noting where the group begins"};
+    enum gh_err err = be_connected(sink);
+    snprintf(ms, sizeof(ms), "%" PRIu64, through.ms);
+    snprintf(seq, sizeof(seq), "%" PRIu64, through.seq);
+    if (err == GH_OK)
+        err = send_prepared(sink, BEGIN_BEHIND, 5, values) ? end_round(sink, &round) : lose(sink);
+    return err == GH_OK ? GH_OK : GH_ERR_IO;
 }
 
 /* ---- Life ---- */

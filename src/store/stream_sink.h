@@ -77,10 +77,13 @@ GH_MUST_USE enum gh_err gh_stream_sink_park(struct gh_stream_sink *sink, struct 
 GH_MUST_USE enum gh_err gh_stream_sink_forget(struct gh_stream_sink *sink,
                                               struct gh_stream_id below, uint64_t keep_ms,
                                               bool *out_more);
-/* The highest id that was forgotten: everything up to it was applied or parked. 0-0: nothing was.
-   GH_ERR_IO. */
+/* The highest id that was forgotten: everything up to it was applied or parked, or was before where
+   the group was to begin. 0-0: nothing was. GH_ERR_IO. */
 GH_MUST_USE enum gh_err gh_stream_sink_forgotten(struct gh_stream_sink *sink,
                                                  struct gh_stream_id *out_through);
+/* Notes that as such, where nothing is noted. GH_ERR_IO. */
+GH_MUST_USE enum gh_err gh_stream_sink_begin_behind(struct gh_stream_sink *sink,
+                                                    struct gh_stream_id through);
 /* What the server said when a call failed last: one line, which may quote values of the entry; and
    its SQLSTATE, empty when it was not the server. Valid until the next call. */
 struct gh_str gh_stream_sink_message(const struct gh_stream_sink *sink);

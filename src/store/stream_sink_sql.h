@@ -92,4 +92,8 @@
     "SELECT forgotten_ms, forgotten_seq FROM gatehouse_groups WHERE source = $1 AND "              \
     "stream = $2 AND consumer_group = $3"
 
+#define GH_STREAM_BEGIN_BEHIND                                                                     \
+    "INSERT INTO gatehouse_groups (source, stream, consumer_group, forgotten_ms, forgotten_seq) "  \
+    "VALUES ($1, $2, $3, $4::numeric, $5::numeric) ON CONFLICT DO NOTHING"
+
 #endif

@@ -92,7 +92,7 @@ static _Noreturn void keep_keys(const int *sockets, size_t thread_count, size_t 
     close_others(sockets, 1 + thread_count);
     take_name();
     gh_tls_keeper_reserve(pair_count, thread_count);
-    const struct gh_config_list *directories = &rights->settings->sandbox.read;
+    const struct gh_config_list *directories = &rights->settings->sandbox.certificates;
     const struct gh_tls_keeper_options options = {
         .control = sockets[0],
         .channels = sockets + 1,

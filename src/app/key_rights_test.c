@@ -201,11 +201,11 @@ static void who_reads_files_reads_those_that_are_named(void **state)
     assert_int_equal(in_child(*state, false, read_other), DENIED);
 }
 
-static void what_sandbox_read_names_is_read_too(void **state)
+static void what_sandbox_certificates_names_is_read_too(void **state)
 {
     struct fixture *f = *state;
     struct gh_str directory = gh_str_from_c(f->other);
-    f->settings.sandbox.read = (struct gh_config_list){.items = &directory, .count = 1};
+    f->settings.sandbox.certificates = (struct gh_config_list){.items = &directory, .count = 1};
     assert_int_equal(in_child(f, false, read_other), DONE);
 }
 
@@ -248,7 +248,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(both_kinds_of_threads_talk),
         T(who_reads_files_reads_those_that_are_named),
-        T(what_sandbox_read_names_is_read_too),
+        T(what_sandbox_certificates_names_is_read_too),
         T(who_signs_opens_no_file_at_all),
         T(nobody_writes),
         T(anything_else_is_death),

@@ -407,7 +407,7 @@ void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
                                     const struct gh_root_settings *settings, struct gh_arena *arena)
 {
     struct maker maker = {.rules = rules, .settings = settings};
-    const struct gh_str *directories = settings->sandbox.read.items;
+    const struct gh_str *directories = settings->sandbox.certificates.items;
     const struct gh_listener_settings *listeners = settings->listeners.items;
     gh_sandbox_rules_init(rules, arena);
     for (size_t i = 0; i < settings->listeners.count; i++) {
@@ -417,6 +417,6 @@ void gh_sandbox_rules_make_for_keys(struct gh_sandbox_rules *rules,
             allow_read(&maker, pairs[p].key, CERTIFICATE);
         }
     }
-    for (size_t i = 0; i < settings->sandbox.read.count; i++)
+    for (size_t i = 0; i < settings->sandbox.certificates.count; i++)
         gh_sandbox_allow_directory(rules, GH_SANDBOX_READ, directories[i], CERTIFICATE);
 }

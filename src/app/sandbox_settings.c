@@ -39,7 +39,16 @@ static const struct gh_config_field FIELDS[] = {
      SANDBOX(read),
      .item = &PATH_ITEM,
      .one_or_list = true,
-     .doc = "Directories and files that a later reload may name, to be read."},
+     .doc =
+         "Directories and files that a later reload may name, to be read by the server. None with "
+         "private keys: see `certificates`."},
+    {.name = "certificates",
+     .type = GH_CONFIG_TYPE_LIST,
+     SANDBOX(certificates),
+     .item = &PATH_ITEM,
+     .one_or_list = true,
+     .doc = "Directories of certificates and keys that a later reload may name, to be read by the "
+            "process that keeps TLS keys, and by no other."},
     {.name = "write",
      .type = GH_CONFIG_TYPE_LIST,
      SANDBOX(write),

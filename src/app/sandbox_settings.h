@@ -10,6 +10,7 @@ struct gh_sandbox_settings {
     enum gh_sandbox_mode mode;
     bool required;
     struct gh_config_list read, write;     /* of struct gh_str: directories and files */
+    struct gh_config_list certificates;    /* the same, for the process that keeps TLS keys alone */
     struct gh_config_list connect, listen; /* of uint64_t: ports */
 };
 

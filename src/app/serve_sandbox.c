@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/store_open.h"
 #include "net/fetch.h"
@@ -168,6 +169,40 @@ bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
         return refuse(arena, "system calls can't be held", error, out_message);
     tell(sandbox, ring);
     return true;
+}
+
+static bool can_read(const struct gh_serve_sandbox *sandbox, struct gh_str path)
+{
+    struct gh_arena arena;
+    struct gh_sandbox_rules wanted;
+    struct gh_str what;
+    gh_arena_init(&arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
+    struct gh_str name = gh_arena_dup(&arena, path);
+    bool can = name.ptr && access(name.ptr, R_OK) == 0;
+    gh_sandbox_rules_init(&wanted, &arena);
+    gh_sandbox_allow_file(&wanted, GH_SANDBOX_READ, path, "a key");
+    can = can && !wanted.out_of_memory &&
+          gh_sandbox_rules_cover(&sandbox->rules, &wanted, &arena, &what);
+    gh_arena_done(&arena);
+    return can;
+}
+
+void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
+                                   const struct gh_root_settings *settings,
+                                   struct gh_log_ring *ring)
+{
+    const struct gh_listener_settings *listeners = settings->listeners.items;
+    for (size_t i = 0; i < settings->listeners.count && sandbox->files_held; i++) {
+        const struct gh_tls_pair_settings *pairs = listeners[i].tls.items;
+        for (size_t p = 0; p < listeners[i].tls.count; p++) {
+            if (can_read(sandbox, pairs[p].key))
+                gh_log_message(
+                    ring, GH_LOG_WARNING,
+                    "%.*s: a private key that the server can read as well as the process "
+                    "that keeps it; give keys a directory apart from the configuration's",
+                    GH_STR_ARG(pairs[p].key));
+        }
+    }
 }
 
 /* ---- Reloading ---- */

@@ -33,6 +33,11 @@ bool gh_serve_sandbox_begin_consume(struct gh_serve_sandbox *sandbox,
 bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
                              const struct gh_sandbox_settings *settings, struct gh_log_ring *ring,
                              struct gh_arena *arena, struct gh_str *out_message);
+/* After that, as the user that serves: warns of private TLS keys that this process can read, though
+   another one is there to keep them. */
+void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
+                                   const struct gh_root_settings *settings,
+                                   struct gh_log_ring *ring);
 /* Whether this process can reach what a later configuration names. False: *out_message, which ends
    in "needs a restart". */
 bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,

@@ -394,11 +394,21 @@ def test_directories_for_later_can_be_named(start, backend, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir(), there.mkdir()
     pair, other = KeyPair(here, "p256"), KeyPair(there, "p256")
-    settings = tls(backend, pair, sandbox={"mode": "enforce", "read": str(there)})
+    settings = tls(backend, pair, sandbox={"mode": "enforce", "certificates": str(there)})
     gate = start(settings)
     listen = [{**settings["listen"][0], "tls": other.settings()}]
     reload(gate, settings={**settings, "listen": listen})
     assert get(gate, other) == 200
+
+
+def test_a_key_that_the_server_can_read_is_warned_of(start, backend, tmp_path):
+    pair = KeyPair(tmp_path, "p256")
+    says = f"{pair.key}: a private key that the server can read"
+    gate = start(tls(backend, pair, sandbox={"mode": "enforce", "read": str(tmp_path)}))
+    gate.wait_output(says)
+    gate = start(tls(backend, pair, sandbox={"mode": "enforce", "certificates": str(tmp_path)}))
+    gate.wait_output(" started, ")
+    assert says not in gate.output()
 
 
 # -- ends --

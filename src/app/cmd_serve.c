@@ -450,6 +450,7 @@ static int run(struct serve *serve)
     if (!gh_serve_sandbox_finish(&serve->sandbox, &serve->loaded.settings.sandbox, serve->ring,
                                  &serve->messages, &message))
         exit(fail("", message));
+    gh_server_answer(serve->server);
     gh_serve_sandbox_warn_of_keys(&serve->sandbox, &serve->loaded.settings, serve->ring);
     announce(serve);
     gh_loop_run(serve->control);

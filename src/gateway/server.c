@@ -24,6 +24,9 @@ struct gh_server {
     struct gh_server_worker *workers;
     unsigned ended_count;
     pthread_mutex_t starting; /* held while `started` of the workers changes or is relied upon */
+    pthread_mutex_t waiting;  /* of what follows */
+    pthread_cond_t answering;
+    bool may_answer;
 };
 
 /* What one worker is told at a reload. */
@@ -130,9 +133,18 @@ static void drain(void *arg)
     free(job);
 }
 
+static void wait_for_answering(struct gh_server *server)
+{
+    pthread_mutex_lock(&server->waiting);
+    while (!server->may_answer)
+        pthread_cond_wait(&server->answering, &server->waiting);
+    pthread_mutex_unlock(&server->waiting);
+}
+
 static void *worker_main(void *arg)
 {
     struct gh_server_worker *self = arg;
+    wait_for_answering(self->server);
     gh_loop_run(self->worker.loop);
     while (gh_loop_post(self->server->options.control, on_worker_ended, self->server) != GH_OK)
         usleep(1000); /* the control loop is behind; it is never gone before us */
@@ -323,6 +335,8 @@ enum gh_err gh_server_open(const struct gh_server_options *options, struct gh_sn
     }
     server->options = *options;
     pthread_mutex_init(&server->starting, NULL);
+    pthread_mutex_init(&server->waiting, NULL);
+    pthread_cond_init(&server->answering, NULL);
     enum gh_err err = open_shared(server);
     for (unsigned w = 0; err == GH_OK && w < options->worker_count; w++) {
         server->workers[w].server = server;
@@ -363,6 +377,14 @@ enum gh_err gh_server_start(struct gh_server *server)
     }
     pthread_mutex_unlock(&server->starting);
     return err;
+}
+
+void gh_server_answer(struct gh_server *server)
+{
+    pthread_mutex_lock(&server->waiting);
+    server->may_answer = true;
+    pthread_cond_broadcast(&server->answering);
+    pthread_mutex_unlock(&server->waiting);
 }
 
 void gh_server_drain(struct gh_server *server, uint64_t deadline_ms)
@@ -406,6 +428,8 @@ void gh_server_close(struct gh_server *server)
     gh_client_count_close(server->shared.judged_bodies);
     gh_client_count_close(server->shared.held_bodies.clients);
     pthread_mutex_destroy(&server->starting);
+    pthread_mutex_destroy(&server->waiting);
+    pthread_cond_destroy(&server->answering);
     free(server->workers);
     free(server);
 }

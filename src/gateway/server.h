@@ -37,8 +37,11 @@ struct gh_server_options {
 GH_MUST_USE enum gh_err gh_server_open(const struct gh_server_options *options,
                                        struct gh_snapshot *snapshot, struct gh_arena *arena,
                                        struct gh_server **out_server, struct gh_str *out_message);
-/* Starts the lanes and the worker threads. */
+/* Starts the lanes and the worker threads. These wait, so that rights can be given up by all
+   threads at once before the first connection is taken. */
 GH_MUST_USE enum gh_err gh_server_start(struct gh_server *server);
+/* Lets them begin. */
+void gh_server_answer(struct gh_server *server);
 
 /*
  * Makes `snapshot` (a reference is taken over) current on all workers: new listeners are opened

@@ -31,7 +31,9 @@ struct gh_tls_keys {
     struct gh_tls_library library;
     pthread_key_t current; /* the calling thread's channel */
     int control;
-    bool sealed; /* the start is over */
+    pthread_mutex_t lock;            /* of the next one */
+    struct gh_tls_remote_key *freed; /* found no room in `control`: told before the next request */
+    bool sealed;                     /* the start is over */
     bool broken; /* nobody knows any more what the next packet of `control` belongs to */
     size_t channel_count;
     struct channel channels[];
@@ -93,6 +95,7 @@ enum gh_err gh_tls_keys_open(int control, const int *channels, size_t channel_co
         return GH_ERR_MEMORY;
     }
     atomic_init(&keys->references, 1);
+    pthread_mutex_init(&keys->lock, NULL);
     keys->control = control;
     set_deadline(control, CONTROL_SECONDS);
     keys->channel_count = channel_count;
@@ -105,6 +108,24 @@ enum gh_err gh_tls_keys_open(int control, const int *channels, size_t channel_co
     return GH_OK;
 }
 
+static struct gh_tls_remote_key *take_freed(struct gh_tls_keys *keys)
+{
+    pthread_mutex_lock(&keys->lock);
+    struct gh_tls_remote_key *freed = keys->freed;
+    keys->freed = NULL;
+    pthread_mutex_unlock(&keys->lock);
+    return freed;
+}
+
+static void forget_freed(struct gh_tls_remote_key *freed)
+{
+    while (freed) {
+        struct gh_tls_remote_key *next = freed->next;
+        free(freed);
+        freed = next;
+    }
+}
+
 struct gh_tls_keys *gh_tls_keys_ref(struct gh_tls_keys *keys)
 {
     atomic_fetch_add(&keys->references, 1);
@@ -115,6 +136,8 @@ void gh_tls_keys_unref(struct gh_tls_keys *keys)
 {
     if (!keys || atomic_fetch_sub(&keys->references, 1) != 1)
         return;
+    forget_freed(take_freed(keys));
+    pthread_mutex_destroy(&keys->lock);
     pthread_key_delete(keys->current);
     close(keys->control);
     for (size_t i = 0; i < keys->channel_count; i++)
@@ -129,6 +152,24 @@ OSSL_LIB_CTX *gh_tls_keys_library(const struct gh_tls_keys *keys)
 }
 
 /* ---- The control channel ---- */
+
+static struct gh_tls_control_head order_to_drop(const struct gh_tls_remote_key *key)
+{
+    return (struct gh_tls_control_head){.kind = GH_TLS_CONTROL_DROP, .key = key->id};
+}
+
+/* What could not be told at once, waiting for room. */
+static bool tell_freed(struct gh_tls_keys *keys)
+{
+    struct gh_tls_remote_key *freed = take_freed(keys);
+    bool told = true;
+    for (const struct gh_tls_remote_key *key = freed; key && told; key = key->next) {
+        struct gh_tls_control_head head = order_to_drop(key);
+        told = send_packet(keys->control, &head, sizeof head);
+    }
+    forget_freed(freed);
+    return told;
+}
 
 /* The body that was announced, by malloc; NULL: it did not come. */
 static char *receive_body(struct gh_tls_keys *keys, uint32_t len)
@@ -152,7 +193,7 @@ static bool ask(struct gh_tls_keys *keys, const void *request, size_t len,
 {
     char bytes[sizeof *out_answer];
     *out_body = NULL;
-    if (!keys->broken && send_packet(keys->control, request, len) &&
+    if (!keys->broken && tell_freed(keys) && send_packet(keys->control, request, len) &&
         gh_tls_control_answer_read(receive_packet(keys->control, bytes, sizeof bytes, 0),
                                    out_answer))
         *out_body = receive_body(keys, out_answer->body_len);
@@ -262,14 +303,23 @@ enum gh_err gh_tls_keys_seal(struct gh_tls_keys *keys, struct gh_arena *arena,
 }
 
 /* From whichever thread was the last to use the key. A packet is sent whole or not at all, so that
-   threads need no lock; one that found no room leaves a key in the keeper, whose places are
-   bounded. */
+   threads need no lock, and wait for nothing; one that found no room leaves the order to the
+   next request's thread. */
 void gh_tls_remote_key_free(struct gh_tls_remote_key *key)
 {
-    struct gh_tls_control_head head = {.kind = GH_TLS_CONTROL_DROP, .key = key->id};
-    (void)!send(key->keys->control, &head, sizeof head, MSG_NOSIGNAL | MSG_DONTWAIT);
+    struct gh_tls_keys *keys = key->keys;
+    struct gh_tls_control_head head = order_to_drop(key);
     EVP_PKEY_free(key->public);
-    free(key);
+    key->public = NULL;
+    if (send(keys->control, &head, sizeof head, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+        errno != EAGAIN) { /* otherwise: there is no keeper */
+        free(key);
+        return;
+    }
+    pthread_mutex_lock(&keys->lock);
+    key->next = keys->freed;
+    keys->freed = key;
+    pthread_mutex_unlock(&keys->lock);
 }
 
 /* ---- Signing ---- */

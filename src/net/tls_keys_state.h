@@ -15,6 +15,7 @@ struct gh_tls_remote_key {
     struct gh_tls_key_id id;
     enum gh_tls_key_kind kind;
     EVP_PKEY *public;
+    struct gh_tls_remote_key *next; /* of those that the keeper is yet to be told of */
 };
 
 /* Has the keeper read `pair`. The credential's key is one whose signatures the keeper makes; all

@@ -217,6 +217,38 @@ static void answers_that_do_not_hold_are_none(void **state)
     assert_int_equal(gh_tls_keys_sign(&key, scheme, gh_str_of(too_long, sizeof too_long), out), 0);
 }
 
+static size_t drops_in(int fd)
+{
+    char bytes[GH_TLS_CONTROL_BYTES_MAX];
+    struct gh_tls_control control;
+    size_t count = 0;
+    ssize_t len;
+    while ((len = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        count += gh_tls_control_read(gh_str_of(bytes, (size_t)len), &control) &&
+                 control.kind == GH_TLS_CONTROL_DROP;
+    return count;
+}
+
+/* More than the socket has room for, as when a reload ends the last user of many. */
+static void the_keeper_is_told_of_every_key_that_was_let_go(void **state)
+{
+    enum { KEYS = 400 };
+    struct test_tls_keys *fixture = *state;
+    const struct gh_tls_control_answer fine = {.done = 1};
+    struct gh_str message = GH_STR("");
+    for (int i = 0; i < KEYS; i++) {
+        struct gh_tls_remote_key *key = calloc(1, sizeof *key);
+        assert_non_null(key);
+        *key = key_without_keeper(fixture);
+        gh_tls_remote_key_free(key);
+    }
+    size_t told = drops_in(fixture->theirs[0]);
+    assert_in_range(told, 1, KEYS - 1);
+    assert_int_equal(send(fixture->theirs[0], &fine, sizeof fine, 0), sizeof fine);
+    assert_int_equal(gh_tls_keys_seal(fixture->keys, &fixture->arena, &message), GH_OK);
+    assert_int_equal(told + drops_in(fixture->theirs[0]), KEYS);
+}
+
 static void loads_nothing_from_a_keeper_that_lies(void **state)
 {
     struct test_tls_keys *fixture = *state;
@@ -326,6 +358,7 @@ int main(void)
         K(handshakes_of_one_thread_too_many_fail),
         T(a_late_answer_is_never_taken_for_the_next),
         T(answers_that_do_not_hold_are_none),
+        T(the_keeper_is_told_of_every_key_that_was_let_go),
         T(loads_nothing_from_a_keeper_that_lies),
     };
     return cmocka_run_group_tests_name("net/tls_keys", tests, NULL, NULL);

@@ -108,6 +108,8 @@ static void leave_idle(struct gh_connection *connection)
         return;
     connection->phase = GH_CONNECTION_EXCHANGE;
     connection->output_pace.since_ms = 0;
+    gh_link_pace_begin(&connection->h2->link_pace, gh_loop_now_ms(connection->worker->loop),
+                       gh_h2_codec_data_sent(connection->h2->codec));
     gh_connection_set_deadline(connection, GH_CONNECTION_CHECK_MS);
 }
 

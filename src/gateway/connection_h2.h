@@ -22,9 +22,9 @@ struct gh_connection_h2 {
     struct gh_exchange *head;  /* whose head is being read: one at a time, section 4.3 */
     uint64_t head_started_ms;
     struct gh_service_left *left; /* calls of streams that are over */
-    uint64_t data_sent;           /* at the last look of its timer */
-    unsigned begun;               /* requests in this turn of the loop */
-    bool body_seen;               /* the last slice had body bytes in it */
+    struct gh_link_pace link_pace;
+    unsigned begun; /* requests in this turn of the loop */
+    bool body_seen; /* the last slice had body bytes in it */
     enum gh_h2_farewell farewell;
 };
 

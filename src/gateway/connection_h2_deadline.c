@@ -31,14 +31,6 @@ static bool body_is_stalled(struct gh_connection *connection, struct gh_exchange
                                    exchange->body_bytes_in, ours);
 }
 
-/* True when answers have left since the last look: the connection's window is not shut. */
-static bool is_moving(struct gh_connection_h2 *h2)
-{
-    uint64_t before = h2->data_sent;
-    h2->data_sent = gh_h2_codec_data_sent(h2->codec);
-    return h2->data_sent != before;
-}
-
 /* True when the client takes nothing of this answer, though it may take others: not when those
    were only first, on a link that carries no more. */
 static bool answer_is_stalled(struct gh_connection *connection, struct gh_exchange *exchange,
@@ -109,7 +101,9 @@ static void check_all(struct gh_connection *connection)
         return;
     }
     bool window_shut = is_window_shut(connection);
-    bool moving = is_moving(h2);
+    bool moving = gh_link_pace_is_moving(&h2->link_pace, gh_connection_limits(connection),
+                                         gh_loop_now_ms(connection->worker->loop),
+                                         gh_h2_codec_data_sent(h2->codec));
     struct gh_exchange *next;
     for (struct gh_exchange *exchange = connection->exchanges; exchange; exchange = next) {
         next = exchange->next;

@@ -39,3 +39,22 @@ bool gh_output_pace_is_stalled(struct gh_output_pace *pace, const struct gh_limi
     }
     return now_ms - pace->since_ms >= limits->body_timeout_ms;
 }
+
+void gh_link_pace_begin(struct gh_link_pace *pace, uint64_t now_ms, uint64_t sent)
+{
+    *pace = (struct gh_link_pace){.started_ms = now_ms, .sent_at_start = sent, .sent = sent};
+}
+
+bool gh_link_pace_is_moving(struct gh_link_pace *pace, const struct gh_limits_settings *limits,
+                            uint64_t now_ms, uint64_t sent)
+{
+    bool any = sent != pace->sent;
+    pace->sent = sent;
+    uint64_t age_ms = now_ms - pace->started_ms;
+    if (age_ms >= limits->body_timeout_ms && age_ms >= 1000) {
+        pace->slow = (sent - pace->sent_at_start) / (age_ms / 1000) < limits->body_rate_min;
+        pace->started_ms = now_ms;
+        pace->sent_at_start = sent;
+    }
+    return any && !pace->slow;
+}

@@ -98,6 +98,52 @@ static void nothing_that_waits_is_no_stall(void **state)
     assert_false(gh_output_pace_is_stalled(&pace, &LIMITS, 905000, 300, 350));
 }
 
+/* ---- A connection with many of them ---- */
+
+static void a_link_that_carries_enough_moves(void **state)
+{
+    (void)state;
+    struct gh_link_pace pace;
+    gh_link_pace_begin(&pace, 0, 700);
+    for (uint64_t at_ms = 1000; at_ms < 60000; at_ms += 1000)
+        assert_true(gh_link_pace_is_moving(&pace, &LIMITS, at_ms, 700 + at_ms / 10));
+}
+
+static void a_link_on_which_nothing_leaves_does_not_move(void **state)
+{
+    (void)state;
+    struct gh_link_pace pace;
+    gh_link_pace_begin(&pace, 0, 700);
+    assert_false(gh_link_pace_is_moving(&pace, &LIMITS, 1000, 700));
+    assert_true(gh_link_pace_is_moving(&pace, &LIMITS, 2000, 5000));
+    assert_false(gh_link_pace_is_moving(&pace, &LIMITS, 3000, 5000));
+}
+
+/* Neither one byte a second nor all of them at once now and then. */
+static void a_link_that_is_opened_for_a_byte_now_and_then_does_not_move(void **state)
+{
+    (void)state;
+    struct gh_link_pace pace;
+    gh_link_pace_begin(&pace, 0, 0);
+    for (uint64_t at_ms = 1000; at_ms < 60000; at_ms += 1000)
+        assert_int_equal(gh_link_pace_is_moving(&pace, &LIMITS, at_ms, at_ms / 1000),
+                         at_ms < LIMITS.body_timeout_ms);
+    gh_link_pace_begin(&pace, 0, 0);
+    for (uint64_t at_ms = 4000; at_ms < 60000; at_ms += 4000)
+        assert_int_equal(gh_link_pace_is_moving(&pace, &LIMITS, at_ms, at_ms / 4000 * 150),
+                         at_ms < LIMITS.body_timeout_ms);
+}
+
+static void a_link_that_was_slow_moves_again(void **state)
+{
+    (void)state;
+    struct gh_link_pace pace;
+    gh_link_pace_begin(&pace, 0, 0);
+    assert_false(gh_link_pace_is_moving(&pace, &LIMITS, 5000, 10));
+    assert_false(gh_link_pace_is_moving(&pace, &LIMITS, 9000, 10000));
+    assert_true(gh_link_pace_is_moving(&pace, &LIMITS, 10000, 11000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +155,10 @@ int main(void)
         cmocka_unit_test(a_client_that_takes_something_is_not),
         cmocka_unit_test(a_client_that_takes_nothing_is_stalled),
         cmocka_unit_test(nothing_that_waits_is_no_stall),
+        cmocka_unit_test(a_link_that_carries_enough_moves),
+        cmocka_unit_test(a_link_on_which_nothing_leaves_does_not_move),
+        cmocka_unit_test(a_link_that_is_opened_for_a_byte_now_and_then_does_not_move),
+        cmocka_unit_test(a_link_that_was_slow_moves_again),
     };
     return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
 }

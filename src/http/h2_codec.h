@@ -30,7 +30,8 @@
  *
  * Body bytes that can't be sent (a stream's or the connection's window is shut, or the wire is
  * full) are copied and kept; is_full() says when a stream has enough of them, on_drained when it
- * takes more. A client that does not read costs GH_H2_UNSENT_BYTES_MAX and one write for a stream.
+ * takes more. A client that does not read costs GH_H2_UNSENT_BYTES_MAX and one write for a stream,
+ * and for all its streams GH_H2_CONNECTION_UNSENT_BYTES_MAX and one write for each.
  */
 #ifndef GH_HTTP_H2_CODEC_H
 #define GH_HTTP_H2_CODEC_H
@@ -50,6 +51,8 @@
 #define GH_H2_CONNECTION_WINDOW_BYTES (1024u * 1024)
 /* Unsent bytes of an answer above which is_full(). */
 #define GH_H2_UNSENT_BYTES_MAX (64u * 1024)
+/* The same of all answers together. */
+#define GH_H2_CONNECTION_UNSENT_BYTES_MAX (1024u * 1024)
 
 /* `limits` is copied; head_bytes_max counts 32 bytes more for each field, as section 10.5.1 does,
    so that what SETTINGS announce is what is enforced. The codec is heap memory; ops->done gives it

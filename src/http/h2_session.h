@@ -47,7 +47,7 @@ struct gh_h2_stream {
     struct gh_str lent; /* bytes of the write that is running, behind those kept */
     char *kept;         /* heap: unsent bytes are kept[kept_from, kept_from + kept_len) */
     size_t kept_from, kept_len, kept_cap;
-    bool full, drained_due;
+    bool full; /* until on_drained */
 };
 
 /* What one frame brought. */
@@ -73,9 +73,10 @@ struct gh_h2_codec {
 
     struct gh_h2_stream *streams; /* those that are open */
     size_t open_count, lingering;
+    size_t kept_bytes;         /* heap, of all streams */
     uint64_t data_sent;        /* bytes of DATA, of all streams */
     struct gh_h2_stream *over; /* on_closed is due */
-    bool any_drained_due;
+    bool any_drained_due;      /* of streams that are full some may take more */
 
     bool busy;      /* an event is running, or what follows from one is being seen to */
     bool sending;   /* inside nghttp2_session_send or output */
@@ -142,6 +143,8 @@ void gh_h2_output_send(struct gh_h2_codec *h2, bool must);
 /* `bytes` are the next of the answer: sent as far as they can go at once, else kept. */
 void gh_h2_output_put(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_str bytes);
 /* Gives back what is kept. */
-void gh_h2_output_drop(struct gh_h2_stream *stream);
+void gh_h2_output_drop(struct gh_h2_codec *h2, struct gh_h2_stream *stream);
+/* Whether a stream that was full is so no longer. */
+bool gh_h2_output_takes_more(const struct gh_h2_codec *h2, const struct gh_h2_stream *stream);
 
 #endif

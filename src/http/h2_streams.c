@@ -59,7 +59,7 @@ static void release_stream(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
     if (stream->next)
         stream->next->prev = stream->prev;
     h2->open_count--;
-    gh_h2_output_drop(stream);
+    gh_h2_output_drop(h2, stream);
     if (h2->head.arena == stream->arena) { /* the rest of its header block is only decoded */
         h2->head.arena = NULL;
         h2->head.error = GH_HTTP_ERROR_MALFORMED;
@@ -96,11 +96,10 @@ static bool tell_drained(struct gh_h2_codec *h2)
         return false;
     h2->any_drained_due = false;
     for (struct gh_h2_stream *stream = h2->streams; stream; stream = stream->next) {
-        if (!stream->drained_due)
+        if (!stream->full || stream->over || !gh_h2_output_takes_more(h2, stream))
             continue;
-        stream->drained_due = false;
-        if (!stream->over && !stream->full)
-            h2->base.events->on_drained(h2->base.owner, stream->id);
+        stream->full = false;
+        h2->base.events->on_drained(h2->base.owner, stream->id);
     }
     return true;
 }

@@ -140,6 +140,38 @@ static void data_without_bytes(void **state)
     costs(put_empty_data, MOST[GH_H2_COST_EMPTY_DATA]);
 }
 
+/* More of them than the trailers, on a stream whose answer is out while its request is not. */
+static void put_headers_of_an_answered_stream(struct peer *peer, uint32_t i)
+{
+    peer->in_head = answer_200;
+    if (i == 0) {
+        put_headers(peer, 1, POST, 0);
+        put_headers(peer, 1, "x-a=b", 0);
+    }
+    put_headers(peer, 1, "x-a=b", 0);
+}
+
+static void header_blocks_behind_the_trailers(void **state)
+{
+    (void)state;
+    costs(put_headers_of_an_answered_stream, MOST[GH_H2_COST_OTHER]);
+}
+
+static void trailers_cost_nothing_here(void **state)
+{
+    (void)state;
+    struct peer *peer = open_answering_peer();
+    peer->in_end = answer_200;
+    for (uint32_t i = 0; i < 2 * MOST[GH_H2_COST_OTHER]; i++) {
+        put_headers(peer, 1 + 2 * i, POST, 0);
+        put_headers(peer, 1 + 2 * i, "x-a=b", FIN);
+        assert_true(send_all(peer));
+        peer->log.len = 0;
+    }
+    assert_false(has(told(peer), "GOAWAY"));
+    close_peer(peer);
+}
+
 static void put_small_data(struct peer *peer, uint32_t i)
 {
     if (i == 0)
@@ -457,6 +489,8 @@ int main(void)
         cmocka_unit_test(window_updates),
         cmocka_unit_test(frames_of_unknown_kinds),
         cmocka_unit_test(continuations),
+        cmocka_unit_test(header_blocks_behind_the_trailers),
+        cmocka_unit_test(trailers_cost_nothing_here),
         cmocka_unit_test(data_with_bytes_cost_nothing_here),
         cmocka_unit_test(window_updates_for_data_that_were_sent_come_free),
         cmocka_unit_test(a_header_block_of_too_many_continuations),

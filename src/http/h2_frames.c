@@ -159,6 +159,16 @@ static void remember_stream(struct gh_h2_frames *frames, uint32_t id)
         (struct gh_h2_remembered){.id = id, .fate = GH_H2_STREAM_OPEN};
 }
 
+/* A stream that is open has a head and trailers, which come with it. */
+static enum gh_h2_cost cost_of_late_headers(struct gh_h2_frames *frames, uint32_t id, bool is_open)
+{
+    struct gh_h2_remembered *stream = find_stream(frames, id);
+    if (!stream || !is_open || stream->trailers)
+        return GH_H2_COST_OTHER;
+    stream->trailers = true;
+    return GH_H2_COST_COUNT;
+}
+
 /* A code of section 7. */
 static uint32_t judge_frame(struct gh_h2_frames *frames, const struct frame *frame,
                             const struct gh_h2_judge *judge)
@@ -174,11 +184,12 @@ static uint32_t judge_frame(struct gh_h2_frames *frames, const struct frame *fra
         code = judge_priority(frame);
     } else if (frame->type == NGHTTP2_HEADERS && frame->stream > frames->last_id) {
         remember_stream(frames, frame->stream);
-    } else if (is_message && frame->stream && frame->stream <= frames->last_id &&
-               !judge->is_open(judge->context, frame->stream)) {
-        code = judge_late_frame(frames, frame);
+    } else if (is_message && frame->stream && frame->stream <= frames->last_id) {
+        bool is_open = judge->is_open(judge->context, frame->stream);
+        if (!is_open)
+            code = judge_late_frame(frames, frame);
         if (frame->type == NGHTTP2_HEADERS) /* of DATA no more comes than the windows let */
-            cost = GH_H2_COST_OTHER;
+            cost = cost_of_late_headers(frames, frame->stream, is_open);
     }
     if (code == NGHTTP2_NO_ERROR && cost != GH_H2_COST_COUNT &&
         !gh_h2_budget_spend(judge->budget, judge->now_ms, cost, 1))

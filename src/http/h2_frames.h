@@ -25,6 +25,7 @@ enum gh_h2_stream_fate {
 struct gh_h2_remembered {
     uint32_t id;
     enum gh_h2_stream_fate fate;
+    bool trailers; /* its second header block has begun */
 };
 
 struct gh_h2_frames {

@@ -400,6 +400,15 @@ static enum gh_reason reason_of_failure(enum gh_upstream_failure failure)
     return GH_REASON_UPSTREAM_BAD_RESPONSE;
 }
 
+/* Over HTTP/2 an end and a break-off differ (RFC 8441 section 5). */
+static void fail_tunnel(struct gh_exchange *exchange)
+{
+    if (gh_request_is_extended_connect(&exchange->request))
+        break_off(exchange);
+    else
+        exchange->port->tunnel_end(exchange->owner, exchange);
+}
+
 static void on_call_failure(struct gh_upstream_call *call, enum gh_upstream_failure failure)
 {
     struct gh_exchange *exchange = call->owner;
@@ -407,7 +416,7 @@ static void on_call_failure(struct gh_upstream_call *call, enum gh_upstream_fail
     if (exchange->tunnel) {
         exchange->reason = reason_of_failure(failure);
         exchange->stage = GH_STAGE_HANDOVER;
-        exchange->port->tunnel_end(exchange->owner, exchange);
+        fail_tunnel(exchange);
         return;
     }
     enum gh_reason reason = reason_of_failure(failure);

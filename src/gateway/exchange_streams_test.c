@@ -115,6 +115,19 @@ static void its_stream_is_the_tunnel(void **state)
     gh_toys_expect("log:101 ");
 }
 
+static void a_tunnel_whose_upstream_breaks_is_reset_and_not_ended(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = begin_connect();
+    gh_toys_upstream_head(101);
+    gh_toys_expect("head:101 tunnel ");
+    gh_toys.call->events->on_failure(gh_toys.call, GH_UPSTREAM_CUT);
+    gh_toys_expect("reset ");
+    gh_toys_end(exchange, true);
+    gh_toys_expect("log:101 ");
+    assert_int_equal(gh_toys.logged_reason, GH_REASON_UPSTREAM_CUT);
+}
+
 static void bytes_that_come_before_the_tunnel_wait_for_it(void **state)
 {
     (void)state;
@@ -193,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_is_reset_takes_no_other_with_it),
         cmocka_unit_test(an_upstream_that_breaks_off_breaks_its_own_stream),
         cmocka_unit_test(its_stream_is_the_tunnel),
+        cmocka_unit_test(a_tunnel_whose_upstream_breaks_is_reset_and_not_ended),
         cmocka_unit_test(bytes_that_come_before_the_tunnel_wait_for_it),
         cmocka_unit_test(a_client_that_ended_before_has_its_tunnel_ended),
         cmocka_unit_test(a_slow_upstream_is_not_paid_for),

@@ -16,6 +16,8 @@
    few kilobytes. Bodies come in larger frames, and are not cut for it. */
 #define HEADS_SLICE_BYTES  4096
 #define BODIES_SLICE_BYTES (16u * 1024)
+/* One line in the log for the failures of so long a time, by worker. */
+#define WARNING_PACE_MS 60000
 
 /* ---- Streams ---- */
 
@@ -72,7 +74,41 @@ static void end_exchange(struct gh_connection *connection, struct gh_exchange *e
     count_stream(connection, -1);
     if (exchange->client_counted)
         gh_client_count_leave(connection->worker->shared->clients, &connection->peer.ip);
+    bool cut = h2->failure != GH_H2_FAILURE_NONE && exchange->answer_half != GH_ANSWER_DONE;
+    if (cut && exchange->reason == GH_REASON_UNDECIDED) {
+        exchange->stage = GH_STAGE_READ;
+        exchange->reason = GH_REASON_HTTP2_ERROR;
+    }
     gh_exchange_end(exchange, true);
+}
+
+/* ---- Failures of the connection ---- */
+
+static const char *failure_word(enum gh_h2_failure failure)
+{
+    static const char *const WORDS[GH_H2_FAILURE_COUNT] = {
+#define X(name, word) [GH_H2_FAILURE_##name] = (word),
+        GH_H2_FAILURES(X)
+#undef X
+    };
+    return WORDS[failure];
+}
+
+/* Floods come in numbers: each is counted, one of a minute is logged. */
+static void tell_failure(struct gh_worker *worker, enum gh_h2_failure failure)
+{
+    uint64_t now_ms = gh_loop_now_ms(worker->loop);
+    gh_metric_add(worker->shared->metrics, worker->index,
+                  worker->shared->counters.http2_failures[failure], 1);
+    if (now_ms < worker->http2_warning_ms) {
+        worker->http2_unsaid++;
+        return;
+    }
+    gh_log_message(worker->log, GH_LOG_WARNING,
+                   "a connection of HTTP/2 was ended with %s; %u more since the last such line",
+                   failure_word(failure), worker->http2_unsaid);
+    worker->http2_warning_ms = now_ms + WARNING_PACE_MS;
+    worker->http2_unsaid = 0;
 }
 
 static void release(struct gh_connection *connection, bool client_gone)
@@ -81,6 +117,9 @@ static void release(struct gh_connection *connection, bool client_gone)
     struct gh_connection_h2 *h2 = connection->h2;
     if (!h2)
         return;
+    h2->failure = gh_h2_codec_failure(h2->codec);
+    if (h2->failure != GH_H2_FAILURE_NONE)
+        tell_failure(connection->worker, h2->failure);
     h2->codec->ops->done(h2->codec); /* which closes its streams */
     while (connection->exchanges)
         end_exchange(connection, connection->exchanges);
@@ -185,6 +224,7 @@ static void on_stream_over(void *owner, gh_stream_id stream)
     struct gh_exchange *exchange = find(connection, stream);
     if (!exchange)
         return;
+    connection->h2->failure = gh_h2_codec_failure(connection->h2->codec);
     end_exchange(connection, exchange);
     gh_connection_want_turn(connection);
     if (connection->exchanges || connection->phase != GH_CONNECTION_EXCHANGE)
@@ -370,12 +410,22 @@ static bool is_over(const struct gh_connection *connection)
     return connection->phase == GH_CONNECTION_CLOSING || connection->phase == GH_CONNECTION_LINGER;
 }
 
+/* The timer may begin again with each request, and has not come to it. */
+static void see_to_farewell(struct gh_connection *connection)
+{
+    const struct gh_connection_h2 *h2 = connection->h2;
+    if (h2->farewell == GH_H2_SAID_SOON &&
+        gh_loop_now_ms(connection->worker->loop) - h2->farewell_ms >= GH_CONNECTION_GRACE_MS)
+        gh_connection_h2_say_farewell(connection);
+}
+
 static void turn(struct gh_connection *connection)
 {
     struct gh_connection_h2 *h2 = connection->h2;
     struct gh_codec *codec = h2->codec;
     h2->begun = 0;
     run_turns(h2);
+    see_to_farewell(connection);
     if (connection->pending_len && codec->ops->wants_input(codec))
         feed_pending(connection);
     if (!is_over(connection)) {
@@ -415,6 +465,7 @@ static void drain(struct gh_connection *connection)
 {
     if (connection->h2->farewell != GH_H2_STAYS)
         return;
+    connection->h2->farewell_ms = gh_loop_now_ms(connection->worker->loop);
     gh_connection_h2_say_farewell(connection);
     gh_connection_set_deadline(connection, GH_CONNECTION_GRACE_MS);
 }
@@ -446,6 +497,7 @@ void gh_connection_h2_begin(struct gh_connection *connection)
         return;
     }
     h2->left = left;
+    h2->failure = GH_H2_FAILURE_NONE;
     connection->h2 = h2;
     gh_h2_codec_gather(h2->codec, on_output_due);
     connection->protocol = &PROTOCOL;

@@ -26,6 +26,8 @@ struct gh_connection_h2 {
     unsigned begun; /* requests in this turn of the loop */
     bool body_seen; /* the last slice had body bytes in it */
     enum gh_h2_farewell farewell;
+    uint64_t farewell_ms; /* when it began */
+    enum gh_h2_failure failure;
 };
 
 /* One step further to the end. */

@@ -3,22 +3,12 @@
 #include "gateway/connection_h2.h"
 #include "gateway/service.h"
 
-/* Unpaid bytes from which a window may be shut: the codec opens it again by halves. */
-#define STREAM_SHUT_BYTES     (GH_H2_STREAM_WINDOW_BYTES / 2)
-#define CONNECTION_SHUT_BYTES (GH_H2_CONNECTION_WINDOW_BYTES / 2)
+/* Unpaid bytes from which a stream's window may be shut: the codec opens it again by halves. */
+#define STREAM_SHUT_BYTES (GH_H2_STREAM_WINDOW_BYTES / 2)
 
 static size_t unpaid_of(const struct gh_exchange *exchange)
 {
     return exchange->unpaid + exchange->held.unpaid + exchange->parked.len;
-}
-
-/* All streams together have filled the connection's window: none of their clients can send. */
-static bool is_window_shut(const struct gh_connection *connection)
-{
-    size_t unpaid = 0;
-    for (const struct gh_exchange *each = connection->exchanges; each; each = each->next)
-        unpaid += unpaid_of(each);
-    return unpaid >= CONNECTION_SHUT_BYTES;
 }
 
 static bool body_is_stalled(struct gh_connection *connection, struct gh_exchange *exchange,
@@ -100,7 +90,7 @@ static void check_all(struct gh_connection *connection)
         say_goodbye(connection);
         return;
     }
-    bool window_shut = is_window_shut(connection);
+    bool window_shut = gh_h2_codec_is_input_shut(h2->codec);
     bool moving = gh_link_pace_is_moving(&h2->link_pace, gh_connection_limits(connection),
                                          gh_loop_now_ms(connection->worker->loop),
                                          gh_h2_codec_data_sent(h2->codec));

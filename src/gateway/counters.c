@@ -34,6 +34,18 @@ static enum gh_err define_gate(struct gh_metrics *metrics, gh_metric_id *out_slo
                              "result", RESULTS, GH_GATE_COUNT, out_slots);
 }
 
+static enum gh_err define_http2_failures(struct gh_metrics *metrics, gh_metric_id *out_slots)
+{
+    static const struct gh_str CODES[GH_H2_FAILURE_COUNT] = {
+#define X(name, word) [GH_H2_FAILURE_##name] = GH_STR_INIT(word),
+        GH_H2_FAILURES(X)
+#undef X
+    };
+    return gh_metrics_define(metrics, GH_METRIC_COUNTER, "gatehouse_http2_errors_total",
+                             "Connections of HTTP/2 that were ended for an error or a flood.",
+                             "code", CODES, GH_H2_FAILURE_COUNT, out_slots);
+}
+
 enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *out_counters)
 {
     const struct {
@@ -86,5 +98,7 @@ enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *o
                                out_counters->observed);
     if (err == GH_OK)
         err = define_gate(metrics, out_counters->gate);
+    if (err == GH_OK)
+        err = define_http2_failures(metrics, out_counters->http2_failures);
     return err;
 }

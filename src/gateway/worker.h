@@ -92,6 +92,9 @@ struct gh_worker {
     uint64_t revocations_seen; /* their version when streams were last looked at */
     size_t service_calls;      /* on their way; the worker ends after them */
 
+    uint64_t http2_warning_ms; /* from when on a failure of HTTP/2 is logged again */
+    unsigned http2_unsaid;     /* those since the last line */
+
     bool draining;
     struct gh_timer drain_timer;
     void (*on_drained)(struct gh_worker *worker); /* the last connection has gone */

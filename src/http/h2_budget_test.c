@@ -49,6 +49,7 @@ static void costs(void (*put)(struct peer *peer, uint32_t i), uint32_t count)
     const char *text = told(peer);
     assert_true(has(text, "GOAWAY:") && has(text, CALM));
     assert_true(peer->codec->ops->wants_close(peer->codec));
+    assert_int_equal(gh_h2_codec_failure(peer->codec), GH_H2_FAILURE_CALM);
     close_peer(peer);
 }
 
@@ -398,12 +399,13 @@ static void exchanges_that_linger_count_as_streams(void **state)
 
 /* ---- Frames where a stream is over (section 5.1) ---- */
 
-static void expect_goaway(struct peer *peer, const char *code)
+static void expect_goaway(struct peer *peer, const char *code, enum gh_h2_failure failure)
 {
     send_all(peer);
     const char *text = told(peer);
     assert_true(has(text, "GOAWAY:") && has(text, code));
     assert_true(peer->codec->ops->wants_close(peer->codec));
+    assert_int_equal(gh_h2_codec_failure(peer->codec), failure);
     close_peer(peer);
 }
 
@@ -425,14 +427,14 @@ static void frames_behind_the_clients_own_end_are_an_error(void **state)
     (void)state;
     struct peer *peer = open_peer_with_closed_stream(true);
     put_data(peer, 1, "x", 0);
-    expect_goaway(peer, ":5 ");
+    expect_goaway(peer, ":5 ", GH_H2_FAILURE_STREAM_CLOSED);
     peer = open_peer_with_closed_stream(true);
     put_headers(peer, 1, "x-t=1", FIN);
-    expect_goaway(peer, ":5 ");
+    expect_goaway(peer, ":5 ", GH_H2_FAILURE_STREAM_CLOSED);
     peer = open_answering_peer();
     put_reset(peer, 0);
     put_data(peer, 1, "x", 0);
-    expect_goaway(peer, ":5 ");
+    expect_goaway(peer, ":5 ", GH_H2_FAILURE_STREAM_CLOSED);
 }
 
 static void frames_behind_our_end_were_on_their_way(void **state)
@@ -455,10 +457,10 @@ static void ids_only_rise(void **state)
     struct peer *peer = open_answering_peer();
     put_headers(peer, 5, GET, FIN);
     put_headers(peer, 3, GET, FIN);
-    expect_goaway(peer, ":1 ");
+    expect_goaway(peer, ":1 ", GH_H2_FAILURE_PROTOCOL);
     peer = open_answering_peer();
     put_headers(peer, 2, GET, FIN);
-    expect_goaway(peer, ":1 ");
+    expect_goaway(peer, ":1 ", GH_H2_FAILURE_PROTOCOL);
 }
 
 static void a_priority_that_can_t_be_is_an_error(void **state)
@@ -466,13 +468,13 @@ static void a_priority_that_can_t_be_is_an_error(void **state)
     (void)state;
     struct peer *peer = open_answering_peer();
     put_frame(peer, NGHTTP2_PRIORITY, 0, 0, "\0\0\0\1\7", 5);
-    expect_goaway(peer, ":1 ");
+    expect_goaway(peer, ":1 ", GH_H2_FAILURE_PROTOCOL);
     peer = open_answering_peer();
     put_frame(peer, NGHTTP2_PRIORITY, 0, 3, "\x80\0\0\3\7", 5);
-    expect_goaway(peer, ":1 ");
+    expect_goaway(peer, ":1 ", GH_H2_FAILURE_PROTOCOL);
     peer = open_answering_peer();
     put_frame(peer, NGHTTP2_PRIORITY, 0, 3, "\0\0\0\1", 4);
-    expect_goaway(peer, ":6 ");
+    expect_goaway(peer, ":6 ", GH_H2_FAILURE_FRAME_SIZE);
 }
 
 int main(void)

@@ -6,6 +6,8 @@
 
 /* Twice what upstreams may say: theirs, and what the route adds. */
 #define ANSWER_HEAD_BYTES_MAX (128 * 1024)
+/* We announce no other SETTINGS_MAX_FRAME_SIZE than the first. */
+#define FRAME_BYTES_MAX 16384
 
 static const struct gh_h2_codec *h2_of_const(const struct gh_codec *codec)
 {
@@ -226,6 +228,20 @@ bool gh_h2_codec_is_window_shut(const struct gh_codec *codec, gh_stream_id id)
     return nghttp2_session_get_stream_remote_window_size(h2->session, (int32_t)id) <= 0;
 }
 
+/* What is left of the window may be too little for a frame that a client wants to send. */
+bool gh_h2_codec_is_input_shut(const struct gh_codec *codec)
+{
+    const struct gh_h2_codec *h2 = h2_of_const(codec);
+    int32_t window = nghttp2_session_get_effective_local_window_size(h2->session);
+    int32_t used = nghttp2_session_get_effective_recv_data_length(h2->session);
+    return used >= window - FRAME_BYTES_MAX;
+}
+
+enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec)
+{
+    return h2_of_const(codec)->failure;
+}
+
 uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec)
 {
     return h2_of_const(codec)->data_sent;
@@ -308,6 +324,7 @@ enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
         return GH_ERR_MEMORY;
     h2->base = (struct gh_codec){.ops = &OPS, .events = events, .owner = owner};
     h2->limits = *limits;
+    h2->failure = GH_H2_FAILURE_NONE;
     gh_h2_frames_init(&h2->frames, limits->head_bytes_max);
     if (!make_session(h2) || !submit_settings(h2)) {
         nghttp2_session_del(h2->session);

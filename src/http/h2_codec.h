@@ -54,6 +54,25 @@
 /* The same of all answers together. */
 #define GH_H2_CONNECTION_UNSENT_BYTES_MAX (1024u * 1024)
 
+/* X(name, code of section 7 in words): with which a connection can end. */
+#define GH_H2_FAILURES(X)                                                                          \
+    X(PROTOCOL, "protocol_error")                                                                  \
+    X(INTERNAL, "internal_error")                                                                  \
+    X(FLOW_CONTROL, "flow_control_error")                                                          \
+    X(STREAM_CLOSED, "stream_closed")                                                              \
+    X(FRAME_SIZE, "frame_size_error")                                                              \
+    X(COMPRESSION, "compression_error")                                                            \
+    X(CALM, "enhance_your_calm")                                                                   \
+    X(OTHER, "other")
+
+enum gh_h2_failure {
+#define X(name, word) GH_H2_FAILURE_##name,
+    GH_H2_FAILURES(X)
+#undef X
+        GH_H2_FAILURE_COUNT,
+    GH_H2_FAILURE_NONE = GH_H2_FAILURE_COUNT
+};
+
 /* `limits` is copied; head_bytes_max counts 32 bytes more for each field, as section 10.5.1 does,
    so that what SETTINGS announce is what is enforced. The codec is heap memory; ops->done gives it
    back. GH_ERR_MEMORY. */
@@ -81,6 +100,8 @@ size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream);
 /* True when the client lets none of them out by the stream's own window. Else they wait for their
    turn with the other streams, as long as gh_h2_codec_data_sent goes on. */
 bool gh_h2_codec_is_window_shut(const struct gh_codec *codec, gh_stream_id stream);
+/* True when the client may send hardly any body bytes on any stream, until more are consumed. */
+bool gh_h2_codec_is_input_shut(const struct gh_codec *codec);
 /* Body bytes that have left, of all streams. */
 uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
 /*
@@ -90,6 +111,8 @@ uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
  */
 void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner));
 void gh_h2_codec_flush(struct gh_codec *codec);
+/* Why the connection ends: known before on_closed of the streams that end with it. */
+enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec);
 /* Streams between on_begin and on_closed. */
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec);
 

@@ -470,6 +470,27 @@ static void all_bodies_together_are_held_by_the_connections_window(void **state)
     close_peer(peer);
 }
 
+/* Half a window of unpaid bytes keeps nobody from sending. */
+static void the_connections_window_is_shut_when_it_is_used_up(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer();
+    peer->pays = peer->logs_bodies = false;
+    for (size_t bytes = 16384; bytes <= GH_H2_CONNECTION_WINDOW_BYTES; bytes += 16384) {
+        uint32_t id = 1 + 2 * (uint32_t)((bytes - 1) / GH_H2_STREAM_WINDOW_BYTES);
+        if (bytes % GH_H2_STREAM_WINDOW_BYTES == 16384)
+            put_headers(peer, id, POST, 0);
+        put_frame(peer, NGHTTP2_DATA, 0, id, BYTES, 16384);
+        assert_true(send_all(peer));
+        assert_int_equal(gh_h2_codec_is_input_shut(peer->codec),
+                         bytes >= GH_H2_CONNECTION_WINDOW_BYTES - 16384);
+    }
+    peer->codec->ops->consumed(peer->codec, 1, GH_H2_STREAM_WINDOW_BYTES);
+    peer->codec->ops->consumed(peer->codec, 3, GH_H2_STREAM_WINDOW_BYTES);
+    assert_false(gh_h2_codec_is_input_shut(peer->codec));
+    close_peer(peer);
+}
+
 static void what_a_closed_stream_left_unpaid_is_paid_for_the_others(void **state)
 {
     (void)state;
@@ -557,6 +578,7 @@ int main(void)
         cmocka_unit_test(the_window_of_a_body_is_paid_by_who_consumes_it),
         cmocka_unit_test(a_body_beyond_its_window_is_an_error_of_flow_control),
         cmocka_unit_test(all_bodies_together_are_held_by_the_connections_window),
+        cmocka_unit_test(the_connections_window_is_shut_when_it_is_used_up),
         cmocka_unit_test(what_a_closed_stream_left_unpaid_is_paid_for_the_others),
         cmocka_unit_test(what_is_thrown_away_is_paid_for_the_others),
         cmocka_unit_test(who_has_used_its_window_up_before_the_answer_is_reset_behind_it),

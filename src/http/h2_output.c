@@ -221,7 +221,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     struct gh_h2_codec *h2 = context;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
-        h2->failed = h2->failed || frame->goaway.error_code != NGHTTP2_NO_ERROR;
+        if (frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+            gh_h2_note_code(h2, frame->goaway.error_code);
+            h2->failed = true;
+        }
         h2->goaway_sent = h2->goaway_sent || frame->goaway.last_stream_id != INT32_MAX;
         return 0;
     }
@@ -288,8 +291,10 @@ void gh_h2_output_send(struct gh_h2_codec *h2, bool must)
     do {
         gather.slice_count = gather.len = 0;
         gather.stop = gather.any_emptied = false;
-        if (nghttp2_session_send(h2->session) != 0)
+        if (nghttp2_session_send(h2->session) != 0) {
+            gh_h2_note_code(h2, NGHTTP2_INTERNAL_ERROR);
             h2->failed = true; /* no memory: nothing can be said any more */
+        }
         give_out(h2, &gather);
     } while (gather.stop && !h2->failed && (!h2->wire_full || must));
     h2->gather = NULL;

@@ -82,6 +82,7 @@ struct gh_h2_codec {
     bool sending;   /* inside nghttp2_session_send or output */
     bool wire_full; /* output said so */
     bool failed;    /* GOAWAY with an error has left: nothing more is read or written */
+    enum gh_h2_failure failure;
     bool goaway_sent;
     bool due;                    /* on_due was called, and no flush came */
     void (*on_due)(void *owner); /* NULL: nothing waits */
@@ -113,6 +114,8 @@ void gh_h2_work_off(struct gh_h2_codec *h2);
 void gh_h2_work_off_now(struct gh_h2_codec *h2);
 /* The connection shall end, with that code; noted while nghttp2 is running. */
 void gh_h2_note_failure(struct gh_h2_codec *h2, uint32_t code);
+/* Why it failed, if that is not known yet. */
+void gh_h2_note_code(struct gh_h2_codec *h2, uint32_t code);
 /* Ends it: what waits leaves if the wire is not full, GOAWAY in any case, and nothing more. */
 void gh_h2_fail(struct gh_h2_codec *h2, uint32_t code);
 /* Counts; false and noted as failed when it is too much. */

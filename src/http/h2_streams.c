@@ -161,8 +161,37 @@ bool gh_h2_spend(struct gh_h2_codec *h2, enum gh_h2_cost cost, size_t amount)
     return false;
 }
 
+static enum gh_h2_failure failure_of(uint32_t code)
+{
+    switch (code) {
+    case NGHTTP2_PROTOCOL_ERROR:
+        return GH_H2_FAILURE_PROTOCOL;
+    case NGHTTP2_INTERNAL_ERROR:
+        return GH_H2_FAILURE_INTERNAL;
+    case NGHTTP2_FLOW_CONTROL_ERROR:
+        return GH_H2_FAILURE_FLOW_CONTROL;
+    case NGHTTP2_STREAM_CLOSED:
+        return GH_H2_FAILURE_STREAM_CLOSED;
+    case NGHTTP2_FRAME_SIZE_ERROR:
+        return GH_H2_FAILURE_FRAME_SIZE;
+    case NGHTTP2_COMPRESSION_ERROR:
+        return GH_H2_FAILURE_COMPRESSION;
+    case NGHTTP2_ENHANCE_YOUR_CALM:
+        return GH_H2_FAILURE_CALM;
+    default:
+        return GH_H2_FAILURE_OTHER;
+    }
+}
+
+void gh_h2_note_code(struct gh_h2_codec *h2, uint32_t code)
+{
+    if (h2->failure == GH_H2_FAILURE_NONE)
+        h2->failure = failure_of(code);
+}
+
 void gh_h2_fail(struct gh_h2_codec *h2, uint32_t code)
 {
+    gh_h2_note_code(h2, code);
     gh_h2_output_send(h2, false); /* what was before, our settings perhaps, has its place before */
     (void)nghttp2_session_terminate_session(h2->session, code);
     gh_h2_output_send(h2, true);

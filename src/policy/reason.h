@@ -139,7 +139,8 @@
     X(OVERLOADED, "overloaded", 503, NOTHING,                                                      \
       "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",                \
       "The gateway is busy. Try again shortly.")                                                   \
-    X(CLIENT_GONE, "client_gone", 499, NOTHING, "", "")
+    X(CLIENT_GONE, "client_gone", 499, NOTHING, "", "")                                            \
+    X(HTTP2_ERROR, "http2_error", 499, NOTHING, "", "")
 
 enum gh_reason {
 #define X(id, word, status, event, type, detail) GH_REASON_##id,

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from harness.backend import Backend, answer
-from harness.gate import Gatehouse, config
+from harness.gate import Gatehouse, config, free_port
 from harness.h2 import H2Client, StreamReset
 from harness.h2_frames import (
     INCREMENTAL,
@@ -225,6 +225,30 @@ def test_a_flood_over_tls_ends_itself(start, backend, certificates):
         attack(gate, FLOODS[name], tls=pair.client_context(["h2"]))
 
 
+def test_a_flood_leaves_a_trace(start, backend):
+    settings_ = config(backend, admin_listen=f"127.0.0.1:{free_port()}")
+    settings_["listen"][0]["h2c"] = True
+    gate = start(settings_, ONE_WORKER)
+    line = "a connection of HTTP/2 was ended with enhance_your_calm; "
+    for count in (1, 2, 3):
+        attack(gate, FLOODS["PING"])
+        assert gate.metrics()['gatehouse_http2_errors_total{code="enhance_your_calm"}'] == count
+    with H2Client(gate.address) as client:
+        open_ = client.begin("POST", "/cut", end=False)
+        client.sync()
+        client.send_frames(data(0, b"x"))
+        client.drain()
+        assert client.goaway[1] == Code.PROTOCOL_ERROR and not open_.ended
+    gate.wait_access(1, path="/cut", reason="http2_error")
+    assert gate.metrics()['gatehouse_http2_errors_total{code="protocol_error"}'] == 1
+    gate.wait_output(line + "0 more")
+    assert gate.output().count("a connection of HTTP/2 was ended") == 1
+    gate.clock.advance(61)
+    gate.get("/healthz")
+    attack(gate, FLOODS["PING"])
+    gate.wait_output(line + "3 more")
+
+
 def test_who_is_sent_away_is_told_which_streams_were_taken(place):
     with Attacker(place.address) as client:
         client.settle()
@@ -407,6 +431,27 @@ def test_streams_that_never_read_cost_bounded_memory(stalled, name):
         lambda _: len(stalled.cut) == STALLED_CONNECTIONS * STALLED_STREAMS,
         "the end of the upstream's connections",
     )
+
+
+def test_a_window_that_is_opened_for_a_byte_now_and_then_keeps_no_answer(stalled):
+    """Something leaves every second; no client that reads is so slow."""
+    with H2Client(stalled.address, own={Setting.INITIAL_WINDOW_SIZE: WINDOW_MAX}) as client:
+        client.pays_back = False
+        streams = [client.begin("GET", "/large") for _ in range(90)]
+        for stream in streams:
+            client.answer_head(stream)
+        client.sync()
+        for _ in range(1000):  # seconds, of which timers need not see each
+            stalled.clock.advance(1)
+            assert stalled.get("/healthz").status == 200
+            client.send_frames(window_update(0, 1))
+            client.sync()
+            # One at a time the byte goes to: the others have had nothing for long.
+            if sum(stream.is_over() for stream in streams) > 45:
+                break
+        else:
+            raise AssertionError("a byte a second has kept the answers")
+        assert not any(stream.ended for stream in streams)
 
 
 def test_a_stream_that_does_not_read_holds_no_other_up(stalled):

@@ -5,6 +5,8 @@ import base64
 import hashlib
 import os
 import signal
+import socket
+import struct
 import threading
 
 import pytest
@@ -14,8 +16,9 @@ from harness.gate import config, free_port
 from harness.h2 import H2Client, StreamReset
 from harness.h2_frames import Code, Setting, block, data, headers, rst_stream, window_update
 from harness.identity import deployed
+from harness.wire import ConnectionEnded
 from test_https import tls_settings
-from test_websocket import frame, switching
+from test_websocket import accept_value, frame, switching
 
 MIB = 1024 * 1024
 TIMES = {"head_timeout": "5s", "body_timeout": "5s", "idle_timeout": "20s"}
@@ -303,6 +306,25 @@ def test_a_reload_loses_no_request_either(start):
                 assert new.goaway is None
 
 
+def test_quick_requests_do_not_keep_a_connection_that_is_to_end(start, backend):
+    """Each of them starts the connection's timer anew."""
+    gate = open_gate(start, backend)
+    with connect(gate) as client:
+        still_serves(client)
+        gate.signal(signal.SIGHUP)
+        client.wait(lambda: client.goaway, "GOAWAY")
+        try:
+            for _ in range(20):
+                still_serves(client)
+                if client.goaway[0] < 2**31 - 1:
+                    break
+                gate.clock.advance(0.1)
+                gate.get("/healthz")
+        except ConnectionEnded:  # it said before that it would not take this one
+            pass
+        assert client.goaway[0] < 2**31 - 1, "two seconds of requests, and no second GOAWAY"
+
+
 # -- hosts, redirects --
 
 
@@ -446,6 +468,33 @@ def test_a_tunnel_whose_backend_ends_is_over_and_others_are_not(start):
             assert expect_bytes(client, second, 2) == b"on"
             client.send_frames(rst_stream(second.number))
             backend.wait(lambda b: b.connections[-1].closed_by_peer, "the other's end")
+
+
+def test_a_tunnel_that_the_backend_breaks_off_does_not_look_ended(start):
+    """RFC 8441 section 5: what is RST over TCP is CANCEL on a stream."""
+
+    def breaking(received, connection):
+        connection.send(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: "
+            + accept_value(received.get("Sec-WebSocket-Key")).encode()
+            + b"\r\n\r\n"
+        )
+        connection.fill()
+        linger = struct.pack("ii", 1, 0)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.socket.close()
+        return b""
+
+    with Backend(breaking) as backend:
+        gate = open_gate(start, backend)
+        with connect(gate) as client:
+            stream, _ = ask_websocket(client)
+            client.send_body(stream, b"break", end=False)
+            client.wait(stream.is_over, "the end of the tunnel")
+            assert stream.reset == Code.CANCEL and not stream.ended
+            assert client.goaway is None
+        gate.wait_access(1, path="/ws", reason="upstream_cut")
 
 
 def test_a_tunnel_waits_for_a_slow_client(start):

@@ -236,7 +236,9 @@ static void on_ended(void *owner)
 
 static void on_turn(void *arg)
 {
-    gh_log_flush(((struct serve *)arg)->ring);
+    struct serve *serve = arg;
+    gh_serve_sandbox_look(&serve->sandbox, gh_loop_now_ms(serve->control), serve->ring);
+    gh_log_flush(serve->ring);
 }
 
 /* ---- Start ---- */

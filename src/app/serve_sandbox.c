@@ -11,6 +11,7 @@
 
 #define RULES_BLOCK_BYTES (64u * 1024)
 #define RULES_BYTES_MAX   (4u * 1024 * 1024)
+#define LOOK_MS           30000
 
 /* ---- What is loaded before ---- */
 
@@ -203,6 +204,22 @@ void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
                     GH_STR_ARG(pairs[p].key));
         }
     }
+}
+
+static void log_replaced(void *context, const char *text)
+{
+    gh_log_message(
+        context, GH_LOG_ERROR,
+        "sandbox: %s was replaced, and the new one is out of reach: that needs a restart", text);
+}
+
+void gh_serve_sandbox_look(struct gh_serve_sandbox *sandbox, uint64_t now_ms,
+                           struct gh_log_ring *ring)
+{
+    if (!sandbox->files_held || now_ms < sandbox->looked_ms + LOOK_MS)
+        return;
+    sandbox->looked_ms = now_ms;
+    gh_sandbox_rules_tell_replaced(&sandbox->rules, log_replaced, ring);
 }
 
 /* ---- Reloading ---- */

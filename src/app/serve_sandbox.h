@@ -13,6 +13,7 @@ struct gh_serve_sandbox {
     enum gh_sandbox_mode mode;
     bool files_held, ports_held, calls_held; /* in mode enforce */
     bool has_fetch;                          /* libcurl is loaded; later it can't be */
+    uint64_t looked_ms;                      /* at the files that may be replaced */
     struct gh_sandbox_rules rules;
     struct gh_arena arena; /* of the rules */
 };
@@ -38,6 +39,10 @@ bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
 void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
                                    const struct gh_root_settings *settings,
                                    struct gh_log_ring *ring);
+/* While it serves, now and then: an error in the log for a file that is held alone, and was
+   replaced (/etc/resolv.conf). */
+void gh_serve_sandbox_look(struct gh_serve_sandbox *sandbox, uint64_t now_ms,
+                           struct gh_log_ring *ring);
 /* Whether this process can reach what a later configuration names. False: *out_message, which ends
    in "needs a restart". */
 bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,

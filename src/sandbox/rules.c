@@ -277,3 +277,16 @@ void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandb
         tell(context, text);
     }
 }
+
+void gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                    void *context)
+{
+    char text[TELL_BYTES_MAX];
+    for (struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
+        if (!rule->inode || rule->is_directory || rule->is_told || is_still_there(rule))
+            continue;
+        rule->is_told = true;
+        snprintf(text, sizeof(text), "%s (%s)", rule->path, rule->why);
+        tell(context, text);
+    }
+}

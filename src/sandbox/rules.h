@@ -25,6 +25,7 @@ struct gh_sandbox_path {
        held. */
     uint64_t device, inode;
     bool is_directory, is_optional;
+    bool is_told; /* that it was replaced */
     struct gh_sandbox_path *next;
 };
 
@@ -52,8 +53,8 @@ void gh_sandbox_allow_file(struct gh_sandbox_rules *rules, enum gh_sandbox_acces
  */
 void gh_sandbox_allow_replaced(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
                                struct gh_str path, const char *why);
-/* A directory that others remove and make again, with a .well-known above it (RFC 8615): the nearest
-   one above them that is there, unless it is the system's. */
+/* A directory that others remove and make again, with a .well-known above it (RFC 8615): the
+   nearest one above them that is there, unless it is the system's. */
 void gh_sandbox_allow_remade(struct gh_sandbox_rules *rules, enum gh_sandbox_access access,
                              struct gh_str path, const char *why);
 void gh_sandbox_allow_port(struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
@@ -75,5 +76,9 @@ void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell
 /* Each path that was not there and will be missed: "/srv/acme (answers to ACME)". */
 void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
                                   void *context);
+/* Each file alone that was replaced since, or removed, once: "/etc/resolv.conf (names and
+   addresses)". */
+void gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                    void *context);
 
 #endif

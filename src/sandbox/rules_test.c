@@ -296,6 +296,24 @@ static void what_is_missed_is_told(void **state)
     assert_string_equal(told.text, "/srv/gh-none (answers)\n");
 }
 
+static void a_file_that_was_replaced_is_told_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct told told = {""};
+    struct gh_str path = below(fixture, "a");
+    fclose(fopen(path.ptr, "w"));
+    gh_sandbox_allow_file(&fixture->held, GH_SANDBOX_READ, path, "names");
+    gh_sandbox_rules_tell_replaced(&fixture->held, note, &told);
+    assert_string_equal(told.text, "");
+    fclose(fopen(below(fixture, "b").ptr, "w"));
+    assert_int_equal(rename(below(fixture, "b").ptr, path.ptr), 0);
+    gh_sandbox_rules_tell_replaced(&fixture->held, note, &told);
+    assert_string_equal(told.text, gh_arena_format(&fixture->arena, "%s (names)\n", path.ptr).ptr);
+    told.text[0] = '\0';
+    gh_sandbox_rules_tell_replaced(&fixture->held, note, &told);
+    assert_string_equal(told.text, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -318,6 +336,7 @@ int main(void)
         TEST(a_list_that_does_not_fit_says_so),
         TEST(the_list_is_told_with_runs_of_ports_together),
         TEST(what_is_missed_is_told),
+        TEST(a_file_that_was_replaced_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

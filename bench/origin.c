@@ -29,7 +29,7 @@ struct answer {
 struct connection {
     size_t body_left; /* of a request whose head was seen */
     const struct answer *answer;
-    size_t answer_left; /* of an answer the socket did not take */
+    size_t answer_left;   /* of an answer the socket did not take */
     char head[72 * 1024]; /* a head that came in pieces */
     size_t head_len;
 };

@@ -192,7 +192,8 @@ enum gh_audit_holder {
 struct gh_audit_chain {
     uint32_t id; /* 1, 2, ... */
     enum gh_audit_holder holder;
-    bool invented; /* the store knows of no such chain: somebody else wrote what the log has of it */
+    bool
+        invented; /* the store knows of no such chain: somebody else wrote what the log has of it */
     /* The last record by what is kept beside the log, if that is kept; it is as old as this
        reading. 0: it is not, or there is none. */
     uint64_t head_seq;

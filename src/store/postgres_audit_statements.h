@@ -93,7 +93,7 @@
       "(n)) SELECT c.id, " GH_PG_CHAIN_IS_HELD                                                     \
       ", h.id IS NULL, greatest(coalesce(h.seq, 0), 0), CASE WHEN octet_length(h.hash) = 32 THEN " \
       "h.hash ELSE decode(repeat('00', 32), 'hex') END FROM (SELECT DISTINCT id FROM numbers) AS " \
-      "c LEFT JOIN audit_chains AS h ON h.id = c.id AND h.id " GH_PG_IS_CHAIN " ORDER BY c.id")                                  \
+      "c LEFT JOIN audit_chains AS h ON h.id = c.id AND h.id " GH_PG_IS_CHAIN " ORDER BY c.id")    \
     X(CHAIN_IS_HELD, READS, "SELECT " GH_PG_CHAIN_IS_HELD " FROM audit_chains AS c WHERE id = $1") \
     X(CHAIN_HEAD, READS,                                                                           \
       "SELECT seq, hash FROM (SELECT seq, hash FROM audit_chains WHERE id = $1 UNION ALL (SELECT " \

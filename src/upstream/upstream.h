@@ -120,8 +120,8 @@ struct gh_upstream_request {
     enum gh_method method;
     struct gh_str body; /* all of it, to leave in one write with the head; borrowed as the head */
     bool has_body;      /* body bytes will follow through gh_upstream_call_write; `body` is empty */
-    bool idempotent;              /* may be sent again to another server when nothing came back */
-    bool upgrade;                 /* a 101 answer is allowed */
+    bool idempotent;    /* may be sent again to another server when nothing came back */
+    bool upgrade;       /* a 101 answer is allowed */
     uint64_t response_timeout_ms; /* 0: the upstream's own */
     uint64_t idle_timeout_ms;     /* between parts of the answer; 0: the upstream's own */
 };

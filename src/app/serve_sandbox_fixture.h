@@ -40,8 +40,15 @@ const char *sandbox_path_in(const char *directory, const char *name);
 
 /* Runs it in a process that serves with `sandbox: MODE`: SUCCEEDED, an errno, or KILLED. */
 int sandbox_outcome(const struct sandbox_world *world, const char *mode, sandbox_attempt *attempt);
-/* Of an attempt that holds when the sandbox is required. */
-extern const char SANDBOX_REQUIRED[];
+/* What this kernel's Landlock can; 0: there is none. */
+enum sandbox_landlock {
+    SANDBOX_HOLDS_FILES = 1,
+    SANDBOX_HOLDS_PORTS = 4,
+    SANDBOX_HOLDS_SIGNALS = 6
+};
+long sandbox_landlock(void);
+/* The mode of one that holds all that this kernel can, and is required where that is all. */
+const char *sandbox_held(void);
 /* It succeeds without the sandbox, and ends as expected with it. */
 void sandbox_assert_stopped(void **state, sandbox_attempt *attempt, int expected);
 

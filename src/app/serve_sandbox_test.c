@@ -82,35 +82,48 @@ static int truncate_configuration(const struct sandbox_world *world)
     return result_of(syscall(SYS_truncate, sandbox_path_in(world->held, "gatehouse.yaml"), 0));
 }
 
+/* Older kernels hold less, and serve says so. */
+static void skip_without(enum sandbox_landlock what)
+{
+    if (sandbox_landlock() < (long)what)
+        skip();
+}
+
 static void cannot_read_files_of_the_system(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, read_passwd, EACCES);
 }
 
 static void cannot_read_files_of_others(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, read_other_file, EACCES);
     sandbox_assert_stopped(state, read_by_dots, EACCES);
 }
 
 static void cannot_list_directories(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, list_root, EACCES);
 }
 
 static void cannot_read_programs(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, read_own_binary, EACCES);
 }
 
 static void cannot_write_files_of_others(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, write_other_file, EACCES);
     sandbox_assert_stopped(state, make_other_file, EACCES);
 }
 
 static void cannot_write_its_configuration(void **state)
 {
+    skip_without(SANDBOX_HOLDS_FILES);
     sandbox_assert_stopped(state, write_configuration, EACCES);
     sandbox_assert_stopped(state, make_file_beside_configuration, EACCES);
     sandbox_assert_stopped(state, remove_configuration, EACCES);
@@ -212,6 +225,7 @@ static int open_kernel_log_socket(const struct sandbox_world *world)
 
 static void cannot_connect_to_other_ports(void **state)
 {
+    skip_without(SANDBOX_HOLDS_PORTS);
     sandbox_assert_stopped(state, connect_to_foreign_port, EACCES);
 }
 
@@ -225,6 +239,7 @@ static void cannot_connect_round_landlock(void **state)
 
 static void cannot_listen_on_other_ports(void **state)
 {
+    skip_without(SANDBOX_HOLDS_PORTS);
     sandbox_assert_stopped(state, bind_another_port, EACCES);
 }
 
@@ -280,13 +295,14 @@ static int do_its_work(const struct sandbox_world *world)
 static void does_its_work(void **state)
 {
     assert_int_equal(sandbox_outcome(*state, "off", do_its_work), SUCCEEDED);
-    assert_int_equal(sandbox_outcome(*state, SANDBOX_REQUIRED, do_its_work), SUCCEEDED);
+    assert_int_equal(sandbox_outcome(*state, sandbox_held(), do_its_work), SUCCEEDED);
     assert_int_equal(sandbox_outcome(*state, "log", do_its_work), SUCCEEDED);
 }
 
 static void enforces_where_no_mode_is_said(void **state)
 {
-    assert_int_equal(sandbox_outcome(*state, "{required: true}", read_passwd), EACCES);
+    skip_without(SANDBOX_HOLDS_FILES);
+    assert_int_equal(sandbox_outcome(*state, sandbox_held(), read_passwd), EACCES);
     assert_int_equal(sandbox_outcome(*state, "", read_passwd), EACCES);
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -151,6 +152,7 @@ static void put_up(void)
 static const struct gh_store_ops *plain_ops;
 static struct gh_store_ops growing_ops;
 static struct gh_arena growing_arena;
+static atomic_bool grows;
 
 /* One more record before each look: whoever reads to the end never comes there. */
 static enum gh_err read_what_grows(struct gh_store *store, gh_store_unit *unit, void *args,
@@ -161,7 +163,7 @@ static enum gh_err read_what_grows(struct gh_store *store, gh_store_unit *unit, 
                                            .event = GH_AUDIT_HOST_REJECTED,
                                            .outcome = GH_AUDIT_FAILURE,
                                            .metadata = GH_STR("{\"count\":1}")};
-    if (!adding) {
+    if (!adding && atomic_load(&grows)) {
         adding = true;
         gh_arena_reset(&growing_arena);
         assert_int_equal(gh_audit_log_append_many(&f.identity, &growing_arena, &record, 1), GH_OK);
@@ -170,18 +172,23 @@ static enum gh_err read_what_grows(struct gh_store *store, gh_store_unit *unit, 
     return plain_ops->read(store, unit, args, arena);
 }
 
-/* Looks of other threads than the exporter's one must not be under way. */
+/* Before the exporter is there, whose looks make it grow while `grows`; nobody else's are under way
+   then. */
 static void prepare_growth(void)
 {
     plain_ops = f.store->ops;
     growing_ops = *plain_ops;
     growing_ops.read = read_what_grows;
     gh_arena_init(&growing_arena, 64 * 1024, 1u << 20);
+    f.store->ops = &growing_ops;
 }
 
-static void set_growing(bool grows)
+/* After it was closed. */
+static void end_growth(void)
 {
-    __atomic_store_n(&f.store->ops, grows ? &growing_ops : plain_ops, __ATOMIC_SEQ_CST);
+    atomic_store(&grows, false);
+    f.store->ops = plain_ops;
+    gh_arena_done(&growing_arena);
 }
 
 /* Of the log that people read. */
@@ -452,20 +459,20 @@ static void what_has_an_end_does_not_wait_behind_a_log_that_grows(void **state)
     append_to(1, 2);
     append_to(2, 1);
     put_down();
+    prepare_growth();
     open_exporter();
     wait_until_it_fails();
     assert_int_equal(sign_others(), 1);
-    prepare_growth();
-    set_growing(true);
+    atomic_store(&grows, true);
     put_up();
     for (unsigned ms = 0; !strstr(delivered(), "1:3 "); ms++) {
         assert_true(ms < WAIT_MS_MAX);
         gh_audit_exporter_wake(exporter);
         nanosleep(&pause, NULL);
     }
-    set_growing(false);
+    atomic_store(&grows, false);
     gh_audit_exporter_close(exporter);
-    gh_arena_done(&growing_arena);
+    end_growth();
 }
 
 static void an_end_without_the_time_for_all_says_what_is_left(void **state)
@@ -475,12 +482,11 @@ static void an_end_without_the_time_for_all_says_what_is_left(void **state)
     open_exporter();
     wait_for("2:1 ");
     gh_audit_exporter_close(exporter);
-    open_exporter();
     prepare_growth();
-    set_growing(true);
+    open_exporter();
+    atomic_store(&grows, true);
     gh_audit_exporter_close(exporter);
-    set_growing(false);
-    gh_arena_done(&growing_arena);
+    end_growth();
     wait_until_it_has_said("has the log through record ");
     wait_until_it_has_said(" of chain 2 only");
 }

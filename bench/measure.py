@@ -173,31 +173,58 @@ def fixed_rate(target, seconds, rate=2000, clients=64):
     return p50, p99
 
 
-def idle_bytes(target, counts):
-    """Bytes of the proxy's own memory for each idle keep-alive connection, when there are so many."""
-    request = request_bytes(target)
+def h2_request_bytes(target):
+    """The preface, SETTINGS, and the request as stream 1: each field as a literal that is not indexed
+    (RFC 7541, section 6.2.2)."""
+    def text(value):
+        size = len(value)
+        prefix = bytes([size]) if size < 127 else bytes([127, (size - 127) % 128 | 0x80, (size - 127) // 128])
+        return prefix + value.encode()
 
-    def one():
-        s = socket.create_connection(("127.0.0.1", target.port))
-        if target.is_tls:
-            s = ANY_CERTIFICATE.wrap_socket(s, server_hostname=target.head["Host"])
-        s.sendall(request)
-        s.recv(65536)
-        return s
-    kept, found = [one() for _ in range(64)], []
+    def frame(kind, flags, stream, payload=b""):
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+    fields = {":method": "GET", ":scheme": "https", ":path": PATH, ":authority": target.head["Host"],
+              **{name.lower(): value for name, value in target.head.items() if name != "Host"}}
+    block = b"".join(b"\0" + text(name) + text(value) for name, value in fields.items())
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 5, 1, block), frame(4, 1, 0)
+
+
+def ask_and_stay(target, is_h2):
+    """A connection that was answered once and is left open."""
+    s = socket.create_connection(("127.0.0.1", target.port))
+    if target.is_tls:
+        context = ANY_CERTIFICATE_H2 if is_h2 else ANY_CERTIFICATE
+        s = context.wrap_socket(s, server_hostname=target.head["Host"])
+    request, acknowledgement = h2_request_bytes(target) if is_h2 else (request_bytes(target), b"")
+    s.sendall(request)
+    answer = b""
+    while b"x" * 200 not in answer:
+        more = s.recv(65536)
+        if not more:
+            sys.exit(f"bench: {target.name} closed a connection that was to stay idle")
+        answer += more
+    s.sendall(acknowledgement)
+    return s
+
+
+def idle_bytes(target, counts, is_h2=False):
+    """Bytes of the proxy's own memory for each idle keep-alive connection, when there are so many."""
+    kept, found = [ask_and_stay(target, is_h2) for _ in range(64)], []
     before = pss_kib(target.process.pid)
     for count in counts:
-        kept += [one() for _ in range(64 + count - len(kept))]
+        kept += [ask_and_stay(target, is_h2) for _ in range(64 + count - len(kept))]
         found.append((pss_kib(target.process.pid) - before) * 1024 / count)
     for s in kept:
         s.close()
     return found
 
 
-def any_certificate():
+def any_certificate(*protocols):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if protocols:
+        context.set_alpn_protocols(protocols)
     return context
 
 
-ANY_CERTIFICATE = any_certificate()
+ANY_CERTIFICATE, ANY_CERTIFICATE_H2 = any_certificate(), any_certificate("h2")

@@ -3,7 +3,8 @@
  * as cheaply as epoll allows, so that the proxy is what is measured. Not an HTTP server: it looks
  * for the end of a head and for Content-Length, nothing else.
  *
- *     origin PORT [BODY_BYTES]        200 of them; a target that begins with /large gets 1 MiB
+ *     origin PORT [BODY_BYTES]        200 of them; a target that begins with /large gets 1 MiB, one
+ *                                     that begins with /auth nothing: a session is good
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ struct connection {
 };
 
 static struct connection *connections[CONNECTIONS_MAX];
-static struct answer small, large;
+static struct answer small, large, good;
 
 static void make_answer(struct answer *answer, size_t body_bytes)
 {
@@ -97,7 +98,9 @@ static void take(int fd, struct connection *c, const char *bytes, size_t len)
         size_t head_len = (size_t)(end - c->head) + 4;
         size_t used = head_len - c->head_len;
         c->body_left = content_length(c->head, head_len);
-        c->answer = memcmp(c->head, "GET /large", 10) == 0 ? &large : &small;
+        c->answer = memcmp(c->head, "GET /large", 10) == 0 ? &large
+                    : memcmp(c->head, "GET /auth", 9) == 0 ? &good
+                                                           : &small;
         c->head_len = 0;
         bytes += used;
         len -= used;
@@ -153,6 +156,7 @@ int main(int argc, char **argv)
         return 2;
     make_answer(&small, argc > 2 ? strtoul(argv[2], NULL, 10) : 200);
     make_answer(&large, LARGE_BYTES);
+    make_answer(&good, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)atoi(argv[1])),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -103,7 +103,9 @@ class Proxy:
     def fill(self, template, origin_port):
         text = (HERE / "peers" / template).read_text()
         values = (TLS if self.is_tls else PLAIN)[self.name.split("-")[0]]
-        for key, value in (*values.items(), ("port", self.port), ("origin", origin_port),
+        session = HERE / "peers" / f"{self.name}.inc"
+        for key, value in (("session", session.read_text() if session.exists() else ""),
+                           *values.items(), ("port", self.port), ("origin", origin_port),
                            ("dir", self.dir), ("secret", TOKEN_SECRET)):
             text = text.replace("{%s}" % key, str(value))
         path = pathlib.Path(self.dir, template)
@@ -113,16 +115,18 @@ class Proxy:
     def command(self, origin_port):
         if self.name == "floor":
             return [str(built("null_proxy")), str(self.port), str(origin_port)]
+        template = self.name.replace("-session", "-policy")
         if self.name.startswith("nginx"):
-            return ["/usr/sbin/nginx", "-c", self.fill(f"{self.name}.conf", origin_port)]
+            return ["/usr/sbin/nginx", "-c", self.fill(f"{template}.conf", origin_port)]
         if self.name.startswith("haproxy"):
             pathlib.Path(self.dir, "revoked.lst").write_text("not-a-session\n")
-            return ["/usr/sbin/haproxy", "-f", self.fill(f"{self.name}.cfg", origin_port)]
+            return ["/usr/sbin/haproxy", "-f", self.fill(f"{template}.cfg", origin_port)]
         if self.name.startswith("caddy"):
             return ["caddy", "run", "--adapter", "caddyfile", "--config",
                     self.fill(f"{self.name}.caddyfile", origin_port)]
         return [os.environ.get("GATEHOUSE_BIN", str(ROOT / "build/release/gatehouse")), "serve",
                 "--workers", "1", "--config", self.fill(f"{self.name}.yaml", origin_port)]
+
     def close(self):
         self.process.send_signal(signal.SIGTERM)
         try:

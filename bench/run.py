@@ -26,12 +26,14 @@ from measure import (CORES, ROOT, built, descriptors, fixed_rate, free_port, idl
                      wait_for)
 from proxies import Proxy
 
-PROXIES = ("floor", "nginx-plain", "nginx-policy", "caddy-plain", "caddy-policy", "haproxy-policy",
-           "gatehouse", "haproxy-session", "gatehouse-session")
-QUICK_PROXIES = ("floor", "nginx-policy", "haproxy-policy", "gatehouse", "gatehouse-session")
+PROXIES = ("floor", "nginx-plain", "caddy-plain", "nginx-policy", "caddy-policy", "haproxy-policy",
+           "gatehouse", "nginx-session", "haproxy-session", "gatehouse-session")
+QUICK_PROXIES = ("floor", "nginx-plain", "haproxy-policy", "gatehouse", "haproxy-session", "gatehouse-session")
 OWN = ("gatehouse", "gatehouse-session")
 # Each may need a descriptor for the backend as well.
 IDLE = (2000, min(10000, descriptors() // 2 - 500))
+# Title: over TLS, over HTTP/2.
+IDLE_KINDS = {"": (False, False), ", TLS": (True, False), ", HTTP/2": (True, True)}
 
 Load = collections.namedtuple("Load", "title is_tls run")
 
@@ -115,14 +117,15 @@ def measure_one(figures, name, loads, is_tls, options, directory, origin_port):
 
 
 def measure_idle(figures, names, origin_port):
-    for is_tls in (False, True):
+    for title, (is_tls, is_h2) in IDLE_KINDS.items():
         for name in names:
             if is_tls and name == "floor":
                 continue
+            print(f"\ridle{title}: {name:20}", end="", file=sys.stderr)
             proxy = Proxy(name, origin_port, is_tls)
             try:
-                for count, value in zip(IDLE, idle_bytes(proxy, IDLE), strict=True):
-                    figures.add(name, f"idle {count} {is_tls}", value)
+                for count, value in zip(IDLE, idle_bytes(proxy, IDLE, is_h2), strict=True):
+                    figures.add(name, f"idle {count}{title}", value)
             finally:
                 proxy.close()
 
@@ -164,10 +167,9 @@ def print_tables(figures, names, loads, options):
     columns = [f"{what} us at 2,000/s" for what in ("p50", "p99")]
     whats = ["p50", "p99"]
     if not options.quick:
-        for is_tls in (False, True):
-            columns += [f"bytes for each of {count:,} idle connections" + (", TLS" if is_tls else "")
-                        for count in IDLE]
-            whats += [f"idle {count} {is_tls}" for count in IDLE]
+        for title in IDLE_KINDS:
+            columns += [f"bytes for each of {count:,} idle connections{title}" for count in IDLE]
+            whats += [f"idle {count}{title}" for count in IDLE]
     print_rows("proxy", columns, [
         (name, [figures.median(name, what, ",.0f") for what in whats]) for name in names])
     for own in OWN:

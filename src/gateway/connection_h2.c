@@ -165,7 +165,6 @@ static struct gh_arena *on_begin(void *owner, gh_stream_id stream)
     count_stream(connection, 1);
     h2->begun++;
     h2->head = exchange;
-    h2->head_started_ms = gh_loop_now_ms(connection->worker->loop);
     if (!gh_stream_table_put(&h2->streams, stream, exchange)) {
         end_exchange(connection, exchange);
         return NULL;
@@ -229,10 +228,7 @@ static void on_stream_over(void *owner, gh_stream_id stream)
     gh_connection_want_turn(connection);
     if (connection->exchanges || connection->phase != GH_CONNECTION_EXCHANGE)
         return;
-    connection->phase = GH_CONNECTION_IDLE;
-    gh_connection_set_deadline(connection, connection->h2->farewell == GH_H2_STAYS
-                                               ? gh_connection_limits(connection)->idle_timeout_ms
-                                               : GH_CONNECTION_GRACE_MS);
+    gh_connection_h2_begin_idle(connection);
 }
 
 static bool on_output(void *owner, const struct gh_str *slices, size_t count)
@@ -352,6 +348,7 @@ static void feed(struct gh_connection *connection, struct gh_str bytes)
     if (rest.len)
         gh_connection_want_turn(connection);
     gh_connection_h2_see_to_end(connection);
+    gh_connection_h2_watch_idle(connection);
 }
 
 static void on_read(struct gh_connection *connection, struct gh_str bytes)
@@ -360,11 +357,7 @@ static void on_read(struct gh_connection *connection, struct gh_str bytes)
         gh_connection_keep_pending(connection, bytes);
         return;
     }
-    bool was_begun = connection->stream.bytes_read > bytes.len;
     feed(connection, bytes);
-    /* Its preface is here: it may wait for its first request as for the next. */
-    if (!was_begun && connection->phase == GH_CONNECTION_IDLE)
-        gh_connection_set_deadline(connection, gh_connection_limits(connection)->idle_timeout_ms);
 }
 
 /* Without its frames nothing goes on: not even an answer, whose window it would have to open. */

@@ -18,13 +18,14 @@ enum gh_h2_farewell {
 struct gh_connection_h2 {
     struct gh_codec *codec;
     struct gh_stream_table streams;
-    struct gh_exchange *turns; /* with something to do at the end of this turn */
-    struct gh_exchange *head;  /* whose head is being read: one at a time, section 4.3 */
-    uint64_t head_started_ms;
+    struct gh_exchange *turns;    /* with something to do at the end of this turn */
+    struct gh_exchange *head;     /* whose head is being read: one at a time, section 4.3 */
     struct gh_service_left *left; /* calls of streams that are over */
     struct gh_link_pace link_pace;
     unsigned begun; /* requests in this turn of the loop */
     bool body_seen; /* the last slice had body bytes in it */
+    bool greeted;   /* its SETTINGS were here at the last look */
+    uint64_t idle_since_ms;
     enum gh_h2_farewell farewell;
     uint64_t farewell_ms; /* when it began */
     enum gh_h2_failure failure;
@@ -37,5 +38,9 @@ void gh_connection_h2_see_to_end(struct gh_connection *connection);
 
 /* connection_h2_deadline.c */
 void gh_connection_h2_on_deadline(struct gh_connection *connection);
+/* No stream is open any more, or none was yet: from now on it is waited for one. */
+void gh_connection_h2_begin_idle(struct gh_connection *connection);
+/* What has come may change for how long. */
+void gh_connection_h2_watch_idle(struct gh_connection *connection);
 
 #endif

@@ -65,14 +65,70 @@ static void check_exchange(struct gh_connection *connection, struct gh_exchange 
         gh_exchange_refuse_for_now(exchange); /* the call itself goes on to its end */
 }
 
-/* Nothing else can come before the rest of a head: it is the connection that has stalled. */
-static bool head_is_late(const struct gh_connection *connection)
+static uint64_t left_ms(uint64_t now_ms, uint64_t since_ms, uint64_t allowed_ms)
+{
+    return now_ms - since_ms < allowed_ms ? allowed_ms - (now_ms - since_ms) : 0;
+}
+
+/* Nothing else can come before the rest of a head, or of any other frame: it is the connection that
+   has stalled. */
+static uint64_t frame_left_ms(const struct gh_connection *connection)
+{
+    uint64_t since_ms;
+    if (connection->pending_len || !gh_h2_codec_is_cut(connection->h2->codec, &since_ms))
+        return UINT64_MAX;
+    return left_ms(gh_loop_now_ms(connection->worker->loop), since_ms,
+                   gh_connection_limits(connection)->head_timeout_ms);
+}
+
+/* ---- Between requests ---- */
+
+static uint64_t idle_left_ms(const struct gh_connection *connection)
 {
     const struct gh_connection_h2 *h2 = connection->h2;
-    return h2->head && !connection->pending_len &&
-           gh_loop_now_ms(connection->worker->loop) - h2->head_started_ms >=
-               gh_connection_limits(connection)->head_timeout_ms;
+    uint64_t since_ms = h2->idle_since_ms;
+    uint64_t allowed_ms = gh_connection_limits(connection)->idle_timeout_ms;
+    if (h2->farewell != GH_H2_STAYS) {
+        since_ms = h2->farewell_ms > since_ms ? h2->farewell_ms : since_ms;
+        allowed_ms = GH_CONNECTION_GRACE_MS;
+    }
+    uint64_t idle_ms = left_ms(gh_loop_now_ms(connection->worker->loop), since_ms, allowed_ms);
+    uint64_t frame_ms = frame_left_ms(connection);
+    return idle_ms < frame_ms ? idle_ms : frame_ms;
 }
+
+void gh_connection_h2_begin_idle(struct gh_connection *connection)
+{
+    connection->phase = GH_CONNECTION_IDLE;
+    connection->h2->idle_since_ms = gh_loop_now_ms(connection->worker->loop);
+    gh_connection_set_deadline(connection, idle_left_ms(connection));
+}
+
+/* Before its SETTINGS a client has the time of a head, which runs already. */
+void gh_connection_h2_watch_idle(struct gh_connection *connection)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    uint64_t since_ms;
+    if (connection->phase != GH_CONNECTION_IDLE)
+        return;
+    if (!h2->greeted && gh_h2_codec_is_greeted(h2->codec)) {
+        h2->greeted = true;
+        gh_connection_h2_begin_idle(connection);
+    } else if (h2->greeted && gh_h2_codec_is_cut(h2->codec, &since_ms)) {
+        gh_connection_set_deadline(connection, idle_left_ms(connection));
+    }
+}
+
+/* A frame that was waited for may have come whole meanwhile. */
+static bool may_stay_idle(struct gh_connection *connection)
+{
+    uint64_t wait_ms = connection->h2->greeted ? idle_left_ms(connection) : 0;
+    if (wait_ms)
+        gh_connection_set_deadline(connection, wait_ms);
+    return wait_ms;
+}
+
+/* ---- With requests ---- */
 
 static void say_goodbye(struct gh_connection *connection)
 {
@@ -85,8 +141,9 @@ static void say_goodbye(struct gh_connection *connection)
 static void check_all(struct gh_connection *connection)
 {
     struct gh_connection_h2 *h2 = connection->h2;
-    if (head_is_late(connection)) {
-        gh_exchange_refuse(h2->head, GH_STAGE_READ, GH_REASON_HEAD_TIMEOUT);
+    if (frame_left_ms(connection) == 0) {
+        if (h2->head)
+            gh_exchange_refuse(h2->head, GH_STAGE_READ, GH_REASON_HEAD_TIMEOUT);
         say_goodbye(connection);
         return;
     }
@@ -111,6 +168,7 @@ void gh_connection_h2_on_deadline(struct gh_connection *connection)
         gh_connection_kill(connection);
     else if (connection->phase == GH_CONNECTION_EXCHANGE)
         check_all(connection);
-    else if (!gh_connection_is_taking(connection, GH_CONNECTION_LINGER_MS))
+    else if (!gh_connection_is_taking(connection, GH_CONNECTION_LINGER_MS) &&
+             !may_stay_idle(connection))
         say_goodbye(connection);
 }

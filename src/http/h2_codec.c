@@ -237,6 +237,17 @@ bool gh_h2_codec_is_input_shut(const struct gh_codec *codec)
     return used >= window - FRAME_BYTES_MAX;
 }
 
+/* nghttp2 takes nothing but SETTINGS for the first frame. */
+bool gh_h2_codec_is_greeted(const struct gh_codec *codec)
+{
+    return h2_of_const(codec)->frames.any_whole;
+}
+
+bool gh_h2_codec_is_cut(const struct gh_codec *codec, uint64_t *out_since_ms)
+{
+    return gh_h2_frames_is_cut(&h2_of_const(codec)->frames, out_since_ms);
+}
+
 enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec)
 {
     return h2_of_const(codec)->failure;

@@ -102,6 +102,11 @@ size_t gh_h2_codec_unsent(const struct gh_codec *codec, gh_stream_id stream);
 bool gh_h2_codec_is_window_shut(const struct gh_codec *codec, gh_stream_id stream);
 /* True when the client may send hardly any body bytes on any stream, until more are consumed. */
 bool gh_h2_codec_is_input_shut(const struct gh_codec *codec);
+/* The client's SETTINGS are here: before them nothing that it sends is a request. */
+bool gh_h2_codec_is_greeted(const struct gh_codec *codec);
+/* True when the rest of a frame or of a header block is still to come, since when by
+   gh_h2_codec_set_now. Not so for the bytes of DATA: a slow body is its stream's matter. */
+bool gh_h2_codec_is_cut(const struct gh_codec *codec, uint64_t *out_since_ms);
 /* Body bytes that have left, of all streams. */
 uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
 /*

@@ -223,6 +223,8 @@ static struct gh_h2_step begin_frame(struct gh_h2_frames *frames, size_t held,
     struct frame frame = read_frame(frames->bytes);
     struct gh_h2_step step = {.code = judge_frame(frames, &frame, judge)};
     step.refused = step.code != NGHTTP2_NO_ERROR;
+    if (frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION)
+        frames->block_open = !(frame.flags & NGHTTP2_FLAG_END_HEADERS);
     if (frame.type == NGHTTP2_DATA) {
         step.data_stream = frame.stream;
         step.data_bytes = data_bytes(&frame);
@@ -244,6 +246,8 @@ struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str b
     size_t header = 0;
     if (frames->have < frames->need) {
         size_t held = frames->have;
+        if (held == 0 && !frames->block_open)
+            frames->begun_ms = judge->now_ms;
         if (!collect(frames, bytes, &header))
             return (struct gh_h2_step){.taken = header};
         step = begin_frame(frames, held, judge);
@@ -256,6 +260,15 @@ struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str b
     if (frames->payload_left == 0) {
         frames->have = 0;
         frames->need = FRAME_HEADER_BYTES;
+        frames->any_whole = true;
     }
     return step;
+}
+
+bool gh_h2_frames_is_cut(const struct gh_h2_frames *frames, uint64_t *out_since_ms)
+{
+    *out_since_ms = frames->begun_ms;
+    if (frames->have == 0)
+        return frames->block_open;
+    return frames->have < frames->need || read_frame(frames->bytes).type != NGHTTP2_DATA;
 }

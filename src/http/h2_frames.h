@@ -33,6 +33,9 @@ struct gh_h2_frames {
     uint8_t bytes[GH_H2_LOOKED_AT_BYTES];
     size_t have, need;                       /* of `bytes` */
     size_t payload_left;                     /* behind `bytes` */
+    bool block_open;                         /* CONTINUATION has to follow */
+    bool any_whole;                          /* a frame was read to its end */
+    uint64_t begun_ms;                       /* of the frame, or of the whole header block */
     size_t continuations, continuations_max; /* of one header block */
     uint32_t last_id;
     struct gh_h2_remembered streams[GH_H2_REMEMBERED_STREAMS]; /* a ring, ids ascending */
@@ -69,6 +72,9 @@ size_t gh_h2_continuations_max(size_t head_bytes_max);
  */
 struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str bytes,
                                     const struct gh_h2_judge *judge);
+/* True when the rest of a frame or of a header block is still to come, since when. DATA that is
+   slow is the matter of its stream, from the end of its header on. */
+bool gh_h2_frames_is_cut(const struct gh_h2_frames *frames, uint64_t *out_since_ms);
 /* A stream is over. */
 void gh_h2_frames_ended(struct gh_h2_frames *frames, uint32_t stream, bool by_client);
 

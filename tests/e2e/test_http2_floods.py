@@ -640,13 +640,16 @@ def pass_time(gate, seconds, step=1):
         assert gate.get("/healthz").status == 200  # the loops have seen the clock
 
 
-# name: (bytes, seconds after which it has ended: by head_timeout, and what is HTTP/2 by
+# name: (bytes, seconds after which it has ended: by head_timeout, and what has sent its settings by
 # idle_timeout)
 SLOW_STARTS = {
     "half a preface": (PREFACE[:16], 7),
-    "a preface alone": (PREFACE, 70),
-    "half a frame": (PREFACE + b"\x00\x00", 70),
+    "a preface alone": (PREFACE, 7),
+    "half a frame": (PREFACE + b"\x00\x00", 7),
+    "half its settings": (PREFACE + settings({1: 0}).encoded()[:-1], 7),
     "settings alone": (PREFACE + settings().encoded(), 70),
+    "half a second frame": (PREFACE + settings().encoded() + b"\x00\x00", 7),
+    "half a ping": (PREFACE + settings().encoded() + ping().encoded()[:-1], 7),
 }
 
 
@@ -659,6 +662,62 @@ def test_a_connection_that_never_gets_going_ends(timed, name):
         pass_time(timed, seconds, step=7)
         while client.fill():  # GOAWAY, a 408 of HTTP/1.1, or nothing
             pass
+
+
+def test_over_tls_the_preface_must_come_too(start, backend, certificates):
+    pair = certificates["localhost"]
+    settings_ = config(backend, limits={"head_timeout": "5s"})
+    settings_["listen"][0]["tls"] = pair.settings()
+    gate = start(settings_, ONE_WORKER)
+    with H2Client(gate.address, tls=pair.client_context(["h2"]), start=False) as client:
+        client.fill()  # its settings: it has begun to wait before the clock moves
+        gate.clock.advance(7)
+        while client.fill():
+            pass
+
+
+# Sent when a request has been answered: what an idle connection must not be kept with.
+CUT_FRAMES = {
+    "a byte": b"\x00",
+    "half of a head's header": headers(3, GET).encoded()[:8],
+    "half a head": headers(3, GET).encoded()[:-1],
+    "half a ping": ping().encoded()[:-1],
+}
+
+
+@pytest.mark.parametrize("name", CUT_FRAMES)
+def test_a_frame_without_its_end_is_waited_for_like_a_head(timed, name):
+    with H2Client(timed.address) as client:
+        assert client.request("GET", "/before").status == 200
+        client.open(3, "GET")  # a 408 may come for it
+        client.touched.add(3)
+        client.send(CUT_FRAMES[name])
+        timed.get("/healthz")
+        pass_time(timed, 7)
+        client.drain()
+        assert client.goaway and client.goaway[1] == Code.NO_ERROR
+
+
+def test_a_frame_that_comes_whole_in_time_leaves_the_connection_idle(timed):
+    frame = window_update(0, 1).encoded()
+    with H2Client(timed.address) as client:
+        assert client.request("GET", "/before").status == 200
+        for _ in range(4):
+            client.send(frame[:9])
+            pass_time(timed, 4)
+            client.send(frame[9:])
+            client.sync()
+        assert client.request("GET", "/after").status == 200
+
+
+def test_trailers_without_their_end_end_the_connection(timed):
+    with H2Client(timed.address) as client:
+        stream = client.begin("POST", "/slow", end=False)
+        client.send_frames(headers(stream.number, literal("x", "a"), end=True, end_headers=False))
+        for _ in range(4):
+            pass_time(timed, 2)
+            client.try_send_frames(continuation(stream.number, literal("x", "a"), end_headers=False))
+        client.drain()
 
 
 def test_a_head_without_its_end_ends_the_connection(timed):

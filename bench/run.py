@@ -28,12 +28,19 @@ from proxies import Proxy
 
 PROXIES = ("floor", "nginx-plain", "caddy-plain", "nginx-policy", "caddy-policy", "haproxy-policy",
            "gatehouse", "nginx-session", "haproxy-session", "gatehouse-session")
-QUICK_PROXIES = ("floor", "nginx-plain", "haproxy-policy", "gatehouse", "haproxy-session", "gatehouse-session")
+QUICK_PROXIES = ("floor", "nginx-plain", "nginx-policy", "nginx-session", "haproxy-session", "gatehouse",
+                 "gatehouse-session")
 OWN = ("gatehouse", "gatehouse-session")
 # Each may need a descriptor for the backend as well.
 IDLE = (2000, min(10000, descriptors() // 2 - 500))
 # Title: over TLS, over HTTP/2.
 IDLE_KINDS = {"": (False, False), ", TLS": (True, False), ", HTTP/2": (True, True)}
+
+# What a request with every stage and the session check may cost against a peer, and what is hoped for.
+BUDGETS = (("get", "haproxy-session", 0.65, 0.52), ("get", "nginx-session", 0.65, 0.52),
+           ("get", "nginx-plain", 1.1, 0.92), ("get", "floor", 1.75, 1.45),
+           ("tls", "haproxy-session", 0.70, 0.60), ("h2", "haproxy-session", 0.75, 0.65),
+           ("p99", "nginx-policy", 1.2, 1.0))
 
 Load = collections.namedtuple("Load", "title is_tls run")
 
@@ -179,6 +186,20 @@ def print_tables(figures, names, loads, options):
                 for other in names if other != own])
 
 
+def print_budgets(figures):
+    def word(ratio, must, goal):
+        return "goal reached" if ratio <= goal else "within its bound" if ratio <= must else "missed"
+    rows = []
+    for what, other, must, goal in BUDGETS:
+        ratio = figures.ratio("gatehouse-session", other, what)
+        if ratio:
+            title = LOADS[what].title if what in LOADS else "p99 at 2,000/s"
+            rows.append((f"{title}, against {other}",
+                         [ratio, f"{must:.2f}", f"{goal:.2f}", word(float(ratio), must, goal)]))
+    if rows:
+        print_rows("gatehouse-session", ["ratio", "must", "goal", ""], rows)
+
+
 def cold_start():
     """Milliseconds from exec to the first answer, resident KiB then, bytes of the binary."""
     binary = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build/release/gatehouse"))
@@ -238,7 +259,9 @@ def main():
     origin = subprocess.Popen([str(built("origin")), str(origin_port)], preexec_fn=pin(CORES[-1]))
     try:
         wait_for(origin_port, origin)
-        print_tables(measure(names, loads, options, origin_port), names, loads, options)
+        figures = measure(names, loads, options, origin_port)
+        print_tables(figures, names, loads, options)
+        print_budgets(figures)
     finally:
         origin.kill()
         origin.wait()

@@ -1,7 +1,8 @@
 /*
  * Keys of TLS session tickets (RFC 5077 section 4, RFC 8446 section 4.6.1): made at random, changed
- * every four hours, the previous ones still read for as long as a session lives. Never written
- * anywhere; who steals a memory image can read at most eight hours of resumed TLS 1.2 sessions.
+ * every four hours, the previous ones still read for as long as a session lives. They lie in
+ * locked memory, in no dump, and are never written anywhere; who reads this process's memory can
+ * read at most eight hours of resumed TLS 1.2 sessions.
  */
 #include "net/tls_state.h"
 
@@ -11,9 +12,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "crypto/hash.h"
+#include "crypto/secret.h"
 #include "net/clock.h"
 
 #define KEY_NAME_BYTES 16
+#define KEYS           2 /* present, previous */
 #define KEY_LIFE_US    (UINT64_C(4) * 3600 * 1000000)
 
 struct ticket_key {
@@ -26,7 +30,7 @@ struct gh_tls_tickets {
     EVP_CIPHER *cipher;
     pthread_mutex_t lock;
     uint64_t made_us;
-    struct ticket_key keys[2]; /* present, previous */
+    struct ticket_key *keys; /* KEYS of them, as a secret */
 };
 
 static bool make_key(struct ticket_key *key)
@@ -41,9 +45,13 @@ struct gh_tls_tickets *gh_tls_tickets_open(void)
     struct gh_tls_tickets *tickets = calloc(1, sizeof *tickets);
     if (!tickets)
         return NULL;
+    gh_crypto_init();
     tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-    if (!tickets->cipher || !make_key(&tickets->keys[0]) || !make_key(&tickets->keys[1])) {
+    tickets->keys = gh_secret_alloc(KEYS * sizeof *tickets->keys);
+    if (!tickets->cipher || !tickets->keys || !make_key(&tickets->keys[0]) ||
+        !make_key(&tickets->keys[1])) {
         EVP_CIPHER_free(tickets->cipher);
+        gh_secret_free(tickets->keys);
         free(tickets);
         return NULL;
     }
@@ -65,7 +73,7 @@ void gh_tls_tickets_unref(struct gh_tls_tickets *tickets)
         return;
     EVP_CIPHER_free(tickets->cipher);
     pthread_mutex_destroy(&tickets->lock);
-    OPENSSL_cleanse(tickets->keys, sizeof tickets->keys);
+    gh_secret_free(tickets->keys);
     free(tickets);
 }
 
@@ -74,14 +82,16 @@ static void rotate(struct gh_tls_tickets *tickets)
 {
     uint64_t age_us = gh_clock_monotonic_us() - tickets->made_us;
     struct ticket_key fresh;
-    if (age_us < KEY_LIFE_US || !make_key(&fresh))
+    if (age_us < KEY_LIFE_US)
         return;
-    tickets->keys[1] = tickets->keys[0];
-    tickets->keys[0] = fresh;
-    /* After a long silence the key just retired is itself too old. */
-    if (age_us >= 2 * KEY_LIFE_US && make_key(&fresh))
-        tickets->keys[1] = fresh;
-    tickets->made_us += age_us;
+    if (make_key(&fresh)) {
+        tickets->keys[1] = tickets->keys[0];
+        tickets->keys[0] = fresh;
+        /* After a long silence the key just retired is itself too old. */
+        if (age_us >= 2 * KEY_LIFE_US && make_key(&fresh))
+            tickets->keys[1] = fresh;
+        tickets->made_us += age_us;
+    }
     OPENSSL_cleanse(&fresh, sizeof fresh);
 }
 
@@ -92,7 +102,7 @@ static int choose_key(struct gh_tls_tickets *tickets, const unsigned char *name,
     int found = -1;
     pthread_mutex_lock(&tickets->lock);
     rotate(tickets);
-    for (int i = 0; i < 2 && found < 0; i++)
+    for (int i = 0; i < KEYS && found < 0; i++)
         if (encrypt || memcmp(tickets->keys[i].name, name, KEY_NAME_BYTES) == 0)
             found = i;
     if (found >= 0)

@@ -231,6 +231,58 @@ def test_the_key_is_in_the_keepers_memory_and_in_no_other(start, backend, tmp_pa
     assert find(gate.process.pid, name)[name]
 
 
+def ticket_name(gate, pair, folder):
+    """The first bytes of a ticket of TLS 1.2: the name of the key that it is sealed with."""
+    session = folder / "session.pem"
+    subprocess.run(
+        ["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{gate.address}"]
+        + ["-CAfile", str(pair.certificate), "-sess_out", str(session)],
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=20,
+    )
+    text = subprocess.run(
+        ["openssl", "sess_id", "-in", str(session), "-noout", "-text"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    line = re.search(r"TLS session ticket:\n\s+0000 - ((?:[0-9a-f]{2}[ -]){16})", text)[1]
+    return bytes.fromhex(line.replace("-", " "))
+
+
+def flags_at(pid, address):
+    """Of the memory there, as smaps has them."""
+    here = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            here = int(match[1], 16) <= address < int(match[2], 16)
+        elif here and line.startswith("VmFlags:"):
+            return set(line.split()[1:])
+    return set()
+
+
+@as_root
+@pytest.mark.release
+def test_keys_of_tickets_lie_in_locked_pages_and_nowhere_else(start, backend, tmp_path):
+    pair = KeyPair(tmp_path, "p256")
+    gate = start(tls(backend, pair), arguments=("--workers", "1"))
+    pid = gate.process.pid
+    name = ticket_name(gate, pair, tmp_path)
+    is_sanitized = "libasan" in Path(f"/proc/{pid}/maps").read_text()
+    wanted = {"dd", "dc"} if is_sanitized else {"lo", "dd", "dc"}  # sanitizers leave mlock out
+    held = [at for at, _ in find(pid, name)[name] if wanted <= flags_at(pid, at)]
+    assert len(held) == 1, "the name stands with its keys; alone it may be anywhere"
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        memory.seek(held[0] + len(name))
+        cipher, mac = memory.read(32), memory.read(32)
+    assert get(gate, pair, version="1.2") == 200
+    assert get(gate, pair, version="1.3") == 200
+    for key, at in ((cipher, held[0] + 16), (mac, held[0] + 48)):
+        assert [place for place, _ in find(pid, key)[key]] == [at]
+
+
 def test_it_says_what_it_is_and_knows_no_environment(start, backend, tmp_path):
     pair = KeyPair(tmp_path, "p256")
     gate = start(tls(backend, pair), env={"APP_CANARY": "a-secret-of-the-environment"})

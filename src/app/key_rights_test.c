@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -78,10 +79,26 @@ static int tear_down(void **state)
 typedef int try_fn(const struct fixture *f);
 
 /* How it ended: an exit status, or 128 and the signal. */
+static int end_of(pid_t child)
+{
+    int status;
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Which holds itself, or nothing. */
+static int in_free_child(const struct fixture *f, try_fn *try)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(try(f));
+    return end_of(child);
+}
+
 static int in_child(const struct fixture *f, bool signs, try_fn *try)
 {
     pid_t child = fork();
-    assert_true(child >= 0);
     if (child == 0) {
         struct rlimit none = {0, 0};
         setrlimit(RLIMIT_CORE, &none);
@@ -90,9 +107,7 @@ static int in_child(const struct fixture *f, bool signs, try_fn *try)
             _exit(NOT_HELD);
         _exit(try(f));
     }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return end_of(child);
 }
 
 /* ---- Tries ---- */
@@ -181,6 +196,45 @@ static int make_memory_runnable(const struct fixture *f)
     return page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0 ? DONE : DENIED;
 }
 
+/* ---- Memory, from outside ---- */
+
+/* As a change of the user leaves it where fs.suid_dumpable is 1. */
+static void open_memory(void)
+{
+    struct rlimit some = {4096, 4096};
+    setrlimit(RLIMIT_CORE, &some);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static int memory_is_hidden(void)
+{
+    struct rlimit core;
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && getrlimit(RLIMIT_CORE, &core) == 0 &&
+                   core.rlim_cur == 0 && core.rlim_max == 0
+               ? DENIED
+               : DONE;
+}
+
+static int memory_of_the_keeper(const struct fixture *f)
+{
+    struct gh_key_rights rights = f->rights;
+    open_memory();
+    return gh_key_rights_confine(&rights) ? memory_is_hidden() : NOT_HELD;
+}
+
+static int memory_of_another_user(const struct fixture *f)
+{
+    const struct gh_process_user user = {"the same", getuid(), getgid()};
+    struct gh_arena arena;
+    struct gh_str message;
+    (void)f;
+    gh_arena_init(&arena, 4096, 64u * 1024);
+    open_memory();
+    bool done = gh_process_drop_privileges(&user, &arena, &message) == GH_OK;
+    gh_arena_done(&arena);
+    return done ? memory_is_hidden() : NOT_HELD;
+}
+
 /* ---- Tests ---- */
 
 #define KILLED (128 + SIGSYS)
@@ -231,6 +285,16 @@ static void anything_else_is_death(void **state)
     }
 }
 
+static void memory_is_hidden_after_a_change_of_the_user(void **state)
+{
+    assert_int_equal(in_free_child(*state, memory_of_the_keeper), DENIED);
+    if (geteuid() != 0) {
+        print_message("skipped: only root changes its user\n");
+        return;
+    }
+    assert_int_equal(in_free_child(*state, memory_of_another_user), DENIED);
+}
+
 static void it_is_held_as_the_server_is(void **state)
 {
     struct fixture *f = *state;
@@ -252,6 +316,7 @@ int main(void)
         T(who_signs_opens_no_file_at_all),
         T(nobody_writes),
         T(anything_else_is_death),
+        T(memory_is_hidden_after_a_change_of_the_user),
         T(it_is_held_as_the_server_is),
     };
     return cmocka_run_group_tests_name("app/key_rights", tests, NULL, NULL);

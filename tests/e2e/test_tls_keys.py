@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import re
 import resource
 import signal
@@ -393,6 +394,74 @@ def test_an_unknown_user_is_named(tmp_path, backend):
     result = run("serve", "--config", path, "--user", "root", "--keys-user", "nobody-there")
     assert result.returncode == 2
     assert "there is no user nobody-there" in result.stderr
+
+
+# -- others of the same user --
+
+LOOK = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+assert os.getuid() == int(sys.argv[1]) != 0
+for pid in map(int, sys.argv[2:]):
+    seen = []
+    for name in ("mem", "maps", "environ", "auxv", "pagemap"):
+        try:
+            open(f"/proc/{pid}/{name}", "rb").close()
+            seen.append(name)
+        except PermissionError:
+            pass
+    try:
+        os.listdir(f"/proc/{pid}/fd")
+        seen.append("fd")
+    except PermissionError:
+        pass
+    if libc.ptrace(0x4206, pid, 0, 0) == 0:  # PTRACE_SEIZE
+        seen.append("ptrace")
+    print(",".join(seen) or "nothing")
+"""
+
+
+@as_root
+@pytest.mark.release
+@pytest.mark.parametrize("how", ["becomes the user", "is started as the user"])
+def test_others_of_its_user_can_not_look_into_either_process(start, backend, open_folder, how):
+    nobody = pwd.getpwnam("nobody")
+    user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    pair = KeyPair(open_folder, "p256")
+    if how == "becomes the user":
+        gate = start(tls(backend, pair), arguments=("--user", "nobody"))
+    else:
+        os.chown(pair.key, nobody.pw_uid, nobody.pw_gid)
+        if subprocess.run([str(BINARY), "version"], capture_output=True, **user).returncode:
+            pytest.skip("the binary is out of that user's reach")
+        settings = tls(backend, pair)
+        path = open_folder / "gatehouse.yaml"
+        path.write_text(yaml.safe_dump(settings))
+        ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+        environment = {"LISTEN": settings["listen"][0]["address"], "GATEHOUSE_TEST_CLOCK": ""}
+        gate = start(path, env=environment, prefix=("setpriv", *ids))
+    pids = [gate.process.pid, keeper_of(gate)]
+    assert get(gate, pair) == 200
+    with subprocess.Popen(["sleep", "60"], **user) as open_to_all:
+        assert [status_of(f"/proc/{pid}")["Uid"].split() for pid in pids] == [
+            [str(nobody.pw_uid)] * 4
+        ] * 2
+        told = subprocess.run(
+            ["/usr/bin/python3", "-c", LOOK, str(nobody.pw_uid)]
+            + [str(pid) for pid in (*pids, open_to_all.pid)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            **user,
+        )
+        open_to_all.kill()
+    assert told.returncode == 0, told.stderr
+    server, keeper, other = told.stdout.split()
+    assert "mem" in other and "environ" in other, "of a process that does not hide"
+    assert (server, keeper) == ("nothing", "nothing")
+    for pid in pids:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0", limits)
 
 
 # -- reloads --

@@ -139,6 +139,7 @@ void gh_exchange_answer_copy_begin(struct gh_exchange *exchange,
         return;
     exchange->arena.allocated_max += ANSWER_COPIES_MAX * ANSWER_BYTES_MAX;
     copy->body.budget = &exchange->worker->shared->held_bodies;
+    copy->body.client = &exchange->request.client;
     copy->content_type = content_type;
     copy->status = head->status;
     exchange->answer_copy = copy;

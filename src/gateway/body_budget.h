@@ -1,7 +1,7 @@
 /*
- * How many bytes of request bodies the process may hold at once for stages that must see them. An
- * exchange alone is bounded by its route; this bounds all of them together, and while little is
- * left what each client has of it.
+ * How many bytes of bodies the process may hold at once: of requests for stages that must see them,
+ * or of answers that are not taken. An exchange alone is bounded by its route, a connection by its
+ * codec; this bounds all of them together, and while little is left what each client has of it.
  */
 #ifndef GH_GATEWAY_BODY_BUDGET_H
 #define GH_GATEWAY_BODY_BUDGET_H
@@ -17,7 +17,7 @@
 
 struct gh_body_budget {
     atomic_size_t taken;
-    size_t max;
+    atomic_size_t max;               /* may become another one while some is taken */
     struct gh_client_count *clients; /* bytes of each client; NULL: nobody counts */
 };
 
@@ -26,7 +26,8 @@ static inline bool gh_body_budget_take(struct gh_body_budget *budget, size_t byt
 {
     size_t taken = atomic_load_explicit(&budget->taken, memory_order_relaxed);
     do {
-        if (bytes > budget->max - taken)
+        size_t max = atomic_load_explicit(&budget->max, memory_order_relaxed);
+        if (taken > max || bytes > max - taken)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&budget->taken, &taken, taken + bytes,
                                                     memory_order_relaxed, memory_order_relaxed));
@@ -43,7 +44,8 @@ void gh_body_budget_give_for(struct gh_body_budget *budget, const struct gh_ip *
 /* Less than half is left. */
 static inline bool gh_body_budget_is_scarce(const struct gh_body_budget *budget)
 {
-    return atomic_load_explicit(&budget->taken, memory_order_relaxed) > budget->max / 2;
+    return atomic_load_explicit(&budget->taken, memory_order_relaxed) >
+           atomic_load_explicit(&budget->max, memory_order_relaxed) / 2;
 }
 
 static inline void gh_body_budget_give(struct gh_body_budget *budget, size_t bytes)

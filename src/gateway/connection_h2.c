@@ -262,6 +262,37 @@ static const struct gh_codec_events CODEC_EVENTS = {
     .on_drained = on_stream_drained,
 };
 
+/* ---- Memory for what is not taken ---- */
+
+/* Proxies speak for many clients, which have no share each. */
+static bool take_room(void *owner, size_t bytes)
+{
+    struct gh_connection *connection = owner;
+    struct gh_shared *shared = connection->worker->shared;
+    const struct gh_ip *client =
+        connection->counted == GH_CLIENT_COUNTED ? &connection->peer.ip : NULL;
+    if (!gh_body_budget_take_for(&shared->kept_answers, client, bytes,
+                                 &connection->h2->kept_counted))
+        return false;
+    gh_metric_gauge_add(shared->metrics, connection->worker->index,
+                        shared->counters.http2_kept_bytes, (int64_t)bytes);
+    return true;
+}
+
+static void give_room(void *owner, size_t bytes)
+{
+    struct gh_connection *connection = owner;
+    struct gh_shared *shared = connection->worker->shared;
+    size_t *left = &connection->h2->kept_counted;
+    size_t counted = bytes < *left ? bytes : *left;
+    *left -= counted;
+    gh_body_budget_give_for(&shared->kept_answers, &connection->peer.ip, bytes, counted);
+    gh_metric_gauge_add(shared->metrics, connection->worker->index,
+                        shared->counters.http2_kept_bytes, -(int64_t)bytes);
+}
+
+static const struct gh_h2_room ROOM = {take_room, give_room};
+
 /* ---- The exchanges' port ---- */
 
 static void port_input_wanted(void *owner, struct gh_exchange *exchange)
@@ -492,6 +523,7 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     h2->left = left;
     h2->failure = GH_H2_FAILURE_NONE;
     connection->h2 = h2;
+    gh_h2_codec_count_kept(h2->codec, &ROOM);
     gh_h2_codec_gather(h2->codec, on_output_due);
     connection->protocol = &PROTOCOL;
     gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_connections, 1);

@@ -78,6 +78,9 @@ enum gh_err gh_counters_define(struct gh_metrics *metrics, struct gh_counters *o
          "Client connections that have spoken HTTP/2.", &out_counters->http2_connections_total},
         {GH_METRIC_GAUGE, "gatehouse_http2_streams", "Streams of HTTP/2 open now.",
          &out_counters->http2_streams},
+        {GH_METRIC_GAUGE, "gatehouse_http2_kept_bytes",
+         "Memory of answers that their clients of HTTP/2 have not taken yet.",
+         &out_counters->http2_kept_bytes},
         {GH_METRIC_COUNTER, "gatehouse_http2_streams_total", "Streams of HTTP/2 begun.",
          &out_counters->http2_streams_total},
     };

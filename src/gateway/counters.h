@@ -25,6 +25,7 @@ struct gh_counters {
     gh_metric_id csp_reports;
     gh_metric_id tls_failures;
     gh_metric_id http2_connections, http2_streams; /* gauges: open now */
+    gh_metric_id http2_kept_bytes;                 /* gauge */
     gh_metric_id http2_connections_total, http2_streams_total;
     gh_metric_id http2_failures[GH_H2_FAILURE_COUNT]; /* connections that ended by an error */
     gh_metric_id gate[GH_GATE_COUNT];

@@ -201,6 +201,19 @@ static void what_is_nobodys_has_no_share(void **state)
     gh_client_count_close(budget.clients);
 }
 
+/* As a reload may bring it about. */
+static void a_budget_that_becomes_smaller_than_what_is_taken_gives_nothing(void **state)
+{
+    (void)state;
+    struct gh_body_budget budget = {.max = 100};
+    assert_true(gh_body_budget_take(&budget, 60));
+    budget.max = 50;
+    assert_false(gh_body_budget_take(&budget, 1));
+    gh_body_budget_give(&budget, 20);
+    assert_true(gh_body_budget_take(&budget, 10));
+    assert_false(gh_body_budget_take(&budget, 1));
+}
+
 /* ---- Over threads ---- */
 
 static void *take_and_give(void *arg)
@@ -245,6 +258,7 @@ int main(void)
         TEST(a_promise_takes_no_more_than_four_times_what_has_come),
         TEST(one_client_leaves_half_of_the_budget_to_others),
         TEST(what_is_nobodys_has_no_share),
+        TEST(a_budget_that_becomes_smaller_than_what_is_taken_gives_nothing),
         TEST(the_budget_holds_over_threads),
     };
     return cmocka_run_group_tests_name("held_body", tests, NULL, NULL);

@@ -251,6 +251,7 @@ enum gh_err gh_server_reload(struct gh_server *server, struct gh_snapshot *snaps
         gh_snapshot_unref(snapshot);
         return err;
     }
+    server->shared.kept_answers.max = gh_policy_limits(snapshot->policy)->kept_answers;
     for (unsigned w = 0; w < server->options.worker_count; w++) {
         gh_snapshot_ref(snapshot);
         if (server->workers[w].started) {
@@ -317,6 +318,8 @@ static enum gh_err open_shared(struct gh_server *server)
         err = gh_client_count_open(options->hash_key, &server->shared.judged_bodies);
     if (err == GH_OK)
         err = gh_client_count_open(options->hash_key, &server->shared.held_bodies.clients);
+    if (err == GH_OK)
+        err = gh_client_count_open(options->hash_key, &server->shared.kept_answers.clients);
     return err;
 }
 
@@ -427,6 +430,7 @@ void gh_server_close(struct gh_server *server)
     gh_client_count_close(server->shared.clients);
     gh_client_count_close(server->shared.judged_bodies);
     gh_client_count_close(server->shared.held_bodies.clients);
+    gh_client_count_close(server->shared.kept_answers.clients);
     pthread_mutex_destroy(&server->starting);
     pthread_mutex_destroy(&server->waiting);
     pthread_cond_destroy(&server->answering);

@@ -36,6 +36,7 @@ struct gh_shared {
     struct gh_client_count *clients;
     uint64_t connections_max;              /* of each worker */
     struct gh_body_budget held_bodies;     /* owns its count of clients */
+    struct gh_body_budget kept_answers;    /* the same, of answers to clients of HTTP/2 */
     struct gh_client_count *judged_bodies; /* those that come in pieces; NULL: nobody counts */
     struct gh_hash_key hash_key;
     /* Both NULL: identity is off. */

@@ -265,6 +265,11 @@ void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner))
     gh_h2_work_off(h2); /* our settings */
 }
 
+void gh_h2_codec_count_kept(struct gh_codec *codec, const struct gh_h2_room *room)
+{
+    gh_h2_of(codec)->room = room;
+}
+
 void gh_h2_codec_flush(struct gh_codec *codec)
 {
     gh_h2_work_off_now(gh_h2_of(codec));

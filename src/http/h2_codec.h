@@ -31,7 +31,8 @@
  * Body bytes that can't be sent (a stream's or the connection's window is shut, or the wire is
  * full) are copied and kept; is_full() says when a stream has enough of them, on_drained when it
  * takes more. A client that does not read costs GH_H2_UNSENT_BYTES_MAX and one write for a stream,
- * and for all its streams GH_H2_CONNECTION_UNSENT_BYTES_MAX and one write for each.
+ * and for all its streams GH_H2_CONNECTION_UNSENT_BYTES_MAX and one write for each; less where the
+ * owner's budget (gh_h2_codec_count_kept) is used up.
  */
 #ifndef GH_HTTP_H2_CODEC_H
 #define GH_HTTP_H2_CODEC_H
@@ -116,6 +117,17 @@ uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
  */
 void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner));
 void gh_h2_codec_flush(struct gh_codec *codec);
+/*
+ * A budget that the owner has for what is kept, beside the bounds above; both get the owner. `take`
+ * may refuse: what was written is kept all the same, but its stream is full until it keeps nothing,
+ * so that each stream has one write over it at the most. Counted is heap memory.
+ */
+struct gh_h2_room {
+    bool (*take)(void *owner, size_t bytes);
+    void (*give)(void *owner, size_t bytes);
+};
+/* Before anything is kept; `room` outlives the codec. */
+void gh_h2_codec_count_kept(struct gh_codec *codec, const struct gh_h2_room *room);
 /* Why the connection ends: known before on_closed of the streams that end with it. */
 enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec);
 /* Streams between on_begin and on_closed. */

@@ -101,6 +101,103 @@ static void what_was_kept_for_streams_that_are_over_counts_no_more(void **state)
     close_peer(peer);
 }
 
+/* ---- The owner's budget ---- */
+
+static size_t room_left, room_taken;
+
+static bool take_room(void *owner, size_t bytes)
+{
+    assert_non_null(owner);
+    if (bytes > room_left)
+        return false;
+    room_left -= bytes;
+    room_taken += bytes;
+    return true;
+}
+
+static void give_room(void *owner, size_t bytes)
+{
+    assert_non_null(owner);
+    assert_in_range(bytes, 1, room_taken);
+    room_left += bytes;
+    room_taken -= bytes;
+}
+
+static const struct gh_h2_room ROOM = {take_room, give_room};
+
+static struct peer *open_peer_with_room(size_t bytes)
+{
+    struct peer *peer = open_peer_that_does_not_read();
+    room_left = bytes;
+    room_taken = 0;
+    gh_h2_codec_count_kept(peer->codec, &ROOM);
+    return peer;
+}
+
+static void begin_answer(struct peer *peer, gh_stream_id id)
+{
+    put_headers(peer, (uint32_t)id, GET, FIN);
+    assert_true(send_all(peer));
+    write_head(peer, id, answer(200, GH_BODY_CHUNKED, 0), "", false);
+}
+
+static void put_piece(struct peer *peer, gh_stream_id id)
+{
+    peer->codec->ops->write_body(peer->codec, id, gh_str_of(BYTES, PIECE), false);
+}
+
+static void without_room_each_answer_keeps_one_piece_and_loses_none(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer_with_room(2 * PIECE);
+    for (gh_stream_id id = 1; id < 20; id += 2) {
+        begin_answer(peer, id);
+        put_piece(peer, id);
+        assert_int_equal(is_full(peer, id), id > 3);
+        assert_int_equal(gh_h2_codec_unsent(peer->codec, id), PIECE);
+    }
+    assert_int_equal(room_taken, 2 * PIECE);
+    put_piece(peer, 1); /* its room does not grow */
+    assert_true(is_full(peer, 1));
+    assert_int_equal(gh_h2_codec_unsent(peer->codec, 1), 2 * PIECE);
+    close_peer(peer);
+    assert_int_equal(room_taken, 0);
+}
+
+static void without_room_a_stream_goes_on_when_all_of_it_is_taken(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer_with_room(0);
+    begin_answer(peer, 1);
+    put_piece(peer, 1);
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 1, PIECE - 1);
+    assert_true(send_all(peer));
+    assert_true(is_full(peer, 1));
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 1, 1);
+    assert_true(send_all(peer));
+    assert_false(is_full(peer, 1));
+    assert_int_equal(peer->drained_count, 1);
+    close_peer(peer);
+}
+
+static void room_is_given_back_when_what_was_kept_has_left(void **state)
+{
+    (void)state;
+    struct peer *peer = open_peer_with_room(1 << 20);
+    begin_answer(peer, 1);
+    put_piece(peer, 1);
+    begin_answer(peer, 3);
+    put_piece(peer, 3);
+    assert_int_equal(room_taken, 2 * PIECE);
+    put_u32_frame(peer, NGHTTP2_WINDOW_UPDATE, 1, PIECE);
+    assert_true(send_all(peer));
+    assert_int_equal(room_taken, PIECE);
+    put_u32_frame(peer, NGHTTP2_RST_STREAM, 3, NGHTTP2_CANCEL);
+    assert_true(send_all(peer));
+    assert_int_equal(room_taken, 0);
+    close_peer(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +205,9 @@ int main(void)
         cmocka_unit_test(a_stream_goes_on_when_its_own_client_has_taken_all_of_it),
         cmocka_unit_test(a_stream_goes_on_when_the_others_keep_little),
         cmocka_unit_test(what_was_kept_for_streams_that_are_over_counts_no_more),
+        cmocka_unit_test(without_room_each_answer_keeps_one_piece_and_loses_none),
+        cmocka_unit_test(without_room_a_stream_goes_on_when_all_of_it_is_taken),
+        cmocka_unit_test(room_is_given_back_when_what_was_kept_has_left),
     };
     return cmocka_run_group_tests_name("h2_kept", tests, NULL, NULL);
 }

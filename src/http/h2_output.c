@@ -59,9 +59,24 @@ static void count_kept(struct gh_h2_codec *h2, size_t before, size_t after)
         h2->any_drained_due = true;
 }
 
+static void charge(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
+{
+    size_t owed = stream->kept_cap - stream->kept_charged;
+    if (!h2->room || h2->room->take(h2->base.owner, owed))
+        stream->kept_charged = stream->kept_cap;
+}
+
+static bool is_over_budget(const struct gh_h2_stream *stream)
+{
+    return stream->kept_charged < stream->kept_cap;
+}
+
 void gh_h2_output_drop(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
 {
     count_kept(h2, stream->kept_cap, 0);
+    if (h2->room && stream->kept_charged)
+        h2->room->give(h2->base.owner, stream->kept_charged);
+    stream->kept_charged = 0;
     free(stream->kept);
     stream->kept = NULL;
     stream->kept_from = stream->kept_len = stream->kept_cap = 0;
@@ -92,6 +107,7 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
         stream->kept = memory;
         count_kept(h2, stream->kept_cap, cap);
         stream->kept_cap = cap;
+        charge(h2, stream);
         stream->kept_from = 0;
     } else if (stream->kept_from + needed > stream->kept_cap) {
         memmove(stream->kept, stream->kept + stream->kept_from, stream->kept_len);
@@ -99,7 +115,8 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
     }
     memcpy(stream->kept + stream->kept_from + stream->kept_len, bytes.ptr, bytes.len);
     stream->kept_len = needed;
-    stream->full = stream->full || stream->kept_len > GH_H2_UNSENT_BYTES_MAX ||
+    stream->full = stream->full || is_over_budget(stream) ||
+                   stream->kept_len > GH_H2_UNSENT_BYTES_MAX ||
                    h2->kept_bytes > GH_H2_CONNECTION_UNSENT_BYTES_MAX;
     return true;
 }
@@ -107,8 +124,9 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
 /* A stream that keeps nothing goes on whatever the others keep: its client may read it alone. */
 bool gh_h2_output_takes_more(const struct gh_h2_codec *h2, const struct gh_h2_stream *stream)
 {
-    return stream->kept_len == 0 || (stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2 &&
-                                     h2->kept_bytes <= GH_H2_CONNECTION_UNSENT_BYTES_MAX / 2);
+    return stream->kept_len == 0 ||
+           (!is_over_budget(stream) && stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2 &&
+            h2->kept_bytes <= GH_H2_CONNECTION_UNSENT_BYTES_MAX / 2);
 }
 
 /* The next bytes of the answer; those kept are before those of the running write. */

@@ -47,7 +47,8 @@ struct gh_h2_stream {
     struct gh_str lent; /* bytes of the write that is running, behind those kept */
     char *kept;         /* heap: unsent bytes are kept[kept_from, kept_from + kept_len) */
     size_t kept_from, kept_len, kept_cap;
-    bool full; /* until on_drained */
+    size_t kept_charged; /* of kept_cap, to the owner's budget */
+    bool full;           /* until on_drained */
 };
 
 /* What one frame brought. */
@@ -73,7 +74,8 @@ struct gh_h2_codec {
 
     struct gh_h2_stream *streams; /* those that are open */
     size_t open_count, lingering;
-    size_t kept_bytes;         /* heap, of all streams */
+    size_t kept_bytes; /* heap, of all streams */
+    const struct gh_h2_room *room;
     uint64_t data_sent;        /* bytes of DATA, of all streams */
     struct gh_h2_stream *over; /* on_closed is due */
     bool any_drained_due;      /* of streams that are full some may take more */

@@ -81,6 +81,7 @@ struct gh_limits_settings {
     uint64_t body_rate_min;   /* bytes a second a body must average after 10 s */
     uint64_t idle_timeout_ms; /* keep-alive connection without a request */
     uint64_t connections;     /* in all; 0: from the descriptor limit */
+    uint64_t kept_answers;    /* bytes that clients of HTTP/2 don't take, in all */
 };
 extern const struct gh_config_table gh_limits_table; /* size.c */
 

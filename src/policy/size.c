@@ -82,6 +82,15 @@ static const struct gh_config_field LIMITS_FIELDS[] = {
      .default_yaml = "0",
      .max = 10000000,
      .doc = "Most open connections in all; 0: as many as the process may have descriptors for."},
+    {.name = "kept_answers",
+     .type = GH_CONFIG_TYPE_SIZE,
+     .offset = LIMIT(kept_answers),
+     .default_yaml = "64MiB",
+     .min = 64 * 1024,
+     .max = 1024ull * 1024 * 1024 * 1024,
+     .doc =
+         "Memory for answers that clients of HTTP/2 do not take yet, of all connections. When it "
+         "is used up, a backend is read no faster than its client reads."},
 };
 
 const struct gh_config_table gh_limits_table = {

@@ -433,6 +433,37 @@ def test_streams_that_never_read_cost_bounded_memory(stalled, name):
     )
 
 
+def kept_bytes(gate):
+    return gate.metrics()["gatehouse_http2_kept_bytes"]
+
+
+def test_what_all_connections_keep_is_bounded_and_no_answer_fails(start):
+    """Over the budget the backend waits; clients that read after all get all of it."""
+    body = bytes(range(256)) * 4096
+    with Backend(lambda *_: answer(200, body=body)) as backend:
+        settings_ = config(
+            backend,
+            limits={"kept_answers": "256KiB"},
+            admin_listen=f"127.0.0.1:{free_port()}",
+        )
+        settings_["listen"][0]["h2c"] = True
+        gate = start(settings_, ONE_WORKER)
+        own = {Setting.INITIAL_WINDOW_SIZE: 0}
+        clients = [H2Client(gate.address, own=own) for _ in range(3)]
+        streams = [(client, client.begin("GET", "/")) for client in clients for _ in range(4)]
+        for client, stream in streams:
+            assert client.answer_head(stream).status == 200
+        # A client has all up to the half, and from there on a sixteenth.
+        assert 0 < kept_bytes(gate) <= 128 * 1024 + 16384
+        for client in clients:
+            client.send_frames(settings({Setting.INITIAL_WINDOW_SIZE: 65535}))
+        for client, stream in streams:
+            assert client.finish(stream).body == body
+        assert kept_bytes(gate) == 0
+        for client in clients:
+            client.close()
+
+
 def test_a_window_that_is_opened_for_a_byte_now_and_then_keeps_no_answer(stalled):
     """Something leaves every second; no client that reads is so slow."""
     with H2Client(stalled.address, own={Setting.INITIAL_WINDOW_SIZE: WINDOW_MAX}) as client:

@@ -65,6 +65,17 @@ static const char *type_name(enum gh_audit_member_type type)
     return "";
 }
 
+/* Reasons that are no refusals of a request. */
+static const char OTHER_REASONS[] =
+    "\n"
+    "Two more are not of a request that was refused: `input_rejected` with `answer_invalid`, an "
+    "answer that\n"
+    "is not as declared, and `rate_limited` with `http2_flood`, a connection of HTTP/2 that was "
+    "ended\n"
+    "because its client sent too much beside its requests; `policy` names of what: `resets`,\n"
+    "`provoked_resets` (malformed requests and the like), `continuation`, `settings`, `ping`,\n"
+    "`empty_data`, `priority`, `window_update`, `header_lists`, `other_frames`, `other`.\n";
+
 /* ---- Markdown ---- */
 
 static void write_members(FILE *out, enum gh_audit_event event)
@@ -108,6 +119,7 @@ static void write_page(FILE *out)
     fputs(REASONS_HEAD, out);
     for (unsigned i = 0; i < GH_AUDIT_EVENT_COUNT; i++)
         write_reasons(out, (enum gh_audit_event)i);
+    fputs(OTHER_REASONS, out);
 }
 
 /* ---- JSON ---- */

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/refusal.h"
+
 /* Requests that a connection may begin in one turn of the loop. */
 #define REQUESTS_PER_TURN 128
 /* Requests at once that one connection has for itself; each one more counts like a connection of
@@ -120,6 +122,9 @@ static void release(struct gh_connection *connection, bool client_gone)
     h2->failure = gh_h2_codec_failure(h2->codec);
     if (h2->failure != GH_H2_FAILURE_NONE)
         tell_failure(connection->worker, h2->failure);
+    if (h2->failure == GH_H2_FAILURE_CALM)
+        gh_refusal_note_flood(connection->worker, &connection->peer.ip,
+                              gh_str_from_c(gh_h2_codec_flood(h2->codec)));
     h2->codec->ops->done(h2->codec); /* which closes its streams */
     while (connection->exchanges)
         end_exchange(connection, connection->exchanges);

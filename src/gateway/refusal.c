@@ -8,15 +8,19 @@
 #define CLIENT_TEXT_BYTES 64
 
 /* In full: the log of accounts is not the access log. */
-static struct gh_str client_text(const struct gh_request *request, char memory[CLIENT_TEXT_BYTES])
+static struct gh_str ip_text(const struct gh_ip *client, char memory[CLIENT_TEXT_BYTES])
 {
     struct gh_buf text = gh_buf_over(memory, CLIENT_TEXT_BYTES);
-    const struct gh_ip *client =
-        request->client.family != GH_IP_NONE ? &request->client : &request->peer->ip;
     if (client->family == GH_IP_NONE)
         return GH_STR("");
     gh_ip_write(&text, client);
     return gh_buf_str(&text);
+}
+
+static struct gh_str client_text(const struct gh_request *request, char memory[CLIENT_TEXT_BYTES])
+{
+    return ip_text(request->client.family != GH_IP_NONE ? &request->client : &request->peer->ip,
+                   memory);
 }
 
 /* Of another issuer's people nothing is kept: they have no account here, and their names can be
@@ -88,6 +92,21 @@ void gh_refusal_note_answer(const struct gh_exchange *exchange)
     answer.reason = GH_STR("answer_invalid"); /* no reason of a refusal: the answer went out */
     answer.detail = request->input->operation->label;
     gh_tally_note(exchange->worker->tally, &answer);
+}
+
+void gh_refusal_note_flood(struct gh_worker *worker, const struct gh_ip *client, struct gh_str what)
+{
+    char memory[CLIENT_TEXT_BYTES];
+    if (!worker->tally)
+        return;
+    const struct gh_refusal flood = {
+        .event = GH_AUDIT_RATE_LIMITED,
+        .reason = GH_STR("http2_flood"), /* of a connection, not of a request */
+        .detail = what,
+        .client = ip_text(client, memory),
+        .time_us = gh_wall_now_us(),
+    };
+    gh_tally_note(worker->tally, &flood);
 }
 
 void gh_refusal_note_report(struct gh_worker *worker, struct gh_request *request)

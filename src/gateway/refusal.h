@@ -16,4 +16,8 @@ void gh_refusal_note_report(struct gh_worker *worker, struct gh_request *request
 /* An answer that is not what the API's document declares. */
 void gh_refusal_note_answer(const struct gh_exchange *exchange);
 
+/* A client that asked for too much of `what` beside its requests, whose connection was ended. */
+void gh_refusal_note_flood(struct gh_worker *worker, const struct gh_ip *client,
+                           struct gh_str what);
+
 #endif

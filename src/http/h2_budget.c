@@ -5,7 +5,7 @@
 #define WINDOW_MS 1000
 
 static const uint32_t MOST[GH_H2_COST_COUNT] = {
-#define X(name, most) [GH_H2_COST_##name] = (most),
+#define X(name, word, most) [GH_H2_COST_##name] = (most),
     GH_H2_COSTS(X)
 #undef X
 };
@@ -30,7 +30,27 @@ bool gh_h2_budget_spend(struct gh_h2_budget *budget, uint64_t now_ms, enum gh_h2
         most += budget->free_updates + budget->free_updates_before;
     uint32_t *spent = &budget->spent[cost];
     *spent = amount > UINT32_MAX - *spent ? UINT32_MAX : *spent + amount;
+    if (*spent > most)
+        gh_h2_budget_exceed(budget, cost);
     return *spent <= most;
+}
+
+void gh_h2_budget_exceed(struct gh_h2_budget *budget, enum gh_h2_cost cost)
+{
+    if (budget->is_over)
+        return;
+    budget->is_over = true;
+    budget->over = cost;
+}
+
+const char *gh_h2_budget_word(const struct gh_h2_budget *budget)
+{
+    static const char *const WORDS[GH_H2_COST_COUNT] = {
+#define X(name, word, most) [GH_H2_COST_##name] = (word),
+        GH_H2_COSTS(X)
+#undef X
+    };
+    return budget->is_over ? WORDS[budget->over] : "other";
 }
 
 void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, size_t bytes)

@@ -10,33 +10,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(name, most in a second): the reason beside each. */
+/* X(name, word, most in a second): the reason beside each. */
 #define GH_H2_COSTS(X)                                                                             \
     /* RST_STREAM of the client's (CVE-2023-44487): who leaves a page cancels all its streams. */  \
-    X(RESET, 100)                                                                                  \
+    X(RESET, "resets", 100)                                                                        \
     /* Resets that it brings us to (CVE-2025-8671): malformed requests, windows that overflow,     \
        streams over the number announced, of which all may be on their way at the start. */        \
-    X(PROVOKED_RESET, 100)                                                                         \
+    X(PROVOKED_RESET, "provoked_resets", 100)                                                      \
     /* Small CONTINUATION frames (CVE-2024-28182): who needs any fills them. */                    \
-    X(CONTINUATION, 100)                                                                           \
+    X(CONTINUATION, "continuation", 100)                                                           \
     /* SETTINGS with their ACK: two when it begins, and hardly any later. */                       \
-    X(SETTINGS, 20)                                                                                \
+    X(SETTINGS, "settings", 20)                                                                    \
     /* PING with ACK (CVE-2019-9512): some measure the round trip all the time. */                 \
-    X(PING, 100)                                                                                   \
+    X(PING, "ping", 100)                                                                           \
     /* DATA without bytes and without an end (CVE-2019-9518): nobody needs them. */                \
-    X(EMPTY_DATA, 50)                                                                              \
+    X(EMPTY_DATA, "empty_data", 50)                                                                \
     /* PRIORITY and PRIORITY_UPDATE (CVE-2019-9513): one or two a stream. */                       \
-    X(PRIORITY, 250)                                                                               \
+    X(PRIORITY, "priority", 250)                                                                   \
     /* WINDOW_UPDATE: those that answer DATA come free, these are the others. */                   \
-    X(WINDOW_UPDATE, 1000)                                                                         \
+    X(WINDOW_UPDATE, "window_update", 1000)                                                        \
     /* Frames of unknown kinds, and those of streams that are over. */                             \
-    X(OTHER, 250)                                                                                  \
+    X(OTHER, "other_frames", 250)                                                                  \
     /* Bytes of header lists decoded beyond what one may have (an HPACK bomb makes thousands of    \
        one): a few lists that are too large, to be answered with 431. */                           \
-    X(EXCESS_HEADER_BYTES, 256 * 1024)
+    X(EXCESS_HEADER_BYTES, "header_lists", 256 * 1024)
 
 enum gh_h2_cost {
-#define X(name, most) GH_H2_COST_##name,
+#define X(name, word, most) GH_H2_COST_##name,
     GH_H2_COSTS(X)
 #undef X
         GH_H2_COST_COUNT
@@ -54,11 +54,17 @@ struct gh_h2_budget {
     uint64_t window_start_ms;
     uint32_t spent[GH_H2_COST_COUNT];
     uint64_t free_updates, free_updates_before; /* of this window and of the one before */
+    bool is_over;
+    enum gh_h2_cost over; /* of which there was too much */
 };
 
 /* False: more than there is for this second. */
 bool gh_h2_budget_spend(struct gh_h2_budget *budget, uint64_t now_ms, enum gh_h2_cost cost,
                         uint32_t amount);
+/* There was too much of it by another bound. */
+void gh_h2_budget_exceed(struct gh_h2_budget *budget, enum gh_h2_cost cost);
+/* Of what there was too much first, in a word; "other": of nothing that is counted here. */
+const char *gh_h2_budget_word(const struct gh_h2_budget *budget);
 /* A frame of so many bytes of DATA was sent. */
 void gh_h2_budget_sent(struct gh_h2_budget *budget, uint64_t now_ms, size_t bytes);
 

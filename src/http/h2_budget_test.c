@@ -17,7 +17,7 @@
 #define CALM ":11 "
 
 static const uint32_t MOST[] = {
-#define X(name, most) [GH_H2_COST_##name] = (most),
+#define X(name, word, most) [GH_H2_COST_##name] = (most),
     GH_H2_COSTS(X)
 #undef X
 };
@@ -31,8 +31,9 @@ static struct peer *open_answering_peer(void)
     return peer;
 }
 
-/* `put` puts the frames that cost one; `count` times goes, once more in the second does not. */
-static void costs(void (*put)(struct peer *peer, uint32_t i), uint32_t count)
+/* `put` puts the frames that cost one; `count` times goes, once more in the second does not, and is
+   called `word`. */
+static void costs(void (*put)(struct peer *peer, uint32_t i), uint32_t count, const char *word)
 {
     struct peer *peer = open_answering_peer();
     uint32_t i = 0;
@@ -50,6 +51,7 @@ static void costs(void (*put)(struct peer *peer, uint32_t i), uint32_t count)
     assert_true(has(text, "GOAWAY:") && has(text, CALM));
     assert_true(peer->codec->ops->wants_close(peer->codec));
     assert_int_equal(gh_h2_codec_failure(peer->codec), GH_H2_FAILURE_CALM);
+    assert_string_equal(gh_h2_codec_flood(peer->codec), word);
     close_peer(peer);
 }
 
@@ -64,7 +66,7 @@ static void put_reset(struct peer *peer, uint32_t i)
 static void resets_of_the_clients(void **state)
 {
     (void)state;
-    costs(put_reset, MOST[GH_H2_COST_RESET]);
+    costs(put_reset, MOST[GH_H2_COST_RESET], "resets");
 }
 
 static void put_malformed(struct peer *peer, uint32_t i)
@@ -76,7 +78,7 @@ static void put_malformed(struct peer *peer, uint32_t i)
 static void malformed_requests(void **state)
 {
     (void)state;
-    costs(put_malformed, MOST[GH_H2_COST_PROVOKED_RESET]);
+    costs(put_malformed, MOST[GH_H2_COST_PROVOKED_RESET], "provoked_resets");
 }
 
 static void put_overflow(struct peer *peer, uint32_t i)
@@ -88,7 +90,7 @@ static void put_overflow(struct peer *peer, uint32_t i)
 static void windows_that_overflow(void **state)
 {
     (void)state;
-    costs(put_overflow, MOST[GH_H2_COST_PROVOKED_RESET]);
+    costs(put_overflow, MOST[GH_H2_COST_PROVOKED_RESET], "provoked_resets");
 }
 
 static void put_wrong_length(struct peer *peer, uint32_t i)
@@ -100,7 +102,7 @@ static void put_wrong_length(struct peer *peer, uint32_t i)
 static void data_that_contradict_their_length(void **state)
 {
     (void)state;
-    costs(put_wrong_length, MOST[GH_H2_COST_PROVOKED_RESET]);
+    costs(put_wrong_length, MOST[GH_H2_COST_PROVOKED_RESET], "provoked_resets");
 }
 
 static void put_settings(struct peer *peer, uint32_t i)
@@ -111,7 +113,7 @@ static void put_settings(struct peer *peer, uint32_t i)
 static void settings(void **state)
 {
     (void)state;
-    costs(put_settings, MOST[GH_H2_COST_SETTINGS]);
+    costs(put_settings, MOST[GH_H2_COST_SETTINGS], "settings");
 }
 
 static void put_ping(struct peer *peer, uint32_t i)
@@ -122,7 +124,7 @@ static void put_ping(struct peer *peer, uint32_t i)
 static void pings(void **state)
 {
     (void)state;
-    costs(put_ping, MOST[GH_H2_COST_PING]);
+    costs(put_ping, MOST[GH_H2_COST_PING], "ping");
 }
 
 static void put_empty_data(struct peer *peer, uint32_t i)
@@ -138,7 +140,7 @@ static void put_empty_data(struct peer *peer, uint32_t i)
 static void data_without_bytes(void **state)
 {
     (void)state;
-    costs(put_empty_data, MOST[GH_H2_COST_EMPTY_DATA]);
+    costs(put_empty_data, MOST[GH_H2_COST_EMPTY_DATA], "empty_data");
 }
 
 /* More of them than the trailers, on a stream whose answer is out while its request is not. */
@@ -155,7 +157,7 @@ static void put_headers_of_an_answered_stream(struct peer *peer, uint32_t i)
 static void header_blocks_behind_the_trailers(void **state)
 {
     (void)state;
-    costs(put_headers_of_an_answered_stream, MOST[GH_H2_COST_OTHER]);
+    costs(put_headers_of_an_answered_stream, MOST[GH_H2_COST_OTHER], "other_frames");
 }
 
 static void trailers_cost_nothing_here(void **state)
@@ -191,7 +193,7 @@ static void put_priority(struct peer *peer, uint32_t i)
 static void priorities(void **state)
 {
     (void)state;
-    costs(put_priority, MOST[GH_H2_COST_PRIORITY]);
+    costs(put_priority, MOST[GH_H2_COST_PRIORITY], "priority");
 }
 
 static void put_window_update(struct peer *peer, uint32_t i)
@@ -203,7 +205,7 @@ static void put_window_update(struct peer *peer, uint32_t i)
 static void window_updates(void **state)
 {
     (void)state;
-    costs(put_window_update, MOST[GH_H2_COST_WINDOW_UPDATE]);
+    costs(put_window_update, MOST[GH_H2_COST_WINDOW_UPDATE], "window_update");
 }
 
 static void put_unknown(struct peer *peer, uint32_t i)
@@ -214,7 +216,7 @@ static void put_unknown(struct peer *peer, uint32_t i)
 static void frames_of_unknown_kinds(void **state)
 {
     (void)state;
-    costs(put_unknown, MOST[GH_H2_COST_OTHER]);
+    costs(put_unknown, MOST[GH_H2_COST_OTHER], "other_frames");
 }
 
 static void put_continuations(struct peer *peer, uint32_t i)
@@ -230,7 +232,7 @@ static void put_continuations(struct peer *peer, uint32_t i)
 static void continuations(void **state)
 {
     (void)state;
-    costs(put_continuations, MOST[GH_H2_COST_CONTINUATION] / 2);
+    costs(put_continuations, MOST[GH_H2_COST_CONTINUATION] / 2, "continuation");
 }
 
 static void data_with_bytes_cost_nothing_here(void **state)
@@ -263,6 +265,23 @@ static void window_updates_for_data_that_were_sent_come_free(void **state)
     close_peer(peer);
 }
 
+/* Over seconds: nghttp2 has a bound for what waits. */
+static void pings_whose_answers_are_not_read(void **state)
+{
+    (void)state;
+    struct peer *peer = open_answering_peer();
+    peer->wire_is_full = true;
+    for (uint32_t i = 0; !peer->codec->ops->wants_close(peer->codec); i++) {
+        assert_in_range(i, 0, 1000);
+        gh_h2_codec_set_now(peer->codec, 10000 + 100 * i);
+        put_ping(peer, i);
+        send_all(peer);
+    }
+    assert_int_equal(gh_h2_codec_failure(peer->codec), GH_H2_FAILURE_CALM);
+    assert_string_equal(gh_h2_codec_flood(peer->codec), "ping");
+    close_peer(peer);
+}
+
 /* ---- Header blocks ---- */
 
 static void a_header_block_of_too_many_continuations(void **state)
@@ -278,6 +297,7 @@ static void a_header_block_of_too_many_continuations(void **state)
         bool is_over = count > GH_H2_CONTINUATIONS_SPARE;
         send_all(peer);
         assert_int_equal(has(told(peer), CALM), is_over);
+        assert_string_equal(gh_h2_codec_flood(peer->codec), is_over ? "continuation" : "other");
         expect_log(peer, is_over ? "begin:1 closed:1 " : "begin:1 head:1 end:1 ");
         close_peer(peer);
     }
@@ -330,6 +350,7 @@ static void an_hpack_bomb_is_cut_off(void **state)
     put_frame(peer, NGHTTP2_HEADERS, FIN | DONE, 1, block, len + 10000);
     send_all(peer);
     assert_true(has(told(peer), CALM));
+    assert_string_equal(gh_h2_codec_flood(peer->codec), "header_lists");
     assert_true(peer->codec->ops->wants_close(peer->codec));
     expect_log(peer, "begin:1 closed:1 ");
     close_peer(peer);
@@ -486,6 +507,7 @@ int main(void)
         cmocka_unit_test(data_that_contradict_their_length),
         cmocka_unit_test(settings),
         cmocka_unit_test(pings),
+        cmocka_unit_test(pings_whose_answers_are_not_read),
         cmocka_unit_test(data_without_bytes),
         cmocka_unit_test(priorities),
         cmocka_unit_test(window_updates),

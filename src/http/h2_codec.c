@@ -253,6 +253,11 @@ enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec)
     return h2_of_const(codec)->failure;
 }
 
+const char *gh_h2_codec_flood(const struct gh_codec *codec)
+{
+    return gh_h2_budget_word(&h2_of_const(codec)->budget);
+}
+
 uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec)
 {
     return h2_of_const(codec)->data_sent;

@@ -130,6 +130,8 @@ struct gh_h2_room {
 void gh_h2_codec_count_kept(struct gh_codec *codec, const struct gh_h2_room *room);
 /* Why the connection ends: known before on_closed of the streams that end with it. */
 enum gh_h2_failure gh_h2_codec_failure(const struct gh_codec *codec);
+/* When that is GH_H2_FAILURE_CALM: of what there was too much, in a word. */
+const char *gh_h2_codec_flood(const struct gh_codec *codec);
 /* Streams between on_begin and on_closed. */
 size_t gh_h2_codec_open_streams(const struct gh_codec *codec);
 

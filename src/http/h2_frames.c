@@ -176,8 +176,10 @@ static uint32_t judge_frame(struct gh_h2_frames *frames, const struct frame *fra
     enum gh_h2_cost cost = cost_of(frame);
     frames->continuations =
         frame->type == NGHTTP2_CONTINUATION ? frames->continuations + 1 : (size_t)0;
-    if (frames->continuations > frames->continuations_max)
+    if (frames->continuations > frames->continuations_max) {
+        gh_h2_budget_exceed(judge->budget, GH_H2_COST_CONTINUATION);
         return NGHTTP2_ENHANCE_YOUR_CALM;
+    }
     uint32_t code = NGHTTP2_NO_ERROR;
     bool is_message = frame->type == NGHTTP2_DATA || frame->type == NGHTTP2_HEADERS;
     if (frame->type == NGHTTP2_PRIORITY) {
@@ -263,6 +265,12 @@ struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str b
         frames->any_whole = true;
     }
     return step;
+}
+
+enum gh_h2_cost gh_h2_frames_cost(const struct gh_h2_frames *frames)
+{
+    struct frame frame = read_frame(frames->bytes);
+    return cost_of(&frame);
 }
 
 bool gh_h2_frames_is_cut(const struct gh_h2_frames *frames, uint64_t *out_since_ms)

@@ -75,6 +75,8 @@ struct gh_h2_step gh_h2_frames_step(struct gh_h2_frames *frames, struct gh_str b
 /* True when the rest of a frame or of a header block is still to come, since when. DATA that is
    slow is the matter of its stream, from the end of its header on. */
 bool gh_h2_frames_is_cut(const struct gh_h2_frames *frames, uint64_t *out_since_ms);
+/* What the last frame whose header was read costs; GH_H2_COST_COUNT: nothing. */
+enum gh_h2_cost gh_h2_frames_cost(const struct gh_h2_frames *frames);
 /* A stream is over. */
 void gh_h2_frames_ended(struct gh_h2_frames *frames, uint32_t stream, bool by_client);
 

@@ -291,13 +291,24 @@ static void note_length(struct gh_h2_codec *h2, uint32_t id, size_t bytes)
         stream->too_long = bytes > stream->body_left;
 }
 
+/* A limit of nghttp2's that was met before ours, or stands where there is none of ours. */
+static void note_flood(struct gh_h2_codec *h2)
+{
+    enum gh_h2_cost cost = gh_h2_frames_cost(&h2->frames);
+    if (cost != GH_H2_COST_COUNT)
+        gh_h2_budget_exceed(&h2->budget, cost);
+}
+
 static void read_bytes(struct gh_h2_codec *h2, struct gh_str bytes)
 {
     if (bytes.len == 0 || h2->happened.fail)
         return;
     ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
-    if (taken < 0)
-        gh_h2_note_failure(h2, code_of(taken));
+    if (taken >= 0)
+        return;
+    gh_h2_note_failure(h2, code_of(taken));
+    if (code_of(taken) == NGHTTP2_ENHANCE_YOUR_CALM)
+        note_flood(h2);
 }
 
 /* To the end of a frame at the most; returns how much was taken. */

@@ -6,11 +6,14 @@ import itertools
 import json
 import signal
 import socket
+import struct
 
 import pytest
 
 from harness.backend import Backend, answer
 from harness.gate import IS_RELEASE, WAIT_SECONDS, Gatehouse, free_port, run
+from harness.h2 import H2Client
+from harness.h2_frames import block, head, headers, ping, rst_stream
 from harness.identity import ENV, ROUTES, deployed, identity_config, new_person
 from harness.store import audit_rows
 from harness.wire import request
@@ -148,6 +151,34 @@ def test_the_one_who_is_signed_in_is_named(world):
     assert ann.post("/public/x", {}, site="cross-site").status == 403
     reasons = {r["metadata"]["reason"] for r in wait_refusals(world.gate, ann.address, 3)}
     assert reasons == {"not_owner", "role_missing", "cross_site"}
+
+
+@needs_clock
+def test_floods_over_http2_are_named_and_counted(tmp_path):
+    """One record at once, and the rest of the minute as one with a count."""
+    listens = [{"address": f"127.0.0.1:{free_port()}", "h2c": True}]
+    with deployed(tmp_path, **SETTINGS, listen=listens) as world:
+        gate = world.gate
+        for _ in range(3):
+            with H2Client(gate.address) as client:
+                while client.try_send_frames(*[ping(struct.pack(">Q", n)) for n in range(50)]):
+                    pass
+        with H2Client(gate.address) as client:
+            fields = block(head())
+            stream = 1
+            while client.try_send_frames(headers(stream, fields), rst_stream(stream)):
+                stream += 2
+
+        def found():
+            records = [r for r in refusals(gate, "127.0.0.1")
+                       if r["metadata"]["reason"] == "http2_flood"]
+            return records if count_of(records) == 4 else None
+
+        gate.clock.advance(61)
+        records = gate.wait_for(found, "the floods")
+    assert {r["event_type"] for r in records} == {"rate_limited"}
+    assert sorted((r["metadata"]["policy"], r["metadata"]["count"]) for r in records) == [
+        ("ping", 1), ("ping", 2), ("resets", 1)]
 
 
 def test_reports_of_browsers_are_counted_by_directive(world):

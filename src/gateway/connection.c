@@ -279,6 +279,6 @@ void gh_connection_drain(struct gh_connection *connection)
 
 void gh_connection_renew(struct gh_connection *connection)
 {
-    if (connection->h2 && !is_over(connection))
-        connection->protocol->drain(connection);
+    if (connection->protocol->renew && !is_over(connection))
+        connection->protocol->renew(connection);
 }

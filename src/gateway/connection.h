@@ -41,6 +41,8 @@ struct gh_connection_protocol {
     void (*on_deadline)(struct gh_connection *connection);
     /* The server ends. */
     void (*drain)(struct gh_connection *connection);
+    /* The settings have changed; NULL: nothing to do. */
+    void (*renew)(struct gh_connection *connection);
     /* Breaks a tunnel off: its client must not take that for the tunnel's own end. */
     void (*cut_tunnel)(struct gh_connection *connection, struct gh_exchange *exchange);
     /* Ends all exchanges; sets connection->cut. `client_gone`: the connection died under them. */
@@ -76,8 +78,10 @@ void gh_connection_turn_all(struct gh_worker *worker);
 /* Closes it if no request comes for GH_CONNECTION_GRACE_MS; else its answer will say "Connection:
    close". */
 void gh_connection_drain(struct gh_connection *connection);
-/* The settings have changed: HTTP/2 is told to come again on a new connection, to which all of them
-   apply. HTTP/1.1 reads most of them with each request. */
+/* The settings have changed. Requests go by the new ones at once. HTTP/2, whose connections live
+   for long and carry settings of their own, is told to come again on a new connection: each at a
+   random moment of GH_CONNECTION_RENEW_MS, so that not all clients come again at once. HTTP/1.1
+   connections stay: they keep their bounds of heads, and end with their idle time. */
 void gh_connection_renew(struct gh_connection *connection);
 /* Closes it now. */
 void gh_connection_kill(struct gh_connection *connection);
@@ -101,6 +105,8 @@ void gh_connection_h2_begin(struct gh_connection *connection);
 /* When the server ends, a connection without a request stays for so long: one may be on its way,
    and its answer says Connection: close, which every client understands. */
 #define GH_CONNECTION_GRACE_MS 250
+/* Over how long the connections of HTTP/2 are spread that end for a reload. */
+#define GH_CONNECTION_RENEW_MS 5000
 
 const struct gh_limits_settings *gh_connection_limits(const struct gh_connection *connection);
 struct gh_codec_limits gh_connection_codec_limits(const struct gh_connection *connection);

@@ -443,7 +443,7 @@ static bool is_over(const struct gh_connection *connection)
 static void see_to_farewell(struct gh_connection *connection)
 {
     const struct gh_connection_h2 *h2 = connection->h2;
-    if (h2->farewell == GH_H2_SAID_SOON &&
+    if (!gh_connection_h2_see_to_renewal(connection) && h2->farewell == GH_H2_SAID_SOON &&
         gh_loop_now_ms(connection->worker->loop) - h2->farewell_ms >= GH_CONNECTION_GRACE_MS)
         gh_connection_h2_say_farewell(connection);
 }
@@ -499,6 +499,29 @@ static void drain(struct gh_connection *connection)
     gh_connection_set_deadline(connection, GH_CONNECTION_GRACE_MS);
 }
 
+bool gh_connection_h2_see_to_renewal(struct gh_connection *connection)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    if (!h2->renewal_ms || gh_loop_now_ms(connection->worker->loop) < h2->renewal_ms)
+        return false;
+    h2->renewal_ms = 0;
+    bool begins = h2->farewell == GH_H2_STAYS;
+    drain(connection);
+    return begins;
+}
+
+/* Reloads that follow each other put nothing off. */
+static void renew(struct gh_connection *connection)
+{
+    struct gh_connection_h2 *h2 = connection->h2;
+    uint32_t random[4];
+    if (h2->renewal_ms || h2->farewell != GH_H2_STAYS)
+        return;
+    gh_worker_random(connection->worker, (uint8_t *)random);
+    h2->renewal_ms = gh_loop_now_ms(connection->worker->loop) + random[0] % GH_CONNECTION_RENEW_MS;
+    gh_connection_h2_watch_renewal(connection);
+}
+
 static const struct gh_connection_protocol PROTOCOL = {
     .on_read = on_read,
     .on_eof = on_eof,
@@ -506,6 +529,7 @@ static const struct gh_connection_protocol PROTOCOL = {
     .turn = turn,
     .on_deadline = gh_connection_h2_on_deadline,
     .drain = drain,
+    .renew = renew,
     .cut_tunnel = cut_tunnel,
     .release = release,
 };

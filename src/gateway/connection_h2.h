@@ -29,9 +29,12 @@ struct gh_connection_h2 {
     uint64_t idle_since_ms;
     enum gh_h2_farewell farewell;
     uint64_t farewell_ms; /* when it began */
+    uint64_t renewal_ms;  /* when it is to begin for a reload; 0: there was none */
     enum gh_h2_failure failure;
 };
 
+/* True: the moment has come to end for a reload, and the end has begun. */
+bool gh_connection_h2_see_to_renewal(struct gh_connection *connection);
 /* One step further to the end. */
 void gh_connection_h2_say_farewell(struct gh_connection *connection);
 /* What follows from what the codec did: the end, perhaps. */
@@ -39,6 +42,8 @@ void gh_connection_h2_see_to_end(struct gh_connection *connection);
 
 /* connection_h2_deadline.c */
 void gh_connection_h2_on_deadline(struct gh_connection *connection);
+/* An idle one is looked at when its renewal is due. */
+void gh_connection_h2_watch_renewal(struct gh_connection *connection);
 /* No stream is open any more, or none was yet: from now on it is waited for one. */
 void gh_connection_h2_begin_idle(struct gh_connection *connection);
 /* What has come may change for how long. */

@@ -92,16 +92,33 @@ static uint64_t idle_left_ms(const struct gh_connection *connection)
         since_ms = h2->farewell_ms > since_ms ? h2->farewell_ms : since_ms;
         allowed_ms = GH_CONNECTION_GRACE_MS;
     }
-    uint64_t idle_ms = left_ms(gh_loop_now_ms(connection->worker->loop), since_ms, allowed_ms);
+    uint64_t now_ms = gh_loop_now_ms(connection->worker->loop);
+    uint64_t idle_ms = left_ms(now_ms, since_ms, allowed_ms);
     uint64_t frame_ms = frame_left_ms(connection);
     return idle_ms < frame_ms ? idle_ms : frame_ms;
+}
+
+/* Until something has to be seen to. */
+static void set_idle_deadline(struct gh_connection *connection)
+{
+    uint64_t wait_ms = idle_left_ms(connection), now_ms = gh_loop_now_ms(connection->worker->loop);
+    uint64_t renewal_ms = connection->h2->renewal_ms;
+    if (renewal_ms && renewal_ms < now_ms + wait_ms)
+        wait_ms = renewal_ms > now_ms ? renewal_ms - now_ms : 0;
+    gh_connection_set_deadline(connection, wait_ms);
+}
+
+void gh_connection_h2_watch_renewal(struct gh_connection *connection)
+{
+    if (connection->phase == GH_CONNECTION_IDLE && connection->h2->greeted)
+        set_idle_deadline(connection);
 }
 
 void gh_connection_h2_begin_idle(struct gh_connection *connection)
 {
     connection->phase = GH_CONNECTION_IDLE;
     connection->h2->idle_since_ms = gh_loop_now_ms(connection->worker->loop);
-    gh_connection_set_deadline(connection, idle_left_ms(connection));
+    set_idle_deadline(connection);
 }
 
 /* Before its SETTINGS a client has the time of a head, which runs already. */
@@ -115,17 +132,17 @@ void gh_connection_h2_watch_idle(struct gh_connection *connection)
         h2->greeted = true;
         gh_connection_h2_begin_idle(connection);
     } else if (h2->greeted && gh_h2_codec_is_cut(h2->codec, &since_ms)) {
-        gh_connection_set_deadline(connection, idle_left_ms(connection));
+        set_idle_deadline(connection);
     }
 }
 
 /* A frame that was waited for may have come whole meanwhile. */
 static bool may_stay_idle(struct gh_connection *connection)
 {
-    uint64_t wait_ms = connection->h2->greeted ? idle_left_ms(connection) : 0;
-    if (wait_ms)
-        gh_connection_set_deadline(connection, wait_ms);
-    return wait_ms;
+    if (!connection->h2->greeted || idle_left_ms(connection) == 0)
+        return false;
+    set_idle_deadline(connection);
+    return true;
 }
 
 /* ---- With requests ---- */
@@ -166,6 +183,8 @@ void gh_connection_h2_on_deadline(struct gh_connection *connection)
 {
     if (gh_connection_is_stalled(connection))
         gh_connection_kill(connection);
+    else if (gh_connection_h2_see_to_renewal(connection))
+        return; /* its grace has begun */
     else if (connection->phase == GH_CONNECTION_EXCHANGE)
         check_all(connection);
     else if (!gh_connection_is_taking(connection, GH_CONNECTION_LINGER_MS) &&

@@ -277,6 +277,54 @@ def test_draining_loses_no_request(start):
         assert gate.wait_exit() == 0
 
 
+def reload(gate):
+    count = gate.output().count("configuration reloaded")
+    gate.signal(signal.SIGHUP)
+    gate.wait_for(lambda: gate.output().count("configuration reloaded") > count, "the reload")
+
+
+def test_a_reload_sends_its_clients_away_one_after_the_other(start, backend):
+    """Within five seconds, and not all at once: they come again with new handshakes."""
+    gate = open_gate(start, backend)
+    idle, busy = ([connect(gate) for _ in range(24)] for _ in range(2))
+    for client in idle:
+        client.settle()
+    reload(gate)
+    told = []
+    for _ in range(12):
+        for client in busy:
+            if client.read_ready() and not client.goaway:
+                still_serves(client)
+        told.append(sum(client.goaway is not None for client in busy))
+        gate.clock.advance(0.5)
+    assert told[0] < 12 and told[-1] == 24 and len(set(told)) > 4, told
+    for client in idle:
+        client.drain()
+        assert client.goaway[1] == Code.NO_ERROR
+    for client in busy:
+        client.close()
+
+
+def test_who_ends_for_a_reload_is_told_at_once_when_the_server_ends(start, backend):
+    gate = open_gate(start, backend)
+    with connect(gate) as client:
+        client.settle()
+        reload(gate)
+        gate.signal(signal.SIGTERM)
+        client.drain()
+        assert client.goaway[1] == Code.NO_ERROR
+    assert gate.wait_exit() == 0
+
+
+def test_http1_connections_outlive_a_reload(start, backend):
+    gate = open_gate(start, backend)
+    with gate.connect() as client:
+        assert client.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
+        reload(gate)
+        gate.clock.advance(6)
+        assert client.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
+
+
 def test_a_reload_loses_no_request_either(start):
     release = threading.Event()
 
@@ -291,7 +339,8 @@ def test_a_reload_loses_no_request_either(start):
             idle.settle()
             stream = client.begin("GET", "/long")
             backend.wait_requests(1)
-            gate.signal(signal.SIGHUP)
+            reload(gate)
+            gate.clock.advance(5)
             client.wait(lambda: client.goaway, "GOAWAY")
             late = client.begin("GET", "/late")
             for each in pass_time(gate, lambda: client.goaway[0] == 2**31 - 1):
@@ -311,8 +360,9 @@ def test_quick_requests_do_not_keep_a_connection_that_is_to_end(start, backend):
     gate = open_gate(start, backend)
     with connect(gate) as client:
         still_serves(client)
-        gate.signal(signal.SIGHUP)
-        client.wait(lambda: client.goaway, "GOAWAY")
+        reload(gate)
+        for _ in pass_time(gate, lambda: not client.goaway):
+            still_serves(client)
         try:
             for _ in range(20):
                 still_serves(client)

@@ -237,7 +237,6 @@ static void on_ended(void *owner)
 static void on_turn(void *arg)
 {
     struct serve *serve = arg;
-    gh_serve_sandbox_look(&serve->sandbox, gh_loop_now_ms(serve->control), serve->ring);
     gh_log_flush(serve->ring);
 }
 
@@ -282,6 +281,7 @@ static enum gh_err open_parts(struct serve *serve)
     if (err == GH_OK) {
         serve->tables = (struct gh_process_tables){serve->log, serve->limits};
         gh_metrics_add_source(serve->metrics, gh_process_metrics_write, &serve->tables);
+        gh_metrics_add_source(serve->metrics, gh_serve_sandbox_write_metrics, &serve->sandbox);
         gh_loop_on_turn(serve->control, on_turn, serve);
     }
     return err;
@@ -454,6 +454,7 @@ static int run(struct serve *serve)
         exit(fail("", message));
     gh_server_answer(serve->server);
     gh_serve_sandbox_warn_of_keys(&serve->sandbox, &serve->loaded.settings, serve->ring);
+    gh_serve_sandbox_watch(&serve->sandbox, serve->control, serve->ring);
     announce(serve);
     gh_loop_run(serve->control);
     return serve->status;

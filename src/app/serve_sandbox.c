@@ -1,6 +1,7 @@
 #include "app/serve_sandbox.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 
 #define RULES_BLOCK_BYTES (64u * 1024)
 #define RULES_BYTES_MAX   (4u * 1024 * 1024)
-#define LOOK_MS           30000
+#define LOOK_MS           10000
 
 /* ---- What is loaded before ---- */
 
@@ -213,13 +214,43 @@ static void log_replaced(void *context, const char *text)
         "sandbox: %s was replaced, and the new one is out of reach: that needs a restart", text);
 }
 
-void gh_serve_sandbox_look(struct gh_serve_sandbox *sandbox, uint64_t now_ms,
-                           struct gh_log_ring *ring)
+/* Landlock holds the file and not its name, and there is no rule for a name: to look is all that
+   can be done. */
+static void look(struct gh_timer *timer)
 {
-    if (!sandbox->files_held || now_ms < sandbox->looked_ms + LOOK_MS)
+    struct gh_serve_sandbox *sandbox =
+        (struct gh_serve_sandbox *)((char *)timer - offsetof(struct gh_serve_sandbox, timer));
+    atomic_store(&sandbox->replaced,
+                 gh_sandbox_rules_tell_replaced(&sandbox->rules, log_replaced, sandbox->ring));
+    gh_timer_start(sandbox->loop, timer, LOOK_MS, look);
+}
+
+void gh_serve_sandbox_watch(struct gh_serve_sandbox *sandbox, struct gh_loop *loop,
+                            struct gh_log_ring *ring)
+{
+    if (!sandbox->files_held)
         return;
-    sandbox->looked_ms = now_ms;
-    gh_sandbox_rules_tell_replaced(&sandbox->rules, log_replaced, ring);
+    sandbox->loop = loop;
+    sandbox->ring = ring;
+    gh_timer_start(loop, &sandbox->timer, LOOK_MS, look);
+}
+
+void gh_serve_sandbox_write_metrics(void *context, FILE *out)
+{
+    const struct gh_serve_sandbox *sandbox = context;
+    fprintf(out,
+            "# HELP gatehouse_sandbox_held What the sandbox holds: 1, or 0.\n"
+            "# TYPE gatehouse_sandbox_held gauge\n"
+            "gatehouse_sandbox_held{what=\"files\"} %d\n"
+            "gatehouse_sandbox_held{what=\"ports\"} %d\n"
+            "gatehouse_sandbox_held{what=\"calls\"} %d\n"
+            "# HELP gatehouse_sandbox_replaced_files Files that were replaced, and are out of "
+            "reach until a restart.\n"
+            "# TYPE gatehouse_sandbox_replaced_files gauge\n"
+            "gatehouse_sandbox_replaced_files %zu\n",
+            sandbox->files_held, sandbox->ports_held,
+            sandbox->calls_held && sandbox->mode == GH_SANDBOX_ENFORCE,
+            atomic_load(&sandbox->replaced));
 }
 
 /* ---- Reloading ---- */

@@ -5,15 +5,21 @@
 #ifndef GH_APP_SERVE_SANDBOX_H
 #define GH_APP_SERVE_SANDBOX_H
 
+#include <stdatomic.h>
+
 #include "app/loader.h"
 #include "app/sandbox_rules.h"
+#include "net/loop.h"
 #include "obs/log.h"
 
 struct gh_serve_sandbox {
     enum gh_sandbox_mode mode;
     bool files_held, ports_held, calls_held; /* in mode enforce */
     bool has_fetch;                          /* libcurl is loaded; later it can't be */
-    uint64_t looked_ms;                      /* at the files that may be replaced */
+    atomic_size_t replaced;                  /* files that are out of reach for that */
+    struct gh_loop *loop;                    /* which looks at them */
+    struct gh_timer timer;
+    struct gh_log_ring *ring;
     struct gh_sandbox_rules rules;
     struct gh_arena arena; /* of the rules */
 };
@@ -39,10 +45,12 @@ bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
 void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
                                    const struct gh_root_settings *settings,
                                    struct gh_log_ring *ring);
-/* While it serves, now and then: an error in the log for a file that is held alone, and was
-   replaced (/etc/resolv.conf). */
-void gh_serve_sandbox_look(struct gh_serve_sandbox *sandbox, uint64_t now_ms,
-                           struct gh_log_ring *ring);
+/* From then on, as long as `loop` runs: an error in the log for a file that is held alone, and was
+   replaced (/etc/resolv.conf), within ten seconds. On the loop's thread, or before it runs. */
+void gh_serve_sandbox_watch(struct gh_serve_sandbox *sandbox, struct gh_loop *loop,
+                            struct gh_log_ring *ring);
+/* For gh_metrics_add_source; a struct gh_serve_sandbox. */
+void gh_serve_sandbox_write_metrics(void *sandbox, FILE *out);
 /* Whether this process can reach what a later configuration names. False: *out_message, which ends
    in "needs a restart". */
 bool gh_serve_sandbox_admits(const struct gh_serve_sandbox *sandbox, const struct gh_loaded *loaded,

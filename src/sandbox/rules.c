@@ -278,15 +278,21 @@ void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandb
     }
 }
 
-void gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
-                                    void *context)
+size_t gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                      void *context)
 {
     char text[TELL_BYTES_MAX];
+    size_t count = 0;
     for (struct gh_sandbox_path *rule = rules->paths; rule; rule = rule->next) {
-        if (!rule->inode || rule->is_directory || rule->is_told || is_still_there(rule))
+        if (!rule->inode || rule->is_directory)
             continue;
-        rule->is_told = true;
+        bool was_told = rule->is_told;
+        rule->is_told = !is_still_there(rule);
+        count += rule->is_told;
+        if (was_told || !rule->is_told)
+            continue;
         snprintf(text, sizeof(text), "%s (%s)", rule->path, rule->why);
         tell(context, text);
     }
+    return count;
 }

@@ -76,9 +76,9 @@ void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell
 /* Each path that was not there and will be missed: "/srv/acme (answers to ACME)". */
 void gh_sandbox_rules_tell_absent(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
                                   void *context);
-/* Each file alone that was replaced since, or removed, once: "/etc/resolv.conf (names and
-   addresses)". */
-void gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
-                                    void *context);
+/* Each file alone that is no longer what it was, since it was replaced or removed: how many; and
+   those that were as before when this was last called, "/etc/resolv.conf (names and addresses)". */
+size_t gh_sandbox_rules_tell_replaced(struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,
+                                      void *context);
 
 #endif

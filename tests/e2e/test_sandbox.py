@@ -3,7 +3,9 @@
 import ctypes
 import json
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ HOLDS_PORTS = LANDLOCK_VERSION >= 4
 REQUIRED = {"mode": "enforce", "required": True}
 ENFORCE = REQUIRED if HOLDS_PORTS else {"mode": "enforce"}
 HELD = "sandbox: files, TCP ports and system calls are held" if HOLDS_PORTS else "are not held"
+needs_files = pytest.mark.skipif(LANDLOCK_VERSION < 1, reason="this kernel has no Landlock")
 needs_ports = pytest.mark.skipif(not HOLDS_PORTS, reason="this kernel's Landlock holds no ports")
 
 
@@ -143,6 +146,42 @@ def test_without_what_is_required_it_does_not_start(backend, tmp_path, calls):
     assert gate.wait_exit() == 2
     assert "can't start: sandbox: required, and this kernel" in gate.stderr
     gate.folder.cleanup()
+
+
+# -- files that are replaced --
+
+OWN_ETC = 'mount --bind "$0" /etc && exec "$@"'
+
+
+@needs_files
+def test_a_replaced_resolv_conf_is_told_without_any_other_event(start, backend, tmp_path):
+    etc = tmp_path / "etc"
+    prefix = ["unshare", "--mount", "sh", "-c", OWN_ETC, str(etc)]
+    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("no mounts here")
+    path = etc / "resolv.conf"
+    path.unlink()
+    path.write_text("nameserver 127.0.0.1\n")
+    settings = config(backend, sandbox="enforce", admin_listen=f"127.0.0.1:{free_port()}")
+    gate = start(settings, prefix=prefix)
+    says = "sandbox: /etc/resolv.conf (names and addresses) was replaced"
+    path.write_text("nameserver 127.0.0.2\n")  # in place: nothing to tell
+    (etc / "other").write_text("x")
+    gate.clock.advance(30)
+    assert gate.metrics()["gatehouse_sandbox_replaced_files"] == 0
+    (etc / "resolv.conf.new").write_text("nameserver 127.0.0.3\n")
+    os.rename(path, etc / "resolv.conf.old")
+    os.rename(etc / "resolv.conf.new", path)
+    gate.clock.advance(10)
+    gate.wait_output(says)
+    metrics = gate.metrics()
+    assert metrics["gatehouse_sandbox_replaced_files"] == 1
+    assert metrics['gatehouse_sandbox_held{what="files"}'] == 1
+    os.rename(etc / "resolv.conf.old", path)  # the very file
+    gate.clock.advance(10)
+    gate.wait_for(lambda: gate.metrics()["gatehouse_sandbox_replaced_files"] == 0, "its return")
+    assert gate.output().count("was replaced") == 1
 
 
 # -- check --

@@ -10,6 +10,7 @@
 #include "app/effective_policy.h"
 #include "app/evidence_files.h"
 #include "app/input_documents.h"
+#include "app/private_files.h"
 #include "app/problem_print.h"
 #include "app/root_config.h"
 #include "app/store_open.h"
@@ -174,6 +175,7 @@ static int check_text(const struct check *check, struct gh_arena *arena, struct 
         (void)gh_evidence_files_make(&load, &settings);
         effective.policy = gh_root_compile(&load, &settings, (int64_t)time(NULL));
         check_files(&load, &settings);
+        gh_private_files_check(&load, &settings, check->file);
         if (check->connect && load.error_count == 0 && settings.identity.enabled)
             gh_store_settings_try(&load, &settings.store);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/private_files.h"
 #include "app/store_open.h"
 #include "net/fetch.h"
 #include "sandbox/system.h"
@@ -198,11 +199,9 @@ void gh_serve_sandbox_warn_of_keys(const struct gh_serve_sandbox *sandbox,
         const struct gh_tls_pair_settings *pairs = listeners[i].tls.items;
         for (size_t p = 0; p < listeners[i].tls.count; p++) {
             if (can_read(sandbox, pairs[p].key))
-                gh_log_message(
-                    ring, GH_LOG_WARNING,
-                    "%.*s: a private key that the server can read as well as the process "
-                    "that keeps it; give keys a directory apart from the configuration's",
-                    GH_STR_ARG(pairs[p].key));
+                gh_log_message(ring, GH_LOG_WARNING,
+                               "%.*s: " GH_PRIVATE_KEY_IN_REACH "; " GH_PRIVATE_KEY_REMEDY,
+                               GH_STR_ARG(pairs[p].key));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,6 +11,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* Free memory at the end of a heap (most threads have their own) stays up to the former; objects
+   over the latter are mapped alone and never stay. */
+#define FREE_BYTES_KEPT_MAX   (4 * 1024 * 1024)
+#define HEAP_OBJECT_BYTES_MAX (1024 * 1024)
 
 /* The cgroup v2 quota in whole cores, rounded up; 0: none. */
 static unsigned quota_cores(void)
@@ -41,9 +47,20 @@ void gh_process_hide_memory(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* also for a core_pattern that is a pipe, and for ptrace */
 }
 
+/* By default what is over 128 KiB goes back to the kernel: each body that is held for a moment
+   would cost a system call at its end and a page fault for every 4 KiB of the next one. */
+static void keep_free_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD /* glibc */
+    mallopt(M_TRIM_THRESHOLD, FREE_BYTES_KEPT_MAX);
+    mallopt(M_MMAP_THRESHOLD, HEAP_OBJECT_BYTES_MAX);
+#endif
+}
+
 uint64_t gh_process_set_limits(void)
 {
     struct rlimit files = {0, 0};
+    keep_free_memory();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* of this thread, and so of all it will start */
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)

@@ -14,7 +14,7 @@ unsigned gh_process_cores(void);
    this one's memory or environment. */
 void gh_process_hide_memory(void);
 /* Before any thread: raises the descriptor limit as far as allowed and returns it; forbids new
-   privileges, ignores SIGPIPE. */
+   privileges, ignores SIGPIPE, has malloc keep some memory that is free. */
 uint64_t gh_process_set_limits(void);
 
 /* Whom to become. */

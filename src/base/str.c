@@ -31,11 +31,10 @@ size_t gh_str_find(struct gh_str s, struct gh_str needle)
 {
     if (needle.len == 0)
         return 0;
-    for (size_t i = 0; i + needle.len <= s.len; i++) {
-        if (memcmp(s.ptr + i, needle.ptr, needle.len) == 0)
-            return i;
-    }
-    return s.len;
+    if (needle.len > s.len)
+        return s.len;
+    const char *at = memmem(s.ptr, s.len, needle.ptr, needle.len);
+    return at ? (size_t)(at - s.ptr) : s.len;
 }
 
 static bool is_ows(char c)

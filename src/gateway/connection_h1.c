@@ -197,6 +197,17 @@ static bool is_before_head_end(const struct gh_connection *connection)
     return connection->codec.state == GH_H1_IDLE || connection->codec.state == GH_H1_HEAD;
 }
 
+/* What to feed at once where a head is to come: none of what stands behind it, so that a body that
+   was read with its head is fed in one piece. */
+static struct gh_str head_slice(struct gh_str bytes)
+{
+    const struct gh_str head_end = GH_STR("\r\n\r\n");
+    struct gh_str slice = gh_str_first(bytes, FEED_SLICE_BYTES);
+    if (slice.len == bytes.len)
+        return slice;
+    return gh_str_first(slice, gh_str_find(slice, head_end) + head_end.len);
+}
+
 /* Returns what was not taken: not yet, or not as long as earlier answers pile up. */
 static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str bytes)
 {
@@ -206,7 +217,7 @@ static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str
         if (is_before_head_end(connection)) {
             if (connection->full)
                 break;
-            slice = gh_str_first(bytes, FEED_SLICE_BYTES);
+            slice = head_slice(bytes);
         }
         size_t taken = codec->ops->feed(codec, slice);
         bytes = gh_str_skip(bytes, taken);

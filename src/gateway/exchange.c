@@ -204,6 +204,7 @@ void gh_exchange_start_call(struct gh_exchange *exchange)
     struct gh_request_head *head = request->head;
     bool has_body = head->body != GH_BODY_NONE;
     bool complete = has_body && exchange->request_half == GH_REQUEST_COMPLETE;
+    bool lent = complete && gh_held_body_is_lent(&exchange->held);
     exchange->start_wanted = false;
     if (complete) {
         head->body = GH_BODY_LENGTH;
@@ -220,6 +221,7 @@ void gh_exchange_start_call(struct gh_exchange *exchange)
     struct gh_upstream_request call_request = {
         .head = bytes,
         .method = head->method,
+        .body_lent = lent,
         .body = complete ? take_whole_body(exchange) : GH_STR(""),
         .has_body = has_body && !complete,
         .idempotent = gh_method_is_idempotent(head->method),
@@ -450,27 +452,6 @@ void gh_exchange_turn_away(struct gh_exchange *exchange, struct gh_request_head 
     gh_exchange_refuse_for_now(exchange);
 }
 
-/* Keeps bytes until the upstream, or a stage, takes them. */
-static void hold(struct gh_exchange *exchange, struct gh_str bytes)
-{
-    const struct gh_request *request = &exchange->request;
-    struct gh_held_body *held = &exchange->held;
-    bool asked = exchange->body_asked;
-    size_t max = asked ? request->ask_body_max : GH_EXCHANGE_HELD_BYTES_MAX;
-    size_t expected = 0;
-    if (request->head->body == GH_BODY_LENGTH && request->head->content_length <= max)
-        expected = (size_t)request->head->content_length;
-    enum gh_hold result = GH_HOLD_NO_MEMORY;
-    if (asked) /* it is ours now; what bounds it is not the codec */
-        exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
-    if (bytes.len <= max - held->len)
-        result = gh_held_body_add(held, &exchange->arena, bytes, expected, max);
-    if (result != GH_HOLD_OK)
-        gh_exchange_refuse_for_now(exchange);
-    else if (!asked)
-        held->unpaid += bytes.len;
-}
-
 void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
 {
     const struct gh_request *request = &exchange->request;
@@ -491,7 +472,7 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
     if (is_for_tunnel(exchange)) { /* which has not begun: what the upstream got behind the head
                                       now, it would read as another request */
         if (exchange->answer_half == GH_ANSWER_NONE)
-            hold(exchange, bytes);
+            gh_exchange_hold(exchange, bytes);
         else
             exchange->codec->ops->consumed(exchange->codec, exchange->stream, bytes.len);
         return;
@@ -508,7 +489,7 @@ void gh_exchange_body(struct gh_exchange *exchange, struct gh_str bytes)
     if (exchange->call_ready)
         send_body(exchange, bytes, bytes.len);
     else
-        hold(exchange, bytes);
+        gh_exchange_hold(exchange, bytes);
 }
 
 void gh_exchange_body_end(struct gh_exchange *exchange)

@@ -25,6 +25,67 @@ static void a_body_that_is_complete_in_its_turn_goes_in_one_piece(void **state)
     gh_toys_end(exchange, true);
 }
 
+static void begin_post_of(size_t bytes, unsigned version)
+{
+    gh_toys.head.content_length = bytes;
+    gh_toys.head.version_major = (uint8_t)version;
+}
+
+static void a_body_in_one_piece_is_lent_to_the_call(void **state)
+{
+    (void)state;
+    const struct gh_str body = GH_STR("abcd");
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    begin_post_of(body.len, 1);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, body);
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? paid:4 call:<L>abcd ");
+    assert_true(gh_toys.call->request.body_lent);
+    assert_ptr_equal(gh_toys.call->request.body.ptr, body.ptr);
+    gh_toys_end(exchange, true);
+}
+
+/* Of HTTP/2 the end may come much later, of pieces the first is not the caller's any more. */
+static void a_body_that_is_not_whole_yet_is_never_lent(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    begin_post_of(4, 2);
+    gh_exchange_head(exchange, &gh_toys.head);
+    char bytes[] = "abcd";
+    gh_exchange_body(exchange, gh_str_of(bytes, 4));
+    memset(bytes, 'x', 4);
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? paid:4 call:<L>abcd ");
+    assert_false(gh_toys.call->request.body_lent);
+    gh_toys_end(exchange, true);
+
+    exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    begin_post_of(8, 1);
+    gh_exchange_head(exchange, &gh_toys.head);
+    memcpy(bytes, "abcd", 4);
+    gh_exchange_body(exchange, gh_str_of(bytes, 4));
+    memcpy(bytes, "efgh", 4);
+    gh_exchange_body(exchange, gh_str_of(bytes, 4));
+    memset(bytes, 'x', 4);
+    gh_exchange_body_end(exchange);
+    gh_toys_expect("turn? paid:8 call:<L>abcdefgh ");
+    assert_false(gh_toys.call->request.body_lent);
+    gh_toys_end(exchange, true);
+}
+
+static void a_body_too_long_to_be_held_flows_from_its_first_byte(void **state)
+{
+    (void)state;
+    struct gh_exchange *exchange = gh_toys_begin(GH_METHOD_POST, GH_BODY_LENGTH);
+    begin_post_of(GH_EXCHANGE_HELD_BYTES_MAX + 1, 1);
+    gh_exchange_head(exchange, &gh_toys.head);
+    gh_exchange_body(exchange, GH_STR("ab"));
+    gh_toys_expect("call:<L>+body up:ab paid:2 ");
+    gh_toys_end(exchange, true);
+}
+
 static void a_longer_body_is_streamed_in_chunks(void **state)
 {
     (void)state;
@@ -198,6 +259,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_that_is_complete_in_its_turn_goes_in_one_piece),
+        cmocka_unit_test(a_body_in_one_piece_is_lent_to_the_call),
+        cmocka_unit_test(a_body_that_is_not_whole_yet_is_never_lent),
+        cmocka_unit_test(a_body_too_long_to_be_held_flows_from_its_first_byte),
         cmocka_unit_test(a_longer_body_is_streamed_in_chunks),
         cmocka_unit_test(body_bytes_wait_until_the_upstream_is_connected),
         cmocka_unit_test(a_slow_upstream_is_not_paid_for),

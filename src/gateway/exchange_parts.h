@@ -17,6 +17,11 @@ void gh_exchange_want_turn(struct gh_exchange *exchange);
 /* Nothing that is under way for this request is waited for any more. */
 void gh_exchange_abandon(struct gh_exchange *exchange);
 
+/* ---- exchange_body.c ---- */
+
+/* Keeps bytes of the body until the upstream, or a stage, takes them. */
+void gh_exchange_hold(struct gh_exchange *exchange, struct gh_str bytes);
+
 /* ---- exchange_input.c; all but begin only where request->input is there ---- */
 
 /* The stages are done with the head: memory for what judges the body as it comes. */

@@ -55,10 +55,24 @@ void gh_exchange_service_done(struct gh_exchange *exchange, const struct gh_repl
     gh_exchange_leave(exchange);
 }
 
+/* It can't be whole at the end of this turn, and nothing judges it: what came of it need not be
+   held until then. */
+static bool is_long_body(const struct gh_exchange *exchange)
+{
+    const struct gh_request *request = &exchange->request;
+    return request->head->body == GH_BODY_LENGTH && !request->input &&
+           request->head->content_length > GH_EXCHANGE_HELD_BYTES_MAX;
+}
+
 static void hand_over_to_upstream(struct gh_exchange *exchange)
 {
     if (exchange->request.head->body == GH_BODY_NONE ||
         exchange->request_half == GH_REQUEST_COMPLETE) {
+        gh_exchange_start_call(exchange);
+        return;
+    }
+    if (is_long_body(exchange)) {
+        want_body(exchange);
         gh_exchange_start_call(exchange);
         return;
     }

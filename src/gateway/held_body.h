@@ -23,6 +23,17 @@ enum gh_hold { GH_HOLD_OVER_BUDGET, GH_HOLD_NO_MEMORY, GH_HOLD_OK };
    asks for more room. */
 enum gh_hold gh_held_body_add(struct gh_held_body *held, struct gh_arena *arena,
                               struct gh_str bytes, size_t expected, size_t max);
+/* All of it, for as long as the caller has it: adding to it makes a copy. */
+static inline void gh_held_body_lend(struct gh_held_body *held, struct gh_str bytes)
+{
+    held->ptr = (char *)(uintptr_t)bytes.ptr;
+    held->len = bytes.len;
+    held->cap = 0;
+}
+static inline bool gh_held_body_is_lent(const struct gh_held_body *held)
+{
+    return held->len > held->cap;
+}
 /* The arena is about to go: gives the charge back. */
 void gh_held_body_release(struct gh_held_body *held);
 

@@ -20,8 +20,9 @@
    writers that respect the mark never get there). */
 #define GH_STREAM_HIGH_WATER_BYTES (128 * 1024)
 #define GH_STREAM_QUEUE_BYTES_MAX  (4 * 1024 * 1024)
-/* The loop's read buffer, and so the longest slice `on_read` ever gets. */
-#define GH_STREAM_READ_BYTES (64 * 1024)
+/* The loop's read buffer, and so the longest slice `on_read` ever gets. Room for a body of 64 KiB
+   with its head; more would be faster still, and is what a slow reader may have queued on top. */
+#define GH_STREAM_READ_BYTES (128 * 1024)
 
 struct gh_stream;
 struct gh_stream_tls;

@@ -123,8 +123,23 @@ static void send_head(struct gh_upstream_call *call)
         gh_stream_read_stop(&connection->stream);
     const struct gh_str slices[] = {call->request.head, call->request.body};
     gh_stream_write(&connection->stream, slices, call->request.body.len ? 2 : 1);
+    if (call->request.body_lent)
+        call->request.body.len = 0;
     gh_call_set_timer(call);
     call->events->on_ready(call);
+}
+
+/* What can't be sent at once, or may be sent again, needs a lent body for longer. */
+static bool keep_body(struct gh_upstream_call *call)
+{
+    if (!call->request.body_lent)
+        return true;
+    struct gh_str copy = gh_arena_dup(call->arena, call->request.body);
+    if (!copy.ptr)
+        return false;
+    call->request.body = copy;
+    call->request.body_lent = false;
+    return true;
 }
 
 /* Tries the addresses that are left until one connection is under way. */
@@ -173,6 +188,10 @@ static void attempt(struct gh_upstream_call *call, enum gh_upstream_failure fail
             send_head(call);
             return;
         }
+        if (!keep_body(call)) {
+            failure = GH_UPSTREAM_BUSY;
+            break;
+        }
         if (connect_fresh(call, pool)) {
             gh_call_set_timer(call);
             return;
@@ -198,7 +217,10 @@ void gh_upstream_call_start(struct gh_upstream_call *call, struct gh_upstreams *
         .request = *request,
     };
     call->started_us = gh_loop_now_us(upstreams->loop);
-    attempt(call, GH_UPSTREAM_NO_SERVER);
+    if (request->idempotent && !keep_body(call))
+        gh_call_fail(call, GH_UPSTREAM_BUSY);
+    else
+        attempt(call, GH_UPSTREAM_NO_SERVER);
 }
 
 /* ---- Trouble before the answer ---- */

@@ -19,6 +19,7 @@ static const char *const ok_plan[] = {READ_HEAD, OK_ANSWER, AGAIN, NULL};
 static const char *const stale[] = {READ_HEAD, OK_ANSWER, READ_HEAD, RESET, NULL};
 static const char *const stale_fin[] = {READ_HEAD, OK_ANSWER, READ_HEAD, NULL};
 static const char *const dies[] = {READ_HEAD, NULL};
+static const char *const takes_body[] = {READ_HEAD, READ_END, OK_ANSWER, AGAIN, NULL};
 
 static struct origin origins[3];
 static struct test_client client;
@@ -130,7 +131,6 @@ static void never_repeats_when_a_body_byte_was_given(void **state)
 
 static void repeats_an_idempotent_one_whose_body_has_not_begun(void **state)
 {
-    static const char *const takes_body[] = {READ_HEAD, READ_END, OK_ANSWER, AGAIN, NULL};
     ORIGIN_OPEN(&origins[0], dies, takes_body);
     ORIGIN_OPEN(&origins[1], takes_body);
     open_client(2, 0);
@@ -145,6 +145,44 @@ static void repeats_an_idempotent_one_whose_body_has_not_begun(void **state)
     assert_ok();
     assert_int_equal(call.call.attempts, 2);
     finish(2);
+}
+
+static void start_lent(bool idempotent)
+{
+    call_init_post(&call, &client, NULL);
+    call.request.has_body = false;
+    call.request.idempotent = idempotent;
+    call.lent_body = "bodyEND";
+    call_start(&call);
+    call_wait(&call);
+}
+
+static void keeps_a_lent_body_for_a_connection_that_is_yet_to_come(void **state)
+{
+    ORIGIN_OPEN(&origins[0], takes_body);
+    open_client(1, 1);
+    for (int i = 0; i < 3; i++) { /* the last ones go out on the kept connection at once */
+        start_lent(false);
+        assert_ok();
+        call_done(&call);
+    }
+    assert_int_equal(origins[0].accepted, 1);
+    start_lent(false);
+    finish(1);
+}
+
+static void keeps_a_lent_body_of_a_request_that_may_be_sent_again(void **state)
+{
+    static const char *const plan[] = {READ_HEAD, READ_END, OK_ANSWER, READ_HEAD, NULL};
+    ORIGIN_OPEN(&origins[0], plan, takes_body);
+    open_client(1, 0);
+    start_lent(true);
+    assert_ok();
+    call_done(&call);
+    start_lent(true);
+    assert_ok();
+    assert_int_equal(call.call.attempts, 2);
+    finish(1);
 }
 
 static void takes_no_old_connection_for_a_request_that_cannot_be_repeated(void **state)
@@ -189,7 +227,6 @@ static void tries_at_most_three_times(void **state)
 
 static void goes_to_another_server_when_one_refuses(void **state)
 {
-    static const char *const takes_body[] = {READ_HEAD, READ_END, OK_ANSWER, AGAIN, NULL};
     ORIGIN_OPEN(&origins[0], takes_body);
     open_client(1, 1);
     call_init_post(&call, &client, "bodyEND");
@@ -304,6 +341,8 @@ int main(void)
         cmocka_unit_test(never_repeats_even_a_bodiless_one_that_is_not_idempotent),
         cmocka_unit_test(never_repeats_when_a_body_byte_was_given),
         cmocka_unit_test(repeats_an_idempotent_one_whose_body_has_not_begun),
+        cmocka_unit_test(keeps_a_lent_body_for_a_connection_that_is_yet_to_come),
+        cmocka_unit_test(keeps_a_lent_body_of_a_request_that_may_be_sent_again),
         cmocka_unit_test(takes_no_old_connection_for_a_request_that_cannot_be_repeated),
         cmocka_unit_test(does_not_repeat_on_the_only_server_after_a_fresh_connection_died),
         cmocka_unit_test(tries_at_most_three_times),

@@ -255,8 +255,17 @@ void call_init_post(struct test_call *call, struct test_client *client, const ch
 static void start_call(void *arg)
 {
     struct test_call *call = arg;
+    struct gh_str lent = gh_str_from_c(call->lent_body ? call->lent_body : "");
+    char memory[64];
+    GH_ASSERT(lent.len <= sizeof memory);
+    if (lent.len) {
+        memcpy(memory, lent.ptr, lent.len);
+        call->request.body = gh_str_of(memory, lent.len);
+        call->request.body_lent = true;
+    }
     gh_upstream_call_start(&call->call, call->client->upstreams, call->client->group,
                            &call->request, &call->arena, &events, call);
+    memset(memory, 'x', sizeof memory);
 }
 
 void call_start(struct test_call *call)

@@ -36,6 +36,7 @@ struct test_call {
     const char *body; /* written in on_ready, then ended, unless hold_end */
     bool hold_end;
     const char *late_body; /* of call_write */
+    const char *lent_body; /* there while the call is started only */
     enum abort_place abort_place;
     bool pause_in_head;
     /* what it has seen; read it when the call is over, or through call_wait_... */

@@ -119,6 +119,7 @@ struct gh_upstream_request {
     struct gh_str head; /* complete bytes of the request head, borrowed until the call is over */
     enum gh_method method;
     struct gh_str body; /* all of it, to leave in one write with the head; borrowed as the head */
+    bool body_lent;     /* `body` is there during gh_upstream_call_start only */
     bool has_body;      /* body bytes will follow through gh_upstream_call_write; `body` is empty */
     bool idempotent;    /* may be sent again to another server when nothing came back */
     bool upgrade;       /* a 101 answer is allowed */

@@ -14,7 +14,8 @@ build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
 test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
     python3-jsonschema python3-aiosmtpd python3-cryptography python3-hpack openssl curl
-    nginx-light caddy haproxy postgresql redis-server umoci ca-certificates"
+    nginx-light caddy haproxy postgresql redis-server umoci crun
+    golang-github-containers-common ca-certificates"
 bench_packages="nginx-light haproxy caddy wrk nghttp2-client nodejs npm python3-jsonschema python3-yaml
     openssl redis-server postgresql"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Configures and builds one of the project's builds below build/.
 
-    tools/build.py release|asan|tsan|fuzz [TARGET ...]
+    tools/build.py release|profile|asan|tsan|fuzz [TARGET ...]
 
 A build is configured again when its options here, or the list of fuzz targets, have changed.
 """
@@ -21,6 +21,7 @@ SANITIZE = ["-Db_sanitize=address,undefined"]
 BUILDS = {
     # name: (compiler, options)
     "release": ("gcc", ["--buildtype=release", "-Db_lto=true"]),
+    "profile": ("gcc", ["--buildtype=release", "-Db_lto=true", "-Ddebug=true"]),
     "asan": ("gcc", [*DEBUG, *SANITIZE, "-Dtest_clock=true"]),
     "tsan": ("gcc", [*DEBUG, "-Db_sanitize=thread", "-Dtest_clock=true"]),
     "fuzz": ("clang", [*DEBUG, *SANITIZE, "-Dtest_clock=true", "-Dfuzz=true"]),

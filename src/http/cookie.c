@@ -5,19 +5,14 @@
  */
 #include "http/cookie.h"
 
+#include "base/span.h"
+
 /* cookie-octet of RFC 6265 section 4.1.1: no control, space, quote, comma, semicolon, backslash. */
-static bool is_cookie_octet(char c)
-{
-    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
-}
+static const struct gh_span_class COOKIE_OCTET = {0x21, 0x7e, "\",;\\"};
 
 static bool is_cookie_value(struct gh_str value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        if (!is_cookie_octet(value.ptr[i]))
-            return false;
-    }
-    return true;
+    return gh_span(value, COOKIE_OCTET) == value.len;
 }
 
 /* Looks at one pair. `found` is what the pairs before it gave. */

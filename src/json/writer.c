@@ -1,13 +1,13 @@
 /* Writing JSON (RFC 8259) by hand: our documents are small and flat, a tree would be waste. */
 #include "json/writer.h"
 
+#include "base/span.h"
 #include "base/utf8.h"
 
 /* Bytes that stand for themselves inside a string; the rest needs a look. */
-static bool is_plain(char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
+static const struct gh_span_class PLAIN = {0x20, 0x7e, "\"\\<>&"};
+/* The same in a text that is JSON already. */
+static const struct gh_span_class TAME = {0, 0x7e, ""};
 
 static void put_unicode_escape(struct gh_buf *buf, unsigned unit)
 {
@@ -62,9 +62,7 @@ static size_t put_non_ascii(struct gh_buf *buf, struct gh_str text)
 void gh_json_put_tame(struct gh_buf *buf, struct gh_str json)
 {
     while (json.len) {
-        size_t plain = 0;
-        while (plain < json.len && (unsigned char)json.ptr[plain] < 0x7f)
-            plain++;
+        size_t plain = gh_span(json, TAME);
         gh_buf_put(buf, gh_str_first(json, plain));
         json = gh_str_skip(json, plain);
         if (json.len == 0)
@@ -82,9 +80,7 @@ void gh_json_put_string(struct gh_buf *buf, struct gh_str text)
 {
     gh_buf_put_char(buf, '"');
     while (text.len) {
-        size_t plain = 0;
-        while (plain < text.len && is_plain(text.ptr[plain]))
-            plain++;
+        size_t plain = gh_span(text, PLAIN);
         gh_buf_put(buf, gh_str_first(text, plain));
         text = gh_str_skip(text, plain);
         if (text.len == 0)

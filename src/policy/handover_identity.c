@@ -7,6 +7,8 @@
  */
 #include "policy/policy.h"
 
+#include "base/span.h"
+
 #define BEARER_PREFIX GH_STR("Authorization: Bearer ")
 /* Longer ids than OpenID Connect allows (Core section 2) are no ids. */
 #define ID_BYTES_MAX    255
@@ -16,20 +18,14 @@
 
 /* ---- Values ---- */
 
-static bool is_plain(char c)
-{
-    return c > 0x20 && c < 0x7f && c != '%' && c != ',';
-}
+static const struct gh_span_class PLAIN = {0x21, 0x7e, "%,"};
 
 /* Bytes outside visible ASCII, and what lists and escapes are made of, as %XX. ptr NULL: no
    memory. */
 static struct gh_str escape(struct gh_arena *arena, struct gh_str text)
 {
     static const char DIGITS[] = "0123456789ABCDEF";
-    size_t plain = 0;
-    while (plain < text.len && is_plain(text.ptr[plain]))
-        plain++;
-    if (plain == text.len)
+    if (gh_span(text, PLAIN) == text.len)
         return text.ptr ? text : GH_STR("");
     char *memory = gh_arena_alloc(arena, 3 * text.len);
     if (!memory)
@@ -38,7 +34,7 @@ static struct gh_str escape(struct gh_arena *arena, struct gh_str text)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = (uint8_t)text.ptr[i];
         const char escaped[] = {'%', DIGITS[byte >> 4], DIGITS[byte & 15]};
-        if (is_plain(text.ptr[i]))
+        if (gh_span_has(PLAIN, text.ptr[i]))
             gh_buf_put_char(&out, text.ptr[i]);
         else
             gh_buf_put(&out, gh_str_of(escaped, sizeof(escaped)));
@@ -46,19 +42,17 @@ static struct gh_str escape(struct gh_arena *arena, struct gh_str text)
     return gh_buf_str(&out);
 }
 
-/* One '@' with something on both sides, and nothing that address lists are made of. */
+/* What address lists are made of, and the '@' itself. */
+static const struct gh_span_class IN_EMAIL = {0x21, 0xff, "\"(),:;<>[\\]@\x7f"};
+
+/* One '@' with something on both sides. */
 static bool is_email(struct gh_str email)
 {
-    static const char NEVER[] = " \"(),:;<>[\\]";
-    size_t at = gh_str_find_char(email, '@');
-    if (!at || at + 1 >= email.len || email.len > EMAIL_BYTES_MAX)
+    size_t at = gh_span(email, IN_EMAIL);
+    if (!at || at + 1 >= email.len || email.ptr[at] != '@' || email.len > EMAIL_BYTES_MAX)
         return false;
-    for (size_t i = 0; i < email.len; i++) {
-        char c = email.ptr[i];
-        if ((uint8_t)c < 0x20 || c == 0x7f || strchr(NEVER, c) || (c == '@' && i != at))
-            return false;
-    }
-    return true;
+    struct gh_str domain = gh_str_skip(email, at + 1);
+    return gh_span(domain, IN_EMAIL) == domain.len;
 }
 
 bool gh_identity_values_make(const struct gh_request *request,

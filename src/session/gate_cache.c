@@ -21,6 +21,14 @@ void gh_gate_cache_clear(struct gh_gate_cache *cache)
             gh_gate_cache_drop(&cache->entries[i]);
 }
 
+static uint64_t hash_of(const struct gh_gate_cache *cache, struct gh_str key)
+{
+    size_t bytes = cache->hashed_bytes;
+    if (bytes && key.len > bytes)
+        key = gh_str_skip(key, key.len - bytes);
+    return gh_hash64(cache->hash_key, key);
+}
+
 static struct gh_gate_entry *set_of(struct gh_gate_cache *cache, uint64_t hash)
 {
     return &cache->entries[hash % SETS * GH_GATE_CACHE_WAYS];
@@ -29,7 +37,7 @@ static struct gh_gate_entry *set_of(struct gh_gate_cache *cache, uint64_t hash)
 struct gh_gate_entry *gh_gate_cache_find(struct gh_gate_cache *cache, unsigned kind,
                                          struct gh_str key)
 {
-    uint64_t hash = gh_hash64(cache->hash_key, key);
+    uint64_t hash = hash_of(cache, key);
     struct gh_gate_entry *set = set_of(cache, hash);
     for (size_t i = 0; i < GH_GATE_CACHE_WAYS; i++) {
         /* Nobody without the hash's key gets as far as the comparison with anything but the right
@@ -51,7 +59,7 @@ struct gh_gate_entry *gh_gate_cache_add(struct gh_gate_cache *cache, unsigned ki
     char *bytes = malloc(key.len + more + 1);
     if (!bytes)
         return NULL;
-    uint64_t hash = gh_hash64(cache->hash_key, key);
+    uint64_t hash = hash_of(cache, key);
     struct gh_gate_entry *set = set_of(cache, hash), *entry = set;
     for (size_t i = 1; i < GH_GATE_CACHE_WAYS; i++)
         if (set[i].used < entry->used)

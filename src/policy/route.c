@@ -211,6 +211,7 @@ enum step { STEP_LITERAL, STEP_PARAM, STEP_REST, STEP_BACK };
 struct frame {
     const struct node *node;
     size_t at;           /* where the next segment begins; path.len + 1: there is none */
+    size_t len;          /* of that segment */
     struct gh_str value; /* of the parameter by which the node was reached; ptr NULL: none */
     enum step step;
 };
@@ -224,8 +225,10 @@ struct search {
 
 static void push(struct search *search, const struct node *node, size_t at, struct gh_str value)
 {
+    size_t len = gh_str_find_char(gh_str_skip(search->path, at), '/');
     /* The tree is no deeper than patterns are long. */
-    search->frames[search->depth++] = (struct frame){.node = node, .at = at, .value = value};
+    search->frames[search->depth++] =
+        (struct frame){.node = node, .at = at, .len = len, .value = value};
 }
 
 /* One step from the top frame; the search is over when it has set search->pattern. */
@@ -239,8 +242,7 @@ static void take_step(struct search *search)
         search->pattern = node->exact ? node->exact : node->rest;
         return;
     }
-    struct gh_str segment = gh_str_skip(search->path, frame->at);
-    segment.len = gh_str_find_char(segment, '/');
+    struct gh_str segment = gh_str_of(search->path.ptr + frame->at, frame->len);
     size_t next_at = frame->at + segment.len + 1;
     const struct node *child;
     switch (frame->step) {

@@ -29,10 +29,16 @@ void gh_buf_put_hex(struct gh_buf *buf, uint64_t value)
 
 void gh_buf_put_hex_bytes(struct gh_buf *buf, const uint8_t *bytes, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        gh_buf_put_char(buf, HEX_DIGITS[bytes[i] >> 4]);
-        gh_buf_put_char(buf, HEX_DIGITS[bytes[i] & 15]);
+    if (count > (buf->cap - buf->len) / 2) {
+        buf->overflow = true;
+        return;
     }
+    char *to = buf->ptr + buf->len;
+    for (size_t i = 0; i < count; i++) {
+        *to++ = HEX_DIGITS[bytes[i] >> 4];
+        *to++ = HEX_DIGITS[bytes[i] & 15];
+    }
+    buf->len += 2 * count;
 }
 
 void gh_buf_format(struct gh_buf *buf, const char *format, ...)

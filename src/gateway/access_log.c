@@ -11,9 +11,10 @@
 /* The beginning of each member but the first. Names are ours, so that none needs an escape. */
 #define MEMBER(name) GH_STR(",\"" name "\":")
 
-static void put_time(struct gh_buf *line, struct gh_worker *worker)
+static void put_time(struct gh_buf *line, const struct gh_exchange *exchange, uint64_t duration_us)
 {
-    uint64_t wall_us = gh_wall_now_us();
+    struct gh_worker *worker = exchange->worker;
+    uint64_t wall_us = gh_worker_wall_us(worker, exchange->started_us + duration_us);
     char micros[6];
     for (uint64_t rest = wall_us % 1000000, i = sizeof(micros); i-- > 0; rest /= 10)
         micros[i] = (char)('0' + rest % 10);
@@ -175,7 +176,7 @@ static void write_short(struct gh_buf *line, const struct gh_exchange *exchange,
 {
     *line = gh_buf_over(line->ptr, line->cap);
     gh_buf_put_char(line, '{');
-    put_time(line, exchange->worker);
+    put_time(line, exchange, duration_us);
     put_text(line, MEMBER("id"), exchange->request.request_id);
     put_client(line, exchange);
     gh_buf_put(line, GH_STR(",\"cut\":true"));
@@ -190,7 +191,7 @@ void gh_access_log(struct gh_exchange *exchange)
     uint64_t duration_us = gh_loop_now_us(exchange->worker->loop) - exchange->started_us;
 
     gh_buf_put_char(&line, '{');
-    put_time(&line, exchange->worker);
+    put_time(&line, exchange, duration_us);
     put_request(&line, exchange);
     put_outcome(&line, exchange, duration_us);
     gh_buf_put_char(&line, '}');

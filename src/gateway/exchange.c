@@ -55,7 +55,7 @@ struct gh_exchange *gh_exchange_begin(struct gh_worker *worker, struct gh_codec 
         request->gate = worker->gate;
         request->gate_rules = &exchange->pin->gate->rules;
     }
-    request->date = gh_worker_date(worker);
+    request->date = gh_worker_date(worker, gh_worker_wall_us(worker, exchange->started_us));
     gh_worker_random(worker, request->random);
     return exchange;
 }

@@ -155,7 +155,7 @@ void gh_exchange_run_stages(struct gh_exchange *exchange)
     struct gh_request *request = &exchange->request;
     struct gh_verdict verdict;
     request->now_ms = gh_loop_now_ms(exchange->worker->loop);
-    request->now_s = gh_wall_now_us() / 1000000;
+    request->now_s = gh_worker_now_s(exchange->worker);
     do {
         verdict = gh_policy_run(request);
     } while (verdict.kind == GH_VERDICT_ASK && get_fact(exchange));

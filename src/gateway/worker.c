@@ -297,11 +297,32 @@ static void set_date(struct gh_worker *worker, uint64_t second)
     worker->date_second = second;
 }
 
-struct gh_str gh_worker_date(struct gh_worker *worker)
+static void look_at_wall_clock(struct gh_worker *worker)
 {
-    uint64_t second = gh_wall_now_us() / 1000000;
-    if (second != worker->date_second)
-        set_date(worker, second);
+    uint64_t now_ms = gh_loop_now_ms(worker->loop);
+    if (now_ms == worker->wall_ms)
+        return;
+    worker->wall_ms = now_ms;
+    worker->wall_us = gh_wall_now_us();
+    worker->wall_loop_us = gh_loop_now_us(worker->loop);
+}
+
+uint64_t gh_worker_wall_us(struct gh_worker *worker, uint64_t loop_us)
+{
+    look_at_wall_clock(worker);
+    return worker->wall_us + loop_us - worker->wall_loop_us;
+}
+
+uint64_t gh_worker_now_s(struct gh_worker *worker)
+{
+    look_at_wall_clock(worker);
+    return worker->wall_us / 1000000;
+}
+
+struct gh_str gh_worker_date(struct gh_worker *worker, uint64_t wall_us)
+{
+    if (wall_us / 1000000 != worker->date_second)
+        set_date(worker, wall_us / 1000000);
     return gh_str_of(worker->date, worker->date_len);
 }
 

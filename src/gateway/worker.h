@@ -102,6 +102,8 @@ struct gh_worker {
 
     uint8_t random[GH_WORKER_RANDOM_BYTES]; /* from the kernel, used once */
     size_t random_left;
+    /* The wall clock of a millisecond of the loop, and gh_loop_now_us() then. */
+    uint64_t wall_ms, wall_us, wall_loop_us;
     uint64_t date_second;
     char date[32];     /* IMF-fixdate of date_second */
     char log_date[20]; /* the same second as "2026-01-31T23:59:59" */
@@ -143,8 +145,13 @@ void gh_worker_turn_again(struct gh_worker *worker);
 
 /* 16 fresh random bytes. */
 void gh_worker_random(struct gh_worker *worker, uint8_t out_bytes[16]);
-/* The Date field's value for now (RFC 9110 section 5.6.7). */
-struct gh_str gh_worker_date(struct gh_worker *worker);
+/* The wall clock when gh_loop_now_us() said `loop_us`, in this turn of the loop: reading both
+   clocks for each request would cost more than its route. */
+uint64_t gh_worker_wall_us(struct gh_worker *worker, uint64_t loop_us);
+/* The same at the beginning of this turn, or a millisecond of it, in seconds. */
+uint64_t gh_worker_now_s(struct gh_worker *worker);
+/* The Date field's value at `wall_us` (RFC 9110 section 5.6.7). */
+struct gh_str gh_worker_date(struct gh_worker *worker, uint64_t wall_us);
 /* The second of `wall_us` as logs write it, without zone: "2026-01-31T23:59:59". */
 struct gh_str gh_worker_log_date(struct gh_worker *worker, uint64_t wall_us);
 

@@ -186,7 +186,7 @@ static void write_short(struct gh_buf *line, const struct gh_exchange *exchange,
 
 void gh_access_log(struct gh_exchange *exchange)
 {
-    char memory[GH_LOG_LINE_BYTES_MAX];
+    char memory[GH_LOG_LINE_BYTES_MAX] __attribute__((uninitialized)); /* wiping it costs more */
     struct gh_buf line = gh_buf_over(memory, sizeof(memory));
     uint64_t duration_us = gh_loop_now_us(exchange->worker->loop) - exchange->started_us;
 

@@ -553,6 +553,9 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     h2->failure = GH_H2_FAILURE_NONE;
     connection->h2 = h2;
     gh_h2_codec_count_kept(h2->codec, &ROOM);
+    if (!gh_policy_is_trusted_proxy(connection->worker->pin->snapshot->policy,
+                                    &connection->peer.ip))
+        gh_h2_codec_honour_priorities(h2->codec);
     gh_h2_codec_gather(h2->codec, on_output_due);
     connection->protocol = &PROTOCOL;
     gh_metric_gauge_add(shared->metrics, worker, shared->counters.http2_connections, 1);

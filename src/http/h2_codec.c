@@ -275,6 +275,11 @@ void gh_h2_codec_count_kept(struct gh_codec *codec, const struct gh_h2_room *roo
     gh_h2_of(codec)->room = room;
 }
 
+void gh_h2_codec_honour_priorities(struct gh_codec *codec)
+{
+    gh_h2_of(codec)->honours_priorities = true;
+}
+
 void gh_h2_codec_flush(struct gh_codec *codec)
 {
     gh_h2_work_off_now(gh_h2_of(codec));

@@ -126,6 +126,10 @@ struct gh_h2_room {
     bool (*take)(void *owner, size_t bytes);
     void (*give)(void *owner, size_t bytes);
 };
+/* From now on the Priority field of requests (RFC 9218) says in what order answers leave. Not to be
+   asked for where the requests of several clients come on one connection: one could have all of it.
+   Without the field, answers share. */
+void gh_h2_codec_honour_priorities(struct gh_codec *codec);
 /* Before anything is kept; `room` outlives the codec. */
 void gh_h2_codec_count_kept(struct gh_codec *codec, const struct gh_h2_room *room);
 /* Why the connection ends: known before on_closed of the streams that end with it. */

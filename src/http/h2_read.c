@@ -2,6 +2,7 @@
  * The reading side: what nghttp2 makes of the bytes, judged and told frame by frame.
  */
 #include "base/assert.h"
+#include "http/h2_priority.h"
 #include "http/h2_session.h"
 
 /* ---- Callbacks of nghttp2 while it reads ---- */
@@ -13,6 +14,18 @@ static void take_turns(struct gh_h2_codec *h2, int32_t id)
     const nghttp2_extpri turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
     if (nghttp2_session_change_extpri_stream_priority(h2->session, id, &turns, 1) != 0)
         GH_ASSERT(!"nghttp2 has just opened it");
+}
+
+/* Unless the client says another order. */
+static void take_order(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
+{
+    struct gh_h2_priority priority;
+    if (!h2->honours_priorities ||
+        !gh_h2_priority_read(&stream->head->fields, stream->arena, &priority))
+        return;
+    const nghttp2_extpri order = {.urgency = priority.urgency, .inc = priority.incremental};
+    (void)nghttp2_session_change_extpri_stream_priority(h2->session, (int32_t)stream->id, &order,
+                                                        1);
 }
 
 static struct gh_h2_stream *open_stream(struct gh_h2_codec *h2, int32_t id)
@@ -201,6 +214,7 @@ static void tell_head(struct gh_h2_codec *h2, struct gh_h2_stream *stream, bool 
         return;
     }
     stream->head = head;
+    take_order(h2, stream);
     stream->body_left = head->body == GH_BODY_LENGTH ? head->content_length : 0;
     h2->base.events->on_head(h2->base.owner, stream->id, head);
 }

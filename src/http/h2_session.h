@@ -86,6 +86,7 @@ struct gh_h2_codec {
     bool failed;    /* GOAWAY with an error has left: nothing more is read or written */
     enum gh_h2_failure failure;
     bool goaway_sent;
+    bool honours_priorities;
     bool due;                    /* on_due was called, and no flush came */
     void (*on_due)(void *owner); /* NULL: nothing waits */
     unsigned drain_step;

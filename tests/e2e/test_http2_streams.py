@@ -375,6 +375,37 @@ def test_quick_requests_do_not_keep_a_connection_that_is_to_end(start, backend):
         assert client.goaway[0] < 2**31 - 1, "two seconds of requests, and no second GOAWAY"
 
 
+# -- the order of answers --
+
+
+def overtake(client, gate):
+    """How much of two downloads came before an answer of 20,000 bytes that was asked for last, and
+    was said to be urgent."""
+    client.pays_back = False
+    bulk = [client.begin("GET", "/bulk", {"priority": "u=5"}) for _ in range(2)]
+    for stream in bulk:
+        client.answer_head(stream)
+    client.wait(lambda: client.receive_window == 0, "the connection's window to be used up")
+    urgent = client.begin("GET", "/urgent", {"priority": "u=0"})
+    client.answer_head(urgent)
+    before = sum(len(stream.response.body) for stream in bulk)
+    while not urgent.is_over():
+        client.send_frames(window_update(0, 10_000))
+        client.wait(lambda: client.receive_window == 0, "what the window lets out")
+    return sum(len(stream.response.body) for stream in bulk) - before
+
+
+@pytest.mark.parametrize("proxies, most", [([], 0), (["127.0.0.1/32"], None)])
+def test_an_urgent_answer_overtakes_a_bulk_one(start, proxies, most):
+    """But not where a proxy brings the requests of many clients."""
+    sizes = {"/bulk": MIB, "/urgent": 20_000}
+    with Backend(lambda received, _: answer(200, body=bytes(sizes[received.target]))) as backend:
+        gate = open_gate(start, backend, trusted_proxies=proxies)
+        with connect(gate, own={Setting.INITIAL_WINDOW_SIZE: MIB}) as client:
+            came_before = overtake(client, gate)
+    assert came_before == most if most is not None else came_before > 20_000
+
+
 # -- hosts, redirects --
 
 

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define LOG_BYTES  (1u << 16)
 #define WIRE_BYTES (4u << 20)
 #define IDS        4096
+#define ROOM_BYTES 100000
 
 static const struct gh_codec_limits LIMITS = {
     .head_bytes_max = 1024, .target_bytes_max = 256, .field_count_max = 20};
@@ -46,6 +47,7 @@ struct owner {
     gh_stream_id body_id; /* the last line of the log is of its body */
     uint8_t told[IDS];    /* ids whose head was told */
     size_t wire_len;
+    size_t room_taken;
     /* Not wiped between runs. */
     char log_bytes[LOG_BYTES];
     char wire[WIRE_BYTES];
@@ -409,6 +411,25 @@ static void on_due(void *context)
     (void)context; /* the input says when */
 }
 
+/* A budget that is used up now and then. */
+static bool take_room(void *context, size_t bytes)
+{
+    struct owner *owner = context;
+    if (bytes > ROOM_BYTES - owner->room_taken)
+        return false;
+    owner->room_taken += bytes;
+    return true;
+}
+
+static void give_room(void *context, size_t bytes)
+{
+    struct owner *owner = context;
+    GH_ASSERT(bytes > 0 && bytes <= owner->room_taken);
+    owner->room_taken -= bytes;
+}
+
+static const struct gh_h2_room ROOM = {take_room, give_room};
+
 static void act_on_any(struct owner *owner)
 {
     struct stream *stream = &owner->streams[decide(owner) % STREAMS];
@@ -423,6 +444,8 @@ static void check_acting(struct gh_str script, struct gh_str bytes, size_t step)
     uint64_t now_ms = 1000;
     owner->acts = true;
     owner->script = script;
+    gh_h2_codec_honour_priorities(owner->codec);
+    gh_h2_codec_count_kept(owner->codec, &ROOM);
     if (step % 2)
         gh_h2_codec_gather(owner->codec, on_due);
     while (bytes.len && !ops->wants_close(owner->codec)) {
@@ -447,6 +470,7 @@ static void check_acting(struct gh_str script, struct gh_str bytes, size_t step)
     gh_h2_codec_flush(owner->codec);
     read_wire_back(owner);
     close_owner(owner);
+    GH_ASSERT(owner->room_taken == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

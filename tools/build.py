@@ -6,6 +6,7 @@
 A build is configured again when its options here, or the list of fuzz targets, have changed.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
-DEBUG = ["--buildtype=debug", "-Doptimization=1"]
+# -g1: reports name functions and lines all the same, and a fifth of the compiler's time is saved.
+DEBUG = ["--buildtype=debug", "-Doptimization=1", "-Dc_args=-g1"]
 SANITIZE = ["-Db_sanitize=address,undefined"]
 BUILDS = {
     # name: (compiler, options)
@@ -82,6 +84,38 @@ def build(name, *targets):
     else:
         ninja(folder, *targets)
     return folder
+
+
+def described(name):
+    """The folder of a build whose description is that of today's meson.build files."""
+    folder = configure(name)
+    ninja(folder, "build.ninja")
+    return folder
+
+
+def compile_all(name):
+    """Every source of a build compiled, nothing linked but the proxy."""
+    folder = described(name)
+    with open(folder / "compile_commands.json", encoding="utf-8") as file:
+        objects = [entry["output"] for entry in json.load(file)]
+    ninja(folder, *objects, GATEHOUSE)
+    return folder
+
+
+def tests(name):
+    """The unit tests of a build: {name: the programs that it runs}."""
+    folder = described(name)
+    listed = subprocess.run(
+        ["meson", "introspect", "--tests", str(folder)], stdout=subprocess.PIPE, check=True
+    )
+    return {
+        test["name"]: [
+            str(Path(word).relative_to(folder))
+            for word in test["cmd"]
+            if Path(word).is_relative_to(folder)
+        ]
+        for test in json.loads(listed.stdout)
+    }
 
 
 def main():

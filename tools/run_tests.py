@@ -29,6 +29,8 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+# pytest's arguments for several tests at once; half of their time they wait.
+AT_ONCE = ("-n", (os.cpu_count() or 1) + 1)
 # Modules whose code is run by several threads.
 THREADED = ("obs", "limit", "session", "net", "store", "identity", "upstream", "gateway", "app")
 # Of tests/e2e/test_identity_*.py: those that do not look into SQLite's file.
@@ -75,9 +77,10 @@ def sources():
     return sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in (".c", ".h"))
 
 
-def built(tally, name, *targets):
+def built(tally, name, *targets, by=builds.build):
+    """What `by` returns; None when the build fails."""
     try:
-        return builds.build(name, *targets)
+        return by(name, *targets)
     except subprocess.CalledProcessError:
         tally.step(f"build {name}", False)
         return None
@@ -93,7 +96,7 @@ def lint(tally):
     tally.step("scripts parse", all(run(["sh", "-n", s]).returncode == 0 for s in scripts))
     if built(tally, "asan"):
         tally.step("gcc: no warnings", True)
-    if built(tally, "fuzz"):
+    if built(tally, "fuzz", by=builds.compile_all):
         tally.step("clang: no warnings", True)
 
 
@@ -108,18 +111,18 @@ def cmocka_counts(record):
 
 
 def meson_tests(tally, name, wanted):
-    folder = built(tally, name)
-    if folder is None:
+    tests = built(tally, name, by=builds.tests)
+    if tests is None:
         return
-    listed = run(
-        ["meson", "introspect", "--tests", folder], capture_output=True, text=True, check=True
-    )
-    names = [t["name"] for t in json.loads(listed.stdout) if wanted(t["name"])]
-    if not names:
+    chosen = {test: programs for test, programs in tests.items() if wanted(test)}
+    if not chosen:
         tally.step(f"{name}: there are unit tests", False)
         return
+    folder = built(tally, name, *sorted({p for programs in chosen.values() for p in programs}))
+    if folder is None:
+        return
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs"]
-    run([*command, "--timeout-multiplier", "4", *names], env=environment())
+    run([*command, "--timeout-multiplier", "4", *chosen], env=environment())
     with open(folder / "meson-logs" / "testlog.json", encoding="utf-8") as log:
         for line in log:
             record = json.loads(line)
@@ -161,7 +164,9 @@ def e2e(tally):
     folder = built(tally, "asan", builds.GATEHOUSE, builds.VOTE)
     if folder:
         extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
-        pytest(tally, "e2e", folder / builds.GATEHOUSE, "tests/e2e", *extra)
+        binary = folder / builds.GATEHOUSE
+        pytest(tally, "e2e", binary, "tests/e2e", "--alone=without", *AT_ONCE, *extra)
+        pytest(tally, "e2e, alone", binary, "tests/e2e", "--alone=only", *extra)
 
 
 def postgresql(tally):
@@ -169,7 +174,7 @@ def postgresql(tally):
     folder = built(tally, "asan", builds.GATEHOUSE)
     if folder:
         files = [f"tests/e2e/test_identity_{name}.py" for name in OVER_POSTGRESQL]
-        pytest(tally, "postgresql e2e", folder / builds.GATEHOUSE, *files,
+        pytest(tally, "postgresql e2e", folder / builds.GATEHOUSE, *files, *AT_ONCE,
                GATEHOUSE_TEST_STORE="postgresql")
 
 

@@ -12,7 +12,7 @@ build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-
     libcurl4-openssl-dev libcjose-dev libpcre2-dev libpq-dev
     libhiredis-dev libnghttp2-dev libseccomp-dev libmicrohttpd-dev python3"
 demo_packages="python3 python3-fastapi python3-uvicorn python3-websockets"
-test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-yaml
+test_packages="$demo_packages python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml
     python3-jsonschema python3-aiosmtpd python3-cryptography python3-hpack openssl curl
     nginx-light caddy haproxy postgresql redis-server umoci crun
     golang-github-containers-common ca-certificates"

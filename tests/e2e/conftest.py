@@ -11,11 +11,29 @@ from harness.postgres_server import programs as postgres_programs
 from harness.postgres_server import shared as shared_postgres
 
 
+def pytest_addoption(parser):
+    parser.addoption("--alone", choices=("without", "only"),
+                     help="leave out the tests that are marked alone, or all others")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "release: also run against the release build")
+    config.addinivalue_line("markers", "alone: measures time or load; not beside other tests")
 
 
-def pytest_collection_modifyitems(items):
+def select(config, items):
+    wanted = config.getoption("--alone")
+    if wanted:
+        chosen, left = [], []
+        for item in items:
+            is_alone = item.get_closest_marker("alone") is not None
+            (chosen if is_alone == (wanted == "only") else left).append(item)
+        items[:] = chosen
+        config.hook.pytest_deselected(items=left)
+
+
+def pytest_collection_modifyitems(config, items):
+    select(config, items)
     if not gate_module.BINARY.is_file():
         raise pytest.UsageError(f"there is no {gate_module.BINARY}: set GATEHOUSE_BIN")
     for item in items:

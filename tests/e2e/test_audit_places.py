@@ -6,12 +6,15 @@ import socket
 import threading
 import time
 
+import pytest
+
 from harness.backend import Backend
 from harness.gate import Gatehouse, free_port
 from harness.identity import ENV, Deployment, identity_config
 
 # A webhook is given ten seconds; what waited for it would take as long.
 AT_ONCE_SECONDS = 6
+pytestmark = pytest.mark.alone
 
 
 class Silent:

@@ -16,7 +16,7 @@ from harness.relay import Relay
 from harness.vote import JSON, Vote
 from harness.wire import Client
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(150)]
 
 SCHEMA = ROOT / "examples" / "vote" / "schema.sql"
 LABELS = 'stream="votes",group="vote-processors"'

@@ -10,7 +10,7 @@ from harness.gate import config, run
 from harness.identity import ENV, Deployment, identity_config
 from harness.redis_server import Redis, program
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(150)]
 
 TABLE = """CREATE TABLE audit_events (node text NOT NULL, chain bigint NOT NULL, seq bigint NOT NULL,
     record text NOT NULL, PRIMARY KEY (node, chain, seq))"""

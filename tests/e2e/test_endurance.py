@@ -8,6 +8,7 @@ import pytest
 from harness.gate import ROOT
 
 
+@pytest.mark.alone
 @pytest.mark.release
 @pytest.mark.timeout(240)
 def test_an_hour_leaves_a_log_that_holds_and_no_secret():

@@ -230,6 +230,7 @@ def test_missing_credentials_and_a_weak_root_are_named_together(fastapi, tmp_pat
     assert "too weak: file:" in result.stderr and "horse" not in result.stderr
 
 
+@pytest.mark.alone
 def test_secrets_are_due_after_ninety_days_and_the_script_rotates_them(world):
     person = world.person()
     assert command(world, "secrets", "status").returncode == 0

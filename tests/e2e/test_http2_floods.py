@@ -199,6 +199,7 @@ def attack(gate, flood, **options):
         assert client.goaway and client.goaway[1] == ENHANCE_YOUR_CALM, client.goaway
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_ends_itself_and_nobody_else_feels_it(place, name):

@@ -12,6 +12,7 @@ from harness.gate import IS_RELEASE, run
 from harness.identity import BASE, ENV, PASSWORD, identity_config
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.release,
     pytest.mark.skipif(not IS_RELEASE, reason="times of the release build are what counts"),
     pytest.mark.timeout(240),

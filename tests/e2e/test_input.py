@@ -217,6 +217,7 @@ def send_hostile(gate, body, framing):
     return response, time.monotonic() - began
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_hostile_json_is_refused_in_a_moment(judge, backend, framing):
     gate = judge()

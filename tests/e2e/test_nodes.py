@@ -14,7 +14,7 @@ from harness.relay import Relay
 from harness.wire import ConnectionEnded
 from test_identity_races import in_parallel, statuses
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from harness.gate import run
 from harness.identity import ENV, Person, new_person
 from harness.nodes import node_config, settings_of, start_nodes
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
 
 LOCK = "'audit_chains'::regclass::oid::int4, 1"
 HOLDERS = ("FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted "

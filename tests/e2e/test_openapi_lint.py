@@ -349,6 +349,7 @@ def test_hostile_documents_are_refused_quickly(name, tmp_path):
     assert b"error" in result.stderr and not result.stdout
 
 
+@pytest.mark.alone
 def test_many_operations_that_share_a_big_schema_end_in_time(tmp_path):
     schema = {"$ref": "#/components/schemas/A"}
     document = {

@@ -11,7 +11,7 @@ from harness.identity import ENV, new_person
 from harness.nodes import node_config, settings_of
 from harness.wire import Client, ConnectionEnded
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(180)]
 
 # What connected and was not answered is sent again when it can be repeated; what could not connect
 # goes to the other node, whatever it is.

@@ -39,7 +39,10 @@ ROUTES = [
     {"path": "/**", "upstream": "api", "access": "public", "rate_limit": []},
 ]
 
-pytestmark = pytest.mark.skipif(not redis_program(), reason="redis-server is not installed")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not redis_program(), reason="redis-server is not installed"),
+]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from harness.relay import Relay
 from harness.wire import request
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.timeout(120),
     pytest.mark.skipif(not redis_program(), reason="redis-server is not installed"),
 ]

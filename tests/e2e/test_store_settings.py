@@ -48,6 +48,7 @@ def hold_accounts(server, name):
         server.query("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(20)", name)
 
 
+@pytest.mark.alone
 def test_a_statement_ends_when_the_file_says(start, backend, tmp_path, postgres_server):
     name = postgres_server.database()
     store = {"url": postgres_server.url(name), "statement_timeout": "1500ms"}

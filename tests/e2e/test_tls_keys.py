@@ -605,6 +605,7 @@ def test_its_end_is_seen_whatever_signals_are_ignored(start, backend, tmp_path):
     assert gate.wait_exit() == 1
 
 
+@pytest.mark.alone
 def test_a_keeper_that_hangs_holds_up_nobody_for_long(start, backend, tmp_path):
     pair = KeyPair(tmp_path, "p256")
     gate = start(tls(backend, pair), arguments=("--workers", "1"))

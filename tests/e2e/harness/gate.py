@@ -1,5 +1,7 @@
 """The real binary: started with a configuration, watched, stopped, its exit checked."""
 
+import contextlib
+import itertools
 import json
 import mmap
 import os
@@ -21,22 +23,42 @@ DEFAULT_BINARY = ROOT / "build" / "asan" / "src" / "app" / "gatehouse"
 BINARY = Path(os.environ.get("GATEHOUSE_BIN", DEFAULT_BINARY)).resolve()
 IS_RELEASE = "release" in str(BINARY)
 WAIT_SECONDS = 10
+FIRST_PORT = 12000
 SANITIZER_WORDS = ("Sanitizer", "runtime error:", "assertion failed")
 
 
 _given = set()
 
 
+def candidates():
+    """Port numbers to try; 0 is any. Of several pytest processes at once (pytest-xdist) each takes
+    its own range first, below what the kernel gives to those who do not ask: neither the others'
+    servers nor anybody's connections are there."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+            end = int(file.read().split()[0])
+        size = max(end - FIRST_PORT, 0) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        first = FIRST_PORT + int(worker.removeprefix("gw")) * size
+        start = os.getpid()  # another run on this machine begins elsewhere
+        yield from (first + (start + number) % size for number in range(size))
+    yield from itertools.repeat(0)
+
+
+_candidates = candidates()
+
+
 def free_port():
     """A port that is free now and was not given before: two that are asked for before either is
     bound must differ."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+    for wanted in _candidates:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
             port = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise AssertionError("unreachable")
 
 
 def config(backend, **changes):

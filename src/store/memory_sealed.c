@@ -1,6 +1,8 @@
 /* The memory store: sealed columns, for a rotation of keys. */
 #include "store/memory_rows.h"
 
+#include <stdlib.h>
+
 /* ---- Where the columns are ---- */
 
 typedef struct gh_str read_member(const char *at);
@@ -64,23 +66,29 @@ static struct gh_str text_of(const struct member *member, const void *row)
 
 /* ---- The operations ---- */
 
-/* The index of the row with something sealed whose key comes next behind `after`, or the count. */
-static size_t next_row(const struct gh_memory_table *table, const struct column *column,
-                       struct gh_str after)
+struct candidate {
+    struct gh_str key;
+    const void *row;
+};
+
+static int compare_candidates(const void *a, const void *b)
 {
-    size_t best = table->count;
-    struct gh_str best_key = GH_STR("");
+    return gh_str_compare(((const struct candidate *)a)->key, ((const struct candidate *)b)->key);
+}
+
+/* The rows with something sealed whose keys come behind `after`, by their keys. */
+static size_t rows_behind(const struct gh_memory_table *table, const struct column *column,
+                          struct gh_str after, struct candidate *out)
+{
+    size_t count = 0;
     for (size_t i = 0; i < table->count; i++) {
         const void *row = gh_memory_row(table, i);
         struct gh_str key = text_of(&column->key, row);
-        if (!text_of(&column->sealed, row).len || gh_str_compare(key, after) <= 0)
-            continue;
-        if (best == table->count || gh_str_compare(key, best_key) < 0) {
-            best = i;
-            best_key = key;
-        }
+        if (text_of(&column->sealed, row).len && gh_str_compare(key, after) > 0)
+            out[count++] = (struct candidate){key, row};
     }
-    return best;
+    qsort(out, count, sizeof(*out), compare_candidates);
+    return count;
 }
 
 static bool copy_row(const struct column *column, const void *row, struct gh_arena *arena,
@@ -98,18 +106,19 @@ enum gh_err gh_memory_sealed_page(struct gh_tx *tx, enum gh_sealed_column id,
 {
     const struct column *column = &COLUMNS[id];
     struct gh_memory_table *table = gh_memory_table_of(tx, column->table);
-    size_t most = limit < table->count ? limit : table->count, count = 0;
-    struct gh_sealed_row *rows = gh_arena_zalloc(tx->arena, most + 1, sizeof(*rows));
+    struct candidate *found = gh_arena_zalloc(tx->arena, table->count + 1, sizeof(*found));
+    struct gh_sealed_row *rows;
+    if (!found)
+        return GH_ERR_MEMORY;
+    size_t count = rows_behind(table, column, after_key, found);
+    if (count > limit)
+        count = limit;
+    rows = gh_arena_zalloc(tx->arena, count + 1, sizeof(*rows));
     if (!rows)
         return GH_ERR_MEMORY;
-    while (count < most) {
-        size_t index = next_row(table, column, after_key);
-        if (index == table->count)
-            break;
-        if (!copy_row(column, gh_memory_row(table, index), tx->arena, &rows[count]))
+    for (size_t i = 0; i < count; i++)
+        if (!copy_row(column, found[i].row, tx->arena, &rows[i]))
             return GH_ERR_MEMORY;
-        after_key = rows[count++].key;
-    }
     *out_rows = rows;
     *out_count = count;
     return GH_OK;

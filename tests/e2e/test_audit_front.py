@@ -3,6 +3,7 @@ change their times, and no clock that goes back.
 """
 
 import json
+import shutil
 import sqlite3
 
 import pytest

@@ -184,7 +184,8 @@ def test_the_tunnel_is_logged_once_when_it_ends(start):
 def test_a_tunnel_through_which_nothing_goes_is_ended(start, idle, seconds):
     routes = [{**ROUTES[0], **({"timeouts": {"idle": idle}} if idle else {})}, ROUTES[1]]
     with Backend(switching) as backend:
-        gate = start(config(backend, routes=routes))
+        # One worker: when it has served the busy one, it is through with the quiet one's beginning.
+        gate = start(config(backend, routes=routes), arguments=("--workers", "1"))
         with gate.connect() as quiet, gate.connect() as busy:
             for client in (quiet, busy):
                 client.send(request("GET", "/ws", UPGRADE))

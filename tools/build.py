@@ -102,19 +102,23 @@ def compile_all(name):
     return folder
 
 
-def tests(name):
-    """The unit tests of a build: {name: the programs that it runs}."""
-    folder = described(name)
+def introspect(folder, what):
     listed = subprocess.run(
-        ["meson", "introspect", "--tests", str(folder)], stdout=subprocess.PIPE, check=True
+        ["meson", "introspect", f"--{what}", str(folder)], stdout=subprocess.PIPE, check=True
     )
+    return json.loads(listed.stdout)
+
+
+def tests(name):
+    """The unit tests of a build: {name: the targets that it runs}."""
+    folder = described(name)
+    files = {
+        target["id"]: [str(Path(path).relative_to(folder)) for path in target["filename"]]
+        for target in introspect(folder, "targets")
+    }
     return {
-        test["name"]: [
-            str(Path(word).relative_to(folder))
-            for word in test["cmd"]
-            if Path(word).is_relative_to(folder)
-        ]
-        for test in json.loads(listed.stdout)
+        test["name"]: [path for target in test["depends"] for path in files[target]]
+        for test in introspect(folder, "tests")
     }
 
 

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/h2_slots.h"
 #include "gateway/refusal.h"
 
 /* Requests that a connection may begin in one turn of the loop. */
@@ -130,6 +131,7 @@ static void release(struct gh_connection *connection, bool client_gone)
         end_exchange(connection, connection->exchanges);
     connection->h2 = NULL;
     gh_service_left_drop(h2->left);
+    gh_h2_slots_give(connection->worker->http2_slots, h2->slot);
     free(h2);
     const struct gh_shared *shared = connection->worker->shared;
     gh_metric_gauge_add(shared->metrics, connection->worker->index,
@@ -543,12 +545,16 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     unsigned worker = connection->worker->index;
     struct gh_connection_h2 *h2 = calloc(1, sizeof(*h2));
     struct gh_service_left *left = calloc(1, sizeof(*left));
-    if (!h2 || !left || gh_h2_codec_open(&CODEC_EVENTS, connection, &limits, &h2->codec) != GH_OK) {
+    void *slot = gh_h2_slots_take(connection->worker->http2_slots); /* NULL: it costs more */
+    if (!h2 || !left ||
+        gh_h2_codec_open(&CODEC_EVENTS, connection, &limits, slot, &h2->codec) != GH_OK) {
+        gh_h2_slots_give(connection->worker->http2_slots, slot);
         free(left);
         free(h2);
         gh_connection_kill(connection);
         return;
     }
+    h2->slot = slot;
     h2->left = left;
     h2->failure = GH_H2_FAILURE_NONE;
     connection->h2 = h2;

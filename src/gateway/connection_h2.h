@@ -17,6 +17,7 @@ enum gh_h2_farewell {
 /* On the heap, beside a connection that speaks HTTP/2. */
 struct gh_connection_h2 {
     struct gh_codec *codec;
+    void *slot; /* of the worker's: the codec lies in it */
     struct gh_stream_table streams;
     struct gh_exchange *turns;    /* with something to do at the end of this turn */
     struct gh_exchange *head;     /* whose head is being read: one at a time, section 4.3 */

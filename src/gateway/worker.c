@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "gateway/accept.h"
 #include "gateway/exchange_pool.h"
+#include "gateway/h2_slots.h"
 #include "gateway/session_watch.h"
 
 static void on_turn(void *arg)
@@ -50,9 +51,14 @@ enum gh_err gh_worker_open(struct gh_worker *worker, unsigned index, struct gh_s
     err = gh_log_ring_open(log, &worker->log);
     if (err == GH_OK)
         err = open_gate(worker);
+    worker->http2_slots = gh_h2_slots_open();
+    if (err == GH_OK && !worker->http2_slots)
+        err = GH_ERR_MEMORY;
     if (err == GH_OK)
         err = gh_upstreams_open(worker->loop, index, &worker->upstreams);
     if (err != GH_OK) {
+        if (worker->http2_slots)
+            gh_h2_slots_close(worker->http2_slots);
         if (worker->gate)
             gh_gate_free(worker->gate);
         gh_loop_stop(worker->loop);
@@ -76,6 +82,7 @@ void gh_worker_close(struct gh_worker *worker)
     if (worker->gate)
         gh_gate_free(worker->gate);
     gh_loop_close(worker->loop);
+    gh_h2_slots_close(worker->http2_slots);
 }
 
 /* ---- Snapshots ---- */

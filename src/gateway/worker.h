@@ -15,6 +15,7 @@
 
 struct gh_connection;
 struct gh_exchange;
+struct gh_h2_slots;
 struct gh_service;
 
 /* Who gives each worker its port to shared limits. `open` comes before the worker's thread runs,
@@ -72,6 +73,7 @@ struct gh_worker {
     struct gh_shared *shared;
     struct gh_loop *loop;
     struct gh_upstreams *upstreams;
+    struct gh_h2_slots *http2_slots;
     struct gh_log_ring *log;
     struct gh_pin *pin; /* the current snapshot */
     struct gh_listen_slot *listen_slots;

@@ -1,7 +1,5 @@
 #include "http/h2_session.h"
 
-#include <stdlib.h>
-
 #include "base/assert.h"
 
 /* Twice what upstreams may say: theirs, and what the route adds. */
@@ -165,6 +163,13 @@ static bool wants_close(const struct gh_codec *codec)
     return (h2->goaway_sent && h2->open_count == 0) || !nghttp2_session_want_read(h2->session);
 }
 
+static void release(struct gh_h2_codec *h2)
+{
+    struct gh_h2_lease lease = h2->lease;
+    nghttp2_session_del(h2->session);
+    gh_h2_lease_free(&lease, h2);
+}
+
 static void done(struct gh_codec *codec)
 {
     struct gh_h2_codec *h2 = gh_h2_of(codec);
@@ -172,8 +177,7 @@ static void done(struct gh_codec *codec)
     h2->busy = true;
     h2->failed = true; /* all streams are over, and nothing more is sent */
     gh_h2_tell(h2);
-    nghttp2_session_del(h2->session);
-    free(h2);
+    release(h2);
 }
 
 static const struct gh_codec_ops OPS = {
@@ -316,7 +320,8 @@ static bool make_session(struct gh_h2_codec *h2)
         gh_h2_read_set_callbacks(callbacks);
         gh_h2_output_set_callbacks(callbacks);
         set_options(option, h2->limits.head_bytes_max);
-        if (nghttp2_session_server_new2(&h2->session, callbacks, h2, option) != 0)
+        nghttp2_mem hooks = gh_h2_lease_hooks(&h2->lease);
+        if (nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &hooks) != 0)
             h2->session = NULL;
     }
     nghttp2_session_callbacks_del(callbacks);
@@ -341,20 +346,24 @@ static bool submit_settings(struct gh_h2_codec *h2)
 }
 
 enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
-                             const struct gh_codec_limits *limits, struct gh_codec **out_codec)
+                             const struct gh_codec_limits *limits, void *slot,
+                             struct gh_codec **out_codec)
 {
     GH_ASSERT(limits->field_count_max <= GH_FIELDS_MAX && limits->head_bytes_max > 0 &&
               limits->head_bytes_max <= INT32_MAX);
-    struct gh_h2_codec *h2 = calloc(1, sizeof(*h2));
+    struct gh_h2_lease lease = gh_h2_lease_begin(slot);
+    struct gh_h2_codec *h2 = gh_h2_lease_alloc(&lease, sizeof(*h2));
     if (!h2)
         return GH_ERR_MEMORY;
-    h2->base = (struct gh_codec){.ops = &OPS, .events = events, .owner = owner};
+    *h2 = (struct gh_h2_codec){.base = {.ops = &OPS, .events = events, .owner = owner},
+                               .lease = lease};
     h2->limits = *limits;
     h2->failure = GH_H2_FAILURE_NONE;
     gh_h2_frames_init(&h2->frames, limits->head_bytes_max);
-    if (!make_session(h2) || !submit_settings(h2)) {
-        nghttp2_session_del(h2->session);
-        free(h2);
+    bool made = make_session(h2);
+    h2->lease.filling = false;
+    if (!made || !submit_settings(h2)) {
+        release(h2);
         return GH_ERR_MEMORY;
     }
     *out_codec = &h2->base;

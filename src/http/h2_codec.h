@@ -66,6 +66,9 @@
     X(CALM, "enhance_your_calm")                                                                   \
     X(OTHER, "other")
 
+/* A slot of these is aligned for anything, and may hold anything. */
+#define GH_H2_SLOT_BYTES (32u * 1024)
+
 enum gh_h2_failure {
 #define X(name, word) GH_H2_FAILURE_##name,
     GH_H2_FAILURES(X)
@@ -75,10 +78,11 @@ enum gh_h2_failure {
 };
 
 /* `limits` is copied; head_bytes_max counts 32 bytes more for each field, as section 10.5.1 does,
-   so that what SETTINGS announce is what is enforced. The codec is heap memory; ops->done gives it
-   back. GH_ERR_MEMORY. */
+   so that what SETTINGS announce is what is enforced. What the codec needs from its beginning
+   lies in `slot` (GH_H2_SLOT_BYTES, used until ops->done), the rest, or with NULL all, on the heap.
+   GH_ERR_MEMORY. */
 GH_MUST_USE enum gh_err gh_h2_codec_open(const struct gh_codec_events *events, void *owner,
-                                         const struct gh_codec_limits *limits,
+                                         const struct gh_codec_limits *limits, void *slot,
                                          struct gh_codec **out_codec);
 /* Monotonic milliseconds, said before feed: budgets are by the second. */
 void gh_h2_codec_set_now(struct gh_codec *codec, uint64_t now_ms);

@@ -24,7 +24,7 @@ enum gh_h2_stream_fate {
 
 struct gh_h2_remembered {
     uint32_t id;
-    enum gh_h2_stream_fate fate;
+    enum gh_h2_stream_fate fate : 8;
     bool trailers; /* its second header block has begun */
 };
 

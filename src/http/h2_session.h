@@ -17,6 +17,7 @@
 #include "http/h2_codec.h"
 #include "http/h2_frames.h"
 #include "http/h2_head.h"
+#include "http/h2_lease.h"
 
 /* Frames that may wait for a full wire before no more input is taken; each is some 200 bytes. */
 #define GH_H2_QUEUED_FRAMES_MAX 512
@@ -64,6 +65,7 @@ struct gh_h2_gather;
 
 struct gh_h2_codec {
     struct gh_codec base; /* first */
+    struct gh_h2_lease lease;
     struct gh_codec_limits limits;
     uint64_t now_ms;
     nghttp2_session *session;

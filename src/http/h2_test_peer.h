@@ -419,7 +419,7 @@ static inline struct peer *open_silent_peer(const struct gh_codec_limits *limits
     peer->logs_bodies = peer->pays = true;
     GH_ASSERT(nghttp2_hd_deflate_new(&peer->deflater, 4096) == 0);
     GH_ASSERT(nghttp2_hd_inflate_new(&peer->inflater) == 0);
-    GH_ASSERT(gh_h2_codec_open(&EVENTS, peer, limits, &peer->codec) == GH_OK);
+    GH_ASSERT(gh_h2_codec_open(&EVENTS, peer, limits, NULL, &peer->codec) == GH_OK);
     gh_h2_codec_set_now(peer->codec, 1000);
     return peer;
 }

@@ -289,7 +289,7 @@ static void play(const struct transcript *t, size_t first, size_t step)
     player.wire_len = player.body = 0;
     player.events = gh_buf_over(player.events_bytes, sizeof(player.events_bytes));
     player.with_fields = gh_str_find(t->events, GH_STR("field ")) < t->events.len;
-    assert_int_equal(gh_h2_codec_open(&PLAY, &player, &SMALL, &player.codec), GH_OK);
+    assert_int_equal(gh_h2_codec_open(&PLAY, &player, &SMALL, NULL, &player.codec), GH_OK);
     static const char START[] = GH_H2_PREFACE "\0\0\0\4\0\0\0\0\0";
     feed_piece(&player, START, sizeof(START) - 1);
     for (size_t at = 0; at < t->len;) {

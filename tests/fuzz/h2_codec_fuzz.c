@@ -257,7 +257,7 @@ static struct owner *open_owner(size_t which)
     struct owner *owner = &owners[which];
     memset(owner, 0, offsetof(struct owner, log_bytes));
     owner->log = gh_buf_over(owner->log_bytes, sizeof(owner->log_bytes));
-    GH_ASSERT(gh_h2_codec_open(&EVENTS, owner, &LIMITS, &owner->codec) == GH_OK);
+    GH_ASSERT(gh_h2_codec_open(&EVENTS, owner, &LIMITS, NULL, &owner->codec) == GH_OK);
     gh_h2_codec_set_now(owner->codec, 1000);
     GH_ASSERT(owner->codec->ops->feed(owner->codec, gh_str_of(START, sizeof(START) - 1)) ==
               sizeof(START) - 1);

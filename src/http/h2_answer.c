@@ -21,21 +21,38 @@ static bool is_left_out(enum gh_field_id id)
            id == GH_FIELD_SEC_WEBSOCKET_ACCEPT || id == GH_FIELD_TE;
 }
 
-/* HPACK shall not keep what belongs to one client or one answer (RFC 7541 section 7.1.3). */
-static uint8_t flags_of(enum gh_field_id id)
+/*
+ * HPACK shall not keep what belongs to one client (RFC 7541 section 7.1.3), nor what is another in
+ * each answer: that would only drive out the lines that come again, and cost memory for each.
+ */
+static bool is_told_once(struct gh_str name, enum gh_field_id id)
 {
-    return id == GH_FIELD_SET_COOKIE || id == GH_FIELD_AUTHORIZATION ? NGHTTP2_NV_FLAG_NO_INDEX
-                                                                     : NGHTTP2_NV_FLAG_NONE;
+    if (id == GH_FIELD_OTHER)
+        return gh_str_ieq(name, GH_STR("ratelimit"));
+    return id == GH_FIELD_SET_COOKIE || id == GH_FIELD_AUTHORIZATION ||
+           id == GH_FIELD_X_REQUEST_ID || id == GH_FIELD_TRACEPARENT || id == GH_FIELD_RETRY_AFTER;
 }
 
-static void add(struct field_list *list, struct gh_str name, struct gh_str value, uint8_t flags)
+/* Values are copied by nghttp2, and names without the flag, which it makes lower case. */
+static void add(struct field_list *list, struct gh_str name, struct gh_str value, unsigned flags)
 {
     GH_ASSERT(list->count < list->cap);
     list->items[list->count++] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name.ptr,
                                               .namelen = name.len,
                                               .value = (uint8_t *)(uintptr_t)value.ptr,
                                               .valuelen = value.len,
-                                              .flags = flags};
+                                              .flags = (uint8_t)flags};
+}
+
+/* Of an id: its name is ours for ever, and in lower case. */
+static void add_known(struct field_list *list, struct gh_str name, struct gh_str value,
+                      enum gh_field_id id)
+{
+    unsigned flags = is_told_once(name, id) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    if (id == GH_FIELD_OTHER)
+        add(list, name, value, flags);
+    else
+        add(list, gh_field_name(id), value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
 /* The last line of defence: what is written here was checked before. */
@@ -46,9 +63,9 @@ static void add_field(struct field_list *list, struct gh_str name, struct gh_str
         id = gh_field_id_of(name);
     if (is_left_out(id))
         return;
-    GH_ASSERT(gh_is_token(name));
+    GH_ASSERT(id != GH_FIELD_OTHER || gh_is_token(name));
     GH_ASSERT(gh_find_control(value.ptr, 0, value.len) == value.len);
-    add(list, name, gh_str_trim_ows(value), flags_of(id)); /* nghttp2 makes names lower case */
+    add_known(list, name, gh_str_trim_ows(value), id);
 }
 
 static size_t count_lines(struct gh_str block)
@@ -78,7 +95,7 @@ static void add_block_fields(struct field_list *list, const struct gh_field *fie
 {
     for (size_t i = 0; i < count; i++)
         if (!is_left_out(fields[i].id))
-            add(list, fields[i].name, fields[i].value, flags_of(fields[i].id));
+            add_known(list, fields[i].name, fields[i].value, fields[i].id);
 }
 
 /* Content-Length as HTTP/1.1 would announce it; answers to HEAD and 304 have one and no body. */
@@ -123,7 +140,7 @@ bool gh_h2_submit_answer(struct gh_h2_codec *h2, struct gh_h2_stream *stream,
         return false;
     GH_ASSERT(answer->status >= 100 && answer->status <= 599);
     gh_buf_put_u64(&status, answer->tunnel ? 200 : answer->status);
-    add(&list, GH_STR(":status"), gh_buf_str(&status), NGHTTP2_NV_FLAG_NONE);
+    add(&list, GH_STR(":status"), gh_buf_str(&status), NGHTTP2_NV_FLAG_NO_COPY_NAME);
     for (size_t i = 0; i < answer->field_count; i++) {
         const struct gh_field *field = &answer->fields[i];
         if (!field->dropped)
@@ -135,7 +152,7 @@ bool gh_h2_submit_answer(struct gh_h2_codec *h2, struct gh_h2_stream *stream,
         add_block(&list, answer->block);
     if (announces_length(answer, !stream->answer_no_body)) {
         gh_buf_put_u64(&length, answer->body == GH_BODY_LENGTH ? answer->content_length : 0);
-        add(&list, GH_STR("content-length"), gh_buf_str(&length), NGHTTP2_NV_FLAG_NONE);
+        add_known(&list, GH_STR(""), gh_buf_str(&length), GH_FIELD_CONTENT_LENGTH);
     }
     bool is_interim = answer->status < 200 && !answer->tunnel;
     return submit(h2, stream, &list, is_interim, is_over) == 0;

@@ -135,7 +135,10 @@ static enum gh_http_error add_field(struct gh_h2_head *head, struct gh_str name,
 {
     struct gh_field field = {.name = name, .value = value, .id = gh_field_id_of(name)};
     head->fields_begun = true;
-    if (!is_field_name(name) || !is_field_value(value) || is_about_connection(field.id, value))
+    /* What is as we write it ourselves needs no look at each byte. */
+    bool is_name = field.id != GH_FIELD_OTHER && gh_str_eq(name, gh_field_name(field.id));
+    if ((!is_name && !is_field_name(name)) || !is_field_value(value) ||
+        is_about_connection(field.id, value))
         return GH_HTTP_ERROR_MALFORMED;
     if (field.id == GH_FIELD_COOKIE && head->cookie_at && !head->is_trailer)
         return add_crumb(head, value);

@@ -131,6 +131,13 @@ void gh_loop_tls_free(struct gh_loop_tls *tls)
 
 /* ---- Failing ---- */
 
+/* SSL_get_error wants it empty, as it mostly is; emptying it costs more than looking. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
+}
+
 static void remember_error(struct gh_stream_tls *tls)
 {
     long verified = SSL_get_verify_result(tls->ssl);
@@ -160,7 +167,7 @@ static bool may_go_on(struct gh_stream *stream, int ssl_error)
 static bool step_handshake(struct gh_stream *stream)
 {
     struct gh_stream_tls *tls = stream->tls;
-    ERR_clear_error();
+    clear_errors();
     int result = SSL_do_handshake(tls->ssl);
     bool going = result == 1 || may_go_on(stream, SSL_get_error(tls->ssl, result));
     send_cipher(stream);
@@ -180,7 +187,7 @@ static size_t decrypt(struct gh_stream *stream, int *out_ssl_error)
     struct gh_loop_tls *shared = stream->loop->tls;
     size_t len = 0, count;
     *out_ssl_error = SSL_ERROR_NONE;
-    ERR_clear_error();
+    clear_errors();
     while (sizeof shared->plain - len >= RECORD_BYTES_MAX) {
         int result = SSL_read_ex(tls->ssl, shared->plain + len, sizeof shared->plain - len, &count);
         if (result != 1) {
@@ -317,7 +324,7 @@ static void encrypt(struct gh_stream *stream, struct gh_str bytes)
     size_t count;
     if (bytes.len == 0 || stream->failed)
         return;
-    ERR_clear_error();
+    clear_errors();
     if (SSL_write_ex(stream->tls->ssl, bytes.ptr, bytes.len, &count) == 1 && count == bytes.len)
         return;
     remember_error(stream->tls);

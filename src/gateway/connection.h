@@ -64,8 +64,8 @@ struct gh_connection {
     struct gh_connection_h2 *h2; /* NULL: it does not speak HTTP/2 */
     char *pending;               /* bytes read that the codec can't take yet; heap */
     size_t pending_len;
-    uint64_t discarded; /* bytes thrown away while lingering or after an early answer */
     struct gh_output_pace output_pace; /* of all that waits for the client */
+    uint32_t discarded; /* bytes thrown away while lingering or after an early answer; bounded */
     bool turn_wanted, eof, full;
     bool cut; /* an answer that only the connection's end would end was broken off */
     struct gh_connection *turn_next;

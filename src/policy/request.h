@@ -96,13 +96,13 @@ enum gh_authz_dialect {
 struct gh_peer {
     struct gh_ip ip; /* of the socket, or of its PROXY header; GH_IP_NONE: Unix socket */
     uint16_t port;
-    bool tls;     /* the socket is TLS (or its PROXY header says so) */
-    int tls_pair; /* the certificate in use, -1: none */
+    bool tls;          /* the socket is TLS (or its PROXY header says so) */
+    bool admin;        /* the listener is admin_listen */
+    bool refuse_plain; /* the listener says `plain: refuse`: no redirect to https in production */
+    int tls_pair;      /* the certificate in use, -1: none */
     /* The certificate that covers a host, -1: none. NULL on plain sockets (SPEC stage 4, 421). */
     int (*tls_pair_for)(const void *tls_server, struct gh_str host);
     const void *tls_server;
-    bool admin;        /* the listener is admin_listen */
-    bool refuse_plain; /* the listener says `plain: refuse`: no redirect to https in production */
 };
 
 #define GH_REPLY_FIELDS_MAX 16

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Does a request cost more the more there is to choose from? CPU of gatehouse per request with 10 to
-10,000 routes, hosts, CORS origins and rate limits; each run stands beside one with ten of all.
+10,000 routes, hosts, CORS origins and rate limits, against ten of all in the same round; and with a
+thousand to ten million clients that came before, of which each request is from any one.
 
-    bench/curves.py [--rounds 4] [--seconds 2]
+    bench/curves.py [--rounds 3] [--seconds 2] [--only routes,clients]
 """
 import argparse
 import collections
+import math
 import os
 import pathlib
+import re
 import shutil
 import signal
 import statistics
@@ -20,6 +23,28 @@ import measure as bench
 COUNTS = (10, 100, 1000, 10000)
 KINDS = ("routes", "hosts", "origins", "limits")
 BASE = 10
+CLIENTS = (1000, 100_000, 1_000_000, 10_000_000)
+# What wrk runs: a request of each client in turn, 64 to a write, which the rate limit counts and the next
+# stage refuses, so that the upstream is not what is filled; and requests of any of them.
+CLIENT_LUA = """local bit = require("bit")
+local function request_of(start, i)
+  return start .. " HTTP/1.1\\r\\n%(head)sX-Forwarded-For: 10." .. bit.rshift(i, 16) .. "." ..
+    bit.band(bit.rshift(i, 8), 255) .. "." .. bit.band(i, 255) .. "\\r\\n\\r\\n"
+end
+"""
+ALL_LUA = CLIENT_LUA + """local at, batch = 0, {}
+function request()
+  for i = 1, 64 do
+    batch[i] = request_of("POST %(path)s", at)
+    at = (at + 1) %% %(clients)d
+  end
+  return table.concat(batch)
+end
+"""
+ANY_LUA = CLIENT_LUA + """function request()
+  return request_of("GET %(path)s", math.random(0, %(clients)d - 1))
+end
+"""
 
 
 def configuration(port, origin, counts):
@@ -34,8 +59,9 @@ def configuration(port, origin, counts):
             f"upstreams: {{origin: {{servers: ['http://127.0.0.1:{origin}']}}}}\n"
             "headers: {preset: api}\n"
             "limits: {connections_per_client: 100000}\n"
+            "trusted_proxies: [127.0.0.1/32]\n"
             "cors:\n  methods: [GET]\n  origins:\n" + lines("origins", "    - https://o{i}.example.com\n") +
-            "rate_limits:\n" + lines("limits", "  l{i}: {{limit: 1000000/second, burst: 1000000}}\n") +
+            "rate_limits:\n  global: {limit: 1000000/second, burst: 1000000, key: client}\n" + lines("limits", "  l{i}: {{limit: 1000000/second, burst: 1000000}}\n") +
             "routes:\n" + lines("routes", "  - {{path: '/api/r{i}/**', upstream: origin, access: public, "
                                 f"rate_limit: l{middle}}}}}\n"))
 
@@ -79,34 +105,94 @@ def cost(origin, counts, seconds):
         gate.close()
 
 
+def script(gate, text, clients, head):
+    """A file of them for wrk."""
+    lines = "".join(f"{key}: {value}\\r\\n" for key, value in head.items())
+    path = pathlib.Path(gate.dir, "clients.lua")
+    path.write_text(text % {"head": lines, "path": gate.path, "clients": clients})
+    return str(path)
+
+
+def know(gate, clients):
+    """All of them have asked for something."""
+    lua = script(gate, ALL_LUA, clients, {"Host": gate.head["Host"], "Content-Length": "0",
+                                          "Cookie": "__Host-gh_access=x",
+                                          "Sec-Fetch-Site": "cross-site"})
+    seconds, count = 1, 0
+    while count < clients:
+        command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", lua, bench.url_of(gate)]
+        text = bench.run_load(gate, command, seconds)[1]
+        count, refused = (int(re.search(form, text).group(1))
+                          for form in (r"(\d+) requests in", r"Non-2xx or 3xx responses: (\d+)"))
+        if refused < count:
+            sys.exit("bench: those that should be refused behind the rate limit were not")
+        seconds = math.ceil(seconds * clients / count * 1.1)
+
+
+def measure_clients(origin, options, add):
+    """All gates at once, since it takes a minute until ten million have come; they rest in turn."""
+    ten = dict.fromkeys(KINDS, BASE)
+    gates = {}
+    try:
+        for clients in CLIENTS:
+            gates[clients] = Gate(origin, ten)
+            know(gates[clients], clients)
+        for _ in range(options.rounds):
+            for clients, gate in gates.items():
+                lua = script(gate, ANY_LUA, clients, gate.head)
+                add(clients, bench.saturate(gate, options.seconds, lua)[0] / 1000)
+    finally:
+        for gate in gates.values():
+            gate.close()
+
+
+def measure_kind(kind, origin, seconds, add):
+    for count in COUNTS:
+        add(count, cost(origin, {**dict.fromkeys(KINDS, BASE), kind: count}, seconds))
+
+
+def print_rows(title, counts, kinds, spent):
+    """Medians, and those of the ratios to the first count in the same round."""
+    print(f"| CPU us per request (against {title}) | " + " | ".join(f"{c:,}" for c in counts) + " |")
+    print("|---|" + "---:|" * len(counts))
+    for kind in kinds:
+        base = spent[kind, counts[0]]
+        cells = []
+        for count in counts:
+            ratio = statistics.median(v / b for v, b in zip(spent[kind, count], base, strict=True))
+            cells.append(f"{statistics.median(spent[kind, count]):.1f} ({ratio:.2f})")
+        print(f"| {kind} | " + " | ".join(cells) + " |")
+    print()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--only", default=",".join((*KINDS, "clients")))
     options = parser.parse_args()
+    only = options.only.split(",")
+    kinds = [kind for kind in KINDS if kind in only]
     origin_port = bench.free_port()
     origin = subprocess.Popen([str(bench.built("origin")), str(origin_port)],
                               preexec_fn=bench.pin(bench.CORES[-1]))
-    ten = dict.fromkeys(KINDS, BASE)
-    spent, ratios = collections.defaultdict(list), collections.defaultdict(list)
+    spent = collections.defaultdict(list)
     try:
         bench.wait_for(origin_port, origin)
         for _ in range(options.rounds):
-            for kind in KINDS:
-                for count in COUNTS:
-                    beside = cost(origin_port, ten, options.seconds)
-                    value = cost(origin_port, {**ten, kind: count}, options.seconds)
-                    spent[kind, count].append(value)
-                    ratios[kind, count].append(value / beside)
+            for kind in kinds:
+                measure_kind(kind, origin_port, options.seconds,
+                             lambda count, us, kind=kind: spent[kind, count].append(us))
+        if "clients" in only:
+            measure_clients(origin_port, options,
+                            lambda count, us: spent["clients known", count].append(us))
     finally:
         origin.kill()
         origin.wait()
-    print("| CPU us per request (against ten of all) | " + " | ".join(f"{c:,}" for c in COUNTS) + " |")
-    print("|---|" + "---:|" * len(COUNTS))
-    for kind in KINDS:
-        cells = (f"{statistics.median(spent[kind, c]):.1f} ({statistics.median(ratios[kind, c]):.2f})"
-                 for c in COUNTS)
-        print(f"| {kind} | " + " | ".join(cells) + " |")
+    if kinds:
+        print_rows("ten", COUNTS, kinds, spent)
+    if "clients" in only:
+        print_rows("a thousand", CLIENTS, ["clients known"], spent)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 CPU is the scheduler's own account of a process and its children. Loads run on the last core that this
 process may use, what is measured on the first.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -40,8 +41,13 @@ def free_port():
 
 
 def descriptors():
-    """How many this process and its children may have, from now on."""
+    """How many this process and its children may have, from now on: enough for 10,000 connections and a
+    backend's for each where we have the right to."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most < 65536:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+            return 65536
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
 

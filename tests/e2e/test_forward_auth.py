@@ -7,6 +7,7 @@ import pytest
 
 from harness.backend import Backend, answer
 from harness.gate import IS_RELEASE
+from harness.h2 import H2Client
 from harness.identity import BASE, Person, assert_answer, deployed, new_person
 from harness.proxies import ALL
 from harness.wire import chunked, request
@@ -521,6 +522,32 @@ def test_production_is_for_tls_alone(behind, tmp_path, certificates):
         lying = [("X-Forwarded-Proto", "https"), ("Forwarded", "proto=https")]
         assert Person(clear).api("POST", "/auth/login", {}, extra=lying).status == 403
         assert len(app.requests) == arrived and not other.requests
+
+
+def test_clients_of_http2_are_judged_alike(behind, tmp_path, certificates):
+    """Many requests at once on one connection, each by its own cookies, in crumbs."""
+    pair = certificates["localhost"]
+    settings = {"environment": "production", "public_url": "https://localhost"}
+    with deployed(tmp_path, PEERS, **settings) as world:
+        proxy, app = behind(world.gate.address, pair)
+        ann, bob, nobody = new_person(proxy), new_person(proxy), Person(proxy)
+        asked = [
+            (ann, "/data?of=ann", 200),
+            (nobody, "/data?of=nobody", 401),
+            (bob, "/data?of=bob", 200),
+            (bob, "/admin/x", 403),
+            (nobody, "/public/x", 200),
+            (ann, f"/users/{bob.id}/tasks", 403),
+        ]
+        with H2Client(proxy.port, tls=pair.client_context(["h2"])) as client:
+            streams = []
+            for person, target, _ in asked:
+                crumbs = [("Cookie", f"{n}={v}") for n, v in person.cookies.items()]
+                fields = [f for f in person.fields() if f[0] != "Cookie"] + crumbs
+                streams.append(client.begin("GET", target, fields))
+            assert [client.finish(stream).status for stream in streams] == [s for *_, s in asked]
+        told = {received.target: received.get("Remote-User") for received in app.requests}
+        assert told == {"/data?of=ann": ann.id, "/data?of=bob": bob.id, "/public/x": None}
 
 
 def test_without_gatehouse_nothing_gets_through(behind, tmp_path):

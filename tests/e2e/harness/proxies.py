@@ -30,7 +30,7 @@ def adapted(name, *replacements):
 
 class Proxy:
     """One running proxy between clients, the application and gatehouse (both ports). With `pair`
-    (certs.Pair) it speaks TLS."""
+    (certs.Pair) it speaks TLS, and HTTP/2 to those who choose it."""
 
     program = None
 
@@ -126,7 +126,7 @@ class Nginx(Proxy):
         tls = ""
         if self.pair:
             tls = f"ssl_certificate {self.pair.certificate}; ssl_certificate_key {self.pair.key};"
-        listen = f"listen 127.0.0.1:{self.port}{' ssl' if tls else ''}; {tls}"
+        listen = f"listen 127.0.0.1:{self.port}{' ssl http2' if tls else ''}; {tls}"
         user = "user root;" if os.geteuid() == 0 else ""
         main = f"""
 daemon off; {user} worker_processes 1; pid {self.path}/pid; error_log stderr;
@@ -160,7 +160,7 @@ class Haproxy(Proxy):
         tls = ""
         if self.pair:
             both = self.pair.certificate.read_text() + self.pair.key.read_text()
-            tls = f" ssl crt {self.write('pair.pem', both)}"
+            tls = f" ssl crt {self.write('pair.pem', both)} alpn h2,http/1.1"
         bind = ("bind :8080", f"bind 127.0.0.1:{self.port}{tls}")
         text = adapted("haproxy/haproxy.cfg", lua, bind, *self.addresses())
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", text)]

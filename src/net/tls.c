@@ -117,6 +117,8 @@ static bool set_callbacks(struct gh_tls_server *server, SSL_CTX *context)
     if (server->alpn_len > 0)
         SSL_CTX_set_alpn_select_cb(context, on_alpn, server);
     SSL_CTX_set_timeout(context, SESSION_SECONDS);
+    /* What clients send may be a password; OpenSSL would leave it on the heap. */
+    SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
     return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
 }
 

@@ -1,7 +1,9 @@
 """SPEC 11: what stands in the memory of a serving process, and what stands there no more."""
 
+import json
 import os
 import secrets
+import ssl
 
 import pytest
 
@@ -60,6 +62,27 @@ def test_passwords_are_gone_when_they_were_judged(start, backend, tmp_path, root
     for _ in range(3):
         assert gate.get("/public/x" + "y" * 400).status == 200
     assert found(gate, first, second, wrong) == {}
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_passwords_are_gone_over_tls(start, backend, tmp_path, root, certificates, version):
+    """OpenSSL has buffers of its own."""
+    pair = certificates["localhost"]
+    settings = settings_of(backend, tmp_path, root)
+    settings["listen"] = [{**settings["listen"][0], "tls": pair.settings()}]
+    gate = start(settings, arguments=["--workers", "1"])
+    context = pair.client_context()
+    context.maximum_version = ssl.TLSVersion["TLSv" + version.replace(".", "_")]
+    password = f"marzipan-escalator-{version}-turquoise-obelisk"
+    body = json.dumps({"email": "ada@example.com", "password": password}).encode()
+    fields = [("Content-Type", "application/json")]
+    with gate.connect(tls=context) as idle:
+        assert idle.request("POST", "/api/v1/auth/signup", fields, body).status < 300
+        # What the worker read last lies in its buffer until it reads again.
+        for _ in range(3):
+            assert gate.get("/public/x" + "y" * 400, tls=context).status == 200
+        assert found(gate, password) == {}
+    assert found(gate, password) == {}
 
 
 def test_the_mail_servers_password_is_only_where_it_is_needed(start, backend, tmp_path, root):

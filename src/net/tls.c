@@ -155,13 +155,14 @@ static enum gh_err open_pair(struct gh_tls_server *server, const struct gh_tls_p
     return GH_ERR_MEMORY;
 }
 
-static struct gh_tls_server *new_server(size_t count, struct gh_str alpn)
+static struct gh_tls_server *new_server(size_t count, struct gh_str alpn, struct gh_tls_keys *keys)
 {
     struct gh_tls_server *server = calloc(1, sizeof *server + count * sizeof server->pairs[0]);
     if (!server)
         return NULL;
     atomic_init(&server->references, 1);
-    server->tickets = gh_tls_tickets_open();
+    server->keys = keys ? gh_tls_keys_ref(keys) : NULL;
+    server->tickets = gh_tls_tickets_open(keys);
     server->alpn = malloc(alpn.len + 1);
     if (!server->tickets || !server->alpn) {
         gh_tls_server_unref(server);
@@ -178,12 +179,11 @@ enum gh_err gh_tls_server_open(const struct gh_tls_pair *pairs, size_t count, st
                                struct gh_tls_server **out_server, struct gh_str *out_message)
 {
     GH_ASSERT(count > 0);
-    struct gh_tls_server *server = new_server(count, alpn);
+    struct gh_tls_server *server = new_server(count, alpn, keys);
     if (!server) {
         *out_message = GH_STR("out of memory");
         return GH_ERR_MEMORY;
     }
-    server->keys = keys ? gh_tls_keys_ref(keys) : NULL;
     for (size_t i = 0; i < count; i++) {
         enum gh_err err = open_pair(server, &pairs[i], arena, out_message);
         if (err != GH_OK) {

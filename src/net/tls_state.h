@@ -64,7 +64,9 @@ bool gh_tls_names_cover(const struct gh_tls_names *names, struct gh_str host);
 
 /* Keys of session tickets, shared by servers and threads; reference-counted. */
 struct gh_tls_tickets;
-struct gh_tls_tickets *gh_tls_tickets_open(void);
+/* Of the OpenSSL library of those keys, where what servers need is loaded already; NULL: of the
+   default one, as check has it. */
+struct gh_tls_tickets *gh_tls_tickets_open(struct gh_tls_keys *library);
 struct gh_tls_tickets *gh_tls_tickets_ref(struct gh_tls_tickets *tickets);
 void gh_tls_tickets_unref(struct gh_tls_tickets *tickets);
 /* The answer of SSL_CTX_set_tlsext_ticket_key_evp_cb's callback. */

@@ -1,8 +1,9 @@
 /*
  * Keys of TLS session tickets (RFC 5077 section 4, RFC 8446 section 4.6.1): made at random, changed
  * every four hours, the previous ones still read for as long as a session lives. They lie in
- * locked memory, in no dump, and are never written anywhere; who reads this process's memory can
- * read at most eight hours of resumed TLS 1.2 sessions.
+ * locked memory, in no dump, and are never written anywhere. Who reads them from memory can open
+ * recorded TLS 1.2 connections that got a ticket in at most eight hours, whose secret it holds, and
+ * answer in our place to clients that come back with one; docs/threat-model.md has it.
  */
 #include "net/tls_state.h"
 
@@ -15,6 +16,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "net/clock.h"
+#include "net/tls_keys_state.h"
 
 #define KEY_NAME_BYTES 16
 #define KEYS           2 /* present, previous */
@@ -27,32 +29,47 @@ struct ticket_key {
 
 struct gh_tls_tickets {
     atomic_uint references;
+    struct gh_tls_keys *library; /* of whose OpenSSL `cipher` is; NULL: the default one */
     EVP_CIPHER *cipher;
     pthread_mutex_t lock;
     uint64_t made_us;
     struct ticket_key *keys; /* KEYS of them, as a secret */
 };
 
-static bool make_key(struct ticket_key *key)
+/* NULL: the default one. */
+static OSSL_LIB_CTX *library_of(const struct gh_tls_tickets *tickets)
 {
-    return RAND_bytes(key->name, sizeof key->name) == 1 &&
-           RAND_priv_bytes(key->cipher, sizeof key->cipher) == 1 &&
-           RAND_priv_bytes(key->mac, sizeof key->mac) == 1;
+    return tickets->library ? gh_tls_keys_library(tickets->library) : NULL;
 }
 
-struct gh_tls_tickets *gh_tls_tickets_open(void)
+static bool make_key(struct gh_tls_tickets *tickets, struct ticket_key *key)
+{
+    OSSL_LIB_CTX *library = library_of(tickets);
+    return RAND_bytes_ex(library, key->name, sizeof key->name, 0) == 1 &&
+           RAND_priv_bytes_ex(library, key->cipher, sizeof key->cipher, 0) == 1 &&
+           RAND_priv_bytes_ex(library, key->mac, sizeof key->mac, 0) == 1;
+}
+
+static void close_parts(struct gh_tls_tickets *tickets)
+{
+    EVP_CIPHER_free(tickets->cipher);
+    gh_tls_keys_unref(tickets->library); /* after what is of it */
+    gh_secret_free(tickets->keys);
+    free(tickets);
+}
+
+struct gh_tls_tickets *gh_tls_tickets_open(struct gh_tls_keys *library)
 {
     struct gh_tls_tickets *tickets = calloc(1, sizeof *tickets);
     if (!tickets)
         return NULL;
     gh_crypto_init();
-    tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    tickets->library = library ? gh_tls_keys_ref(library) : NULL;
+    tickets->cipher = EVP_CIPHER_fetch(library_of(tickets), "AES-256-CBC", NULL);
     tickets->keys = gh_secret_alloc(KEYS * sizeof *tickets->keys);
-    if (!tickets->cipher || !tickets->keys || !make_key(&tickets->keys[0]) ||
-        !make_key(&tickets->keys[1])) {
-        EVP_CIPHER_free(tickets->cipher);
-        gh_secret_free(tickets->keys);
-        free(tickets);
+    if (!tickets->cipher || !tickets->keys || !make_key(tickets, &tickets->keys[0]) ||
+        !make_key(tickets, &tickets->keys[1])) {
+        close_parts(tickets);
         return NULL;
     }
     atomic_init(&tickets->references, 1);
@@ -71,10 +88,8 @@ void gh_tls_tickets_unref(struct gh_tls_tickets *tickets)
 {
     if (!tickets || atomic_fetch_sub(&tickets->references, 1) != 1)
         return;
-    EVP_CIPHER_free(tickets->cipher);
     pthread_mutex_destroy(&tickets->lock);
-    gh_secret_free(tickets->keys);
-    free(tickets);
+    close_parts(tickets);
 }
 
 /* Under the lock. A key that could not be made leaves the old one in use. */
@@ -84,11 +99,11 @@ static void rotate(struct gh_tls_tickets *tickets)
     struct ticket_key fresh;
     if (age_us < KEY_LIFE_US)
         return;
-    if (make_key(&fresh)) {
+    if (make_key(tickets, &fresh)) {
         tickets->keys[1] = tickets->keys[0];
         tickets->keys[0] = fresh;
         /* After a long silence the key just retired is itself too old. */
-        if (age_us >= 2 * KEY_LIFE_US && make_key(&fresh))
+        if (age_us >= 2 * KEY_LIFE_US && make_key(tickets, &fresh))
             tickets->keys[1] = fresh;
         tickets->made_us += age_us;
     }
@@ -132,7 +147,9 @@ int gh_tls_tickets_use(struct gh_tls_tickets *tickets, SSL *ssl, unsigned char *
     bool ready = set_mac_key(mac, &key);
     if (encrypt) {
         memcpy(key_name, key.name, KEY_NAME_BYTES);
-        ready = ready && RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) == 1 &&
+        ready = ready &&
+                RAND_bytes_ex(library_of(tickets), iv, EVP_CIPHER_get_iv_length(tickets->cipher),
+                              0) == 1 &&
                 EVP_EncryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1;
     } else {
         ready = ready && EVP_DecryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1;

@@ -120,6 +120,14 @@ def wait_gone(pid, seconds=10):
         time.sleep(0.01)
 
 
+def wait_stopped(pid, seconds=10):
+    """A signal stops one thread, and that one the others; until then they sign."""
+    deadline = time.monotonic() + seconds
+    while any(status_of(task)["State"][0] != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline, f"{pid} runs on"
+        time.sleep(0.01)
+
+
 def status_of(task):
     lines = Path(task, "status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
@@ -614,6 +622,7 @@ def test_a_keeper_that_hangs_holds_up_nobody_for_long(start, backend, tmp_path):
         assert settled.request("GET", "/").status == 200
         os.kill(child, signal.SIGSTOP)
         try:
+            wait_stopped(child)
             for _ in range(3):
                 with pytest.raises((ssl.SSLError, OSError)):
                     get(gate, pair)

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import ssl
+import subprocess
 
 import pytest
 
@@ -82,6 +83,26 @@ def test_passwords_are_gone_over_tls(start, backend, tmp_path, root, certificate
         for _ in range(3):
             assert gate.get("/public/x" + "y" * 400, tls=context).status == 200
         assert found(gate, password) == {}
+    assert found(gate, password) == {}
+
+
+def test_passwords_are_gone_over_http2(start, backend, tmp_path, root, certificates):
+    pair = certificates["localhost"]
+    settings = settings_of(backend, tmp_path, root)
+    settings["listen"] = [{**settings["listen"][0], "tls": pair.settings()}]
+    gate = start(settings, arguments=["--workers", "1"])
+    password = "tamarind-periscope-6120-lighthouse-oxide"
+    body = json.dumps({"email": "ada@example.com", "password": password})
+    curl = ["curl", "-sS", "--http2", "--cacert", str(pair.certificate), "-o", "/dev/null"]
+    curl += ["-w", "%{http_version} %{http_code}\n", "-H", "Content-Type: application/json"]
+    url = f"https://localhost:{gate.address}"
+    told = subprocess.run([*curl, "--data-binary", "@-", f"{url}/api/v1/auth/signup"], input=body,
+                          capture_output=True, text=True, timeout=20)
+    assert told.stdout.startswith("2 20"), told
+    for _ in range(3):
+        told = subprocess.run([*curl, f"{url}/public/x{'y' * 400}"], capture_output=True,
+                              text=True, timeout=20)
+        assert told.stdout == "2 200\n", told
     assert found(gate, password) == {}
 
 

@@ -270,7 +270,7 @@ static bool wait_for_room(struct gh_log *log)
 /* Writes what is in the rings now. False: given up. *out_any: there was something. */
 static bool drain(struct gh_log *log, bool *out_any)
 {
-    struct batch batch;
+    struct batch batch __attribute__((uninitialized)); /* 14 KB, of which it sets what it reads */
     struct gh_log_ring *partial = NULL;
     *out_any = false;
     for (;;) {

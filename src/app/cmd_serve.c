@@ -15,6 +15,7 @@
 #include "app/evidence_keeper.h"
 #include "app/key_process.h"
 #include "app/loader.h"
+#include "app/problem_print.h"
 #include "app/process.h"
 #include "app/process_metrics.h"
 #include "app/serve_identity.h"
@@ -33,6 +34,7 @@
 #define SANCTIONS 4096
 /* Descriptors that are no connections: listeners, loops, log, files of a reload. */
 #define DESCRIPTORS_RESERVED 128
+#define DESCRIPTORS_MIN      48
 #define WORKERS_MAX          64
 /* For what Redis's URL is, while it is read. */
 #define URL_BLOCK_BYTES 4096
@@ -90,19 +92,6 @@ struct serve {
 };
 
 /* ---- While running ---- */
-
-static void log_problems(struct serve *serve, const struct gh_loaded *loaded)
-{
-    for (const struct gh_config_problem *problem = loaded->load.problems; problem;
-         problem = problem->next) {
-        gh_log_message(
-            serve->ring, problem->severity == GH_CONFIG_ERROR ? GH_LOG_ERROR : GH_LOG_WARNING,
-            "%.*s:%u:%u: %.*s. %.*s",
-            GH_STR_ARG(problem->file.len ? problem->file : gh_str_from_c(loaded->load.file_name)),
-            problem->place.line, problem->place.column, GH_STR_ARG(problem->what),
-            GH_STR_ARG(problem->remedy));
-    }
-}
 
 static void adopt_evidence(struct serve *serve)
 {
@@ -174,7 +163,7 @@ static void reload(struct serve *serve)
     } else if (loaded.message.len) {
         message = loaded.message;
     }
-    log_problems(serve, &loaded);
+    gh_problems_log(serve->ring, &loaded.load);
     if (serve->identity.host)
         gh_identity_host_reloaded(serve->identity.host, done);
     if (done)
@@ -420,9 +409,9 @@ static void announce(const struct serve *serve)
     if (serve->keys.keys)
         gh_log_message(serve->ring, GH_LOG_INFO, "process %ld keeps the TLS keys",
                        (long)serve->keys.id);
-    gh_log_message(serve->ring, GH_LOG_INFO, "gatehouse %s started, %s, %u workers", GH_VERSION,
+    gh_log_message(serve->ring, GH_LOG_INFO, "gatehouse %s started, %s, %u worker%s", GH_VERSION,
                    settings->policy.environment == GH_PRODUCTION ? "production" : "development",
-                   serve->worker_count);
+                   serve->worker_count, serve->worker_count == 1 ? "" : "s");
     if (!serve->source.file)
         fprintf(stderr,
                 "gatehouse: development defaults in front of %s: hosts localhost and loopback,\n"
@@ -445,6 +434,7 @@ static int run(struct serve *serve)
         if (err != GH_OK)
             exit(fail_err("identity: ", err));
     }
+    gh_loader_warn_of_reloads(&serve->source, serve->ring);
     adopt_evidence(serve);
     err = gh_server_start(serve->server);
     if (err != GH_OK)
@@ -507,6 +497,9 @@ static unsigned default_workers(const struct gh_root_settings *settings)
 static int start_and_run(struct serve *serve)
 {
     uint64_t descriptors = gh_process_set_limits();
+    if (descriptors < DESCRIPTORS_MIN)
+        return fail("", GH_STR("fewer than 48 files and sockets may be open: raise that limit "
+                               "(ulimit -n, LimitNOFILE)"));
     bool readable = gh_loader_read(&serve->source, &serve->loaded);
     gh_loader_print_problems(&serve->loaded, stderr);
     if (!readable)

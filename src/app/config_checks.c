@@ -40,6 +40,19 @@ static bool same_address(const struct gh_listen_address *a, const struct gh_list
     return a->port == b->port && gh_ip_eq(&a->ip, &b->ip);
 }
 
+/* 0.0.0.0 and [::] take in every address of their family. */
+static bool is_any(const struct gh_ip *ip)
+{
+    static const uint8_t ZEROS[sizeof ip->bytes];
+    return memcmp(ip->bytes, ZEROS, sizeof ZEROS) == 0;
+}
+
+static bool overlap(const struct gh_listen_address *a, const struct gh_listen_address *b)
+{
+    return !a->path && !b->path && a->port && a->port == b->port && a->ip.family == b->ip.family &&
+           (is_any(&a->ip) || is_any(&b->ip));
+}
+
 /* Reads an address into addresses[*count]; told when it is malformed or there already. */
 static void add_address(struct gh_config_load *load, const struct gh_str *text,
                         struct gh_listen_address *addresses, size_t *count)
@@ -57,6 +70,13 @@ static void add_address(struct gh_config_load *load, const struct gh_str *text,
         if (same_address(&addresses[i], &address)) {
             gh_config_problem_add(load, GH_CONFIG_ERROR, place, "keep one of them",
                                   "the address %.*s stands here twice", GH_STR_ARG(shown));
+            return;
+        }
+        if (overlap(&addresses[i], &address)) {
+            gh_config_problem_add(load, GH_CONFIG_ERROR, place, "give one of them another port",
+                                  "%.*s overlaps another listener: 0.0.0.0 and [::] take in every "
+                                  "address",
+                                  GH_STR_ARG(shown));
             return;
         }
     }
@@ -373,6 +393,15 @@ static void check_security_txt(struct gh_config_load *load, const struct gh_poli
 
 /* ---- all of them ---- */
 
+/* ---- sandbox ---- */
+
+static void check_sandbox(struct gh_config_load *load, const struct gh_sandbox_settings *sandbox)
+{
+    if (sandbox->required && sandbox->mode != GH_SANDBOX_ENFORCE)
+        add_warning(load, &sandbox->required, "write mode: enforce, or leave it out",
+                    "required has no effect here: with this mode nothing is held");
+}
+
 void gh_config_check(struct gh_config_load *load, const struct gh_root_settings *settings,
                      int64_t unix_seconds)
 {
@@ -386,6 +415,7 @@ void gh_config_check(struct gh_config_load *load, const struct gh_root_settings 
     check_unlimited_routes(load, policy);
     check_body_sizes(load, policy);
     check_security_txt(load, policy, unix_seconds);
+    check_sandbox(load, &settings->sandbox);
 }
 
 void gh_config_check_passwords(struct gh_config_load *load, const struct gh_config_node *root)

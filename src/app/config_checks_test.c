@@ -35,6 +35,28 @@ static void finds_nothing_in_a_sound_file(void **state)
     expect(HEAD TLS LIMITS API ROUTES, "");
 }
 
+static void refuses_addresses_that_take_in_each_other(void **state)
+{
+    (void)state;
+    expect(HEAD "listen:\n  - {address: \"0.0.0.0:8443\", tls: {certificate: c, key: k}}\n"
+                "  - 127.0.0.1:8443\n  - \"[::1]:8443\"\n  - 127.0.0.1:8080\n"
+                "admin_listen: \"[::]:8443\"\n" LIMITS API ROUTES,
+           "5:5 127.0.0.1:8443 overlaps another listener: 0.0.0.0 and [::] take in every address | "
+           "give one of them another port\n"
+           "8:15 [::]:8443 overlaps another listener: 0.0.0.0 and [::] take in every address | "
+           "give one of them another port\n");
+}
+
+static void warns_of_a_sandbox_that_is_required_and_not_there(void **state)
+{
+    (void)state;
+    expect(HEAD TLS LIMITS API ROUTES "sandbox: {required: true}\n", "");
+    expect(
+        HEAD TLS LIMITS API ROUTES "sandbox:\n  mode: off\n  required: true\n",
+        "9:13 warning: required has no effect here: with this mode nothing is held | write mode: "
+        "enforce, or leave it out\n");
+}
+
 static void refuses_addresses_that_are_none_or_stand_twice(void **state)
 {
     (void)state;
@@ -233,6 +255,8 @@ int main(void)
         cmocka_unit_test(refuses_h2c_beside_tls),
         cmocka_unit_test(warns_of_metrics_for_everyone),
         cmocka_unit_test(warns_of_production_without_tls),
+        cmocka_unit_test(refuses_addresses_that_take_in_each_other),
+        cmocka_unit_test(warns_of_a_sandbox_that_is_required_and_not_there),
         cmocka_unit_test(warns_of_hsts_that_browsers_ignore),
         cmocka_unit_test(warns_of_trusted_networks_full_of_strangers),
         cmocka_unit_test(warns_of_any_host_unless_a_proxy_checks_it),

@@ -401,7 +401,7 @@ enum gh_err gh_identity_host_start(struct gh_identity_host *host, struct gh_serv
     if (host->identity.store->shared)
         gh_identity_setup_token(host, snapshot->identity);
     if (pthread_create(&host->thread, NULL, gh_identity_keeper, host) != 0)
-        return GH_ERR_MEMORY;
+        return GH_ERR_THREAD;
     host->running = true;
     enum gh_err err = gh_identity_watch_start(host);
     if (err == GH_OK)

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "app/sandbox_rules.h"
 #include "sandbox/sandbox.h"
@@ -27,6 +28,29 @@ static bool hold_files(const struct gh_root_settings *settings, struct gh_arena 
     return err == GH_OK || err == GH_ERR_NOT_FOUND;
 }
 
+/* With the rights that it has from now on. */
+static void warn_of_unreadable(const struct gh_key_rights *rights, struct gh_str path)
+{
+    if (access(path.ptr, R_OK) != 0)
+        fprintf(stderr,
+                "gatehouse: warning: user %s, who keeps the TLS keys, can't read %.*s again (%s): "
+                "every reload will be refused until it can\n",
+                rights->user.name, GH_STR_ARG(path), strerror(errno));
+}
+
+/* The start read them as root; a SIGHUP, days later, should not be the first to tell. */
+static void warn_of_reloads(const struct gh_key_rights *rights)
+{
+    const struct gh_listener_settings *listeners = rights->settings->listeners.items;
+    for (size_t i = 0; i < rights->settings->listeners.count; i++) {
+        const struct gh_tls_pair_settings *pairs = listeners[i].tls.items;
+        for (size_t p = 0; p < listeners[i].tls.count; p++) {
+            warn_of_unreadable(rights, pairs[p].certificate);
+            warn_of_unreadable(rights, pairs[p].key);
+        }
+    }
+}
+
 bool gh_key_rights_confine(void *context)
 {
     const struct gh_key_rights *rights = context;
@@ -34,6 +58,8 @@ bool gh_key_rights_confine(void *context)
     struct gh_str message = GH_STR("can't be held");
     gh_arena_init(&arena, 32u * 1024, 4u * 1024 * 1024);
     bool done = gh_process_drop_privileges(&rights->user, &arena, &message) == GH_OK;
+    if (done && rights->user.name)
+        warn_of_reloads(rights);
     /* A change of the user takes both back. */
     gh_process_hide_memory();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -1,14 +1,15 @@
 #include "app/loader.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/config_file.h"
 #include "app/evidence_files.h"
 #include "app/input_documents.h"
 #include "app/problem_print.h"
 
-/* What we speak, in the order of preference (RFC 7301). */
 /* What is offered by ALPN, in the order of our liking (RFC 7301, RFC 9113 section 3.2). */
 #define ALPN_HTTP1 GH_STR("\x08http/1.1")
 #define ALPN_HTTP2 GH_STR("\x02h2\x08http/1.1")
@@ -68,6 +69,16 @@ bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded)
 
 /* ---- Opening ---- */
 
+/* Puts the line of `field` before the message, as `gatehouse check` does. */
+static void say_where(struct gh_loaded *loaded, const void *field)
+{
+    struct gh_config_place place = gh_config_where(&loaded->load, field);
+    if (place.line)
+        loaded->message =
+            gh_arena_format(&loaded->snapshot->arena, "%s:%u:%u: %.*s", loaded->load.file_name,
+                            place.line, place.column, GH_STR_ARG(loaded->message));
+}
+
 static struct gh_tls_server *ticket_sharer(const struct gh_loaded *loaded,
                                            const struct gh_snapshot *old)
 {
@@ -94,8 +105,10 @@ static bool open_tls(struct gh_loaded *loaded, const struct gh_listener_settings
     for (size_t i = 0; i < settings->tls.count; i++)
         pairs[i] = (struct gh_tls_pair){from[i].certificate.ptr, from[i].key.ptr};
     if (gh_tls_server_open(pairs, settings->tls.count, settings->http2 ? ALPN_HTTP2 : ALPN_HTTP1,
-                           keys, arena, out_server, &loaded->message) != GH_OK)
+                           keys, arena, out_server, &loaded->message) != GH_OK) {
+        say_where(loaded, &settings->tls);
         return false;
+    }
     struct gh_tls_server *sharer = ticket_sharer(loaded, old);
     if (sharer && sharer != *out_server)
         gh_tls_server_share_tickets(*out_server, sharer);
@@ -160,8 +173,11 @@ static bool open_groups(struct gh_loaded *loaded, struct gh_upstream_groups *gro
     }
     for (size_t i = 0; i < upstreams->count; i++) {
         if (gh_upstream_group_get(groups, upstreams->keys[i], &settings[i], &snapshot->arena,
-                                  &snapshot->groups[i], &loaded->message) != GH_OK)
+                                  &snapshot->groups[i], &loaded->message) != GH_OK) {
+            say_where(loaded, settings[i].ca.len ? (const void *)&settings[i].ca
+                                                 : (const void *)&settings[i].servers);
             return false;
+        }
         snapshot->group_count = i + 1;
     }
     return true;
@@ -192,6 +208,14 @@ bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
                     struct gh_tls_keys *keys, const struct gh_snapshot *old)
 {
     return resolve_mail(loaded) && open_listens(loaded, keys, old) && open_groups(loaded, groups);
+}
+
+void gh_loader_warn_of_reloads(const struct gh_source *source, struct gh_log_ring *ring)
+{
+    if (source->file && access(source->file, R_OK) != 0)
+        gh_log_message(ring, GH_LOG_WARNING,
+                       "%s can't be read again (%s): every reload will be refused until it can",
+                       source->file, strerror(errno));
 }
 
 void gh_loader_forget(struct gh_loaded *loaded)

@@ -6,6 +6,7 @@
 
 #include "app/root_config.h"
 #include "gateway/snapshot.h"
+#include "obs/log.h"
 
 /* Where the configuration comes from. */
 struct gh_source {
@@ -33,6 +34,8 @@ bool gh_loader_read(const struct gh_source *source, struct gh_loaded *loaded);
    keys are with who keeps `keys`, NULL: with us) and upstream groups. False: loaded->message. */
 bool gh_loader_open(struct gh_loaded *loaded, struct gh_upstream_groups *groups,
                     struct gh_tls_keys *keys, const struct gh_snapshot *old);
+/* With the rights that reloads will have: warns where the file can't be read again. */
+void gh_loader_warn_of_reloads(const struct gh_source *source, struct gh_log_ring *ring);
 /* Gives the snapshot back when it was not handed on. */
 void gh_loader_forget(struct gh_loaded *loaded);
 /* Prints all problems as FILE:LINE:COLUMN: severity: what. remedy. */

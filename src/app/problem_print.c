@@ -48,6 +48,26 @@ void gh_problems_print(FILE *out, struct gh_config_load *load, bool colour)
         fprintf(out, "%s: and %u more\n", load->file_name, all - printed);
 }
 
+static void log_problem(struct gh_log_ring *ring, const struct gh_config_load *load,
+                        const struct gh_config_problem *problem)
+{
+    bool is_error = problem->severity == GH_CONFIG_ERROR;
+    char place[32] = ""; /* what is missing has none */
+    if (problem->place.line)
+        snprintf(place, sizeof place, ":%u:%u", problem->place.line, problem->place.column);
+    const char *stop = !problem->remedy.len ? "" : ends_sentence(problem->what) ? " " : ". ";
+    gh_log_message(ring, is_error ? GH_LOG_ERROR : GH_LOG_WARNING, "%.*s%s: %.*s%s%.*s",
+                   GH_STR_ARG(problem->file.len ? problem->file : gh_str_from_c(load->file_name)),
+                   place, GH_STR_ARG(problem->what), stop, GH_STR_ARG(problem->remedy));
+}
+
+void gh_problems_log(struct gh_log_ring *ring, struct gh_config_load *load)
+{
+    gh_config_problems_sort(load);
+    for (const struct gh_config_problem *p = load->problems; p; p = p->next)
+        log_problem(ring, load, p);
+}
+
 void gh_problems_print_summary(FILE *out, const struct gh_config_load *load, bool colour)
 {
     const char *tint = load->error_count ? RED : load->warning_count ? YELLOW : "";

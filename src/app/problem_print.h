@@ -5,9 +5,12 @@
 #include <stdio.h>
 
 #include "config/config.h"
+#include "obs/log.h"
 
 /* A line each, in the order of the file: `FILE:LINE:COLUMN: error: what. remedy`. */
 void gh_problems_print(FILE *out, struct gh_config_load *load, bool colour);
+/* The same as lines of the log. */
+void gh_problems_log(struct gh_log_ring *ring, struct gh_config_load *load);
 /* "2 errors, 1 warning" with a newline. */
 void gh_problems_print_summary(FILE *out, const struct gh_config_load *load, bool colour);
 /* A JSON array of {severity, file, line, column, message, remedy}; line and column are left out

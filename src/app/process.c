@@ -75,17 +75,28 @@ uint64_t gh_process_set_limits(void)
 enum gh_err gh_process_find_user(const char *user, struct gh_arena *arena,
                                  struct gh_process_user *out_user, struct gh_str *out_message)
 {
+    bool is_root = geteuid() == 0;
     *out_user = (struct gh_process_user){0};
-    if (geteuid() != 0 || (user && strcmp(user, "root") == 0))
+    if (user ? strcmp(user, "root") == 0 : !is_root)
         return GH_OK;
     const struct passwd *entry = getpwnam(user ? user : "gatehouse");
     if (!entry && !user)
         entry = getpwnam("nobody");
     struct gh_str name = entry ? gh_arena_dup(arena, gh_str_from_c(entry->pw_name)) : GH_STR("");
     if (!entry || !name.ptr) {
-        *out_message = gh_arena_format(arena, "there is no user %s to run as; name one with --user",
-                                       user ? user : "gatehouse or nobody");
+        *out_message = gh_arena_format(arena, "there is no user %s to run as%s",
+                                       user ? user : "gatehouse or nobody",
+                                       user ? "" : "; name one with --user");
         return GH_ERR_NOT_FOUND;
+    }
+    if (!is_root && entry->pw_uid == geteuid())
+        return GH_OK;
+    if (!is_root) {
+        *out_message = gh_arena_format(arena,
+                                       "only root can become user %s: start as root or as that "
+                                       "user, or leave the option out",
+                                       user);
+        return GH_ERR_DENIED;
     }
     *out_user = (struct gh_process_user){name.ptr, entry->pw_uid, entry->pw_gid};
     return GH_OK;

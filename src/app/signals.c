@@ -75,7 +75,7 @@ enum gh_err gh_signals_open(struct gh_loop *loop, gh_signal_fn *fn, void *contex
     *signals = (struct gh_signals){.loop = loop, .fn = fn, .context = context};
     if (pthread_create(&signals->thread, NULL, wait_for_signals, signals) != 0) {
         free(signals);
-        return GH_ERR_MEMORY;
+        return GH_ERR_THREAD;
     }
     *out_signals = signals;
     return GH_OK;

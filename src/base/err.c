@@ -25,6 +25,11 @@ const char *gh_err_text(enum gh_err err)
         return "invalid";
     case GH_ERR_EXISTS:
         return "exists already";
+    case GH_ERR_DENIED:
+        return "permission denied";
+    case GH_ERR_THREAD:
+        return "no thread can be started: look at the limits of processes and memory (ulimit -u, "
+               "TasksMax, pids.max)";
     }
     return "unknown error";
 }

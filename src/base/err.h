@@ -20,6 +20,8 @@ enum gh_err {
     GH_ERR_NOT_FOUND, /* no such file, name or object */
     GH_ERR_INVALID,   /* settings or data that can't be worked with */
     GH_ERR_EXISTS,    /* there is one already */
+    GH_ERR_DENIED,    /* rights, or a sandbox, are in the way */
+    GH_ERR_THREAD,    /* no thread could be started */
 };
 
 /* A short English text for logs, never NULL. */

@@ -134,6 +134,8 @@ static void put_outcome(struct gh_buf *line, const struct gh_exchange *exchange,
             put_number(line, MEMBER("upstream_us"), call->head_us - call->started_us);
         if (call->attempts > 1)
             put_number(line, MEMBER("attempts"), call->attempts);
+        if (call->error)
+            put_text(line, MEMBER("upstream_error"), gh_str_from_c(call->error));
     }
     if (exchange->reason != GH_REASON_UNDECIDED) {
         put_text(line, MEMBER("stage"), gh_stage_name(exchange->stage));

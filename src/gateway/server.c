@@ -375,7 +375,7 @@ enum gh_err gh_server_start(struct gh_server *server)
         struct gh_server_worker *worker = &server->workers[w];
         err = open_shared_limits(&worker->worker);
         if (err == GH_OK && pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
-            err = GH_ERR_MEMORY;
+            err = GH_ERR_THREAD;
         worker->started = err == GH_OK;
     }
     pthread_mutex_unlock(&server->starting);

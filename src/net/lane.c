@@ -108,7 +108,7 @@ enum gh_err gh_lane_open(const struct gh_lane_options *options, struct gh_lane *
     while (lane->thread_count < options->threads) {
         if (pthread_create(&lane->threads[lane->thread_count], NULL, run, lane) != 0) {
             gh_lane_close(lane);
-            return GH_ERR_MEMORY;
+            return GH_ERR_THREAD;
         }
         lane->thread_count++;
     }

@@ -30,6 +30,9 @@ enum gh_err gh_stream_err_of_uv(int status)
         return GH_ERR_REFUSED;
     case UV_ENOENT:
         return GH_ERR_NOT_FOUND;
+    case UV_EACCES:
+    case UV_EPERM:
+        return GH_ERR_DENIED;
     case UV_ETIMEDOUT:
         return GH_ERR_TIMEOUT;
     case UV_ECONNRESET:

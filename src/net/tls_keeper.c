@@ -359,18 +359,23 @@ static bool start_signers(struct keeper *keeper)
 }
 
 /* Threads inherit what is given up before there are any. */
-static bool give_up_rights(struct keeper *keeper)
+static bool give_up_rights(struct keeper *keeper, struct gh_str *out_why)
 {
     const struct gh_tls_keeper_options *options = keeper->options;
-    return (!options->confine || options->confine(options->context)) && start_signers(keeper) &&
-           confine_thread(keeper, false);
+    if (options->confine && !options->confine(options->context))
+        return false;
+    if (!start_signers(keeper))
+        *out_why = gh_str_from_c(gh_err_text(GH_ERR_THREAD));
+    return !out_why->len && confine_thread(keeper, false);
 }
 
 static bool seal(struct keeper *keeper)
 {
-    if (!keeper->sealed && !give_up_rights(keeper)) {
-        (void)answer_no(keeper, GH_STR("the process that keeps the TLS keys could not give up its "
-                                       "rights"));
+    struct gh_str why = GH_STR("");
+    if (!keeper->sealed && !give_up_rights(keeper, &why)) {
+        (void)answer_no(keeper, why.len ? why
+                                        : GH_STR("the process that keeps the TLS keys could not "
+                                                 "give up its rights"));
         return false;
     }
     keeper->sealed = true;

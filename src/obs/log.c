@@ -387,10 +387,11 @@ enum gh_err gh_log_open(int fd, struct gh_log **out_log)
     log->fd = fd;
     choose_mode(log);
     log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (log->wake_fd < 0 || !start_thread(log)) {
+    enum gh_err err = log->wake_fd < 0 ? GH_ERR_IO : start_thread(log) ? GH_OK : GH_ERR_THREAD;
+    if (err != GH_OK) {
         close_fds(log);
         free(log);
-        return GH_ERR_IO;
+        return err;
     }
     *out_log = log;
     return GH_OK;

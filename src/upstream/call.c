@@ -235,6 +235,7 @@ static void try_another(struct gh_upstream_call *call, enum gh_upstream_failure 
 
 static void connect_timed_out(struct gh_upstream_call *call)
 {
+    call->error = gh_err_text(GH_ERR_TIMEOUT);
     gh_connection_close(call->connection);
     try_another(call, GH_UPSTREAM_TIMEOUT);
 }
@@ -242,6 +243,8 @@ static void connect_timed_out(struct gh_upstream_call *call)
 static void connect_failed(struct gh_upstream_call *call, enum gh_err err)
 {
     struct gh_pool *pool = call->connection->pool;
+    const char *tls_error = gh_stream_tls_error(&call->connection->stream);
+    call->error = err == GH_ERR_TLS && *tls_error ? tls_error : gh_err_text(err);
     gh_connection_close(call->connection);
     if (connect_next(call, pool))
         return;

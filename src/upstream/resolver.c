@@ -86,5 +86,5 @@ enum gh_err gh_resolver_start(struct gh_upstream_groups *groups)
     groups->resolving = false;
     pthread_mutex_unlock(&groups->lock);
     gh_upstream_groups_unref(groups);
-    return GH_ERR_IO;
+    return GH_ERR_THREAD;
 }

@@ -142,6 +142,7 @@ struct gh_upstream_call {
     bool body_started, answered, over;
     struct gh_timer timer;
     uint64_t started_us, connected_us, head_us; /* for the log; 0: not reached */
+    const char *error; /* for the log: why the last connection failed; NULL: none did */
 
     /* The rest is the module's own. */
     bool ended;      /* the owner has no more body bytes */

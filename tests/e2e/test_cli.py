@@ -1,13 +1,14 @@
 """SPEC 1 and 2: the commands, their exit status, and what check and explain say."""
 
 import json
+import subprocess
 
 import jsonschema
 import pytest
 import yaml
 
 from harness.backend import Backend
-from harness.gate import ROOT, Gatehouse, config, free_port, run
+from harness.gate import BINARY, ROOT, Gatehouse, config, free_port, run
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
@@ -211,10 +212,6 @@ def test_serve_with_a_bad_file_ends_2_and_names_the_problem(file):
 
 
 def test_serve_without_anything_ends_2(tmp_path):
-    import subprocess
-
-    from harness.gate import BINARY
-
     result = subprocess.run([str(BINARY), "serve"], cwd=tmp_path, capture_output=True, timeout=20)
     assert result.returncode == 2 and result.stderr
 
@@ -225,12 +222,21 @@ def test_serve_with_a_bad_upstream_ends_2(url):
     assert result.returncode == 2
 
 
+def test_serve_with_too_few_descriptors_ends_2_and_says_which_limit(file):
+    path = file(plain(listen=[f"127.0.0.1:{free_port()}"]))
+    few = ["prlimit", "--nofile=24:24", str(BINARY), "serve", "--config", str(path)]
+    result = subprocess.run(few, capture_output=True, text=True, timeout=20)
+    assert result.returncode == 2 and "ulimit -n" in result.stderr, result.stderr
+
+
 def test_serve_with_a_missing_certificate_ends_2(file):
     tls = {"certificate": "/nonexistent.crt", "key": "/nonexistent.key"}
     path = file(plain(listen=[{"address": f"127.0.0.1:{free_port()}", "tls": tls}]))
     result = run("serve", "--config", path)
     assert result.returncode == 2
-    assert "nonexistent" in result.stdout + result.stderr
+    assert f"{path}:" in result.stderr and "/nonexistent.crt: no such file" in result.stderr
+    place = result.stderr.rpartition(f"{path}:")[2].split(":")
+    assert int(place[0]) > 1 and int(place[1]) > 0  # the line and column of the listener's `tls`
 
 
 # -- explain --

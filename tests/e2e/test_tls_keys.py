@@ -396,12 +396,40 @@ def test_they_may_be_kept_by_another_user_who_reads_them_again(start, backend, o
 
 
 @as_root
+def test_a_start_warns_that_its_user_cannot_read_them_again(start, backend, open_folder):
+    pair = KeyPair(open_folder, "p256")
+    pair.key.chmod(0o600)
+    gate = start(tls(backend, pair), arguments=("--user", "nobody", "--keys-user", "daemon"))
+    gate.wait_output(f"user daemon, who keeps the TLS keys, can't read {pair.key} again")
+    # In a folder that only root may look into.
+    gate.wait_output(f"{gate.config_path} can't be read again")
+    gate.wait_output("started")
+    assert str(pair.certificate) not in gate.output()
+    gate.path.chmod(0o755)
+    assert str(pair.key) in reload(gate, "reload refused")
+
+
+@as_root
 def test_an_unknown_user_is_named(tmp_path, backend):
     path = tmp_path / "gatehouse.yaml"
     path.write_text(yaml.safe_dump(tls(backend, KeyPair(tmp_path, "p256"))))
     result = run("serve", "--config", path, "--user", "root", "--keys-user", "nobody-there")
     assert result.returncode == 2
     assert "there is no user nobody-there" in result.stderr
+    assert "--user" not in result.stderr  # that one is right
+
+
+@as_root
+@pytest.mark.parametrize(
+    "user, words",
+    [("nobody", "only root can become user nobody"), ("nobody-there", "no user nobody-there")],
+)
+def test_only_root_becomes_another_user(open_folder, backend, user, words):
+    path = open_folder / "gatehouse.yaml"
+    path.write_text(yaml.safe_dump(config(backend, listen=[f"127.0.0.1:{free_port()}"])))
+    command = [BINARY, "serve", "--config", path, "--user", user]
+    result = subprocess.run(command, user="daemon", capture_output=True, text=True, timeout=20)
+    assert result.returncode == 2 and words in result.stderr, result.stderr
 
 
 # -- others of the same user --

@@ -1,5 +1,8 @@
 """SPEC 3.1 and 3.15: backends that are many, dead, slow, lying, or answer early."""
 
+import os
+import socket
+import tempfile
 import threading
 import time
 
@@ -15,6 +18,46 @@ def upstream(*backends, **settings):
 
 
 # -- connections --
+
+
+def test_the_log_says_why_a_server_was_not_reached(start, tmp_path, certificates):
+    with Backend(tls=certificates["localhost"].server_context()) as unknown:
+        servers = {
+            "refused": f"http://127.0.0.1:{free_port()}",
+            "away": f"unix:{tmp_path}/away.sock",
+            "tls": f"https://localhost:{unknown.port}",
+        }
+        gate = start(
+            config(
+                unknown,
+                upstreams={name: {"servers": [url]} for name, url in servers.items()},
+                routes=[
+                    {"path": f"/{name}", "upstream": name, "access": "public"} for name in servers
+                ],
+            )
+        )
+        for name in servers:
+            assert gate.get(f"/{name}").status == 502
+    words = {"refused": "connection refused", "away": "not found", "tls": "self-signed certificate"}
+    for name in servers:
+        (line,) = gate.wait_access(1, path=f"/{name}")
+        assert line["upstream_error"] == words[name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs rights to give away")
+def test_the_log_says_that_a_socket_may_not_be_opened(start):
+    with tempfile.TemporaryDirectory(prefix="gatehouse-socket-") as folder:
+        os.chmod(folder, 0o755)
+        path = f"{folder}/app.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            os.chmod(path, 0o700)
+            settings = config(path, upstreams={"api": {"servers": [f"unix:{path}"]}})
+            gate = start(settings, arguments=("--user", "nobody"))
+            assert gate.get("/").status == 502
+    (line,) = gate.wait_access(1, path="/")
+    assert line["upstream_error"] == "permission denied"
 
 
 def test_connections_to_the_backend_are_kept(start, backend):

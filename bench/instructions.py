@@ -97,10 +97,8 @@ def count(kind, origin_port, method, requests):
         proxy.close()
 
 
-def stage_of(library, file):
-    """None: shared, as are all libraries but libuv."""
-    if "libuv" in library:
-        return SOCKETS
+def stage_of(file):
+    """None: shared, as are all libraries."""
     inside = file.rpartition("/src/")[2] if "/src/" in file else ""
     return next((title for title, pattern in STAGES if pattern.match(inside)), None)
 
@@ -112,7 +110,7 @@ class Profile:
     def __init__(self, text):
         self.stages, self.functions = collections.Counter(), collections.Counter()
         self.names = {}
-        self.here = self.callee = ("", "")  # library and file
+        self.here = self.callee = ""  # files
         self.home, self.function = "", ""  # the file of the function; `here` may be inlined into it
         is_call = False
         for line in text.splitlines():
@@ -126,25 +124,20 @@ class Profile:
                 is_call = False
 
     def read_name(self, key, value):
-        """A library, file or function: "(number) name" the first time, then "(number)"."""
+        """A file or function: "(number) name" the first time, then "(number)"."""
         number, _, name = value.partition(" ")
         name = self.names.setdefault((KINDS.get(key, key), number), name)
-        library, file = self.here
-        if key == "ob":
-            self.here = (name, file)
-        elif key in ("fl", "fi", "fe"):
-            self.here = (library, name)
+        if key in ("fl", "fi", "fe"):
+            self.here = name
         elif key == "fn":
-            self.home, self.function = file, name
-        elif key == "cob":
-            self.callee = (name, self.callee[1])
+            self.home, self.function = self.here, name
         elif key in ("cfi", "cfl"):
-            self.callee = (self.callee[0], name)
+            self.callee = name
         if not key.startswith("c"):
             self.callee = self.here
 
     def stage(self):
-        return stage_of(*self.here) or stage_of(self.here[0], self.home)
+        return stage_of(self.here) or stage_of(self.home)
 
     def add_cost(self, cost):
         self.functions[self.function] += cost
@@ -153,7 +146,7 @@ class Profile:
     def add_call(self, cost):
         """`cost` with all that the callee called: shared code counts for who called it."""
         caller = self.stage()
-        if caller and not stage_of(*self.callee):
+        if caller and not stage_of(self.callee):
             self.stages[caller] += cost
             self.stages[None] -= cost
         self.callee = self.here

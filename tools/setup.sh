@@ -7,7 +7,7 @@
 set -eu
 
 build_packages="gcc libc6-dev clang libclang-rt-14-dev clang-format meson ninja-build pkg-config
-    binutils libuv1-dev libssl-dev libyaml-dev libcmocka-dev libhttp-parser-dev libjansson-dev
+    binutils libssl-dev libyaml-dev libcmocka-dev libhttp-parser-dev libjansson-dev
     libsodium-dev libcrypt-dev liboath-dev libzxcvbn-dev libqrencode-dev libsqlite3-dev
     libcurl4-openssl-dev libcjose-dev libpcre2-dev libpq-dev
     libhiredis-dev libnghttp2-dev libseccomp-dev libmicrohttpd-dev python3"

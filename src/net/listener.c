@@ -1,11 +1,11 @@
 /*
- * Accepting connections. Over uv_poll and accept4 and not over uv_listen: when descriptors run out,
- * libuv 1.44 either drops all that wait (its reserve descriptor) or, without that, calls back in a
- * loop that only closing the listener ends; we pause and leave clients in the backlog.
+ * Accepting connections. When descriptors run out, accepting pauses, and clients wait in the
+ * backlog.
  */
 #include "net/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -22,32 +22,33 @@
 #define ACCEPTS_AT_CLOSE_MAX 8192
 
 struct gh_listener {
-    uv_poll_t poll;
+    struct gh_watch watch; /* first */
     struct gh_timer pause;
+    struct gh_loop_task closed; /* frees it when no event of it can come any more */
     struct gh_loop *loop;
-    int fd;
     bool is_unix, closing;
     const struct gh_listener_events *events;
     void *owner;
     const struct gh_stream_events *stream_events;
 };
 
-static void on_readable(uv_poll_t *poll, int status, int events);
-
 static struct gh_listener *listener_of_pause(struct gh_timer *timer)
 {
     return (struct gh_listener *)((char *)timer - offsetof(struct gh_listener, pause));
 }
 
+static void pause_accepting(struct gh_listener *listener);
+
 static void on_pause_over(struct gh_timer *timer)
 {
     struct gh_listener *listener = listener_of_pause(timer);
-    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    if (!gh_loop_watch(listener->loop, &listener->watch, EPOLLIN))
+        pause_accepting(listener);
 }
 
 static void pause_accepting(struct gh_listener *listener)
 {
-    uv_poll_stop(&listener->poll);
+    gh_loop_unwatch(listener->loop, &listener->watch);
     gh_timer_start(listener->loop, &listener->pause, PAUSE_MS, on_pause_over);
 }
 
@@ -60,10 +61,7 @@ static void take_connection(struct gh_listener *listener, int fd,
         return;
     }
     gh_stream_init(stream, listener->loop, listener->stream_events);
-    if (gh_stream_open_fd(stream, fd, listener->is_unix) != GH_OK) {
-        gh_stream_close(stream);
-        return;
-    }
+    gh_stream_open_fd(stream, fd);
     struct gh_ip peer = {.family = GH_IP_NONE};
     uint16_t port = 0;
     if (!listener->is_unix)
@@ -76,7 +74,8 @@ static bool accept_one(struct gh_listener *listener)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
-    int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener->watch.fd, (struct sockaddr *)&address, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         take_connection(listener, fd, &address);
         return true;
@@ -91,17 +90,16 @@ static bool accept_one(struct gh_listener *listener)
     return false;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+void gh_listener_ready(struct gh_listener *listener)
 {
-    (void)events;
-    struct gh_listener *listener = poll->data;
-    if (status != 0) {
-        pause_accepting(listener);
-        return;
-    }
     for (int i = 0; i < ACCEPTS_PER_TURN && !listener->closing; i++)
         if (!accept_one(listener))
             break;
+}
+
+static void on_closed(void *arg)
+{
+    free(arg);
 }
 
 enum gh_err gh_listener_open(struct gh_loop *loop, int fd, bool is_unix,
@@ -114,13 +112,16 @@ enum gh_err gh_listener_open(struct gh_loop *loop, int fd, bool is_unix,
         close(fd);
         return GH_ERR_MEMORY;
     }
-    *listener = (struct gh_listener){.loop = loop,
-                                     .fd = fd,
+    *listener = (struct gh_listener){.watch = {.fd = fd, .kind = GH_WATCH_LISTENER},
+                                     .closed = {.fn = on_closed, .arg = listener},
+                                     .loop = loop,
                                      .is_unix = is_unix,
                                      .events = events,
                                      .owner = owner,
                                      .stream_events = stream_events};
-    if (uv_poll_init(&loop->uv, &listener->poll, fd) != 0) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        !gh_loop_watch(loop, &listener->watch, EPOLLIN)) {
         close(fd);
         free(listener);
         return GH_ERR_IO;
@@ -129,19 +130,9 @@ enum gh_err gh_listener_open(struct gh_loop *loop, int fd, bool is_unix,
     int on = 1;
     if (!is_unix)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    listener->poll.data = listener;
     gh_loop_hold(loop);
-    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     *out_listener = listener;
     return GH_OK;
-}
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    struct gh_listener *listener = handle->data;
-    struct gh_loop *loop = listener->loop;
-    free(listener);
-    gh_loop_release(loop);
 }
 
 void gh_listener_close(struct gh_listener *listener)
@@ -153,6 +144,8 @@ void gh_listener_close(struct gh_listener *listener)
         ;
     listener->closing = true;
     gh_timer_stop(listener->loop, &listener->pause);
-    uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
-    close(listener->fd);
+    gh_loop_unwatch(listener->loop, &listener->watch);
+    close(listener->watch.fd);
+    gh_loop_task_start(listener->loop, &listener->closed);
+    gh_loop_release(listener->loop);
 }

@@ -256,12 +256,10 @@ static void tells_the_peer_and_sends_without_delay(void **state)
     test_net_establish(net, NULL, NULL);
     assert_true(gh_ip_eq(&net->peer_ip, &net->ip));
     for (int i = 0; i < 2; i++) {
-        uv_os_fd_t fd;
         struct test_peer *peer = i ? &net->server : &net->client;
-        assert_int_equal(uv_fileno(&peer->stream.uv.handle, &fd), 0);
         int on = 0;
         socklen_t len = sizeof on;
-        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+        assert_int_equal(getsockopt(peer->stream.watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
         assert_true(on);
     }
 }
@@ -339,7 +337,7 @@ static void waits_while_descriptors_run_out(void **state)
     uint64_t iterations = 0;
     uint64_t begin_ms = gh_loop_now_ms(net->loop);
     while (gh_loop_now_ms(net->loop) < begin_ms + 250) {
-        uv_run(&net->loop->uv, UV_RUN_ONCE);
+        gh_loop_turn(net->loop, true);
         iterations++;
     }
     assert_int_equal(net->accepts, 0);
@@ -367,7 +365,7 @@ static void closing_while_paused_is_safe(void **state)
     none.rlim_cur = (rlim_t)next;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     for (int i = 0; i < 5; i++)
-        uv_run(&net->loop->uv, UV_RUN_NOWAIT);
+        gh_loop_turn(net->loop, false);
     gh_listener_close(net->listener);
     net->listener = NULL;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);

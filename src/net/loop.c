@@ -1,19 +1,19 @@
-/* The event loop over libuv: its life, posted work, hooks at the end of each turn. */
+/* The event loop over epoll: its life, its turns, posted work. */
 #include "net/loop_state.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "net/clock.h"
 #include "net/stream_state.h"
 
-static void on_async(uv_async_t *handle);
-static void on_prepare(uv_prepare_t *handle);
-static void on_idle(uv_idle_t *handle);
-
-/* libuv writes with writev, which signals a broken pipe; the error code is all we need. A handler
-   that somebody has set stays. */
+/* What libraries send signals a broken pipe; the error code is all we need. A handler that somebody
+   has set stays. */
 static void ignore_sigpipe(void)
 {
     struct sigaction action;
@@ -23,13 +23,30 @@ static void ignore_sigpipe(void)
     }
 }
 
-static void init_handles(struct gh_loop *loop)
+static void read_clock(struct gh_loop *loop)
 {
-    gh_loop_timers_init(loop);
-    uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_idle_init(&loop->uv, &loop->idle);
-    loop->prepare.data = loop->idle.data = loop->async.data = loop;
-    uv_prepare_start(&loop->prepare, on_prepare);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    loop->now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void close_descriptors(struct gh_loop *loop)
+{
+    if (loop->wake.fd >= 0)
+        close(loop->wake.fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+}
+
+static bool open_descriptors(struct gh_loop *loop)
+{
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->wake.kind = GH_WATCH_POSTED;
+    if (loop->epoll_fd >= 0 && loop->wake.fd >= 0 && gh_loop_watch(loop, &loop->wake, EPOLLIN))
+        return true;
+    close_descriptors(loop);
+    return false;
 }
 
 enum gh_err gh_loop_open(struct gh_loop **out_loop)
@@ -39,23 +56,43 @@ enum gh_err gh_loop_open(struct gh_loop **out_loop)
     if (!loop)
         return GH_ERR_MEMORY;
     memset(loop, 0, offsetof(struct gh_loop, posted));
-    if (uv_loop_init(&loop->uv) != 0)
-        goto failed;
-    if (uv_async_init(&loop->uv, &loop->async, on_async) != 0) {
-        uv_loop_close(&loop->uv);
-        goto failed;
+    if (!open_descriptors(loop)) {
+        free(loop);
+        return GH_ERR_IO;
     }
     ignore_sigpipe();
     loop->posted.first = loop->posted.count = 0;
-    loop->posted.closed = false;
+    loop->posted.closed = loop->posted.told = false;
     pthread_mutex_init(&loop->posted.lock, NULL);
-    init_handles(loop);
+    read_clock(loop);
+    gh_loop_timers_init(loop);
     *out_loop = loop;
     return GH_OK;
-failed:
-    free(loop);
-    return GH_ERR_IO;
 }
+
+/* ---- Descriptors ---- */
+
+bool gh_loop_watch(struct gh_loop *loop, struct gh_watch *watch, uint32_t interest)
+{
+    if (watch->interest == interest)
+        return true;
+    struct epoll_event event = {.events = interest, .data.ptr = watch};
+    int operation = watch->interest == 0 ? EPOLL_CTL_ADD
+                    : interest == 0      ? EPOLL_CTL_DEL
+                                         : EPOLL_CTL_MOD;
+    if (epoll_ctl(loop->epoll_fd, operation, watch->fd, &event) != 0)
+        return false;
+    watch->interest = (uint8_t)interest;
+    return true;
+}
+
+void gh_loop_unwatch(struct gh_loop *loop, struct gh_watch *watch)
+{
+    bool done = gh_loop_watch(loop, watch, 0);
+    GH_ASSERT(done);
+}
+
+/* ---- Hooks and tasks ---- */
 
 static void run_hooks(struct gh_loop *loop)
 {
@@ -67,7 +104,7 @@ void gh_loop_task_start(struct gh_loop *loop, struct gh_loop_task *task)
 {
     if (task->waiting)
         return;
-    GH_ASSERT(!uv_is_closing((uv_handle_t *)&loop->prepare));
+    GH_ASSERT(!loop->ended);
     task->waiting = true;
     task->next = NULL;
     if (loop->task_last)
@@ -92,11 +129,7 @@ static void run_tasks(struct gh_loop *loop)
     }
 }
 
-void gh_loop_run(struct gh_loop *loop)
-{
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    run_hooks(loop);
-}
+/* ---- Posted work ---- */
 
 /* Takes up to `max` pieces of posted work out of the ring. */
 static unsigned take_posted(struct gh_loop *loop, struct gh_loop_work *works, unsigned max)
@@ -125,76 +158,37 @@ static unsigned run_posted(struct gh_loop *loop)
     return done;
 }
 
-static void on_async(uv_async_t *handle)
+static void wake(struct gh_loop *loop)
 {
-    struct gh_loop *loop = handle->data;
-    if (run_posted(loop) >= GH_LOOP_POSTED_MAX && !uv_is_closing((uv_handle_t *)handle))
-        uv_async_send(handle);
+    static const uint64_t ONE = 1;
+    ssize_t count = write(loop->wake.fd, &ONE, sizeof ONE);
+    GH_ASSERT(count == sizeof ONE);
 }
 
-static void close_handles(struct gh_loop *loop)
+static void on_posted(struct gh_loop *loop)
 {
-    if (uv_is_closing((uv_handle_t *)&loop->async))
+    uint64_t times;
+    ssize_t count = read(loop->wake.fd, &times, sizeof times);
+    GH_ASSERT(count == sizeof times);
+    /* From here on who posts wakes again. */
+    pthread_mutex_lock(&loop->posted.lock);
+    loop->posted.told = false;
+    pthread_mutex_unlock(&loop->posted.lock);
+    if (run_posted(loop) >= GH_LOOP_POSTED_MAX)
+        wake(loop);
+}
+
+/* Everything is closed: no more work can come. */
+static void end(struct gh_loop *loop)
+{
+    if (loop->ended)
         return;
+    loop->ended = true;
     pthread_mutex_lock(&loop->posted.lock);
     loop->posted.closed = true;
     pthread_mutex_unlock(&loop->posted.lock);
-    uv_close((uv_handle_t *)&loop->async, NULL);
-    uv_close((uv_handle_t *)&loop->timer, NULL);
-    uv_close((uv_handle_t *)&loop->prepare, NULL);
-    uv_close((uv_handle_t *)&loop->idle, NULL);
-    /* What was accepted before is run: its memory may hang on it. No more can come. */
+    /* What was accepted before is run: its memory may hang on it. */
     run_posted(loop);
-}
-
-void gh_loop_stop(struct gh_loop *loop)
-{
-    loop->stopping = true;
-    if (loop->open_count == 0)
-        close_handles(loop);
-}
-
-void gh_loop_hold(struct gh_loop *loop)
-{
-    loop->open_count++;
-}
-
-void gh_loop_release(struct gh_loop *loop)
-{
-    GH_ASSERT(loop->open_count > 0);
-    if (--loop->open_count == 0 && loop->stopping)
-        close_handles(loop);
-}
-
-void gh_loop_close(struct gh_loop *loop)
-{
-    if (!loop)
-        return;
-    GH_ASSERT(loop->open_count == 0);
-    /* A loop that never ran still has its handles. */
-    gh_loop_stop(loop);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    int busy = uv_loop_close(&loop->uv);
-    GH_ASSERT(busy == 0);
-    gh_loop_tls_free(loop->tls);
-    pthread_mutex_destroy(&loop->posted.lock);
-    free(loop);
-}
-
-uint64_t gh_loop_now_ms(const struct gh_loop *loop)
-{
-    return uv_now(&loop->uv) + (uint64_t)gh_clock_offset_ms();
-}
-
-uint64_t gh_loop_now_us(const struct gh_loop *loop)
-{
-    (void)loop;
-    return gh_clock_monotonic_us();
-}
-
-uint64_t gh_monotonic_now_ms(void)
-{
-    return gh_clock_monotonic_us() / 1000;
 }
 
 enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
@@ -209,28 +203,152 @@ enum gh_err gh_loop_post(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
     } else {
         unsigned at = (posted->first + posted->count++) % GH_LOOP_POSTED_MAX;
         posted->ring[at] = (struct gh_loop_work){fn, arg};
-        /* Under the lock, so that the handle cannot be closed in between. */
-        uv_async_send(&loop->async);
+        /* Under the lock, so that the loop cannot be closed in between. */
+        if (!posted->told)
+            wake(loop);
+        posted->told = true;
     }
     pthread_mutex_unlock(&posted->lock);
     return err;
+}
+
+/* ---- Turns ---- */
+
+/* What is fetched here is told even when one of the events has closed the stream of another: a
+   closed stream knows it, and keeps its memory until the turn has ended. */
+static void tell(struct gh_loop *loop, const struct epoll_event *event)
+{
+    struct gh_watch *watch = event->data.ptr;
+    switch ((enum gh_watch_kind)watch->kind) {
+    case GH_WATCH_POSTED:
+        on_posted(loop);
+        break;
+    case GH_WATCH_STREAM:
+        gh_stream_ready((struct gh_stream *)watch, event->events);
+        break;
+    case GH_WATCH_LISTENER:
+        gh_listener_ready((struct gh_listener *)watch);
+        break;
+    }
+}
+
+static bool has_work(const struct gh_loop *loop)
+{
+    return loop->task_first || loop->deferred_first || loop->closed_first || loop->ended;
+}
+
+static void run_events(struct gh_loop *loop, bool may_wait)
+{
+    int wait_ms = may_wait && !has_work(loop) ? gh_loop_timers_wait_ms(loop) : 0;
+    int count = epoll_wait(loop->epoll_fd, loop->events, GH_LOOP_EVENTS_MAX, wait_ms);
+    GH_ASSERT(count >= 0 || errno == EINTR);
+    read_clock(loop);
+    for (int i = 0; i < count; i++)
+        tell(loop, &loop->events[i]);
+}
+
+/* Only as many as there are now: what is deferred anew waits for the next turn. */
+static void run_deferred(struct gh_loop *loop)
+{
+    size_t count = 0;
+    for (struct gh_stream *s = loop->deferred_first; s; s = s->deferred_next)
+        count++;
+    for (; count > 0 && loop->deferred_first; count--) {
+        struct gh_stream *stream = loop->deferred_first;
+        gh_loop_undefer(loop, stream);
+        gh_stream_run_deferred(stream);
+    }
+}
+
+static void run_closed(struct gh_loop *loop)
+{
+    struct gh_stream *stream = loop->closed_first;
+    loop->closed_first = loop->closed_last = NULL;
+    while (stream) {
+        struct gh_stream *next = stream->deferred_next;
+        gh_stream_run_closed(stream);
+        gh_loop_release(loop);
+        stream = next;
+    }
+}
+
+void gh_loop_turn(struct gh_loop *loop, bool may_wait)
+{
+    /* The last turn may have been a long one. */
+    read_clock(loop);
+    run_tasks(loop);
+    run_hooks(loop);
+    run_events(loop, may_wait);
+    gh_loop_timers_run(loop);
+    run_deferred(loop);
+    run_closed(loop);
+}
+
+static void run_to_the_end(struct gh_loop *loop)
+{
+    while (!loop->ended || loop->open_count > 0)
+        gh_loop_turn(loop, true);
+}
+
+void gh_loop_run(struct gh_loop *loop)
+{
+    run_to_the_end(loop);
+    run_hooks(loop);
+}
+
+void gh_loop_stop(struct gh_loop *loop)
+{
+    loop->stopping = true;
+    if (loop->open_count == 0)
+        end(loop);
+}
+
+void gh_loop_hold(struct gh_loop *loop)
+{
+    loop->open_count++;
+}
+
+void gh_loop_release(struct gh_loop *loop)
+{
+    GH_ASSERT(loop->open_count > 0);
+    if (--loop->open_count == 0 && loop->stopping)
+        end(loop);
+}
+
+void gh_loop_close(struct gh_loop *loop)
+{
+    if (!loop)
+        return;
+    GH_ASSERT(loop->open_count == 0);
+    /* A loop that never ran may still have work. */
+    gh_loop_stop(loop);
+    run_to_the_end(loop);
+    close_descriptors(loop);
+    gh_loop_tls_free(loop->tls);
+    pthread_mutex_destroy(&loop->posted.lock);
+    free(loop);
+}
+
+uint64_t gh_loop_now_ms(const struct gh_loop *loop)
+{
+    return loop->now_ms + (uint64_t)gh_clock_offset_ms();
+}
+
+uint64_t gh_loop_now_us(const struct gh_loop *loop)
+{
+    (void)loop;
+    return gh_clock_monotonic_us();
+}
+
+uint64_t gh_monotonic_now_ms(void)
+{
+    return gh_clock_monotonic_us() / 1000;
 }
 
 void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg)
 {
     GH_ASSERT(loop->hook_count < GH_LOOP_HOOKS_MAX);
     loop->hooks[loop->hook_count++] = (struct gh_loop_work){fn, arg};
-}
-
-/* Just before libuv waits for events: after timers, closings and all that events have caused. With
-   a task begun here it does not wait. */
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct gh_loop *loop = handle->data;
-    run_tasks(loop);
-    run_hooks(loop);
-    if (loop->task_first)
-        uv_idle_start(&loop->idle, on_idle);
 }
 
 /* ---- Deferred streams ---- */
@@ -246,8 +364,6 @@ void gh_loop_defer(struct gh_loop *loop, struct gh_stream *stream)
     else
         loop->deferred_first = stream;
     loop->deferred_last = stream;
-    /* An active idle handle keeps libuv from waiting. */
-    uv_idle_start(&loop->idle, on_idle);
 }
 
 void gh_loop_undefer(struct gh_loop *loop, struct gh_stream *stream)
@@ -266,18 +382,13 @@ void gh_loop_undefer(struct gh_loop *loop, struct gh_stream *stream)
     stream->deferred = false;
 }
 
-static void on_idle(uv_idle_t *handle)
+void gh_loop_defer_closed(struct gh_loop *loop, struct gh_stream *stream)
 {
-    struct gh_loop *loop = handle->data;
-    /* Only as many as there are now: what is deferred anew waits for the next turn. */
-    size_t count = 0;
-    for (struct gh_stream *s = loop->deferred_first; s; s = s->deferred_next)
-        count++;
-    for (; count > 0 && loop->deferred_first; count--) {
-        struct gh_stream *stream = loop->deferred_first;
-        gh_loop_undefer(loop, stream);
-        gh_stream_run_deferred(stream);
-    }
-    if (!loop->deferred_first && !uv_is_closing((uv_handle_t *)handle))
-        uv_idle_stop(handle);
+    gh_loop_undefer(loop, stream);
+    stream->deferred_next = NULL;
+    if (loop->closed_last)
+        loop->closed_last->deferred_next = stream;
+    else
+        loop->closed_first = stream;
+    loop->closed_last = stream;
 }

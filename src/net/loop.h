@@ -1,5 +1,5 @@
 /*
- * An event loop of one thread: time, timers, and work posted from other threads. libuv stands
+ * An event loop of one thread: time, timers, and work posted from other threads. epoll(7) stands
  * behind it and shows nowhere else; a measurement may replace it.
  */
 #ifndef GH_NET_LOOP_H
@@ -10,9 +10,16 @@
 
 struct gh_loop;
 
+/* A descriptor as the loop sees it: the first member of streams and of what else it tells. */
+struct gh_watch {
+    int fd;
+    uint8_t kind;     /* enum gh_watch_kind */
+    uint8_t interest; /* what epoll has been told of; 0: not even the descriptor */
+};
+
 /* Also has SIGPIPE ignored, process-wide, unless it has a handler. */
 GH_MUST_USE enum gh_err gh_loop_open(struct gh_loop **out_loop);
-/* Runs until gh_loop_stop and all handles are closed. */
+/* Runs until gh_loop_stop and all streams and listeners are closed. */
 void gh_loop_run(struct gh_loop *loop);
 /* The loop ends when all streams and listeners are closed; until then timers and posted work go on.
    Only from the loop's own thread (from others: post it). */

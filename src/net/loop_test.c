@@ -144,16 +144,16 @@ static void a_stopped_timer_never_runs(void **state)
     assert_true(other.ran_us > 0);
 }
 
-static void the_uv_timer_is_armed_only_while_there_are_timers(void **state)
+static void waits_for_the_wheel_only_while_there_are_timers(void **state)
 {
     struct gh_loop *loop = *state;
-    assert_false(uv_is_active((uv_handle_t *)&loop->timer));
+    assert_int_equal(gh_loop_timers_wait_ms(loop), -1);
     struct alarm ringing = {.loop = loop};
     gh_timer_start(loop, &ringing.timer, 5, on_alarm);
-    assert_true(uv_is_active((uv_handle_t *)&loop->timer));
+    assert_true(gh_loop_timers_wait_ms(loop) >= 0);
     gh_timer_stop(loop, &ringing.timer);
-    while (uv_is_active((uv_handle_t *)&loop->timer))
-        uv_run(&loop->uv, UV_RUN_ONCE);
+    while (gh_loop_timers_wait_ms(loop) >= 0)
+        gh_loop_turn(loop, true);
     assert_true(ringing.ran_us == 0);
 }
 
@@ -183,11 +183,11 @@ static void a_task_runs_once_at_the_end_of_its_turn(void **state)
     gh_loop_task_start(loop, &first.task);
     assert_int_equal(first.runs, 0);
     for (int i = 0; i < 3; i++)
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        gh_loop_turn(loop, false);
     assert_int_equal(first.runs, 1);
     assert_int_equal(second.runs, 1);
     gh_loop_task_start(loop, &first.task);
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    gh_loop_turn(loop, false);
     assert_int_equal(first.runs, 2);
 }
 
@@ -254,7 +254,7 @@ int main(void)
         T(a_task_begun_in_a_task_runs_without_a_wait_and_before_the_loop_ends),
         T(a_timer_runs_after_its_delay),
         T(a_stopped_timer_never_runs),
-        T(the_uv_timer_is_armed_only_while_there_are_timers),
+        T(waits_for_the_wheel_only_while_there_are_timers),
 #ifdef GH_TEST_CLOCK
         T(notices_that_a_test_has_moved_the_clock),
 #endif

@@ -1,52 +1,91 @@
 /*
  * A stream's life and its reading. Its output is in stream_output.c, TLS in stream_tls.c.
  *
+ * epoll is told late that something is no longer wanted: when it happens. So an owner who stops and
+ * starts again within a turn costs no system call.
+ *
  * Owners are called back only from the loop, never inside a call of theirs: what would have to call
  * at once puts the stream on the loop's deferred list.
  */
 #include "net/stream.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "net/loop_state.h"
 #include "net/stream_state.h"
 
+/* Buffers read from one stream in one turn of the loop, so that a flood leaves time for others. */
+#define READS_PER_TURN 4
+
 void gh_stream_init(struct gh_stream *stream, struct gh_loop *loop,
                     const struct gh_stream_events *events)
 {
-    *stream = (struct gh_stream){.loop = loop, .events = events};
+    *stream = (struct gh_stream){
+        .watch = {.fd = -1, .kind = GH_WATCH_STREAM}, .loop = loop, .events = events};
 }
 
-enum gh_err gh_stream_err_of_uv(int status)
+enum gh_err gh_stream_err_of(int error)
 {
-    switch (status) {
-    case UV_ECONNREFUSED:
-    case UV_EAGAIN: /* of connect on a Unix socket: the backlog is full */
+    switch (error) {
+    case ECONNREFUSED:
+    case EAGAIN: /* of connect on a Unix socket: the backlog is full */
         return GH_ERR_REFUSED;
-    case UV_ENOENT:
+    case ENOENT:
         return GH_ERR_NOT_FOUND;
-    case UV_EACCES:
-    case UV_EPERM:
+    case EACCES:
+    case EPERM:
         return GH_ERR_DENIED;
-    case UV_ETIMEDOUT:
+    case ETIMEDOUT:
         return GH_ERR_TIMEOUT;
-    case UV_ECONNRESET:
-    case UV_ECONNABORTED:
-    case UV_EPIPE:
-    case UV_ENOTCONN:
-    case UV_ECANCELED:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+    case ENOTCONN:
         return GH_ERR_CLOSED;
-    case UV_ENOMEM:
-    case UV_ENOBUFS:
+    case ENOMEM:
+    case ENOBUFS:
         return GH_ERR_MEMORY;
     default: /* an open set of numbers, not an enum of ours */
         return GH_ERR_IO;
     }
+}
+
+/* ---- What epoll looks for ---- */
+
+static uint32_t wanted_events(const struct gh_stream *stream)
+{
+    if (gh_stream_is_dead(stream))
+        return 0;
+    if (stream->connecting)
+        return EPOLLOUT;
+    bool sending = stream->queue && !stream->write_failed;
+    return (stream->receiving ? (uint32_t)EPOLLIN : 0) | (sending ? (uint32_t)EPOLLOUT : 0);
+}
+
+void gh_stream_watch(struct gh_stream *stream)
+{
+    uint32_t wanted = wanted_events(stream);
+    if ((wanted & ~(uint32_t)stream->watch.interest) == 0)
+        return;
+    if (!gh_loop_watch(stream->loop, &stream->watch, wanted))
+        gh_stream_fail_later(stream, GH_ERR_MEMORY);
+}
+
+/* What would come again in the next turn, and would be in vain again, is no longer looked for. */
+static void forget_unwanted(struct gh_stream *stream, bool came_in_vain)
+{
+    uint32_t wanted = wanted_events(stream);
+    uint32_t unwanted = stream->watch.interest & ~wanted;
+    if (stream->closing || unwanted == 0 || !(came_in_vain || (unwanted & EPOLLOUT)))
+        return;
+    if (!gh_loop_watch(stream->loop, &stream->watch, wanted))
+        gh_stream_fail_later(stream, GH_ERR_MEMORY);
 }
 
 /* ---- Failing ---- */
@@ -55,8 +94,7 @@ static void set_failed(struct gh_stream *stream, enum gh_err err)
 {
     stream->failed = true;
     stream->error = (uint8_t)err;
-    stream->reading = false;
-    uv_read_stop(&stream->uv.stream);
+    stream->reading = stream->receiving = false;
 }
 
 void gh_stream_fail_now(struct gh_stream *stream, enum gh_err err)
@@ -89,27 +127,24 @@ void gh_stream_output_failed(struct gh_stream *stream, enum gh_err err)
 
 void gh_stream_run_deferred(struct gh_stream *stream)
 {
-    if (stream->failed)
+    if (stream->failed) {
         gh_stream_fail_now(stream, (enum gh_err)stream->error);
-    else if (stream->tls)
+        return;
+    }
+    if (stream->fin_sent)
+        gh_stream_tell_drained(stream);
+    if (stream->tls && !gh_stream_is_dead(stream))
         gh_stream_tls_resume(stream);
 }
 
 /* ---- Reading ---- */
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buf)
-{
-    (void)suggested;
-    struct gh_stream *stream = handle->data;
-    *out_buf = uv_buf_init(stream->loop->read_buffer, GH_STREAM_READ_BYTES);
-}
 
 void gh_stream_tell_eof(struct gh_stream *stream)
 {
     if (stream->eof || gh_stream_is_dead(stream))
         return;
     stream->eof = true;
-    stream->reading = false;
+    stream->reading = stream->receiving = false;
     stream->events->on_eof(stream);
     if (stream->write_failed)
         gh_stream_fail_later(stream, (enum gh_err)stream->error);
@@ -131,46 +166,42 @@ static void lend(struct gh_stream *stream, struct gh_str bytes)
     loop->lending = false;
 }
 
-/* libuv calls a reset that comes together with data an end (POLLHUP after a partial read). What
-   looks complete by its end must not. */
-static ssize_t end_or_reset(const uv_stream_t *handle)
+/* `error` 0: FIN. A reset after data is told as such by the call after the one that read them. */
+static void receive_end(struct gh_stream *stream, int error)
 {
-    uv_os_fd_t fd;
-    int error = 0;
-    socklen_t len = sizeof error;
-    if (uv_fileno((const uv_handle_t *)handle, &fd) == 0 &&
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
-        return uv_translate_sys_error(error);
-    return UV_EOF;
-}
-
-static void on_uv_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
-{
-    struct gh_stream *stream = handle->data;
-    if (gh_stream_is_dead(stream) || count == 0)
+    if (error == EAGAIN || error == EINTR)
         return;
-    if (count == UV_EOF)
-        count = end_or_reset(handle);
-    if (count > 0)
-        lend(stream, gh_str_of(buf->base, (size_t)count));
-    else if (count != UV_EOF)
-        gh_stream_fail_now(stream, gh_stream_err_of_uv((int)count));
+    if (error)
+        gh_stream_fail_now(stream, gh_stream_err_of(error));
     else if (stream->tls)
         gh_stream_tls_eof(stream);
     else
         gh_stream_tell_eof(stream);
 }
 
-static bool is_connecting(const struct gh_stream *stream)
+static void receive(struct gh_stream *stream)
 {
-    return stream->queue && stream->queue->connecting;
+    char *buffer = stream->loop->read_buffer;
+    for (int i = 0; i < READS_PER_TURN && stream->receiving; i++) {
+        ssize_t count = recv(stream->watch.fd, buffer, GH_STREAM_READ_BYTES, MSG_DONTWAIT);
+        if (count <= 0) {
+            receive_end(stream, count == 0 ? 0 : errno);
+            return;
+        }
+        lend(stream, gh_str_of(buffer, (size_t)count));
+        /* Most likely that was all. */
+        if (count < GH_STREAM_READ_BYTES)
+            return;
+    }
 }
 
-void gh_stream_uv_read_start(struct gh_stream *stream)
+void gh_stream_receive(struct gh_stream *stream, bool wanted)
 {
-    int status = uv_read_start(&stream->uv.stream, on_alloc, on_uv_read);
-    if (status != 0 && status != UV_EALREADY)
-        gh_stream_fail_later(stream, gh_stream_err_of_uv(status));
+    if (wanted == stream->receiving)
+        return;
+    stream->receiving = wanted;
+    if (wanted)
+        gh_stream_watch(stream);
 }
 
 void gh_stream_read_start(struct gh_stream *stream)
@@ -180,8 +211,8 @@ void gh_stream_read_start(struct gh_stream *stream)
     stream->reading = true;
     if (stream->tls)
         gh_stream_tls_update_reading(stream);
-    else if (!is_connecting(stream))
-        gh_stream_uv_read_start(stream);
+    else if (!stream->connecting)
+        gh_stream_receive(stream, true);
 }
 
 void gh_stream_read_stop(struct gh_stream *stream)
@@ -192,32 +223,30 @@ void gh_stream_read_stop(struct gh_stream *stream)
     if (stream->tls)
         gh_stream_tls_update_reading(stream);
     else
-        uv_read_stop(&stream->uv.stream);
+        gh_stream_receive(stream, false);
 }
 
 /* ---- Connecting ---- */
 
-static void on_connected(uv_connect_t *request, int status)
+static void connected(struct gh_stream *stream)
 {
-    struct gh_stream_queue *queue = request->data;
-    struct gh_stream *stream = queue->stream;
-    queue->connecting = false;
-    if (gh_stream_is_dead(stream))
-        return;
-    if (status != 0) {
-        gh_stream_fail_now(stream, gh_stream_err_of_uv(status));
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(stream->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    stream->connecting = false;
+    if (error) {
+        gh_stream_fail_now(stream, gh_stream_err_of(error));
         return;
     }
-    bool idle = gh_stream_output_release(stream);
     if (stream->tls) {
         gh_stream_tls_connected(stream);
     } else {
-        if (stream->reading)
-            gh_stream_uv_read_start(stream);
+        gh_stream_receive(stream, stream->reading);
         stream->events->on_open(stream);
     }
-    if (!idle && !gh_stream_is_dead(stream))
-        gh_stream_output_resume(stream);
+    if ((stream->queue || stream->close_when_flushed) && !gh_stream_is_dead(stream))
+        gh_stream_output_ready(stream);
 }
 
 static socklen_t sockaddr_of(const struct gh_ip *ip, uint16_t port, struct sockaddr_storage *out)
@@ -237,61 +266,38 @@ static socklen_t sockaddr_of(const struct gh_ip *ip, uint16_t port, struct socka
     return sizeof *v6;
 }
 
-enum gh_err gh_stream_open_fd(struct gh_stream *stream, int fd, bool is_unix)
+void gh_stream_open_fd(struct gh_stream *stream, int fd)
 {
-    uv_loop_t *uv = &stream->loop->uv;
-    int status = is_unix ? uv_pipe_init(uv, &stream->uv.pipe, 0) : uv_tcp_init(uv, &stream->uv.tcp);
-    GH_ASSERT(status == 0); /* neither makes a socket, so neither can fail */
-    stream->uv.handle.data = stream;
+    stream->watch.fd = fd;
     gh_loop_hold(stream->loop);
-    status = is_unix ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd);
-    if (status == 0)
-        return GH_OK;
-    close(fd);
-    return GH_ERR_IO;
+}
+
+/* Also what succeeds at once is told by an event, since owners are not called inside their call. */
+static void begin_connect(struct gh_stream *stream, const struct sockaddr *address, socklen_t len)
+{
+    stream->connecting = true;
+    if (connect(stream->watch.fd, address, len) == 0 || errno == EINPROGRESS || errno == EINTR) {
+        gh_stream_watch(stream);
+        return;
+    }
+    stream->connecting = false;
+    gh_stream_fail_later(stream, gh_stream_err_of(errno));
 }
 
 static void connect_unix(struct gh_stream *stream, const char *path)
 {
-    uv_pipe_connect(&stream->queue->connect, &stream->uv.pipe, path, on_connected);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path));
+    begin_connect(stream, (const struct sockaddr *)&address, sizeof address);
 }
 
 static void connect_tcp(struct gh_stream *stream, const struct gh_ip *ip, uint16_t port)
 {
     struct sockaddr_storage address;
-    sockaddr_of(ip, port, &address);
-    uv_tcp_nodelay(&stream->uv.tcp, 1);
-    int status = uv_tcp_connect(&stream->queue->connect, &stream->uv.tcp,
-                                (const struct sockaddr *)&address, on_connected);
-    if (status == 0)
-        return;
-    stream->queue->connecting = false;
-    gh_stream_fail_later(stream, gh_stream_err_of_uv(status));
-}
-
-/* What can fail without the loop; on failure nothing is left behind. */
-static enum gh_err prepare_connect(struct gh_stream *stream, struct gh_tls_client *tls,
-                                   const char *server_name)
-{
-    struct gh_stream_queue *queue = gh_stream_queue_get(stream);
-    if (!queue)
-        return GH_ERR_MEMORY;
-    enum gh_err err = tls ? gh_stream_tls_start_client(stream, tls, server_name) : GH_OK;
-    if (err != GH_OK) {
-        gh_stream_queue_free(queue);
-        stream->queue = NULL;
-        return err;
-    }
-    queue->connecting = true;
-    queue->connect.data = queue;
-    return GH_OK;
-}
-
-static void undo_connect(struct gh_stream *stream)
-{
-    gh_stream_tls_free(stream);
-    gh_stream_queue_free(stream->queue);
-    stream->queue = NULL;
+    socklen_t len = sockaddr_of(ip, port, &address);
+    int on = 1;
+    setsockopt(stream->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    begin_connect(stream, (const struct sockaddr *)&address, len);
 }
 
 enum gh_err gh_stream_connect(struct gh_stream *stream, struct gh_loop *loop,
@@ -299,58 +305,73 @@ enum gh_err gh_stream_connect(struct gh_stream *stream, struct gh_loop *loop,
                               uint16_t port, const char *path, struct gh_tls_client *tls,
                               const char *server_name)
 {
-    /* libuv cuts longer paths silently. */
     if (path ? strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path : ip->family == GH_IP_NONE)
         return GH_ERR_INVALID;
     gh_stream_init(stream, loop, events);
-    enum gh_err err = prepare_connect(stream, tls, server_name);
+    enum gh_err err = tls ? gh_stream_tls_start_client(stream, tls, server_name) : GH_OK;
     if (err != GH_OK)
         return err;
     int family = path ? AF_UNIX : ip->family == GH_IP_V4 ? AF_INET : AF_INET6;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        undo_connect(stream);
+        gh_stream_tls_free(stream);
         return GH_ERR_IO;
     }
-    if (gh_stream_open_fd(stream, fd, path != NULL) != GH_OK) {
-        stream->queue->connecting = false;
-        gh_stream_fail_later(stream, GH_ERR_IO);
-    } else if (path) {
+    gh_stream_open_fd(stream, fd);
+    if (path)
         connect_unix(stream, path);
-    } else {
+    else
         connect_tcp(stream, ip, port);
-    }
     return GH_OK;
+}
+
+/* ---- Events ---- */
+
+void gh_stream_ready(struct gh_stream *stream, uint32_t events)
+{
+    /* Everything but EPOLLOUT concerns reading, everything but EPOLLIN writing. */
+    bool in_vain = !stream->receiving && (events & ~(uint32_t)EPOLLOUT);
+    if (gh_stream_is_dead(stream)) {
+        in_vain = true;
+    } else if (stream->connecting) {
+        connected(stream);
+    } else {
+        if (stream->receiving && (events & ~(uint32_t)EPOLLOUT))
+            receive(stream);
+        if (stream->queue && !gh_stream_is_dead(stream) && (events & ~(uint32_t)EPOLLIN))
+            gh_stream_output_ready(stream);
+    }
+    forget_unwanted(stream, in_vain);
 }
 
 /* ---- Closing ---- */
 
-static void on_uv_closed(uv_handle_t *handle)
+void gh_stream_run_closed(struct gh_stream *stream)
 {
-    struct gh_stream *stream = handle->data;
-    struct gh_loop *loop = stream->loop;
     gh_stream_tls_free(stream);
     gh_stream_queue_free(stream->queue);
     stream->queue = NULL;
     stream->events->on_closed(stream);
-    gh_loop_release(loop);
 }
 
+/* What has been fetched of its events may still come, and finds it closed. The number of its
+   descriptor may be another's by then; nothing is found by that. */
 void gh_stream_close(struct gh_stream *stream)
 {
     if (stream->closing)
         return;
     stream->closing = true;
-    stream->reading = false;
-    gh_loop_undefer(stream->loop, stream);
-    uv_close(&stream->uv.handle, on_uv_closed);
+    stream->reading = stream->receiving = false;
+    gh_loop_unwatch(stream->loop, &stream->watch);
+    close(stream->watch.fd);
+    stream->watch.fd = -1;
+    gh_loop_defer_closed(stream->loop, stream);
 }
 
 void gh_stream_reset(struct gh_stream *stream)
 {
-    uv_os_fd_t fd;
     struct linger at_once = {.l_onoff = 1};
-    if (!stream->closing && uv_fileno(&stream->uv.handle, &fd) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    if (!stream->closing)
+        setsockopt(stream->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     gh_stream_close(stream);
 }

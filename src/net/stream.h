@@ -9,8 +9,6 @@
 #ifndef GH_NET_STREAM_H
 #define GH_NET_STREAM_H
 
-#include <uv.h>
-
 #include "base/err.h"
 #include "base/ip.h"
 #include "net/loop.h"
@@ -44,20 +42,17 @@ struct gh_stream_events {
 };
 
 struct gh_stream {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+    struct gh_watch watch; /* first */
     struct gh_loop *loop;
     const struct gh_stream_events *events;
     struct gh_stream_tls *tls;          /* NULL: plain */
     struct gh_stream_queue *queue;      /* NULL: nothing queued */
     uint64_t bytes_read, bytes_written; /* of the application */
-    struct gh_stream *deferred_next;    /* in the loop's list of streams with something to do */
-    bool reading, eof, failed, closing, drain_wanted, close_when_flushed;
-    bool deferred, error_told, write_failed;
+    struct gh_stream *deferred_next;    /* in a list of the loop's: something to do, or closed */
+    bool reading : 1;                   /* the owner wants bytes */
+    bool receiving : 1;                 /* bytes of the socket are wanted */
+    bool connecting : 1, eof : 1, failed : 1, closing : 1, deferred : 1, error_told : 1;
+    bool drain_wanted : 1, close_when_flushed : 1, fin_sent : 1, write_failed : 1;
     uint8_t error; /* enum gh_err, when failed or write_failed */
 };
 
@@ -140,8 +135,7 @@ GH_MUST_USE enum gh_err gh_listen_address_check(const struct gh_listen_address *
 /*
  * on_accept is called for each new connection: returns the stream to accept into (memory of the
  * owner), or NULL to refuse (the connection is accepted and closed at once). `on_accepted` follows
- * with the stream ready but not reading, or in place of it, should that go wrong, the stream's
- * on_closed; `peer` is GH_IP_NONE for Unix sockets.
+ * with the stream ready but not reading; `peer` is GH_IP_NONE for Unix sockets.
  */
 struct gh_listener_events {
     struct gh_stream *(*on_accept)(void *owner, struct gh_listener *listener);

@@ -7,23 +7,17 @@
 struct gh_stream_chunk;
 struct gh_loop_tls;
 
-/* Output that the socket has not taken, and requests that libuv works on. Exists only meanwhile. */
+/* Output that the socket has not taken. Exists only meanwhile. */
 struct gh_stream_queue {
-    struct gh_stream *stream;
-    uv_connect_t connect;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    struct gh_stream_chunk *flight; /* given to libuv */
-    struct gh_stream_chunk *waiting_first, *waiting_last;
-    size_t waiting_bytes;
-    bool connecting, writing, shutting;
+    struct gh_stream_chunk *first, *last;
+    size_t bytes;
 };
 
 /* ---- stream.c ---- */
 void gh_stream_init(struct gh_stream *stream, struct gh_loop *loop,
                     const struct gh_stream_events *events);
 /* Makes `fd` (taken over, non-blocking) the socket of an initialised stream. */
-GH_MUST_USE enum gh_err gh_stream_open_fd(struct gh_stream *stream, int fd, bool is_unix);
+void gh_stream_open_fd(struct gh_stream *stream, int fd);
 /* Tells the owner of a failure, once; the former from the loop only, never inside the owner's
    calls, the latter from anywhere. */
 void gh_stream_fail_now(struct gh_stream *stream, enum gh_err err);
@@ -31,10 +25,12 @@ void gh_stream_fail_later(struct gh_stream *stream, enum gh_err err);
 /* Writing has failed. What the peer said before it went (an early answer) is still read; the owner
    hears of the failure when that has ended, or soon when it is not reading. */
 void gh_stream_output_failed(struct gh_stream *stream, enum gh_err err);
-void gh_stream_run_deferred(struct gh_stream *stream);
-enum gh_err gh_stream_err_of_uv(int status);
-/* libuv's reading, without the owner's wish. */
-void gh_stream_uv_read_start(struct gh_stream *stream);
+/* What errno says. */
+enum gh_err gh_stream_err_of(int error);
+/* Has epoll look for what is wanted now. */
+void gh_stream_watch(struct gh_stream *stream);
+/* Whether the socket's bytes are wanted, which with TLS is not always what the owner wants. */
+void gh_stream_receive(struct gh_stream *stream, bool wanted);
 void gh_stream_tell_eof(struct gh_stream *stream);
 static inline bool gh_stream_is_dead(const struct gh_stream *stream)
 {
@@ -50,15 +46,13 @@ static inline void gh_stream_wipe_read(char *bytes, size_t len)
 }
 
 /* ---- stream_output.c ---- */
-/* The queue, made when there is none; NULL without memory. */
-struct gh_stream_queue *gh_stream_queue_get(struct gh_stream *stream);
 void gh_stream_queue_free(struct gh_stream_queue *queue);
 /* Sends bytes as they are, queueing what the socket does not take. */
 void gh_stream_output(struct gh_stream *stream, const struct gh_str *slices, size_t count);
-/* After connecting: frees the queue when nothing was queued or wished meanwhile; true if so. */
-bool gh_stream_output_release(struct gh_stream *stream);
-/* Sends what has been queued, and FIN when that is wished. */
-void gh_stream_output_resume(struct gh_stream *stream);
+/* The socket takes bytes: sends what has been queued, and FIN when that is wished. From the loop
+   only, since it tells the owner. */
+void gh_stream_output_ready(struct gh_stream *stream);
+void gh_stream_tell_drained(struct gh_stream *stream);
 
 /* ---- stream_tls.c ---- */
 GH_MUST_USE enum gh_err gh_stream_tls_start_client(struct gh_stream *stream,

@@ -39,7 +39,6 @@ struct gh_stream_tls {
     int pair;
     bool open;        /* the handshake is done */
     bool busy;        /* inside process() */
-    bool uv_reading;  /* libuv reads for us */
     bool blocked;     /* OpenSSL wants to write, and the output is full */
     bool owner_write; /* bytes of the owner are always taken: it was told of the high-water mark */
 };
@@ -255,17 +254,10 @@ static bool wants_input(const struct gh_stream *stream)
            (!stream->tls->open || stream->reading);
 }
 
-static void update_uv_reading(struct gh_stream *stream)
+static void update_receiving(struct gh_stream *stream)
 {
-    struct gh_stream_tls *tls = stream->tls;
-    bool wanted = wants_input(stream) && !tls->stash;
-    if (wanted == tls->uv_reading || stream->closing)
-        return;
-    tls->uv_reading = wanted;
-    if (wanted)
-        gh_stream_uv_read_start(stream);
-    else
-        uv_read_stop(&stream->uv.stream);
+    if (!stream->closing)
+        gh_stream_receive(stream, wants_input(stream) && !stream->tls->stash);
 }
 
 static void process(struct gh_stream *stream)
@@ -277,7 +269,7 @@ static void process(struct gh_stream *stream)
         ;
     keep_rest(stream);
     tls->busy = false;
-    update_uv_reading(stream);
+    update_receiving(stream);
 }
 
 void gh_stream_tls_feed(struct gh_stream *stream, struct gh_str ciphertext)
@@ -289,7 +281,7 @@ void gh_stream_tls_feed(struct gh_stream *stream, struct gh_str ciphertext)
 
 void gh_stream_tls_eof(struct gh_stream *stream)
 {
-    stream->tls->uv_reading = false;
+    stream->receiving = false;
     /* Without close_notify the end may be an attacker's (RFC 8446 section 6.1). */
     if (!stream->eof)
         gh_stream_fail_now(stream, GH_ERR_CLOSED);
@@ -308,7 +300,7 @@ void gh_stream_tls_update_reading(struct gh_stream *stream)
     if (stream->reading && stream->tls->stash)
         gh_loop_defer(stream->loop, stream);
     else
-        update_uv_reading(stream);
+        update_receiving(stream);
 }
 
 void gh_stream_tls_drained(struct gh_stream *stream)
@@ -435,7 +427,7 @@ enum gh_err gh_stream_start_tls(struct gh_stream *stream, struct gh_tls_server *
         keep_rest(stream);
         gh_loop_defer(stream->loop, stream);
     }
-    update_uv_reading(stream);
+    update_receiving(stream);
     return GH_OK;
 }
 

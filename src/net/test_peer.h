@@ -12,7 +12,7 @@
 /* Turns the loop until `condition`; alarm(2) of the test ends what would never end. */
 #define TEST_RUN_UNTIL(loop, condition)                                                            \
     while (!(condition))                                                                           \
-    uv_run(&(loop)->uv, UV_RUN_ONCE)
+    gh_loop_turn((loop), true)
 
 struct test_peer {
     struct gh_stream stream;

@@ -1,37 +1,33 @@
-/* Timers of a loop: the wheel of wheel.h driven by one uv_timer, armed only while it is needed. */
+/* Timers of a loop: the wheel of wheel.h, and when the loop must look at it. */
 #include "net/loop_state.h"
 
-static void on_uv_timer(uv_timer_t *handle);
+#include <limits.h>
 
-static void arm(struct gh_loop *loop, uint64_t due_ms)
+int gh_loop_timers_wait_ms(const struct gh_loop *loop)
 {
+    if (loop->timer_due_ms == GH_WHEEL_NEVER)
+        return -1;
     uint64_t now_ms = gh_loop_now_ms(loop);
-    uint64_t delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+    uint64_t wait_ms = loop->timer_due_ms > now_ms ? loop->timer_due_ms - now_ms : 0;
 #ifdef GH_TEST_CLOCK
     /* A test may move the clock at any moment; look often. */
-    if (delay_ms > GH_WHEEL_TICK_MS)
-        delay_ms = GH_WHEEL_TICK_MS;
+    if (wait_ms > GH_WHEEL_TICK_MS)
+        wait_ms = GH_WHEEL_TICK_MS;
 #endif
-    loop->timer_due_ms = due_ms;
-    uv_timer_start(&loop->timer, on_uv_timer, delay_ms, 0);
+    return wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
 }
 
-static void on_uv_timer(uv_timer_t *handle)
+void gh_loop_timers_run(struct gh_loop *loop)
 {
-    struct gh_loop *loop = handle->data;
-    /* As if it were armed for long ago, so that timers started meanwhile do not arm it. */
-    loop->timer_due_ms = 0;
-    gh_wheel_advance(&loop->wheel, gh_loop_now_ms(loop));
-    uint64_t next_ms = gh_wheel_next_ms(&loop->wheel);
-    loop->timer_due_ms = next_ms;
-    if (next_ms != GH_WHEEL_NEVER && !uv_is_closing((uv_handle_t *)handle))
-        arm(loop, next_ms);
+    uint64_t now_ms = gh_loop_now_ms(loop);
+    if (loop->timer_due_ms > now_ms)
+        return;
+    gh_wheel_advance(&loop->wheel, now_ms);
+    loop->timer_due_ms = gh_wheel_next_ms(&loop->wheel);
 }
 
 void gh_loop_timers_init(struct gh_loop *loop)
 {
-    uv_timer_init(&loop->uv, &loop->timer);
-    loop->timer.data = loop;
     loop->timer_due_ms = GH_WHEEL_NEVER;
     gh_wheel_init(&loop->wheel, gh_loop_now_ms(loop));
 }
@@ -41,12 +37,13 @@ void gh_timer_start(struct gh_loop *loop, struct gh_timer *timer, uint64_t delay
 {
     gh_wheel_add(&loop->wheel, timer, gh_loop_now_ms(loop), delay_ms, fn);
     uint64_t runs_ms = gh_wheel_runs_ms(timer);
-    if (runs_ms < loop->timer_due_ms && !uv_is_closing((uv_handle_t *)&loop->timer))
-        arm(loop, runs_ms);
+    if (runs_ms < loop->timer_due_ms)
+        loop->timer_due_ms = runs_ms;
 }
 
 void gh_timer_stop(struct gh_loop *loop, struct gh_timer *timer)
 {
-    /* The uv_timer stays armed: one idle wake-up is cheaper than stopping it for each request. */
+    /* The loop will look at the wheel nevertheless: one idle wake-up is cheaper than finding out
+       for each request what is due next. */
     gh_wheel_remove(&loop->wheel, timer);
 }

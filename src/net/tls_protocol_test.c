@@ -33,7 +33,7 @@ static bool raw_handshake(struct test_net *net, SSL *ssl)
             return true;
         if (SSL_get_error(ssl, result) != SSL_ERROR_WANT_READ)
             return false;
-        uv_run(&net->loop->uv, UV_RUN_ONCE);
+        gh_loop_turn(net->loop, true);
     }
 }
 
@@ -145,7 +145,7 @@ static bool resumes(struct gh_tls_server *server, int version, const char *name,
     test_peer_write(&net.server, GH_STR("x"));
     char byte;
     while (SSL_read(ssl, &byte, 1) != 1)
-        uv_run(&net.loop->uv, UV_RUN_NOWAIT);
+        gh_loop_turn(net.loop, false);
     /* Or OpenSSL would take it for a session gone wrong. */
     SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     if (fresh) {
@@ -210,7 +210,7 @@ static void answers_to_key_updates_are_bounded(void **state)
         ERR_clear_error();
         bool sent = SSL_write(ssl, "x", 1) == 1;
         idle_turns = sent ? 0 : idle_turns + 1;
-        uv_run(&net->loop->uv, UV_RUN_NOWAIT);
+        gh_loop_turn(net->loop, false);
         assert_true(gh_stream_queued(&net->server.stream) <= GH_STREAM_HIGH_WATER_BYTES + 20000);
     }
     assert_int_equal(net->server.errors, 0);
@@ -242,7 +242,7 @@ static void a_handshake_in_small_pieces_is_the_same(void **state)
             int count = BIO_read(to_server, bytes, (int)pieces[i]);
             if (count > 0)
                 assert_int_equal(write(fd, bytes, (size_t)count), count);
-            uv_run(&net.loop->uv, UV_RUN_NOWAIT);
+            gh_loop_turn(net.loop, false);
             ssize_t got = read(fd, bytes, sizeof bytes);
             if (got > 0)
                 BIO_write(from_server, bytes, (int)got);
@@ -296,7 +296,7 @@ static void begins_tls_with_leftover_bytes(void **state)
             if (count > 0)
                 assert_int_equal(write(fd, bytes, len + (size_t)count), len + (size_t)count);
             len = count > 0 ? 0 : len;
-            uv_run(&net.loop->uv, UV_RUN_NOWAIT);
+            gh_loop_turn(net.loop, false);
             char answer[8192];
             ssize_t got = read(fd, answer, sizeof answer);
             if (got > 0)

@@ -22,7 +22,7 @@
 #include "base/assert.h"
 #include "sandbox/sandbox.h"
 
-/* glibc and libuv differ by architecture in which of a family they make. */
+/* glibc differs by architecture in which of a family it makes. */
 static const char *const ALLOWED[] = {
     /* descriptors: fcntl below */
     "close", "close_range", "dup", "dup2", "dup3", "pipe2", "eventfd2", "read", "readv", "pread64",

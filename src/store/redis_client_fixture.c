@@ -73,7 +73,7 @@ void client_test_close(struct client_test *test)
 
 void client_test_turn(struct client_test *test)
 {
-    uv_run(&test->loop->uv, UV_RUN_ONCE);
+    gh_loop_turn(test->loop, true);
 }
 
 void client_test_connect(struct client_test *test, const char *url)

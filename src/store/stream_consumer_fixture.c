@@ -42,7 +42,7 @@ void consumer_test_turn(struct consumer_test *test, const char *condition)
                  condition, (unsigned long long)now.applied, (unsigned long long)now.repeated,
                  (unsigned long long)now.parked, (long long)now.lag,
                  (unsigned long long)now.pending, test->told);
-    uv_run(&test->loop->uv, UV_RUN_ONCE);
+    gh_loop_turn(test->loop, true);
 }
 
 static void tell(void *context, bool is_error, const char *text)

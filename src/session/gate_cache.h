@@ -27,7 +27,7 @@ struct gh_gate_entry {
 struct gh_gate_cache {
     struct gh_hash_key hash_key;
     size_t hashed_bytes; /* so many at the end of a key make its hash; 0: all */
-    uint64_t clock; /* grows with each use */
+    uint64_t clock;      /* grows with each use */
     struct gh_gate_entry entries[GH_GATE_CACHE_ENTRIES];
 };
 

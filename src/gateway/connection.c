@@ -88,16 +88,16 @@ static void linger(struct gh_connection *connection)
     free(connection->pending);
     connection->pending = NULL;
     connection->pending_len = 0;
-    gh_stream_shutdown(&connection->stream);
-    if (connection->eof) {
-        /* Nothing more can come: all that is left is to get our bytes out. */
-        if (gh_stream_queued(&connection->stream) == 0) {
-            gh_connection_kill(connection);
-            return;
-        }
-    } else {
-        gh_stream_read_start(&connection->stream);
+    /* After its end nothing more can come: all that is left is to get our bytes out. */
+    bool is_done = connection->eof && gh_stream_queued(&connection->stream) == 0;
+    if (!is_done || gh_stream_is_tls(&connection->stream))
+        gh_stream_shutdown(&connection->stream);
+    if (connection->eof && gh_stream_queued(&connection->stream) == 0) {
+        gh_connection_kill(connection);
+        return;
     }
+    if (!connection->eof)
+        gh_stream_read_start(&connection->stream);
     gh_connection_set_deadline(connection, GH_CONNECTION_LINGER_MS);
 }
 

@@ -188,8 +188,11 @@ static const struct gh_exchange_port EXCHANGE_PORT = {
 
 static void feed_tunnel(struct gh_connection *connection, struct gh_str bytes)
 {
-    if (bytes.len && !gh_exchange_tunnel_in(connection->exchanges, bytes))
-        gh_stream_read_stop(&connection->stream);
+    if (!bytes.len || gh_exchange_tunnel_in(connection->exchanges, bytes))
+        return;
+    gh_stream_read_stop(&connection->stream);
+    if (connection->stream.write_failed) /* told at the end of reading, which will not come now */
+        gh_connection_kill(connection);
 }
 
 static bool is_before_head_end(const struct gh_connection *connection)

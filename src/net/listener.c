@@ -83,7 +83,7 @@ static bool accept_one(struct gh_listener *listener)
     if (errno == EAGAIN)
         return false;
     /* Troubles of one connection that is already gone (accept(2), "Error handling"). */
-    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO || errno == EPERM)
+    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO)
         return true;
     /* Out of descriptors or memory, or a broken listener: no good comes from trying at once. */
     pause_accepting(listener);

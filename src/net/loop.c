@@ -234,7 +234,8 @@ static void tell(struct gh_loop *loop, const struct epoll_event *event)
 
 static bool has_work(const struct gh_loop *loop)
 {
-    return loop->task_first || loop->deferred_first || loop->closed_first || loop->ended;
+    return loop->task_first || loop->deferred_first || loop->closed_first ||
+           (loop->ended && loop->open_count == 0);
 }
 
 static void run_events(struct gh_loop *loop, bool may_wait)

@@ -121,7 +121,7 @@ void gh_stream_output_failed(struct gh_stream *stream, enum gh_err err)
         return;
     stream->write_failed = true;
     stream->error = (uint8_t)err;
-    if (!stream->reading)
+    if (!stream->reading || (stream->tls && gh_stream_tls_is_blocked(stream)))
         gh_stream_fail_later(stream, err);
 }
 
@@ -166,11 +166,14 @@ static void lend(struct gh_stream *stream, struct gh_str bytes)
     loop->lending = false;
 }
 
-/* `error` 0: FIN. A reset after data is told as such by the call after the one that read them. */
+/* `error` 0: FIN, or a reset that a write was told of, since the kernel tells it once. What looks
+   complete by its end must not look so then. */
 static void receive_end(struct gh_stream *stream, int error)
 {
     if (error == EAGAIN || error == EINTR)
         return;
+    if (error == 0 && stream->reset)
+        error = ECONNRESET;
     if (error)
         gh_stream_fail_now(stream, gh_stream_err_of(error));
     else if (stream->tls)

@@ -119,8 +119,11 @@ static size_t send_now(struct gh_stream *stream, struct iovec *parts, size_t cou
     }
     if (sent >= 0)
         return (size_t)sent;
-    if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-        gh_stream_output_failed(stream, gh_stream_err_of(errno));
+    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+        return 0;
+    /* Not with EPIPE: TCP says that of a reset after a FIN, and then the end was one. */
+    stream->reset |= errno == ECONNRESET;
+    gh_stream_output_failed(stream, gh_stream_err_of(errno));
     return 0;
 }
 

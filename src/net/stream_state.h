@@ -64,6 +64,8 @@ void gh_stream_tls_feed(struct gh_stream *stream, struct gh_str ciphertext);
 void gh_stream_tls_eof(struct gh_stream *stream);
 /* Goes on with what was left over while the owner paused or the output was full. */
 void gh_stream_tls_resume(struct gh_stream *stream);
+/* Nothing is read until the output is empty. */
+bool gh_stream_tls_is_blocked(const struct gh_stream *stream);
 /* The owner's wish to read has changed. */
 void gh_stream_tls_update_reading(struct gh_stream *stream);
 void gh_stream_tls_write(struct gh_stream *stream, const struct gh_str *slices, size_t count);

@@ -280,6 +280,23 @@ static void an_early_answer_is_read_although_writing_fails(void **state)
     assert_received(&net->server, "413 too long", 12);
 }
 
+/* The kernel tells a reset once: the write hears of it, and a read would find an end. */
+static void a_reset_that_a_write_was_told_of_is_no_end(void **state)
+{
+    struct test_net *net = *state;
+    int fd = test_net_raw_connect(net);
+    TEST_RUN_UNTIL(net->loop, net->accepts);
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    assert_int_equal(write(fd, "half", 4), 4);
+    close(fd);
+    assert_false(test_peer_write(&net->server, GH_STR("more body")));
+    TEST_RUN_UNTIL(net->loop, net->server.errors);
+    assert_received(&net->server, "half", 4);
+    assert_int_equal(net->server.error, GH_ERR_CLOSED);
+    assert_int_equal(net->server.eofs, 0);
+}
+
 static void close_now(struct test_peer *peer)
 {
     gh_stream_close(&peer->stream);
@@ -504,6 +521,7 @@ int main(void)
         T(shutdown_sends_all_that_is_queued_first),
         T(a_reset_is_an_error_and_no_end_for_the_peer),
         T(an_abrupt_reset_is_one_error),
+        T(a_reset_that_a_write_was_told_of_is_no_end),
         T(a_failed_write_while_paused_is_told_later_and_not_inside_the_call),
         T(an_early_answer_is_read_although_writing_fails),
         T(closing_inside_on_read_is_safe),

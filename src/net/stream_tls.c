@@ -303,6 +303,11 @@ void gh_stream_tls_update_reading(struct gh_stream *stream)
         update_receiving(stream);
 }
 
+bool gh_stream_tls_is_blocked(const struct gh_stream *stream)
+{
+    return stream->tls->blocked;
+}
+
 void gh_stream_tls_drained(struct gh_stream *stream)
 {
     if (stream->tls->blocked)

@@ -61,7 +61,8 @@ def configuration(port, origin, counts):
             "limits: {connections_per_client: 100000}\n"
             "trusted_proxies: [127.0.0.1/32]\n"
             "cors:\n  methods: [GET]\n  origins:\n" + lines("origins", "    - https://o{i}.example.com\n") +
-            "rate_limits:\n  global: {limit: 1000000/second, burst: 1000000, key: client}\n" + lines("limits", "  l{i}: {{limit: 1000000/second, burst: 1000000}}\n") +
+            "rate_limits:\n  global: {limit: 1000000/second, burst: 1000000, key: client}\n" +
+            lines("limits", "  l{i}: {{limit: 1000000/second, burst: 1000000}}\n") +
             "routes:\n" + lines("routes", "  - {{path: '/api/r{i}/**', upstream: origin, access: public, "
                                 f"rate_limit: l{middle}}}}}\n"))
 

@@ -9,6 +9,8 @@
 /* One read can hold thousands of small requests. They are taken in slices, so that answers that
    pile up stop the next ones. */
 #define FEED_SLICE_BYTES 4096
+/* Requests answered at once, in a row, before the other connections have their turn. */
+#define REQUESTS_PER_TURN 64
 
 static void after_codec(struct gh_connection *connection);
 
@@ -211,23 +213,39 @@ static struct gh_str head_slice(struct gh_str bytes)
     return gh_str_first(slice, gh_str_find(slice, head_end) + head_end.len);
 }
 
-/* Returns what was not taken: not yet, or not as long as earlier answers pile up. */
+/* Returns what was not taken: not yet, not as long as earlier answers pile up, or not before the
+   others had their turn. */
 static struct gh_str feed_slices(struct gh_connection *connection, struct gh_str bytes)
 {
     struct gh_codec *codec = &connection->codec.base;
-    while (bytes.len && connection->phase != GH_CONNECTION_CLOSING) {
+    unsigned answered = 0;
+    while (bytes.len && connection->phase != GH_CONNECTION_CLOSING &&
+           codec->ops->wants_input(codec) && answered < REQUESTS_PER_TURN) {
         struct gh_str slice = bytes;
         if (is_before_head_end(connection)) {
             if (connection->full)
                 break;
             slice = head_slice(bytes);
         }
-        size_t taken = codec->ops->feed(codec, slice);
+        size_t taken = codec->ops->feed(codec, slice); /* to the end of a request at most */
         bytes = gh_str_skip(bytes, taken);
-        if (taken < slice.len)
-            break;
+        if (connection->codec.state == GH_H1_IDLE)
+            answered++;
     }
     return bytes;
+}
+
+/* Keeps what was not taken. What the codec would take now goes on in the next turn of the loop; it
+   begins at once, and what else has come is seen to before. */
+static void keep_rest(struct gh_connection *connection, struct gh_str rest)
+{
+    const struct gh_codec *codec = &connection->codec.base;
+    gh_connection_keep_pending(connection, rest);
+    if (connection->phase == GH_CONNECTION_CLOSING || connection->full ||
+        !codec->ops->wants_input(codec))
+        return;
+    gh_connection_want_turn(connection);
+    gh_worker_turn_again(connection->worker);
 }
 
 /* Gives bytes to the codec, keeps what it can't take, sees to the end of the connection. */
@@ -242,7 +260,7 @@ static void feed(struct gh_connection *connection, struct gh_str bytes)
     if (connection->phase == GH_CONNECTION_TUNNEL)
         feed_tunnel(connection, rest);
     else if (rest.len)
-        gh_connection_keep_pending(connection, rest);
+        keep_rest(connection, rest);
     after_codec(connection);
 }
 

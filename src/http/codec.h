@@ -90,8 +90,9 @@ struct gh_answer_head {
 struct gh_codec_ops {
     /*
      * Feeds bytes from the wire. Returns how many were taken: less than bytes.len when the codec
-     * can't take more now (a request is still being answered, or too much is unpaid); the caller
-     * keeps the rest and feeds it again after `wants_input` says so.
+     * can't take more now (a request is still being answered, or too much is unpaid), and with
+     * HTTP/1.1 also when a request is over; the caller keeps the rest and feeds it again, at once
+     * or later, when `wants_input` says so.
      */
     size_t (*feed)(struct gh_codec *codec, struct gh_str bytes);
     /* True when feed would take bytes. */

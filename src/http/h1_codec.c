@@ -259,6 +259,7 @@ static size_t feed_step(struct gh_h1_codec *h1, struct gh_str bytes)
     return read_head(h1, bytes);
 }
 
+/* Whether there is a next request, and when, is for the caller to say. */
 static size_t feed(struct gh_codec *codec, struct gh_str bytes)
 {
     struct gh_h1_codec *h1 = h1_of(codec);
@@ -266,11 +267,10 @@ static size_t feed(struct gh_codec *codec, struct gh_str bytes)
         return 0;
     size_t taken = 0;
     h1->feeding = true;
-    while (taken < bytes.len && takes_input(h1)) {
+    while (taken < bytes.len && takes_input(h1) && !h1->closed_pending)
         taken += feed_step(h1, gh_str_skip(bytes, taken));
-        if (h1->closed_pending)
-            report_closed(h1);
-    }
+    if (h1->closed_pending)
+        report_closed(h1);
     h1->feeding = false;
     return taken;
 }

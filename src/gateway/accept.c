@@ -71,19 +71,17 @@ void gh_accept_on_open(struct gh_stream *stream)
     begin_http((struct gh_connection *)stream);
 }
 
+/* Of what came, no more is kept than a header can have. */
 void gh_accept_proxy_header(struct gh_connection *connection, struct gh_str bytes)
 {
     struct gh_proxy_protocol header = {0};
-    size_t len = 0;
-    if (connection->pending_len + bytes.len > GH_STREAM_READ_BYTES * 2) {
-        gh_connection_kill(connection);
-        return;
-    }
-    gh_connection_keep_pending(connection, bytes);
+    size_t len = 0, before = connection->pending_len;
+    gh_connection_keep_pending(connection,
+                               gh_str_first(bytes, GH_PROXY_PROTOCOL_BYTES_MAX - before));
     if (connection->phase == GH_CONNECTION_CLOSING)
         return;
-    struct gh_str all = gh_str_of(connection->pending, connection->pending_len);
-    switch (gh_proxy_protocol_parse(all, &header, &len)) {
+    struct gh_str kept = gh_str_of(connection->pending, connection->pending_len);
+    switch (gh_proxy_protocol_parse(kept, &header, &len)) {
     case GH_PROXY_PROTOCOL_ERROR:
         gh_connection_kill(connection);
         return;
@@ -98,11 +96,10 @@ void gh_accept_proxy_header(struct gh_connection *connection, struct gh_str byte
         connection->peer.port = header.source_port;
         connection->peer.tls = header.tls;
     }
-    char *memory = connection->pending;
+    free(connection->pending);
     connection->pending = NULL;
     connection->pending_len = 0;
-    begin_transport(connection, gh_str_skip(all, len));
-    free(memory);
+    begin_transport(connection, gh_str_skip(bytes, len - before));
 }
 
 /* Prior knowledge (RFC 9113 section 3.3): nothing but the whole preface is HTTP/2, and HTTP/1.1 is

@@ -1,5 +1,7 @@
 """SPEC 3.3: who is calling, and what nobody may claim."""
 
+import time
+
 import pytest
 
 from harness.backend import Backend
@@ -263,6 +265,21 @@ def test_proxy_protocol_v2_names_the_client(proxied):
         response = client.ask(V2 + b"\x21\x11\x00\x0c" + addresses + REQUEST)
     line = gate.wait_access(1, id=response.get("X-Request-Id"))[0]
     assert line["client"] == "192.0.2.78"
+
+
+def test_much_that_comes_with_the_proxy_header_is_served(proxied):
+    """More than a header can have, and the header itself in two pieces."""
+    gate, _ = proxied
+    count = 200
+    with gate.connect() as client:
+        client.send(b"PROXY TCP4 192.0.2.79 198.51.1")
+        time.sleep(0.05)  # most likely read by then; right in any case
+        client.send(b"00.1 5000 443\r\n" + REQUEST * count)
+        for _ in range(count):
+            response = client.read()
+            assert response.status == 200
+    line = gate.wait_access(1, id=response.get("X-Request-Id"))[0]
+    assert line["client"] == "192.0.2.79"
 
 
 @pytest.mark.parametrize(

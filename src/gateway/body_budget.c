@@ -30,6 +30,18 @@ bool gh_body_budget_take_for(struct gh_body_budget *budget, const struct gh_ip *
     return true;
 }
 
+bool gh_body_budget_charge_for(struct gh_body_budget *budget, const struct gh_ip *client,
+                               size_t bytes, size_t *counted)
+{
+    if (gh_body_budget_take_for(budget, client, bytes, counted))
+        return true;
+    atomic_fetch_add_explicit(&budget->taken, bytes, memory_order_relaxed);
+    if (budget->clients && client &&
+        gh_client_count_add(budget->clients, client, bytes, UINT64_MAX) == GH_CLIENT_COUNTED)
+        *counted += bytes;
+    return false;
+}
+
 void gh_body_budget_give_for(struct gh_body_budget *budget, const struct gh_ip *client,
                              size_t bytes, size_t counted)
 {

@@ -38,6 +38,10 @@ static inline bool gh_body_budget_take(struct gh_body_budget *budget, size_t byt
    `counted` grows by what is counted as its own: gh_body_budget_give_for needs it back. */
 bool gh_body_budget_take_for(struct gh_body_budget *budget, const struct gh_ip *client,
                              size_t bytes, size_t *counted);
+/* For what is there already: taken in any case, so that `taken` may be more than `max` until enough
+   is given back. False: gh_body_budget_take_for would have refused it. */
+bool gh_body_budget_charge_for(struct gh_body_budget *budget, const struct gh_ip *client,
+                               size_t bytes, size_t *counted);
 void gh_body_budget_give_for(struct gh_body_budget *budget, const struct gh_ip *client,
                              size_t bytes, size_t counted);
 

@@ -272,18 +272,17 @@ static const struct gh_codec_events CODEC_EVENTS = {
 /* ---- Memory for what is not taken ---- */
 
 /* Proxies speak for many clients, which have no share each. */
-static bool take_room(void *owner, size_t bytes)
+static bool charge_room(void *owner, size_t bytes)
 {
     struct gh_connection *connection = owner;
     struct gh_shared *shared = connection->worker->shared;
-    const struct gh_ip *client =
-        connection->counted == GH_CLIENT_COUNTED ? &connection->peer.ip : NULL;
-    if (!gh_body_budget_take_for(&shared->kept_answers, client, bytes,
-                                 &connection->h2->kept_counted))
-        return false;
+    const struct gh_ip *client = connection->h2->is_one_client ? &connection->peer.ip : NULL;
+    bool had_room = gh_body_budget_charge_for(&shared->kept_answers, client, bytes,
+                                              &connection->h2->kept_counted);
     gh_metric_gauge_add(shared->metrics, connection->worker->index,
                         shared->counters.http2_kept_bytes, (int64_t)bytes);
-    return true;
+    gh_worker_pace_reads(connection->worker);
+    return had_room;
 }
 
 static void give_room(void *owner, size_t bytes)
@@ -298,7 +297,7 @@ static void give_room(void *owner, size_t bytes)
                         shared->counters.http2_kept_bytes, -(int64_t)bytes);
 }
 
-static const struct gh_h2_room ROOM = {take_room, give_room};
+static const struct gh_h2_room ROOM = {charge_room, give_room};
 
 /* ---- The exchanges' port ---- */
 
@@ -538,6 +537,15 @@ static const struct gh_connection_protocol PROTOCOL = {
 
 /* ---- The beginning ---- */
 
+/* By what a PROXY header said, where there is one. Who comes by a Unix socket and has no address is
+   hardly ever a client itself. */
+static bool is_one_client(const struct gh_connection *connection)
+{
+    const struct gh_ip *ip = &connection->peer.ip;
+    return ip->family != GH_IP_NONE &&
+           !gh_policy_is_trusted_proxy(connection->worker->pin->snapshot->policy, ip);
+}
+
 void gh_connection_h2_begin(struct gh_connection *connection)
 {
     const struct gh_codec_limits limits = gh_connection_codec_limits(connection);
@@ -559,8 +567,8 @@ void gh_connection_h2_begin(struct gh_connection *connection)
     h2->failure = GH_H2_FAILURE_NONE;
     connection->h2 = h2;
     gh_h2_codec_count_kept(h2->codec, &ROOM);
-    if (!gh_policy_is_trusted_proxy(connection->worker->pin->snapshot->policy,
-                                    &connection->peer.ip))
+    h2->is_one_client = is_one_client(connection);
+    if (h2->is_one_client)
         gh_h2_codec_honour_priorities(h2->codec);
     gh_h2_codec_gather(h2->codec, on_output_due);
     connection->protocol = &PROTOCOL;

@@ -23,6 +23,7 @@ struct gh_connection_h2 {
     struct gh_exchange *head;     /* whose head is being read: one at a time, section 4.3 */
     struct gh_service_left *left; /* calls of streams that are over */
     struct gh_link_pace link_pace;
+    bool is_one_client;  /* not a proxy, which speaks for many */
     size_t kept_counted; /* bytes of answers that are kept, as counted for the client */
     unsigned begun;      /* requests in this turn of the loop */
     bool body_seen;      /* the last slice had body bytes in it */

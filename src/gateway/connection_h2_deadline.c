@@ -126,10 +126,11 @@ void gh_connection_h2_watch_idle(struct gh_connection *connection)
 {
     struct gh_connection_h2 *h2 = connection->h2;
     uint64_t since_ms;
+    bool greets = !h2->greeted && gh_h2_codec_is_greeted(h2->codec);
+    h2->greeted = h2->greeted || greets; /* also by what comes during its first requests */
     if (connection->phase != GH_CONNECTION_IDLE)
         return;
-    if (!h2->greeted && gh_h2_codec_is_greeted(h2->codec)) {
-        h2->greeted = true;
+    if (greets) {
         gh_connection_h2_begin_idle(connection);
     } else if (h2->greeted && gh_h2_codec_is_cut(h2->codec, &since_ms)) {
         set_idle_deadline(connection);

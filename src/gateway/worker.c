@@ -11,9 +11,19 @@
 #include "gateway/h2_slots.h"
 #include "gateway/session_watch.h"
 
+/* Answers come by one read at least, whatever there is room for. */
+#define SCARCE_READ_BYTES (16 * 1024)
+
+void gh_worker_pace_reads(struct gh_worker *worker)
+{
+    bool scarce = gh_body_budget_is_scarce(&worker->shared->kept_answers);
+    gh_loop_set_read_bytes(worker->loop, scarce ? SCARCE_READ_BYTES : GH_STREAM_READ_BYTES);
+}
+
 static void on_turn(void *arg)
 {
     struct gh_worker *worker = arg;
+    gh_worker_pace_reads(worker); /* other workers' connections keep answers, too */
     if (worker->turn_list)
         gh_connection_turn_all(worker);
     gh_log_flush(worker->log);

@@ -142,6 +142,10 @@ void gh_worker_connection_gone(struct gh_worker *worker);
 /* A call of the service has come back. */
 void gh_worker_service_call_gone(struct gh_worker *worker);
 
+/* Reads are small while there is little room for answers that are kept: one read of each may come
+   over it. Called when some is taken, and in each turn. */
+void gh_worker_pace_reads(struct gh_worker *worker);
+
 /* There is work left that others shall not wait for: the next turn begins at once. */
 void gh_worker_turn_again(struct gh_worker *worker);
 

@@ -122,12 +122,13 @@ uint64_t gh_h2_codec_data_sent(const struct gh_codec *codec);
 void gh_h2_codec_gather(struct gh_codec *codec, void (*on_due)(void *owner));
 void gh_h2_codec_flush(struct gh_codec *codec);
 /*
- * A budget that the owner has for what is kept, beside the bounds above; both get the owner. `take`
- * may refuse: what was written is kept all the same, but its stream is full until it keeps nothing,
- * so that each stream has one write over it at the most. Counted is heap memory.
+ * A budget that the owner has for what is kept, beside the bounds above; both get the owner.
+ * `charge` counts it in any case, and says false when there was no room: what was written is kept
+ * all the same, but its stream is full until it keeps nothing, so that each stream has one write
+ * over it at the most. How large a write is then is the owner's to bound. Counted is heap memory.
  */
 struct gh_h2_room {
-    bool (*take)(void *owner, size_t bytes);
+    bool (*charge)(void *owner, size_t bytes);
     void (*give)(void *owner, size_t bytes);
 };
 /* From now on the Priority field of requests (RFC 9218) says in what order answers leave. Not to be

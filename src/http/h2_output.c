@@ -59,24 +59,18 @@ static void count_kept(struct gh_h2_codec *h2, size_t before, size_t after)
         h2->any_drained_due = true;
 }
 
-static void charge(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
+static void charge(struct gh_h2_codec *h2, struct gh_h2_stream *stream, size_t bytes)
 {
-    size_t owed = stream->kept_cap - stream->kept_charged;
-    if (!h2->room || h2->room->take(h2->base.owner, owed))
-        stream->kept_charged = stream->kept_cap;
-}
-
-static bool is_over_budget(const struct gh_h2_stream *stream)
-{
-    return stream->kept_charged < stream->kept_cap;
+    if (h2->room && !h2->room->charge(h2->base.owner, bytes))
+        stream->over_room = true;
 }
 
 void gh_h2_output_drop(struct gh_h2_codec *h2, struct gh_h2_stream *stream)
 {
     count_kept(h2, stream->kept_cap, 0);
-    if (h2->room && stream->kept_charged)
-        h2->room->give(h2->base.owner, stream->kept_charged);
-    stream->kept_charged = 0;
+    if (h2->room && stream->kept_cap)
+        h2->room->give(h2->base.owner, stream->kept_cap);
+    stream->over_room = false;
     free(stream->kept);
     stream->kept = NULL;
     stream->kept_from = stream->kept_len = stream->kept_cap = 0;
@@ -106,8 +100,8 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
         free(stream->kept);
         stream->kept = memory;
         count_kept(h2, stream->kept_cap, cap);
+        charge(h2, stream, cap - stream->kept_cap);
         stream->kept_cap = cap;
-        charge(h2, stream);
         stream->kept_from = 0;
     } else if (stream->kept_from + needed > stream->kept_cap) {
         memmove(stream->kept, stream->kept + stream->kept_from, stream->kept_len);
@@ -115,8 +109,7 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
     }
     memcpy(stream->kept + stream->kept_from + stream->kept_len, bytes.ptr, bytes.len);
     stream->kept_len = needed;
-    stream->full = stream->full || is_over_budget(stream) ||
-                   stream->kept_len > GH_H2_UNSENT_BYTES_MAX ||
+    stream->full = stream->full || stream->over_room || stream->kept_len > GH_H2_UNSENT_BYTES_MAX ||
                    h2->kept_bytes > GH_H2_CONNECTION_UNSENT_BYTES_MAX;
     return true;
 }
@@ -125,7 +118,7 @@ static bool keep(struct gh_h2_codec *h2, struct gh_h2_stream *stream, struct gh_
 bool gh_h2_output_takes_more(const struct gh_h2_codec *h2, const struct gh_h2_stream *stream)
 {
     return stream->kept_len == 0 ||
-           (!is_over_budget(stream) && stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2 &&
+           (!stream->over_room && stream->kept_len <= GH_H2_UNSENT_BYTES_MAX / 2 &&
             h2->kept_bytes <= GH_H2_CONNECTION_UNSENT_BYTES_MAX / 2);
 }
 

@@ -48,8 +48,8 @@ struct gh_h2_stream {
     struct gh_str lent; /* bytes of the write that is running, behind those kept */
     char *kept;         /* heap: unsent bytes are kept[kept_from, kept_from + kept_len) */
     size_t kept_from, kept_len, kept_cap;
-    size_t kept_charged; /* of kept_cap, to the owner's budget */
-    bool full;           /* until on_drained */
+    bool over_room; /* the owner's budget had no room for all that is kept */
+    bool full;      /* until on_drained */
 };
 
 /* What one frame brought. */

@@ -61,6 +61,7 @@ enum gh_err gh_loop_open(struct gh_loop **out_loop)
         return GH_ERR_IO;
     }
     ignore_sigpipe();
+    loop->read_bytes = sizeof loop->read_buffer;
     loop->posted.first = loop->posted.count = 0;
     loop->posted.closed = loop->posted.told = false;
     pthread_mutex_init(&loop->posted.lock, NULL);
@@ -344,6 +345,12 @@ uint64_t gh_loop_now_us(const struct gh_loop *loop)
 uint64_t gh_monotonic_now_ms(void)
 {
     return gh_clock_monotonic_us() / 1000;
+}
+
+void gh_loop_set_read_bytes(struct gh_loop *loop, size_t bytes)
+{
+    GH_ASSERT(bytes > 0 && bytes <= sizeof loop->read_buffer);
+    loop->read_bytes = bytes;
 }
 
 void gh_loop_on_turn(struct gh_loop *loop, gh_loop_fn *fn, void *arg)

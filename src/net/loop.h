@@ -27,6 +27,10 @@ void gh_loop_stop(struct gh_loop *loop);
 /* After run has returned. */
 void gh_loop_close(struct gh_loop *loop);
 
+/* From now on at most so many bytes of a stream are read at once: what is read and can't go on is
+   memory. Up to GH_STREAM_READ_BYTES, as which it begins. */
+void gh_loop_set_read_bytes(struct gh_loop *loop, size_t bytes);
+
 /* Monotonic milliseconds, read once per turn of the loop; from the test's clock in test builds. */
 uint64_t gh_loop_now_ms(const struct gh_loop *loop);
 /* The same in microseconds, read freshly, for durations in logs. */

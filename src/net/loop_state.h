@@ -48,7 +48,8 @@ struct gh_loop {
     struct gh_loop_task *task_first, *task_last; /* of this turn */
     unsigned open_count;                         /* streams and listeners not yet closed */
     bool stopping, ended;
-    bool lending; /* the read buffer is in the hands of an on_read */
+    size_t read_bytes; /* of read_buffer, that one read may fill */
+    bool lending;      /* the read buffer is in the hands of an on_read */
     struct gh_stream *deferred_first, *deferred_last;
     struct gh_stream *closed_first, *closed_last; /* whose on_closed is due */
     struct gh_loop_tls *tls;                      /* NULL until the first stream with TLS */

@@ -186,14 +186,15 @@ static void receive(struct gh_stream *stream)
 {
     char *buffer = stream->loop->read_buffer;
     for (int i = 0; i < READS_PER_TURN && stream->receiving; i++) {
-        ssize_t count = recv(stream->watch.fd, buffer, GH_STREAM_READ_BYTES, MSG_DONTWAIT);
+        size_t wanted = stream->loop->read_bytes;
+        ssize_t count = recv(stream->watch.fd, buffer, wanted, MSG_DONTWAIT);
         if (count <= 0) {
             receive_end(stream, count == 0 ? 0 : errno);
             return;
         }
         lend(stream, gh_str_of(buffer, (size_t)count));
         /* Most likely that was all. */
-        if (count < GH_STREAM_READ_BYTES)
+        if ((size_t)count < wanted)
             return;
     }
 }

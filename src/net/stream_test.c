@@ -310,6 +310,25 @@ static void close_at_read(struct test_peer *peer, struct gh_str bytes)
     close_now(peer);
 }
 
+static void assert_short(struct test_peer *peer, struct gh_str bytes)
+{
+    (void)peer;
+    assert_in_range(bytes.len, 1, 1000);
+}
+
+static void reads_are_no_longer_than_the_loop_was_told(void **state)
+{
+    struct test_net *net = *state;
+    net->server.in_read = assert_short;
+    gh_loop_set_read_bytes(net->loop, 1000);
+    test_net_establish(net, NULL, NULL);
+    char *bytes = test_pattern(200000);
+    test_peer_write(&net->client, gh_str_of(bytes, 200000));
+    TEST_RUN_UNTIL(net->loop, net->server.received_len == 200000);
+    assert_received(&net->server, bytes, 200000);
+    free(bytes);
+}
+
 static void closing_inside_on_read_is_safe(void **state)
 {
     struct test_net *net = *state;
@@ -524,6 +543,7 @@ int main(void)
         T(a_reset_that_a_write_was_told_of_is_no_end),
         T(a_failed_write_while_paused_is_told_later_and_not_inside_the_call),
         T(an_early_answer_is_read_although_writing_fails),
+        T(reads_are_no_longer_than_the_loop_was_told),
         T(closing_inside_on_read_is_safe),
         T(closing_inside_on_eof_is_safe),
         T(closing_inside_on_open_is_safe),

@@ -90,7 +90,8 @@ static const struct gh_config_field LIMITS_FIELDS[] = {
      .max = 1024ull * 1024 * 1024 * 1024,
      .doc =
          "Memory for answers that clients of HTTP/2 do not take yet, of all connections. When it "
-         "is used up, a backend is read no faster than its client reads."},
+         "is used up, a backend is read no faster than its client reads; 16 KiB of each answer "
+         "may still come over it."},
 };
 
 const struct gh_config_table gh_limits_table = {

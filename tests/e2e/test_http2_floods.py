@@ -434,6 +434,10 @@ def test_streams_that_never_read_cost_bounded_memory(stalled, name):
     )
 
 
+READ_BYTES = 128 * 1024  # of the upstream
+SMALL_READ_BYTES = 16 * 1024  # the same, while there is little room for what is kept
+
+
 def kept_bytes(gate):
     return gate.metrics()["gatehouse_http2_kept_bytes"]
 
@@ -454,13 +458,59 @@ def test_what_all_connections_keep_is_bounded_and_no_answer_fails(start):
         streams = [(client, client.begin("GET", "/")) for client in clients for _ in range(4)]
         for client, stream in streams:
             assert client.answer_head(stream).status == 200
-        # A client has all up to the half, and from there on a sixteenth.
-        assert 0 < kept_bytes(gate) <= 128 * 1024 + 16384
+        # A client has all up to the half, and from there on a sixteenth. What comes by the read
+        # that brought it there is kept as well, and a small one of each answer behind it.
+        kept = kept_bytes(gate)
+        assert 128 * 1024 < kept <= 128 * 1024 + READ_BYTES + 11 * SMALL_READ_BYTES
         for client in clients:
             client.send_frames(settings({Setting.INITIAL_WINDOW_SIZE: 65535}))
         for client, stream in streams:
             assert client.finish(stream).body == body
         assert kept_bytes(gate) == 0
+        for client in clients:
+            client.close()
+
+
+def test_answers_for_which_there_is_no_room_are_counted_and_small(start):
+    """Many begin at once; of each, one small read is kept over the budget, and all of it counts."""
+    budget = 256 * 1024
+    with Backend(lambda *_: answer(200, body=bytes(MiB))) as backend:
+        settings_ = config(
+            backend, limits={"kept_answers": "256KiB"}, admin_listen=f"127.0.0.1:{free_port()}"
+        )
+        settings_["listen"][0]["h2c"] = True
+        gate = start(settings_, ONE_WORKER)
+        clients = [H2Client(gate.address, own={Setting.INITIAL_WINDOW_SIZE: 0}) for _ in range(4)]
+        streams = [(client, client.begin("GET", "/")) for client in clients for _ in range(16)]
+        for client, stream in streams:
+            assert client.answer_head(stream).status == 200
+        for client in clients:
+            client.sync()
+        over = (len(streams) - 2) * SMALL_READ_BYTES
+        assert budget < kept_bytes(gate) <= budget + READ_BYTES + over
+        for client in clients:
+            client.close()
+        gate.wait_for(lambda: kept_bytes(gate) == 0, "that nothing is kept")
+
+
+def test_a_client_behind_a_proxy_header_has_its_share(start):
+    """It is a client like others: from the half of the budget on it has a sixteenth."""
+    with Backend(lambda *_: answer(200, body=bytes(MiB))) as backend:
+        settings_ = config(
+            backend, limits={"kept_answers": "4MiB"}, admin_listen=f"127.0.0.1:{free_port()}"
+        )
+        settings_["listen"][0].update(h2c=True, proxy_protocol=True)
+        gate = start(settings_, ONE_WORKER)
+        clients = [H2Client(gate.address, start=False) for _ in range(4)]
+        own = settings({Setting.INITIAL_WINDOW_SIZE: 0})
+        line = b"PROXY TCP4 203.0.113.7 198.51.100.1 50000 443\r\n"
+        for client in clients:
+            client.send_frames(own, before=line + PREFACE)
+            for stream in [client.begin("GET", "/") for _ in range(8)]:
+                assert client.answer_head(stream).status == 200
+            client.sync()
+        # Half, and what came over that; without a share each keeps more than one small read.
+        assert kept_bytes(gate) <= 2 * MiB + READ_BYTES + 20 * SMALL_READ_BYTES
         for client in clients:
             client.close()
 

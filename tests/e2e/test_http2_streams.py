@@ -14,7 +14,18 @@ import pytest
 from harness.backend import OK, Backend, answer
 from harness.gate import config, free_port
 from harness.h2 import H2Client, StreamReset
-from harness.h2_frames import Code, Setting, block, data, headers, rst_stream, window_update
+from harness.h2_frames import (
+    PREFACE,
+    Code,
+    Setting,
+    block,
+    data,
+    head,
+    headers,
+    rst_stream,
+    settings,
+    window_update,
+)
 from harness.identity import deployed
 from harness.wire import ConnectionEnded
 from test_https import tls_settings
@@ -305,6 +316,30 @@ def test_a_reload_sends_its_clients_away_one_after_the_other(start, backend):
         client.close()
 
 
+def test_a_client_whose_settings_came_with_its_first_request_is_sent_away_as_well(start):
+    """And whose acknowledgement came while that was answered: nothing comes while it is idle."""
+    go = threading.Event()
+
+    def waits(*_):
+        assert go.wait(20)
+        return answer(200, body=b"late")
+
+    with Backend(waits) as backend:
+        gate = open_gate(start, backend, limits={"idle_timeout": "10m"})
+        with connect(gate, start=False) as client:
+            client.pays_back = False
+            client.send_frames(settings(), headers(1, block(head())), before=PREFACE)
+            stream = client.streams[1]
+            client.settle()
+            client.sync()  # its acknowledgement has been read
+            go.set()
+            assert client.finish(stream).body == b"late"
+            reload(gate)
+            gate.clock.advance(5)
+            client.drain()
+            assert client.goaway[1] == Code.NO_ERROR
+
+
 def test_who_ends_for_a_reload_is_told_at_once_when_the_server_ends(start, backend):
     gate = open_gate(start, backend)
     with connect(gate) as client:
@@ -404,6 +439,16 @@ def test_an_urgent_answer_overtakes_a_bulk_one(start, proxies, most):
         with connect(gate, own={Setting.INITIAL_WINDOW_SIZE: MIB}) as client:
             came_before = overtake(client, gate)
     assert came_before == most if most is not None else came_before > 20_000
+
+
+def test_who_comes_by_a_unix_socket_is_taken_for_a_proxy(start, tmp_path):
+    """Nobody's address is known there, and many may share the connection."""
+    sizes = {"/bulk": MIB, "/urgent": 20_000}
+    with Backend(lambda received, _: answer(200, body=bytes(sizes[received.target]))) as backend:
+        listeners = [{"address": f"unix:{tmp_path}/gate", "h2c": True}]
+        gate = open_gate(start, backend, listen=listeners)
+        with connect(gate, own={Setting.INITIAL_WINDOW_SIZE: MIB}) as client:
+            assert overtake(client, gate) > 20_000
 
 
 # -- hosts, redirects --

@@ -126,6 +126,8 @@ void gh_connection_h2_watch_idle(struct gh_connection *connection)
 {
     struct gh_connection_h2 *h2 = connection->h2;
     uint64_t since_ms;
+    if (connection->phase != GH_CONNECTION_IDLE && connection->phase != GH_CONNECTION_EXCHANGE)
+        return; /* it has ended */
     bool greets = !h2->greeted && gh_h2_codec_is_greeted(h2->codec);
     h2->greeted = h2->greeted || greets; /* also by what comes during its first requests */
     if (connection->phase != GH_CONNECTION_IDLE)

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/assert.h"
+#include "base/poison.h"
 #include "http/h2_codec.h"
 
 #define SLOTS_OF_CHUNK 32
@@ -34,6 +35,7 @@ void gh_h2_slots_close(struct gh_h2_slots *slots)
     while (slots->chunks) {
         struct chunk *chunk = slots->chunks;
         slots->chunks = chunk->next;
+        gh_unpoison(chunk->bytes, CHUNK_BYTES);
         munmap(chunk->bytes, CHUNK_BYTES);
         free(chunk);
     }
@@ -59,6 +61,7 @@ static bool add_chunk(struct gh_h2_slots *slots)
     }
     /* A huge page would be touched as a whole. Where it is refused, memory is all it costs. */
     (void)madvise(chunk->bytes, CHUNK_BYTES, MADV_NOHUGEPAGE);
+    gh_poison(chunk->bytes, CHUNK_BYTES);
     chunk->next = slots->chunks;
     slots->chunks = chunk;
     for (size_t i = SLOTS_OF_CHUNK; i-- > 0;)
@@ -71,13 +74,16 @@ void *gh_h2_slots_take(struct gh_h2_slots *slots)
 {
     if (!slots->free_count && !add_chunk(slots))
         return NULL;
-    return slots->free_slots[--slots->free_count];
+    char *slot = slots->free_slots[--slots->free_count];
+    gh_unpoison(slot, GH_H2_SLOT_BYTES);
+    return slot;
 }
 
 void gh_h2_slots_give(struct gh_h2_slots *slots, void *slot)
 {
     if (!slot)
         return;
+    gh_poison(slot, GH_H2_SLOT_BYTES);
     if (slots->free_count >= WARM_SLOTS)
         (void)madvise(slot, GH_H2_SLOT_BYTES, MADV_DONTNEED);
     slots->free_slots[slots->free_count++] = slot;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/poison.h"
 #include "http/h2_codec.h"
 
 #define ALIGNMENT 16
@@ -16,6 +17,8 @@ union block_head {
 
 struct gh_h2_lease gh_h2_lease_begin(void *slot)
 {
+    if (slot)
+        gh_unpoison(slot, GH_H2_SLOT_BYTES);
     return (struct gh_h2_lease){.slot = slot, .filling = slot};
 }
 
@@ -29,6 +32,11 @@ static const union block_head *head_of(const void *block)
     return (const union block_head *)block - 1;
 }
 
+static size_t aligned(size_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 void *gh_h2_lease_alloc(struct gh_h2_lease *lease, size_t bytes)
 {
     size_t left = GH_H2_SLOT_BYTES - lease->used;
@@ -38,14 +46,16 @@ void *gh_h2_lease_alloc(struct gh_h2_lease *lease, size_t bytes)
     union block_head *head = (union block_head *)(void *)(lease->slot + lease->used);
     head->bytes = bytes;
     /* Never beyond the slot: it is whole alignments long. */
-    lease->used += sizeof(*head) + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    lease->used += sizeof(*head) + aligned(bytes);
     return head + 1;
 }
 
 /* A hole in a slot stays until its session ends. */
 void gh_h2_lease_free(struct gh_h2_lease *lease, void *block)
 {
-    if (!is_in_slot(lease, block))
+    if (is_in_slot(lease, block))
+        gh_poison(block, aligned(head_of(block)->bytes));
+    else
         free(block);
 }
 
@@ -80,6 +90,7 @@ static void *on_realloc(void *block, size_t bytes, void *lease)
     if (moved) {
         size_t before = head_of(block)->bytes;
         memcpy(moved, block, before < bytes ? before : bytes);
+        gh_poison(block, aligned(before));
     }
     return moved;
 }

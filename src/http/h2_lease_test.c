@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/poison.h"
 #include "http/h2_codec.h"
 
 static _Alignas(16) char SLOT[GH_H2_SLOT_BYTES];
@@ -102,6 +103,27 @@ static void a_slot_used_before_gives_zeroes_where_they_are_asked_for(void **stat
     assert_null(hooks.calloc(SIZE_MAX / 2, 3, &lease));
 }
 
+static void a_block_that_was_freed_or_has_moved_is_out_of_bounds(void **state)
+{
+    (void)state;
+#ifdef GH_HAS_POISON
+    struct gh_h2_lease lease = gh_h2_lease_begin(SLOT);
+    nghttp2_mem hooks = gh_h2_lease_hooks(&lease);
+    char *freed = hooks.malloc(100, &lease), *moved = hooks.malloc(100, &lease);
+    const char *stays = hooks.malloc(100, &lease);
+    hooks.free(freed, &lease);
+    hooks.free(hooks.realloc(moved, 200, &lease), &lease);
+    assert_true(__asan_address_is_poisoned(freed));
+    assert_true(__asan_address_is_poisoned(freed + 99));
+    assert_true(__asan_address_is_poisoned(moved));
+    assert_false(__asan_address_is_poisoned(stays));
+    lease = gh_h2_lease_begin(SLOT);
+    assert_false(__asan_address_is_poisoned(freed));
+#else
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +131,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_heap),
         cmocka_unit_test(without_a_slot_all_is_heap),
         cmocka_unit_test(a_block_that_grows_leaves_the_slot_with_its_bytes),
+        cmocka_unit_test(a_block_that_was_freed_or_has_moved_is_out_of_bounds),
         cmocka_unit_test(a_slot_used_before_gives_zeroes_where_they_are_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -412,13 +412,11 @@ static void on_due(void *context)
 }
 
 /* A budget that is used up now and then. */
-static bool take_room(void *context, size_t bytes)
+static bool charge_room(void *context, size_t bytes)
 {
     struct owner *owner = context;
-    if (bytes > ROOM_BYTES - owner->room_taken)
-        return false;
     owner->room_taken += bytes;
-    return true;
+    return owner->room_taken <= ROOM_BYTES;
 }
 
 static void give_room(void *context, size_t bytes)
@@ -428,7 +426,7 @@ static void give_room(void *context, size_t bytes)
     owner->room_taken -= bytes;
 }
 
-static const struct gh_h2_room ROOM = {take_room, give_room};
+static const struct gh_h2_room ROOM = {charge_room, give_room};
 
 static void act_on_any(struct owner *owner)
 {

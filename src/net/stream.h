@@ -54,7 +54,7 @@ struct gh_stream {
     bool connecting : 1, eof : 1, failed : 1, closing : 1, deferred : 1, error_told : 1;
     bool drain_wanted : 1, close_when_flushed : 1, fin_sent : 1, write_failed : 1;
     bool reset : 1; /* a write was told of it, so that no read will be */
-    uint8_t error; /* enum gh_err, when failed or write_failed */
+    uint8_t error;  /* enum gh_err, when failed or write_failed */
 };
 
 /* Connects to `path` (Unix) when it is not NULL, else to ip:port. `tls` NULL: plain; else

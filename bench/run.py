@@ -32,7 +32,7 @@ QUICK_PROXIES = ("floor", "nginx-plain", "nginx-policy", "nginx-session", "hapro
                  "gatehouse-session")
 OWN = ("gatehouse", "gatehouse-session")
 # Each may need a descriptor for the backend as well.
-IDLE = (2000, min(10000, descriptors() // 2 - 500))
+IDLE = (2000, min(9500, descriptors() // 2 - 500))
 # Title: over TLS, over HTTP/2.
 IDLE_KINDS = {"": (False, False), ", TLS": (True, False), ", HTTP/2": (True, True)}
 

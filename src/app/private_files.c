@@ -49,15 +49,9 @@ static bool can_read(const struct gh_process_user *user, char *real)
 
 static bool is_in_reach(struct check *check, struct gh_str path, char *real)
 {
-    struct gh_sandbox_rules wanted;
-    struct gh_str what;
-    if (check->settings->sandbox.mode != GH_SANDBOX_ENFORCE || !check->knows_server ||
-        !can_read(&check->server, real))
-        return false;
-    gh_sandbox_rules_init(&wanted, check->rules.arena);
-    gh_sandbox_allow_file(&wanted, GH_SANDBOX_READ, path, "a key");
-    return !wanted.out_of_memory && !check->rules.out_of_memory &&
-           gh_sandbox_rules_cover(&check->rules, &wanted, check->rules.arena, &what);
+    return check->settings->sandbox.mode == GH_SANDBOX_ENFORCE && check->knows_server &&
+           can_read(&check->server, real) &&
+           gh_sandbox_rules_cover_file(&check->rules, GH_SANDBOX_READ, path, check->rules.arena);
 }
 
 /* ---- Warnings ---- */

@@ -177,15 +177,10 @@ bool gh_serve_sandbox_finish(struct gh_serve_sandbox *sandbox,
 static bool can_read(const struct gh_serve_sandbox *sandbox, struct gh_str path)
 {
     struct gh_arena arena;
-    struct gh_sandbox_rules wanted;
-    struct gh_str what;
     gh_arena_init(&arena, RULES_BLOCK_BYTES, RULES_BYTES_MAX);
     struct gh_str name = gh_arena_dup(&arena, path);
-    bool can = name.ptr && access(name.ptr, R_OK) == 0;
-    gh_sandbox_rules_init(&wanted, &arena);
-    gh_sandbox_allow_file(&wanted, GH_SANDBOX_READ, path, "a key");
-    can = can && !wanted.out_of_memory &&
-          gh_sandbox_rules_cover(&sandbox->rules, &wanted, &arena, &what);
+    bool can = name.ptr && access(name.ptr, R_OK) == 0 &&
+               gh_sandbox_rules_cover_file(&sandbox->rules, GH_SANDBOX_READ, path, &arena);
     gh_arena_done(&arena);
     return can;
 }

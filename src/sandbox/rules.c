@@ -235,6 +235,17 @@ bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
     return true;
 }
 
+bool gh_sandbox_rules_cover_file(const struct gh_sandbox_rules *held, enum gh_sandbox_access access,
+                                 struct gh_str path, struct gh_arena *arena)
+{
+    struct gh_sandbox_rules wanted;
+    struct gh_str what;
+    gh_sandbox_rules_init(&wanted, arena);
+    gh_sandbox_allow_file(&wanted, access, path, "");
+    return !wanted.out_of_memory && !held->out_of_memory &&
+           gh_sandbox_rules_cover(held, &wanted, arena, &what);
+}
+
 static void tell_ports(const struct gh_sandbox_rules *rules, enum gh_sandbox_direction direction,
                        gh_sandbox_tell *tell, void *context)
 {

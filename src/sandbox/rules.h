@@ -69,6 +69,10 @@ bool gh_sandbox_rules_cover(const struct gh_sandbox_rules *held,
                             const struct gh_sandbox_rules *wanted, struct gh_arena *arena,
                             struct gh_str *out_what);
 
+/* The same for one file alone; false also when memory ran out. */
+bool gh_sandbox_rules_cover_file(const struct gh_sandbox_rules *held, enum gh_sandbox_access access,
+                                 struct gh_str path, struct gh_arena *arena);
+
 /* Each rule, for people: what(context, "may read /etc/gatehouse (the configuration)"). */
 typedef void gh_sandbox_tell(void *context, const char *text);
 void gh_sandbox_rules_tell(const struct gh_sandbox_rules *rules, gh_sandbox_tell *tell,

@@ -69,6 +69,20 @@ static void what_lies_below_a_held_directory_is_covered(void **state)
     assert_true(covers(fixture, &what));
 }
 
+static void a_file_alone_is_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    mkdir(below(fixture, "a").ptr, 0700);
+    gh_sandbox_allow_directory(&fixture->held, GH_SANDBOX_READ, below(fixture, "a"), "a");
+    struct gh_str inside = below(fixture, "a/key"), beside = below(fixture, "key");
+    assert_true(
+        gh_sandbox_rules_cover_file(&fixture->held, GH_SANDBOX_READ, inside, &fixture->arena));
+    assert_false(
+        gh_sandbox_rules_cover_file(&fixture->held, GH_SANDBOX_WRITE, inside, &fixture->arena));
+    assert_false(
+        gh_sandbox_rules_cover_file(&fixture->held, GH_SANDBOX_READ, beside, &fixture->arena));
+}
+
 static void a_directory_that_only_begins_alike_is_another(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_lies_below_a_held_directory_is_covered),
+        TEST(a_file_alone_is_asked_for),
         TEST(a_directory_that_only_begins_alike_is_another),
         TEST(what_may_be_read_may_not_be_written),
         TEST(a_file_that_is_replaced_stands_for_its_directory),

@@ -391,8 +391,6 @@ static void check_security_txt(struct gh_config_load *load, const struct gh_poli
                     "security_txt.expires is more than a year ahead");
 }
 
-/* ---- all of them ---- */
-
 /* ---- sandbox ---- */
 
 static void check_sandbox(struct gh_config_load *load, const struct gh_sandbox_settings *sandbox)
@@ -401,6 +399,8 @@ static void check_sandbox(struct gh_config_load *load, const struct gh_sandbox_s
         add_warning(load, &sandbox->required, "write mode: enforce, or leave it out",
                     "required has no effect here: with this mode nothing is held");
 }
+
+/* ---- all of them ---- */
 
 void gh_config_check(struct gh_config_load *load, const struct gh_root_settings *settings,
                      int64_t unix_seconds)

@@ -256,7 +256,7 @@ static void on_call_timer(struct gh_timer *timer)
 {
     struct gh_redis *redis = of_call_timer(timer);
     uint64_t now_ms = gh_loop_now_ms(redis->loop);
-    /* Timers run before sockets are read: after a long turn of the loop the answer may be there.
+    /* A turn of the loop does not read all that has come: after a long one the answer may be there.
        So what is overdue is looked at again a turn later. */
     bool judging = redis->overdue_seen;
     redis->overdue_seen = !judging && next_due_ms(redis) <= now_ms;

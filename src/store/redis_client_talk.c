@@ -28,7 +28,7 @@ static void on_heartbeat(struct gh_timer *timer)
     }
     if (redis->unheard == 1) {
         redis->unheard = 2;
-        next_ms = 1; /* its answer may be there: timers run before sockets are read */
+        next_ms = 1; /* its answer may be there: not all that has come is read in a turn */
     } else if (silent && gh_redis_is_subscriber(redis)) {
         bool put = gh_redis_queue_put(redis, &ping, 1);
         GH_ASSERT(put);
